@@ -1,0 +1,75 @@
+//! How a call ends.
+
+use std::io;
+use std::time::Duration;
+
+use crate::wire::LineError;
+
+/// One end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This one.
+    Here,
+    /// The other one.
+    There,
+}
+
+/// Why a call is over.
+#[derive(Debug, thiserror::Error)]
+pub enum Ending {
+    /// A side hung up.
+    #[error("hung up")]
+    HungUp(Side),
+    /// Both sides have no more to say.
+    #[error("both sides have no more to say")]
+    InputOver,
+    /// The peer said nothing for this long, which was the limit.
+    #[error("the other side said nothing for {0:?}")]
+    Idle(Duration),
+    /// The connection was lost for good.
+    #[error("connection lost: {0}")]
+    Lost(#[from] Loss),
+    /// The peer broke the rules of the wire.
+    #[error("the other side broke the protocol: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The other side is busy with so many callers waiting.
+    #[error("the other side is busy, {waiting} waiting")]
+    Busy {
+        /// Callers who wait there already.
+        waiting: u64,
+    },
+    /// The other side refused the call, and said why.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// This side's own input or output failed.
+    #[error("this side failed: {0}")]
+    Local(#[source] io::Error),
+}
+
+/// How a connection was lost.
+#[derive(Debug, thiserror::Error)]
+pub enum Loss {
+    /// The stream ended without a good-bye.
+    #[error("the other side is gone")]
+    Cut,
+    /// Nothing came for this long.
+    #[error("nothing was heard for {0:?}")]
+    Silent(Duration),
+    /// The stream failed.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+/// What a peer did that no peer may do.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// A line over the limit.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// A control line that cannot be read.
+    #[error("a control line cannot be read: {0}")]
+    Malformed(String),
+    /// A control line that has no place here, or claims what cannot be.
+    #[error("{0}")]
+    Absurd(&'static str),
+}

@@ -1,0 +1,86 @@
+//! The part of a conversation that has no I/O: what to send, what was received, what is due.
+
+use std::time::Instant;
+
+use super::{Ending, Event, ProtocolError};
+use crate::wire::{Batch, Frame, Outgoing};
+
+/// A state machine that speaks for one person with one peer.
+///
+/// The conversation calls it with what happened and when; it answers with events for the
+/// person, bytes for the peer, and the next moment it wants to be called. It never waits.
+pub trait Protocol: Send {
+    /// Whether the person may say more; otherwise too much is waiting to be delivered.
+    fn has_room(&self) -> bool;
+
+    /// The person says these lines.
+    fn say_lines(&mut self, lines: Batch);
+
+    /// The person says one message. Answers why not, if it cannot be said to this peer.
+    fn say(&mut self, text: &str) -> Result<(), Unsayable>;
+
+    /// The person has begun or stopped typing.
+    fn typing(&mut self, typing: bool, now: Instant);
+
+    /// The person has no more to say.
+    fn finish(&mut self);
+
+    /// The person hangs up, or with `patiently` does so when all was delivered, however
+    /// long that takes as long as it goes on.
+    fn hang_up(&mut self, patiently: bool, now: Instant);
+
+    /// A frame came.
+    fn receive(
+        &mut self,
+        frame: Frame,
+        events: &mut Vec<Event>,
+        now: Instant,
+    ) -> Result<(), ProtocolError>;
+
+    /// The stream ended in good order: the peer will send nothing more on it.
+    fn receive_end(&mut self, events: &mut Vec<Event>, now: Instant);
+
+    /// All events so far were handed to the person.
+    fn shown(&mut self, now: Instant);
+
+    /// Whether frames are taken; while the person's side is slow they are left in the stream.
+    fn listening(&mut self, listening: bool, now: Instant);
+
+    /// Appends what is to be sent, up to [`Outgoing::is_full`]. `raw`: the peer takes one
+    /// write for one message, without terminators.
+    fn transmit(&mut self, raw: bool, out: &mut Outgoing, now: Instant);
+
+    /// Everything appended so far was written.
+    fn transmitted(&mut self, now: Instant);
+
+    /// Whether the write half is to be closed once all was written.
+    fn closes(&self) -> bool;
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    fn timeout(&self) -> Option<Instant>;
+
+    /// Some timeout is due.
+    fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant);
+
+    /// Why the call is over, once it is.
+    fn ending(&mut self) -> Option<Ending>;
+
+    /// The person's messages that the peer has not acknowledged.
+    fn undelivered(&self) -> Vec<String>;
+}
+
+/// Why a message cannot be said to this peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsayable {
+    /// It is longer than a line may be.
+    #[error("the message is too long: {length} bytes, and {limit} fit")]
+    TooLong {
+        /// Its length on the wire, in bytes.
+        length: usize,
+        /// The most that fits, in bytes.
+        limit: usize,
+    },
+    /// It has a line `88`, which a peer without chat/1 takes for the hang-up.
+    #[error("this peer would take the line 88 for a hang-up")]
+    WouldHangUp,
+}

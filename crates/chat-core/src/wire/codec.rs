@@ -1,0 +1,344 @@
+//! The line codec: bytes to lines and back.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use memchr::{memchr, memchr_iter};
+use tokio_util::codec::{Decoder, Encoder};
+
+use super::message::{Batch, HANG_UP, MAX_LINE, is_hang_up};
+
+/// Begins a control line of chat/1.
+pub(crate) const CONTROL: u8 = 0x01;
+
+/// One thing that crosses the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Lines of text.
+    Text(Batch),
+    /// A control line of chat/1, without its leading U+0001 and its LF.
+    Control(Bytes),
+    /// The other side hangs up.
+    HangUp,
+}
+
+/// Where one message ends and the next begins, with peers that do not speak chat/1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// Lines; until the first LF, bytes that stay alone for a while are a message too.
+    #[default]
+    Auto,
+    /// Only LF ends a message.
+    Line,
+    /// What comes together is one message, as in programs where one `send` is one message.
+    Raw,
+}
+
+/// Why bytes could not become lines.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// A line over the limit, where cutting it would change the count of messages.
+    #[error("a line is longer than {limit} bytes")]
+    TooLong {
+        /// The longest line allowed, in bytes.
+        limit: usize,
+    },
+    /// The stream failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// What to do with a line over the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overlong {
+    Cut,
+    Refuse,
+}
+
+/// Turns bytes into [`Frame`]s and back, many lines at a time.
+///
+/// LF and CRLF end a line. Bytes that are no UTF-8 become U+FFFD. At the end of the stream
+/// the rest is a line. No more than about one line over the limit is ever buffered.
+#[derive(Clone, Debug)]
+pub struct LineCodec {
+    framing: Framing,
+    limit: usize,
+    overlong: Overlong,
+    /// Lines that begin with U+0001 are control lines.
+    control: bool,
+    /// `88` is text.
+    literal: bool,
+    /// How far the buffered, unfinished line was searched for its end.
+    searched: usize,
+    /// The buffered bytes go on with a line that was cut at the limit.
+    continued: bool,
+    seen_lf: bool,
+    seen_raw: bool,
+}
+
+impl Default for LineCodec {
+    fn default() -> Self {
+        Self::new(Framing::Auto)
+    }
+}
+
+impl LineCodec {
+    /// For peers that speak plain lines, and for a person's piped input.
+    ///
+    /// A line over [`MAX_LINE`] is passed on in pieces.
+    pub fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            limit: MAX_LINE,
+            overlong: Overlong::Cut,
+            control: false,
+            literal: false,
+            searched: 0,
+            continued: false,
+            seen_lf: false,
+            seen_raw: false,
+        }
+    }
+
+    /// For chat/1: only LF ends a line, U+0001 begins a control line, and a line over
+    /// [`MAX_LINE`] is an error, for a cut one would be counted twice.
+    pub fn chat1() -> Self {
+        Self {
+            control: true,
+            ..Self::new(Framing::Line).whole_lines()
+        }
+    }
+
+    /// Sets the longest line, in bytes.
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Reads `88` as text.
+    pub fn literal(self, literal: bool) -> Self {
+        Self { literal, ..self }
+    }
+
+    /// Makes a line over the limit an error instead of cutting it.
+    pub fn whole_lines(self) -> Self {
+        Self {
+            overlong: Overlong::Refuse,
+            ..self
+        }
+    }
+
+    /// Whether bytes in `src` would be a message of their own if nothing followed soon.
+    pub fn may_stand_alone(&self, src: &[u8]) -> bool {
+        let unended = match self.framing {
+            Framing::Auto => !self.seen_lf,
+            Framing::Line => false,
+            Framing::Raw => true,
+        };
+        unended && complete_chars(src) > 0
+    }
+
+    /// Whether the peer ends its messages by silence and expects the same of us.
+    pub fn is_raw(&self) -> bool {
+        match self.framing {
+            Framing::Auto => self.seen_raw && !self.seen_lf,
+            Framing::Line => false,
+            Framing::Raw => true,
+        }
+    }
+
+    /// Takes what has stood alone long enough as a message.
+    ///
+    /// A character that is still incomplete stays in `src`.
+    pub fn take_alone(&mut self, src: &mut BytesMut) -> Option<Frame> {
+        if !self.may_stand_alone(src) {
+            return None;
+        }
+        self.seen_raw = true;
+        let message = src.split_to(complete_chars(src));
+        self.searched = 0;
+        Some(self.unended_line(message))
+    }
+
+    /// A message that no LF ended. It may hold LFs if the framing is raw.
+    fn unended_line(&mut self, mut line: BytesMut) -> Frame {
+        let continued = std::mem::take(&mut self.continued);
+        if self.framing == Framing::Raw {
+            for end in [b'\n', b'\r'] {
+                if line.last() == Some(&end) {
+                    line.truncate(line.len() - 1);
+                }
+            }
+        }
+        if !continued && self.hangs_up(&line) {
+            return Frame::HangUp;
+        }
+        line.put_u8(b'\n');
+        Frame::Text(counted(line))
+    }
+
+    fn hangs_up(&self, line: &[u8]) -> bool {
+        !self.literal && is_hang_up(line)
+    }
+
+    /// Whether a line without its terminator has a meaning of its own.
+    fn is_special(&self, line: &[u8]) -> bool {
+        !self.continued && (self.hangs_up(line) || (self.control && line.first() == Some(&CONTROL)))
+    }
+
+    /// The whole lines at the start of `src`, up to the first special one.
+    fn whole_lines_of(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, LineError> {
+        let mut lines = 0;
+        let mut start = 0; // of the line looked at
+        let mut kept = 0; // length of the lines before it, now without their CRs
+        let mut from = std::mem::take(&mut self.searched);
+        while let Some(at) = memchr(b'\n', &src[from..]) {
+            let lf = from + at;
+            self.seen_lf = true;
+            let end = match &src[start..lf] {
+                [.., b'\r'] => lf - 1,
+                _ => lf,
+            };
+            let overlong = end - start > self.limit;
+            if overlong || self.is_special(&src[start..end]) {
+                if lines > 0 {
+                    break;
+                }
+                if overlong {
+                    return self.cut(src).map(Some);
+                }
+                let mut line = src.split_to(lf + 1);
+                line.truncate(end);
+                return Ok(Some(if line[0] == CONTROL {
+                    Frame::Control(line.freeze().slice(1..))
+                } else {
+                    Frame::HangUp
+                }));
+            }
+            self.continued = false;
+            if kept < start || end < lf {
+                src.copy_within(start..end, kept);
+                src[kept + end - start] = b'\n';
+            }
+            kept += end - start + 1;
+            lines += 1;
+            start = lf + 1;
+            from = start;
+        }
+        if lines > 0 {
+            let mut text = src.split_to(start);
+            text.truncate(kept);
+            return Ok(Some(Frame::Text(batch(text, lines))));
+        }
+        // A CR that may yet become part of a CRLF does not count.
+        let unended = src.len() - usize::from(src.last() == Some(&b'\r'));
+        if unended > self.limit {
+            return self.cut(src).map(Some);
+        }
+        self.searched = src.len();
+        Ok(None)
+    }
+
+    /// The first piece of a line over the limit.
+    fn cut(&mut self, src: &mut BytesMut) -> Result<Frame, LineError> {
+        if self.overlong == Overlong::Refuse {
+            return Err(LineError::TooLong { limit: self.limit });
+        }
+        let at = match complete_chars(&src[..self.limit]) {
+            0 => self.limit,
+            at => at,
+        };
+        let mut piece = src.split_to(at);
+        piece.put_u8(b'\n');
+        self.continued = true;
+        Ok(Frame::Text(counted(piece)))
+    }
+}
+
+impl Decoder for LineCodec {
+    type Item = Frame;
+    type Error = LineError;
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, LineError> {
+        if self.framing == Framing::Raw {
+            if src.len() > self.limit {
+                return self.cut(src).map(Some);
+            }
+            return Ok(None);
+        }
+        self.whole_lines_of(src)
+    }
+
+    /// At the end of the stream the rest is a line. Of a chat/1 peer only the hang-up is:
+    /// any other unended line was cut off, and is not counted as arrived.
+    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, LineError> {
+        if let Some(frame) = self.decode(src)? {
+            return Ok(Some(frame));
+        }
+        self.searched = 0;
+        let rest = src.split();
+        if rest.is_empty() || (self.control && !self.hangs_up(&rest)) {
+            return Ok(None);
+        }
+        Ok(Some(self.unended_line(rest)))
+    }
+}
+
+impl Encoder<Frame> for LineCodec {
+    type Error = LineError;
+
+    /// The hang-up goes out without a terminator: every kind of peer understands it so,
+    /// provided that the write half is closed next.
+    fn encode(&mut self, frame: Frame, dst: &mut BytesMut) -> Result<(), LineError> {
+        match frame {
+            Frame::Text(batch) => {
+                let bytes = batch.as_bytes();
+                let end = bytes.len() - usize::from(self.is_raw() && !bytes.is_empty());
+                dst.extend_from_slice(&bytes[..end]);
+            }
+            Frame::Control(json) => {
+                dst.reserve(json.len() + 2);
+                dst.put_u8(CONTROL);
+                dst.put_slice(&json);
+                dst.put_u8(b'\n');
+            }
+            Frame::HangUp => dst.put_slice(HANG_UP.as_bytes()),
+        }
+        Ok(())
+    }
+}
+
+/// Makes a batch of lines that raw framing did not count.
+fn counted(text: BytesMut) -> Batch {
+    let lines = memchr_iter(b'\n', &text).count();
+    batch(text, lines)
+}
+
+/// Makes a batch of `lines` lines, mending what is no UTF-8.
+fn batch(text: BytesMut, lines: usize) -> Batch {
+    let text = text.freeze();
+    match std::str::from_utf8(&text) {
+        Ok(_) => Batch::from_wire(text, lines),
+        Err(_) => {
+            let mended = String::from_utf8_lossy(&text).into_owned();
+            Batch::from_wire(mended.into(), lines)
+        }
+    }
+}
+
+/// The length of `bytes` without a character at its end that is still incomplete.
+fn complete_chars(bytes: &[u8]) -> usize {
+    let tail = bytes.len().saturating_sub(3);
+    let Some(lead) = bytes[tail..].iter().rposition(|b| b & 0xc0 != 0x80) else {
+        return bytes.len();
+    };
+    let lead = tail + lead;
+    let wanted = match bytes[lead] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    };
+    if bytes.len() - lead < wanted {
+        lead
+    } else {
+        bytes.len()
+    }
+}

@@ -1,0 +1,89 @@
+//! What is on its way out: small pieces gathered, large ones passed on as they are.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Pieces up to this length, in bytes, are copied together; longer ones are shared.
+const SMALL: usize = 4 * 1024;
+
+/// Enough for one large write, in bytes.
+const FULL: usize = 256 * 1024;
+
+/// Bytes to write, in order. Hand it to `write_buf`.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    pieces: VecDeque<Bytes>,
+    /// Small pieces that come after all of `pieces`.
+    tail: BytesMut,
+    length: usize,
+}
+
+impl Outgoing {
+    /// Appends a piece.
+    pub fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        if piece.len() <= SMALL {
+            self.tail.extend_from_slice(&piece);
+        } else {
+            self.end_tail();
+            self.pieces.push_back(piece);
+        }
+    }
+
+    /// Whether enough is waiting to be written.
+    pub fn is_full(&self) -> bool {
+        self.length >= FULL
+    }
+
+    /// Whether nothing is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push_back(self.tail.split().freeze());
+        }
+    }
+}
+
+impl Buf for Outgoing {
+    fn remaining(&self) -> usize {
+        self.length
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.pieces.front().map_or(&self.tail, |piece| piece)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let chunks = self.pieces.iter().map(|piece| &piece[..]);
+        let chunks = chunks.chain((!self.tail.is_empty()).then_some(&self.tail[..]));
+        let mut count = 0;
+        for (slice, chunk) in slices.iter_mut().zip(chunks) {
+            *slice = IoSlice::new(chunk);
+            count += 1;
+        }
+        count
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.length -= count;
+        while let Some(front) = self.pieces.front_mut() {
+            if count < front.len() {
+                front.advance(count);
+                return;
+            }
+            count -= front.len();
+            self.pieces.pop_front();
+        }
+        self.tail.advance(count);
+    }
+}
