@@ -6,3 +6,6 @@
 
 pub mod conversation;
 pub mod wire;
+
+/// The TCP port of a chat, unless another is named.
+pub const DEFAULT_PORT: u16 = 7788;

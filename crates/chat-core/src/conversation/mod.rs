@@ -1,9 +1,18 @@
 //! What two people share: a conversation, and the people who hold it.
 
+mod connection;
+#[expect(clippy::module_inception, reason = "the module's one main type")]
+mod conversation;
 mod ending;
+mod link;
 mod person;
+mod plain;
 mod protocol;
 
+pub use connection::{Connection, Stream};
+pub use conversation::{Conversation, Manners, Step};
 pub use ending::{Ending, Loss, ProtocolError, Side};
+pub use link::Link;
 pub use person::{Command, Ended, Event, Input, LinkState, Peer, Security, Sink, Source, Standing};
+pub use plain::Plain;
 pub use protocol::{Protocol, Unsayable};

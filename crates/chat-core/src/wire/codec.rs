@@ -107,6 +107,11 @@ impl LineCodec {
         }
     }
 
+    /// Whether the peer speaks chat/1.
+    pub fn is_chat1(&self) -> bool {
+        self.control
+    }
+
     /// Sets the longest line, in bytes.
     pub fn limit(self, limit: usize) -> Self {
         Self { limit, ..self }

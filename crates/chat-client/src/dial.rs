@@ -1,0 +1,178 @@
+//! Calling a server: names, addresses, and who answers first.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use chat_core::DEFAULT_PORT;
+use chat_core::conversation::Stream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// Head start of an address before the next is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Who is called: a host name or an address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl Target {
+    /// Reads `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`; a bare IPv6 address is a host.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => rest.split_once(']').ok_or("a ] is missing")?,
+            None => match text.rsplit_once(':') {
+                Some((host, _)) if !host.contains(':') => text.split_at(host.len()),
+                _ => (text, ""),
+            },
+        };
+        if host.is_empty() {
+            return Err("write it like HOST, HOST:PORT or [::1]:7788".into());
+        }
+        let port = match port.strip_prefix(':') {
+            Some(port) => port.parse().map_err(|_| format!("{port:?} is no port"))?,
+            None if port.is_empty() => DEFAULT_PORT,
+            None => return Err("after the ] comes a : and the port".into()),
+        };
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Why nobody answered.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The name has no address.
+    #[error("cannot find {host}: {source}; check the name, or call an address")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// No address answered.
+    #[error("cannot reach {target}: {source}; is chat-server running there?")]
+    Connect {
+        /// Who was called.
+        target: Target,
+        /// What the last address answered.
+        source: io::Error,
+    },
+    /// Nobody answered in time.
+    #[error("no answer from {target} within {limit:?}; is the address right, and the port open?")]
+    Timeout {
+        /// Who was called.
+        target: Target,
+        /// How long it was tried.
+        limit: Duration,
+    },
+}
+
+/// A way to a server: TCP, or a simulated network.
+pub trait Dial: Send {
+    /// What carries the bytes.
+    type Stream: Stream + 'static;
+
+    /// A new connection to the server.
+    fn dial(&mut self) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
+}
+
+/// Dials over TCP.
+#[derive(Clone, Debug)]
+pub struct TcpDialer {
+    /// Who is called.
+    pub target: Target,
+    /// How long all of it may take.
+    pub limit: Duration,
+}
+
+impl Dial for TcpDialer {
+    type Stream = TcpStream;
+
+    async fn dial(&mut self) -> Result<TcpStream, DialError> {
+        let dialed = timeout(self.limit, self.first_to_answer()).await;
+        dialed.unwrap_or_else(|_| {
+            Err(DialError::Timeout {
+                target: self.target.clone(),
+                limit: self.limit,
+            })
+        })
+    }
+}
+
+impl TcpDialer {
+    /// Tries every address, each a little after the one before.
+    async fn first_to_answer(&self) -> Result<TcpStream, DialError> {
+        let Target { host, port } = &self.target;
+        let resolve_error = |source| DialError::Resolve {
+            host: host.clone(),
+            source,
+        };
+        let addresses = lookup_host((host.as_str(), *port)).await;
+        let mut attempts = JoinSet::new();
+        for (turn, address) in (0..).zip(addresses.map_err(resolve_error)?) {
+            attempts.spawn(async move {
+                sleep(HEAD_START * turn).await;
+                connect(address).await
+            });
+        }
+        let mut last = io::ErrorKind::NotFound.into();
+        while let Some(attempt) = attempts.join_next().await {
+            match attempt.unwrap_or_else(|error| Err(error.into())) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(DialError::Connect {
+            target: self.target.clone(),
+            source: last,
+        })
+    }
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_in_every_spelling() {
+        for (text, host, port) in [
+            ("ann.example", "ann.example", 7788),
+            ("ann.example:99", "ann.example", 99),
+            ("127.0.0.1:99", "127.0.0.1", 99),
+            ("::1", "::1", 7788),
+            ("[::1]", "::1", 7788),
+            ("[::1]:99", "::1", 99),
+        ] {
+            let host = host.to_owned();
+            assert_eq!(Target::parse(text), Ok(Target { host, port }), "{text}");
+        }
+        for text in ["", ":99", "host:port", "host:99999", "[::1", "[::1]99"] {
+            assert!(Target::parse(text).is_err(), "{text}");
+        }
+    }
+}

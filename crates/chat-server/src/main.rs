@@ -1,0 +1,70 @@
+//! `chat-server`: waits for a call.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chat_core::conversation::{Event, Manners, Sink};
+use chat_server::Config;
+use chat_terminal::args::{CommonArgs, duration};
+use chat_terminal::console::Console;
+use chat_terminal::signals::Signals;
+use chat_terminal::{program, words};
+use clap::Parser;
+
+/// Waits for a call and lets you talk; `88` hangs up.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Where to listen: 7788, :7788, 127.0.0.1:7788 or [::1]:7788
+    #[arg(default_value = "[::]:7788", value_parser = chat_server::parse_address)]
+    address: SocketAddr,
+
+    /// Callers who may wait while a call is on; one more hears "busy"
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    backlog: usize,
+
+    /// Hang up on a peer that says nothing for this long, such as 10s or 5m [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    idle_timeout: Option<Duration>,
+
+    /// Exit after one call
+    #[arg(long)]
+    once: bool,
+
+    /// Also answer unencrypted callers (nc, telnet, plain sockets), on the same port
+    #[arg(long)]
+    allow_plain: bool,
+
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    program::run("chat-server", &args.common, serve(&args))
+}
+
+async fn serve(args: &Args) -> anyhow::Result<u8> {
+    let mut signals = Signals::new()?;
+    let listener =
+        chat_server::bind(args.address).with_context(|| words::cannot_listen(args.address))?;
+    let address = listener.local_addr()?;
+    let mut console = Console::open(&args.common)?;
+    let config = Config {
+        backlog: args.backlog,
+        once: args.once,
+        framing: args.common.framing.into(),
+        manners: Manners {
+            idle_timeout: args.idle_timeout,
+            ..console.manners()
+        },
+        interactive: console.interactive,
+    };
+    let invitation = words::invitation(address.port(), &chat_server::reachable(address));
+    console.sink.show(Event::Notice(invitation));
+    let Console { source, sink, .. } = &mut console;
+    let code = chat_server::run(listener, config, source, sink, signals.next()).await?;
+    Ok(code)
+}

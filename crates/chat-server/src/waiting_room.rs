@@ -1,0 +1,152 @@
+//! Callers who wait while a call is on.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chat_core::conversation::Peer;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::Caller;
+
+/// News that nobody has read yet; beyond them news is dropped, for a stranger can make any
+/// amount of it.
+const UNREAD_NEWS: usize = 32;
+
+/// What the person may want to know of the waiting room.
+#[derive(Debug)]
+pub enum News {
+    /// A caller waits.
+    Came(Peer),
+    /// A caller no longer waits.
+    Left(Peer),
+    /// A caller was told that this side is busy.
+    TurnedAway(Peer),
+}
+
+/// A queue of callers, each kept by a task of its own that notices when it gives up.
+#[derive(Debug)]
+pub struct WaitingRoom {
+    seats: usize,
+    queue: Mutex<Queue>,
+    came: Notify,
+    news: mpsc::Sender<News>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    tickets: VecDeque<Ticket>,
+    next_number: u64,
+    /// Somebody is ready to take the next caller, so that one needs no seat.
+    idle: bool,
+}
+
+#[derive(Debug)]
+struct Ticket {
+    number: u64,
+    peer: Peer,
+    /// Takes the caller out of the room.
+    call: oneshot::Sender<oneshot::Sender<Caller>>,
+}
+
+impl WaitingRoom {
+    /// A room where `seats` callers may wait, and the news of it.
+    pub fn new(seats: usize) -> (Arc<Self>, mpsc::Receiver<News>) {
+        let (news, unread) = mpsc::channel(UNREAD_NEWS);
+        let room = Self {
+            seats,
+            queue: Mutex::default(),
+            came: Notify::new(),
+            news,
+        };
+        (Arc::new(room), unread)
+    }
+
+    /// How many callers wait.
+    pub fn waiting(&self) -> usize {
+        self.queue().tickets.len()
+    }
+
+    /// The next caller, in order of arrival. Cancel safe, but for a caller on its way through
+    /// the door: that one is hung up on.
+    pub async fn next(&self) -> Caller {
+        self.queue().idle = true;
+        loop {
+            let ticket = self.queue().tickets.pop_front();
+            let Some(ticket) = ticket else {
+                self.came.notified().await;
+                continue;
+            };
+            let (door, caller) = oneshot::channel();
+            // It may have given up just now.
+            if ticket.call.send(door).is_ok()
+                && let Ok(caller) = caller.await
+            {
+                self.queue().idle = false;
+                return caller;
+            }
+        }
+    }
+
+    /// Waits with a caller until its turn comes, it gives up, or there is no seat for it.
+    pub async fn seat(&self, mut caller: Caller) {
+        let (call, mut called) = oneshot::channel();
+        let Some(number) = self.enter(&caller.peer, call) else {
+            self.tell(News::TurnedAway(caller.peer.clone()));
+            return caller.turn_away(self.waiting()).await;
+        };
+        tokio::select! {
+            door = &mut called => {
+                if let Ok(door) = door {
+                    // The listener may have stopped in the meantime.
+                    drop(door.send(caller));
+                }
+            }
+            () = caller.given_up() => self.leave(number),
+        }
+    }
+
+    fn enter(&self, peer: &Peer, call: oneshot::Sender<oneshot::Sender<Caller>>) -> Option<u64> {
+        let mut queue = self.queue();
+        let waits = !queue.idle || !queue.tickets.is_empty();
+        if queue.tickets.len() >= self.seats + usize::from(queue.idle) {
+            return None;
+        }
+        let number = queue.next_number;
+        queue.next_number += 1;
+        queue.tickets.push_back(Ticket {
+            number,
+            peer: peer.clone(),
+            call,
+        });
+        drop(queue);
+        self.came.notify_one();
+        if waits {
+            self.tell(News::Came(peer.clone()));
+        }
+        Some(number)
+    }
+
+    fn leave(&self, number: u64) {
+        let mut queue = self.queue();
+        let at = queue
+            .tickets
+            .iter()
+            .position(|ticket| ticket.number == number);
+        let left = at.and_then(|at| queue.tickets.remove(at));
+        drop(queue);
+        if let Some(ticket) = left {
+            self.tell(News::Left(ticket.peer));
+        }
+    }
+
+    fn tell(&self, news: News) {
+        tracing::info!(?news, "waiting room");
+        if self.news.try_send(news).is_err() {
+            tracing::debug!("news of the waiting room was dropped");
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,107 @@
+//! What both command lines have in common.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+use chat_core::wire::Framing;
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Options of both programs.
+#[derive(Args, Clone, Debug)]
+pub struct CommonArgs {
+    /// What the peer sees [default: your user name]
+    #[arg(short, long)]
+    pub name: Option<String>,
+
+    /// How messages are told apart with peers that are not this program
+    #[arg(long, value_enum, default_value = "auto", value_name = "FRAMING")]
+    pub framing: FramingArg,
+
+    /// "88" in the input is text, not a hang-up (for piped data)
+    #[arg(long)]
+    pub literal: bool,
+
+    /// Use no colours
+    #[arg(long)]
+    pub no_color: bool,
+
+    /// Log to stderr; twice for more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Log to this file instead
+    #[arg(long, value_name = "PATH")]
+    pub log_file: Option<PathBuf>,
+}
+
+/// [`Framing`], as it is spelled on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FramingArg {
+    /// Lines, until the peer shows that it ends none
+    Auto,
+    /// Only a line feed ends a message
+    Line,
+    /// What comes together is a message
+    Raw,
+}
+
+impl From<FramingArg> for Framing {
+    fn from(arg: FramingArg) -> Self {
+        match arg {
+            FramingArg::Auto => Self::Auto,
+            FramingArg::Line => Self::Line,
+            FramingArg::Raw => Self::Raw,
+        }
+    }
+}
+
+impl CommonArgs {
+    /// The name that the peer sees.
+    pub fn name(&self) -> String {
+        let user = || {
+            let names = ["USER", "LOGNAME", "USERNAME"].map(|key| std::env::var(key).ok());
+            names.into_iter().flatten().find(|name| !name.is_empty())
+        };
+        self.name
+            .clone()
+            .or_else(user)
+            .unwrap_or_else(|| "somebody".into())
+    }
+
+    /// Starts logging, if it is wanted.
+    pub fn start_logging(&self) -> anyhow::Result<()> {
+        let level = match self.verbose {
+            0 if self.log_file.is_none() => LevelFilter::OFF,
+            0 | 1 => LevelFilter::INFO,
+            _ => LevelFilter::DEBUG,
+        };
+        let filter = EnvFilter::builder()
+            .with_default_directive(level.into())
+            .from_env_lossy();
+        let builder = tracing_subscriber::fmt().with_env_filter(filter);
+        match &self.log_file {
+            Some(path) => {
+                let file = File::options().create(true).append(true).open(path);
+                let file = file.with_context(|| format!("cannot log to {}", path.display()))?;
+                builder
+                    .with_ansi(false)
+                    .with_writer(Mutex::new(file))
+                    .init();
+            }
+            None => builder
+                .with_ansi(!self.no_color)
+                .with_writer(std::io::stderr)
+                .init(),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a span of time such as `10s` or `5m`.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 10s or 5m"))
+}
