@@ -5,6 +5,7 @@
 //! yields lines can hold one. This crate knows no terminal.
 
 pub mod conversation;
+pub mod trust;
 pub mod wire;
 
 /// The TCP port of a chat, unless another is named.

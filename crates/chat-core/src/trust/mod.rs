@@ -1,0 +1,16 @@
+//! Who is at the other end: keys, who owns which, and encryption under them.
+
+mod fingerprint;
+mod identity;
+mod known_peers;
+mod private_file;
+mod shell;
+mod tls;
+
+pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use identity::{Identity, IdentityError, NoHome, home};
+pub use known_peers::{
+    ChangedKey, Flaw, KnownPeer, KnownPeers, KnownPeersError, Met, PeerList, Unreadable,
+};
+pub use private_file::FileError;
+pub use tls::{ALPN, Dialect, HANDSHAKE_LIMIT, Secure, Secured, TlsError};

@@ -1,0 +1,185 @@
+//! Files that only their owner may touch, in a directory that only its owner may change.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::shell::quoted_path;
+
+/// Why a file or directory of the owner's cannot be used, and what mends it.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Something else may be at its end tomorrow.
+    #[error("{} is a symbolic link: rm {}", .0.display(), quoted_path(.0))]
+    Symlink(PathBuf),
+    /// Not the kind of thing it should be.
+    #[error("{path} is no {wanted}: mv {word} {word}.old", path = .path.display(), word = quoted_path(.path))]
+    WrongKind {
+        /// What is there.
+        path: PathBuf,
+        /// What should be there.
+        wanted: &'static str,
+    },
+    /// Another user may read or change it.
+    #[error(
+        "{path} is open to other users (mode {mode:04o}): chmod {mend:o} {word}",
+        path = .path.display(), word = quoted_path(.path)
+    )]
+    Exposed {
+        /// What is there.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The permission bits that it should have.
+        mend: u32,
+    },
+    /// Another user owns it.
+    #[error("{path} belongs to another user: sudo chown {user} {word}", path = .path.display(), word = quoted_path(.path))]
+    NotOwned {
+        /// What is there.
+        path: PathBuf,
+        /// The id of the user who runs this program.
+        user: u32,
+    },
+    /// The system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// What it was about.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Tells which path an I/O error is about.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    move |source| FileError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes the directory, with those above it, if it is not there; refuses one that others
+/// may change.
+pub(crate) fn private_dir(path: &Path) -> Result<(), FileError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => FileError::WrongKind {
+            path: path.to_owned(),
+            wanted: "directory",
+        },
+        _ => at(path)(error),
+    })?;
+    let metadata = fs::metadata(path).map_err(at(path))?;
+    only_owner(path, &metadata, 0o022, 0o700)
+}
+
+/// The file's bytes, or nothing if there is no file.
+///
+/// Only called below a [`private_dir`], so nobody else can swap the file meanwhile.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(at(path))?,
+    };
+    if metadata.is_symlink() {
+        return Err(FileError::Symlink(path.to_owned()));
+    }
+    if !metadata.is_file() {
+        return Err(FileError::WrongKind {
+            path: path.to_owned(),
+            wanted: "file",
+        });
+    }
+    only_owner(path, &metadata, 0o077, 0o600)?;
+    fs::read(path).map(Some).map_err(at(path))
+}
+
+/// Makes the file, whole or not at all. If there is one already, it stays as it is.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let file = temporary(path, bytes)?;
+    match file.persist_noclobber(path) {
+        Err(lost) if lost.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(failed) => Err(at(path)(failed.error)),
+        Ok(_) => sync_directory(path),
+    }
+}
+
+/// Puts these bytes in the place of the file: a reader sees the old ones or the new ones.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let file = temporary(path, bytes)?;
+    file.persist(path)
+        .map_err(|failed| at(path)(failed.error))?;
+    sync_directory(path)
+}
+
+/// Waits until no other program holds the lock. It is given back when the file is dropped.
+pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(at(path))?;
+    file.lock().map_err(at(path))?;
+    Ok(file)
+}
+
+/// A file beside `path` with mode 0600, safe on the disk.
+fn temporary(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile, FileError> {
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(directory(path))?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    };
+    write().map_err(at(path))
+}
+
+/// Makes a new name outlive a power cut.
+fn sync_directory(path: &Path) -> Result<(), FileError> {
+    #[cfg(unix)]
+    File::open(directory(path))
+        .and_then(|directory| directory.sync_all())
+        .map_err(at(path))?;
+    Ok(())
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// Refuses what another user owns, or may use in one of the ways in `forbidden`.
+#[cfg(unix)]
+fn only_owner(
+    path: &Path,
+    metadata: &fs::Metadata,
+    forbidden: u32,
+    mend: u32,
+) -> Result<(), FileError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let user = rustix::process::geteuid().as_raw();
+    if metadata.uid() != user {
+        return Err(FileError::NotOwned {
+            path: path.to_owned(),
+            user,
+        });
+    }
+    if metadata.mode() & forbidden != 0 {
+        return Err(FileError::Exposed {
+            path: path.to_owned(),
+            mode: metadata.mode() & 0o7777,
+            mend,
+        });
+    }
+    Ok(())
+}
+
+/// Elsewhere the profile directory's own protection has to do.
+#[cfg(not(unix))]
+fn only_owner(_: &Path, _: &fs::Metadata, _: u32, _: u32) -> Result<(), FileError> {
+    Ok(())
+}
