@@ -5,4 +5,5 @@
 //! yields lines can hold one. This crate knows no terminal.
 
 pub mod conversation;
+pub mod trust;
 pub mod wire;

@@ -1,8 +1,8 @@
 //! The part of a conversation that has no I/O: what to send, what was received, what is due.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Ending, Event, ProtocolError};
+use super::{Ending, Event, Loss, ProtocolError};
 use crate::wire::{Batch, Frame, Outgoing};
 
 /// A state machine that speaks for one person with one peer.
@@ -28,6 +28,12 @@ pub trait Protocol: Send {
     /// The person hangs up, or with `patiently` does so when all was delivered, however
     /// long that takes as long as it goes on.
     fn hang_up(&mut self, patiently: bool, now: Instant);
+
+    /// Hangs up on a peer that said nothing for `idle`, and lets its person know.
+    fn dismiss(&mut self, idle: Duration, now: Instant);
+
+    /// Bytes came, whole frames or not.
+    fn heard(&mut self, _events: &mut Vec<Event>, _now: Instant) {}
 
     /// A frame came.
     fn receive(
@@ -62,8 +68,18 @@ pub trait Protocol: Send {
     /// Some timeout is due.
     fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant);
 
-    /// Why the call is over, once it is.
-    fn ending(&mut self) -> Option<Ending>;
+    /// How the connection was lost, if the protocol takes it for lost although the stream
+    /// does not say so. [`disconnected`](Self::disconnected) is to follow.
+    fn link_lost(&mut self) -> Option<Loss> {
+        None
+    }
+
+    /// The connection is gone. Answers how the call ended by that, or nothing if it can go on
+    /// over another connection.
+    fn disconnected(&mut self, loss: Loss, now: Instant) -> Option<Ending>;
+
+    /// Why the call is over, once it is. `written`: nothing is left in the link's buffers.
+    fn ending(&mut self, written: bool) -> Option<Ending>;
 
     /// The person's messages that the peer has not acknowledged.
     fn undelivered(&self) -> Vec<String>;

@@ -1,0 +1,3 @@
+//! Who is at the other end.
+
+pub mod safety_number;
