@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use crate::wire::LineError;
+use crate::trust::safety_number::ExchangeError;
+use crate::wire::{ControlError, LineError};
 
 /// One end of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,10 @@ pub enum ProtocolError {
     Line(#[from] LineError),
     /// A control line that cannot be read.
     #[error("a control line cannot be read: {0}")]
-    Malformed(String),
+    Malformed(#[from] ControlError),
+    /// The exchange behind the safety number went wrong.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// A control line that has no place here, or claims what cannot be.
     #[error("{0}")]
     Absurd(&'static str),

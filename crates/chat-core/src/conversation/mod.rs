@@ -5,9 +5,13 @@ mod connection;
 mod conversation;
 mod ending;
 mod link;
+mod liveness;
+mod outbox;
 mod person;
 mod plain;
 mod protocol;
+mod session;
+mod typing;
 
 pub use connection::{Connection, Stream};
 pub use conversation::{Conversation, Manners, Step};
@@ -16,3 +20,4 @@ pub use link::Link;
 pub use person::{Command, Ended, Event, Input, LinkState, Peer, Security, Sink, Source, Standing};
 pub use plain::Plain;
 pub use protocol::{Protocol, Unsayable};
+pub use session::{Config, Session};

@@ -32,6 +32,9 @@ pub trait Protocol: Send {
     /// Hangs up on a peer that said nothing for `idle`, and lets its person know.
     fn dismiss(&mut self, idle: Duration, now: Instant);
 
+    /// Bytes came, whole frames or not.
+    fn heard(&mut self, _events: &mut Vec<Event>, _now: Instant) {}
+
     /// A frame came.
     fn receive(
         &mut self,
@@ -64,6 +67,12 @@ pub trait Protocol: Send {
 
     /// Some timeout is due.
     fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant);
+
+    /// How the connection was lost, if the protocol takes it for lost although the stream
+    /// does not say so. [`disconnected`](Self::disconnected) is to follow.
+    fn link_lost(&mut self) -> Option<Loss> {
+        None
+    }
 
     /// The connection is gone. Answers how the call ended by that, or nothing if it can go on
     /// over another connection.

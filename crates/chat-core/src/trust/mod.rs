@@ -4,6 +4,7 @@ mod fingerprint;
 mod identity;
 mod known_peers;
 mod private_file;
+pub mod safety_number;
 mod shell;
 mod tls;
 

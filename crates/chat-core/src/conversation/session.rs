@@ -1,0 +1,792 @@
+//! chat/1: a conversation that outlives its connections, and loses nothing.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use memchr::{memchr, memchr2, memmem};
+
+use super::liveness::{Liveness, Silence};
+use super::outbox::Outbox;
+use super::typing::{Teller, Watcher};
+use super::{Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Side, Unsayable};
+use crate::trust::safety_number::{Binding, Exchange, ExchangeError, SafetyNumber};
+use crate::wire::{
+    Batch, CONTROL, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, MAX_LINE, Outgoing,
+    is_hang_up,
+};
+
+/// How long a hang-up waits for its messages to be acknowledged, and then to be written.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the peer may take to say hello, or that there is a queue.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long an acknowledgement waits for something to go with.
+const ACK_DELAY: Duration = Duration::from_millis(15);
+
+/// So much text is acknowledged at once, in bytes.
+const ACK_BYTES: usize = 256 * 1024;
+
+/// The longest piece of a line that fits into a `say` whatever it holds, in bytes: JSON
+/// needs up to six bytes for one.
+const SAFE_PIECE: usize = MAX_LINE / 8;
+
+/// What a session is about.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What this side's person is called.
+    pub name: String,
+    /// The other side, as far as it is known. A name that is known is kept.
+    pub peer: Peer,
+    /// The conversation: a new one at the dialer, the one in the dialer's hello at the listener.
+    pub conversation: ConversationId,
+}
+
+/// One person's end of a chat/1 conversation, over one connection after another.
+///
+/// Each connection begins with [`dialed`](Self::dialed) or [`accepted`](Self::accepted), and
+/// ends with [`disconnected`](Protocol::disconnected).
+#[derive(Debug)]
+pub struct Session {
+    name: String,
+    peer: Peer,
+    ledger: Ledger,
+    exchange: Exchange,
+    /// The connection there is, if there is one.
+    leg: Option<Leg>,
+    /// The two sides have met, on this connection or an earlier one.
+    met: bool,
+    /// When the last connection was lost.
+    down_since: Option<Instant>,
+    peer_typing: Watcher,
+    good_bye: GoodBye,
+    /// The call is over for another reason than a hang-up.
+    over: Option<Ending>,
+}
+
+/// All that a conversation needs to go on over another connection.
+#[derive(Debug)]
+struct Ledger {
+    conversation: ConversationId,
+    outbox: Outbox,
+    /// This side has no more to say.
+    finished: bool,
+    /// How many of the peer's messages have come.
+    received: u64,
+    /// How many of them were shown to the person.
+    shown: u64,
+    peer_finished: bool,
+}
+
+impl Ledger {
+    /// Whether both sides have no more to say, and all of it has arrived.
+    fn is_settled(&self) -> bool {
+        self.finished && self.outbox.is_empty() && self.peer_finished && self.shown == self.received
+    }
+}
+
+/// How far the call is on its way to a hang-up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum GoodBye {
+    Talking,
+    /// This side hangs up once the peer has everything, or at this time.
+    Wanted {
+        by: Option<Instant>,
+    },
+    /// The hang-up is to be sent now.
+    Due,
+    /// It is among the bytes to write, and has until then.
+    Appended {
+        by: Instant,
+    },
+    Written,
+    /// The peer hung up.
+    Heard,
+}
+
+/// One of the connections that the conversation goes over.
+#[derive(Debug)]
+struct Leg {
+    binding: Option<Binding>,
+    /// Control lines that go out before anything else.
+    due: Vec<Control>,
+    /// The peer has said hello on this connection.
+    greeted: bool,
+    /// When the peer must have said hello, until it has shown that it is there.
+    answer_by: Option<Instant>,
+    liveness: Liveness,
+    typing: Teller,
+    acks: Acks,
+    /// The peer was told that this side has no more to say.
+    told_done: bool,
+    /// The conversation is settled, the peer was told everything, nothing more is sent.
+    closing: bool,
+    /// The peer sends nothing more.
+    peer_closed: bool,
+    /// The connection is as good as gone.
+    lost: Option<Loss>,
+}
+
+/// The acknowledgements on one connection.
+#[derive(Debug, Default)]
+struct Acks {
+    /// The last number that was acknowledged.
+    told: u64,
+    /// Text that came since then, in bytes.
+    bytes: usize,
+    /// When what was shown must be acknowledged.
+    by: Option<Instant>,
+    /// It must be now.
+    due: bool,
+}
+
+impl Leg {
+    fn new(binding: Option<Binding>, now: Instant) -> Self {
+        Self {
+            binding,
+            due: Vec::new(),
+            greeted: false,
+            answer_by: Some(now + ANSWER),
+            liveness: Liveness::new(now),
+            typing: Teller::default(),
+            acks: Acks::default(),
+            told_done: false,
+            closing: false,
+            peer_closed: false,
+            lost: None,
+        }
+    }
+
+    /// The peer has shown that it is there: from now on it must go on doing so.
+    fn answered(&mut self, now: Instant) {
+        if self.answer_by.take().is_some() {
+            self.liveness = Liveness::new(now);
+        }
+    }
+
+    fn listening(&mut self, listening: bool, now: Instant) {
+        if listening && self.answer_by.is_some() {
+            self.answer_by = Some(now + ANSWER);
+        }
+        self.liveness.listening(listening, now);
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        if self.answer_by.is_some() {
+            return self.answer_by.filter(|_| self.liveness.is_listening());
+        }
+        let alive = self.liveness.timeout();
+        let others = [self.acks.by, self.typing.timeout()];
+        Some(others.into_iter().flatten().fold(alive, Instant::min))
+    }
+
+    fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
+        if let Some(by) = self.answer_by {
+            if by <= now && self.liveness.is_listening() {
+                self.lost = Some(Loss::Silent(ANSWER));
+            }
+            return;
+        }
+        match self.liveness.handle_timeout(now) {
+            Some(Silence::Notable(time)) => events.push(Event::Link(LinkState::Silent(time))),
+            Some(Silence::Deadly(time)) => self.lost = Some(Loss::Silent(time)),
+            None => {}
+        }
+        self.acks.due |= self.acks.by.take_if(|by| *by <= now).is_some();
+        self.typing.handle_timeout(now);
+    }
+
+    fn link_up(&self) -> Event {
+        Event::Link(LinkState::Up {
+            round_trip: self.liveness.round_trip,
+        })
+    }
+
+    /// What there is to say, and whether there is more to come.
+    fn transmit_messages(&mut self, ledger: &mut Ledger, may_say: bool, out: &mut Outgoing) {
+        while may_say
+            && !out.is_full()
+            && let Some(bytes) = ledger.outbox.send()
+        {
+            out.push(bytes);
+        }
+        if ledger.finished && ledger.outbox.is_sent() && !self.told_done {
+            self.told_done = true;
+            out.push(Control::Done(true).to_line());
+        }
+    }
+
+    /// An acknowledgement, if it must be now or can go with something else.
+    fn transmit_ack(&mut self, shown: u64, in_company: bool, out: &mut Outgoing) {
+        if shown > self.acks.told && (in_company || self.acks.due) {
+            self.acks = Acks {
+                told: shown,
+                ..Acks::default()
+            };
+            out.push(Control::Received(shown).to_line());
+        }
+    }
+
+    /// What depends on nothing but this connection.
+    fn transmit_controls(&mut self, out: &mut Outgoing, now: Instant) {
+        for control in self.due.drain(..) {
+            out.push(control.to_line());
+        }
+        if self.answer_by.is_some() {
+            return;
+        }
+        if let Some(number) = self.liveness.take_pong() {
+            out.push(Control::Pong(number).to_line());
+        }
+        if let Some(number) = self.liveness.take_ping(now) {
+            out.push(Control::Ping(number).to_line());
+        }
+        if self.greeted
+            && let Some(typing) = self.typing.take(now)
+        {
+            out.push(Control::Typing(typing).to_line());
+        }
+    }
+}
+
+impl Session {
+    /// A conversation without a connection yet.
+    pub fn new(config: Config) -> Self {
+        Self {
+            name: Hello::fitting_name(config.name),
+            peer: config.peer,
+            ledger: Ledger {
+                conversation: config.conversation,
+                outbox: Outbox::default(),
+                finished: false,
+                received: 0,
+                shown: 0,
+                peer_finished: false,
+            },
+            exchange: Exchange::default(),
+            leg: None,
+            met: false,
+            down_since: None,
+            peer_typing: Watcher::default(),
+            good_bye: GoodBye::Talking,
+            over: None,
+        }
+    }
+
+    /// The conversation's id.
+    pub fn conversation(&self) -> ConversationId {
+        self.ledger.conversation
+    }
+
+    /// Whether the two sides have ever met: both hellos were said.
+    pub fn has_met(&self) -> bool {
+        self.met
+    }
+
+    /// This side has made a connection. `binding`: what ties it to the two keys, if it is
+    /// encrypted; without it there is no safety number.
+    pub fn dialed(&mut self, binding: Option<Binding>, now: Instant) {
+        let commitment = match binding {
+            Some(_) => self.exchange.commit(),
+            None => None,
+        };
+        let hello = self.hello(commitment);
+        let mut leg = Leg::new(binding, now);
+        leg.due.push(hello);
+        self.leg = Some(leg);
+    }
+
+    /// The peer has made a connection, and said `hello` on it. The caller makes sure that a
+    /// conversation goes on under the same key.
+    pub fn accepted(
+        &mut self,
+        binding: Option<Binding>,
+        hello: Hello,
+        events: &mut Vec<Event>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        let mut leg = Leg::new(binding, now);
+        leg.due.push(self.hello(None));
+        if leg.binding.is_some()
+            && let Some(nonce) = self.exchange.answer(hello.commitment)
+        {
+            leg.due.push(Control::Nonce(nonce));
+        }
+        self.leg = Some(leg);
+        self.greet(hello, events, now)
+    }
+
+    /// The connection is not to be had back. Answers how the call ended by that.
+    pub fn give_up(&mut self, loss: Loss) -> Ending {
+        self.leg = None;
+        if self.ledger.is_settled() {
+            Ending::InputOver
+        } else if self.good_bye == GoodBye::Talking {
+            Ending::Lost(loss)
+        } else {
+            Ending::HungUp(Side::Here)
+        }
+    }
+
+    fn hello(&self, commitment: Option<Commitment>) -> Control {
+        Control::Hello(Hello {
+            name: self.name.clone(),
+            conversation: self.ledger.conversation,
+            received: self.ledger.received,
+            resumed: self.met,
+            commitment,
+        })
+    }
+
+    /// The peer said hello: go on where it is.
+    fn greet(
+        &mut self,
+        hello: Hello,
+        events: &mut Vec<Event>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        if hello.conversation != self.ledger.conversation {
+            return Err(ProtocolError::Absurd(
+                "its hello is for another conversation",
+            ));
+        }
+        let resent = self.ledger.outbox.resume(hello.received)?;
+        let Some(leg) = &mut self.leg else {
+            return Ok(());
+        };
+        leg.answered(now);
+        leg.greeted = true;
+        leg.acks.due = self.ledger.shown > 0;
+        let down_since = self.down_since.take();
+        if std::mem::replace(&mut self.met, true) {
+            let after = down_since.map_or(Duration::ZERO, |since| now - since);
+            events.push(Event::Link(LinkState::Back { after, resent }));
+        } else {
+            if self.peer.name.is_none() && !hello.name.is_empty() {
+                self.peer.name = Some(hello.name);
+            }
+            events.push(Event::Call(self.peer.clone()));
+        }
+        Ok(())
+    }
+
+    fn receive_control(
+        &mut self,
+        control: Control,
+        events: &mut Vec<Event>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        let Some(leg) = &mut self.leg else {
+            return Ok(());
+        };
+        match control {
+            Control::Hello(_) if leg.greeted => {
+                return Err(ProtocolError::Absurd("it said hello twice"));
+            }
+            Control::Hello(hello) => return self.greet(hello, events, now),
+            Control::Waiting { .. } | Control::Busy { .. } if leg.greeted => {
+                return Err(ProtocolError::Absurd("it queued a call that is on"));
+            }
+            Control::Waiting { ahead } => {
+                leg.answered(now);
+                events.push(Event::Ahead(ahead));
+            }
+            Control::Busy { waiting } => self.over = Some(Ending::Busy { waiting }),
+            // A peer that knows nothing of a settled conversation has ended it already.
+            Control::Refused(_) if self.ledger.is_settled() => self.over = Some(Ending::InputOver),
+            Control::Refused(reason) => self.over = Some(Ending::Refused(reason)),
+            Control::Ping(number) => leg.liveness.ping(number),
+            Control::Pong(number) => {
+                if leg.liveness.pong(number, now)? {
+                    events.push(leg.link_up());
+                }
+            }
+            _ if !leg.greeted => {
+                return Err(ProtocolError::Absurd("it said something before its hello"));
+            }
+            Control::Say(text) => {
+                let bytes = text.len();
+                self.receive_text(said(text), 1, bytes, events, now)?;
+            }
+            Control::Received(number) => {
+                if self.ledger.outbox.acknowledge(number)? {
+                    events.push(Event::Delivered(number));
+                }
+            }
+            Control::Typing(typing) => {
+                if self.peer_typing.typing(typing, now) {
+                    events.push(Event::Typing(typing));
+                }
+            }
+            Control::Done(true) => {
+                if !std::mem::replace(&mut self.ledger.peer_finished, true) {
+                    events.push(Event::PeerFinished);
+                }
+            }
+            Control::Done(false) => {
+                return Err(ProtocolError::Absurd(
+                    "it took back that it has no more to say",
+                ));
+            }
+            Control::Idle(millis) => {
+                let idle = Duration::from_millis(millis);
+                events.push(Event::Notice(format!(
+                    "the other side hangs up: it heard nothing for {idle:?}"
+                )));
+            }
+            Control::Nonce(nonce) => {
+                let binding = leg.binding.as_ref().ok_or(ExchangeError::Unasked)?;
+                let (own, number) = self.exchange.reveal(binding, nonce)?;
+                leg.due.push(Control::Reveal(own));
+                events.push(number.into());
+            }
+            Control::Reveal(nonce) => {
+                let binding = leg.binding.as_ref().ok_or(ExchangeError::Unasked)?;
+                events.push(self.exchange.open(binding, nonce)?.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages came, which take so many bytes.
+    fn receive_text(
+        &mut self,
+        text: Event,
+        count: usize,
+        bytes: usize,
+        events: &mut Vec<Event>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        let leg = self.leg.as_mut().filter(|leg| leg.greeted);
+        let leg = leg.ok_or(ProtocolError::Absurd("it sent text before its hello"))?;
+        if self.ledger.peer_finished {
+            return Err(ProtocolError::Absurd(
+                "it sent text after it had no more to say",
+            ));
+        }
+        self.ledger.received += count as u64;
+        leg.acks.bytes += bytes;
+        // Its text says by itself that it stopped typing.
+        if self.peer_typing.typing(false, now) {
+            events.push(Event::Typing(false));
+        }
+        events.push(text);
+        Ok(())
+    }
+
+    fn push(&mut self, lines: Batch) {
+        self.ledger.outbox.push(lines);
+        if let Some(leg) = &mut self.leg {
+            leg.typing.said();
+        }
+    }
+
+    /// Says a line that cannot cross the wire as it is.
+    fn push_special(&mut self, line: &str) {
+        let control = Control::Say(line.to_owned()).to_line();
+        if control.len() <= MAX_LINE + 1 {
+            return self.push(Batch::from_wire(control, 1));
+        }
+        let (head, tail) = line.split_at(line.floor_char_boundary(SAFE_PIECE));
+        self.push_special(head);
+        if is_plain(tail) {
+            self.push(Batch::from_lines(tail, MAX_LINE));
+        } else {
+            self.push_special(tail);
+        }
+    }
+
+    fn transmit_good_bye(&mut self, out: &mut Outgoing, now: Instant) {
+        let due = match self.good_bye {
+            GoodBye::Wanted { .. } => self.ledger.outbox.is_empty(),
+            GoodBye::Due => true,
+            _ => false,
+        };
+        if due {
+            out.push(Bytes::from_static(HANG_UP.as_bytes()));
+            self.good_bye = GoodBye::Appended { by: now + PATIENCE };
+        }
+    }
+}
+
+impl Protocol for Session {
+    fn has_room(&self) -> bool {
+        self.ledger.outbox.has_room()
+    }
+
+    fn say_lines(&mut self, mut lines: Batch) {
+        if self.good_bye != GoodBye::Talking {
+            return;
+        }
+        if may_hold_special(lines.as_bytes()) {
+            let mut plain = 0;
+            for line in lines.clone().lines() {
+                if is_plain(line) {
+                    plain += 1;
+                } else {
+                    self.push(lines.split_to(std::mem::take(&mut plain)));
+                    lines.skip(1);
+                    self.push_special(line);
+                }
+            }
+        }
+        self.push(lines);
+    }
+
+    fn say(&mut self, text: &str) -> Result<(), Unsayable> {
+        if self.good_bye != GoodBye::Talking {
+            return Ok(());
+        }
+        let line = if is_plain(text) {
+            Bytes::from(format!("{text}\n"))
+        } else {
+            Control::Say(text.to_owned()).to_line()
+        };
+        let length = line.len() - 1;
+        if length > MAX_LINE {
+            let limit = MAX_LINE;
+            return Err(Unsayable::TooLong { length, limit });
+        }
+        self.push(Batch::from_wire(line, 1));
+        Ok(())
+    }
+
+    fn typing(&mut self, typing: bool, _now: Instant) {
+        if let Some(leg) = &mut self.leg {
+            leg.typing.typing(typing);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.ledger.finished = true;
+    }
+
+    fn hang_up(&mut self, patiently: bool, now: Instant) {
+        let by = (!patiently).then(|| now + PATIENCE);
+        match self.good_bye {
+            GoodBye::Talking | GoodBye::Wanted { by: None } => {
+                let hopeless = self.leg.is_none() && (!patiently || self.ledger.outbox.is_empty());
+                self.good_bye = if hopeless {
+                    GoodBye::Written
+                } else {
+                    GoodBye::Wanted { by }
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn dismiss(&mut self, idle: Duration, now: Instant) {
+        if self.good_bye == GoodBye::Talking
+            && let Some(leg) = self.leg.as_mut().filter(|leg| leg.greeted)
+        {
+            leg.due.push(Control::Idle(idle.as_millis() as u64));
+        }
+        self.hang_up(false, now);
+    }
+
+    fn heard(&mut self, events: &mut Vec<Event>, now: Instant) {
+        if let Some(leg) = &mut self.leg
+            && leg.liveness.heard(now)
+        {
+            events.push(leg.link_up());
+        }
+    }
+
+    fn receive(
+        &mut self,
+        frame: Frame,
+        events: &mut Vec<Event>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        if self.good_bye == GoodBye::Heard || self.over.is_some() {
+            return Ok(());
+        }
+        self.heard(events, now);
+        match frame {
+            Frame::Text(lines) => {
+                let (count, bytes) = (lines.len(), lines.wire_len());
+                self.receive_text(Event::Lines(lines), count, bytes, events, now)
+            }
+            Frame::Control(json) => match Control::parse(&json)? {
+                Some(control) => self.receive_control(control, events, now),
+                None => Ok(()),
+            },
+            Frame::HangUp => {
+                self.good_bye = match self.good_bye {
+                    // Both hang up at once: each did it by itself.
+                    GoodBye::Appended { .. } | GoodBye::Written => GoodBye::Written,
+                    _ => GoodBye::Heard,
+                };
+                Ok(())
+            }
+        }
+    }
+
+    fn receive_end(&mut self, _events: &mut Vec<Event>, _now: Instant) {
+        if let Some(leg) = &mut self.leg {
+            leg.peer_closed = true;
+            if !self.ledger.is_settled() {
+                leg.lost = Some(Loss::Cut);
+            }
+        }
+    }
+
+    fn shown(&mut self, now: Instant) {
+        self.ledger.shown = self.ledger.received;
+        if let Some(leg) = &mut self.leg
+            && leg.acks.told < self.ledger.shown
+        {
+            leg.acks.by.get_or_insert(now + ACK_DELAY);
+            // The end of a call is not to wait.
+            leg.acks.due |= leg.acks.bytes >= ACK_BYTES || self.ledger.peer_finished;
+        }
+    }
+
+    fn listening(&mut self, listening: bool, now: Instant) {
+        if let Some(leg) = &mut self.leg {
+            leg.listening(listening, now);
+        }
+    }
+
+    fn transmit(&mut self, _raw: bool, out: &mut Outgoing, now: Instant) {
+        let talking = matches!(
+            self.good_bye,
+            GoodBye::Talking | GoodBye::Wanted { .. } | GoodBye::Due
+        );
+        let leg = self.leg.as_mut().filter(|leg| talking && !leg.closing);
+        let Some(leg) = leg else { return };
+        if !out.is_full() {
+            let before = out.remaining();
+            leg.transmit_controls(out, now);
+            if leg.greeted {
+                let may_say = self.good_bye != GoodBye::Due;
+                leg.transmit_messages(&mut self.ledger, may_say, out);
+                leg.transmit_ack(self.ledger.shown, out.remaining() > before, out);
+            }
+        }
+        if self.good_bye == GoodBye::Talking {
+            leg.closing =
+                leg.told_done && self.ledger.is_settled() && leg.acks.told == self.ledger.shown;
+        } else {
+            self.transmit_good_bye(out, now);
+        }
+    }
+
+    fn transmitted(&mut self, _now: Instant) {
+        if let GoodBye::Appended { .. } = self.good_bye {
+            self.good_bye = GoodBye::Written;
+        }
+    }
+
+    fn closes(&self) -> bool {
+        let hung_up = match self.good_bye {
+            GoodBye::Talking | GoodBye::Wanted { .. } | GoodBye::Due => false,
+            GoodBye::Appended { .. } | GoodBye::Written | GoodBye::Heard => true,
+        };
+        hung_up || self.over.is_some() || self.leg.as_ref().is_some_and(|leg| leg.closing)
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        let good_bye = match self.good_bye {
+            GoodBye::Wanted { by } => by,
+            GoodBye::Appended { by } => Some(by),
+            _ => None,
+        };
+        let leg = self.leg.as_ref().and_then(Leg::timeout);
+        let timeouts = [good_bye, leg, self.peer_typing.timeout()];
+        timeouts.into_iter().flatten().min()
+    }
+
+    fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
+        match self.good_bye {
+            GoodBye::Wanted { by: Some(by) } if by <= now => self.good_bye = GoodBye::Due,
+            GoodBye::Appended { by } if by <= now => self.good_bye = GoodBye::Written,
+            _ => {}
+        }
+        if self.peer_typing.handle_timeout(now) {
+            events.push(Event::Typing(false));
+        }
+        if let Some(leg) = &mut self.leg {
+            leg.handle_timeout(events, now);
+        }
+    }
+
+    fn link_lost(&mut self) -> Option<Loss> {
+        self.leg.as_mut()?.lost.take()
+    }
+
+    fn disconnected(&mut self, _loss: Loss, now: Instant) -> Option<Ending> {
+        if let Some(ending) = self.ending(true) {
+            return Some(ending);
+        }
+        self.leg = None;
+        self.down_since.get_or_insert(now);
+        let hopeless = match self.good_bye {
+            GoodBye::Talking => false,
+            GoodBye::Wanted { by: None } => self.ledger.outbox.is_empty(),
+            _ => true,
+        };
+        hopeless.then_some(Ending::HungUp(Side::Here))
+    }
+
+    fn ending(&mut self, written: bool) -> Option<Ending> {
+        if let Some(ending) = self.over.take() {
+            return Some(ending);
+        }
+        match self.good_bye {
+            GoodBye::Heard => Some(Ending::HungUp(Side::There)),
+            GoodBye::Written => Some(Ending::HungUp(Side::Here)),
+            _ => {
+                let leg = self.leg.as_ref()?;
+                (leg.closing && leg.peer_closed && written).then_some(Ending::InputOver)
+            }
+        }
+    }
+
+    fn undelivered(&self) -> Vec<String> {
+        let lines = self.ledger.outbox.batches().flat_map(Batch::lines);
+        lines.map(as_said).collect()
+    }
+}
+
+impl From<SafetyNumber> for Event {
+    fn from(SafetyNumber { digits, emoji }: SafetyNumber) -> Self {
+        Self::SafetyNumber { digits, emoji }
+    }
+}
+
+/// Whether a message can cross the wire as a line, and comes out as it was: a CR at its end
+/// would be taken for a part of the line's end.
+fn is_plain(message: &str) -> bool {
+    let bytes = message.as_bytes();
+    bytes.first() != Some(&CONTROL)
+        && bytes.last() != Some(&b'\r')
+        && !is_hang_up(bytes)
+        && memchr(b'\n', bytes).is_none()
+}
+
+/// Whether some of these lines may not be plain. Quick, and right when it says no.
+fn may_hold_special(lines: &[u8]) -> bool {
+    memchr2(CONTROL, b'\r', lines).is_some()
+        || lines.starts_with(b"88\n")
+        || memmem::find(lines, b"\n88\n").is_some()
+}
+
+/// A message that came in a control line.
+fn said(text: String) -> Event {
+    if text.contains(['\n', '\r']) {
+        Event::Message(text)
+    } else {
+        Event::Lines(Batch::from_lines(&text, MAX_LINE))
+    }
+}
+
+/// What was said, of the line that it became.
+fn as_said(line: &str) -> String {
+    let control = line.strip_prefix(char::from(CONTROL));
+    match control.map(|json| Control::parse(json.as_bytes())) {
+        Some(Ok(Some(Control::Say(text)))) => text,
+        _ => line.to_owned(),
+    }
+}

@@ -1,0 +1,374 @@
+//! The safety number: what two people read to each other to know that nobody sits between.
+//!
+//! Both sides hash the same connection, the same keys and the same two nonces. The dialer
+//! commits to its nonce before it sees the listener's, and the listener shows its own before
+//! it sees the dialer's. So neither can search for a nonce that gives the number it wants:
+//! somebody in between has one guess in a million each time.
+
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+
+use crate::wire::{Commitment, Hex, Nonce};
+
+/// How often a conversation may begin the exchange anew, when its connection breaks before
+/// both sides know the number. Each time is one guess for somebody in between.
+const TRIES: u8 = 3;
+
+/// What ties the number to one connection between two keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Keying material that only the two ends of this connection have (RFC 8446, 7.5).
+    pub exporter: [u8; 32],
+    /// SHA-256 of this side's public key.
+    pub own_key: [u8; 32],
+    /// SHA-256 of the peer's public key.
+    pub peer_key: [u8; 32],
+}
+
+/// Six digits and five emoji: the same on both screens, or somebody sits in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SafetyNumber {
+    /// Six decimal digits.
+    pub digits: String,
+    /// Five emoji with their names.
+    pub emoji: [(char, &'static str); 5],
+}
+
+/// How a peer broke the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExchangeError {
+    /// It sent its part of the safety number when it was not its turn.
+    #[error("a part of the safety number came unasked")]
+    Unasked,
+    /// The dialer revealed another nonce than it had committed to.
+    #[error("the safety number was tampered with: what was revealed is not what was promised")]
+    WrongOpening,
+}
+
+/// The exchange of nonces, by commit and reveal. One value serves a whole conversation.
+#[derive(Debug)]
+pub struct Exchange {
+    stage: Stage,
+    tries: u8,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nothing is expected.
+    Idle,
+    /// The dialer has committed to its nonce.
+    Committed { own: Nonce },
+    /// The listener has answered a commitment with its nonce.
+    Answered { commitment: Commitment, own: Nonce },
+    /// The listener knows the number; it stays as it is.
+    Known,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            stage: Stage::Idle,
+            tries: TRIES,
+        }
+    }
+}
+
+impl Exchange {
+    /// Begins at the dialer, on each connection: a listener that knows the number already
+    /// does not answer.
+    pub fn commit(&mut self) -> Option<Commitment> {
+        self.stage = Stage::Idle;
+        if self.tries == 0 {
+            return None;
+        }
+        let own = Nonce::random();
+        self.stage = Stage::Committed { own };
+        Some(commitment(&own))
+    }
+
+    /// Begins at the listener, on each connection, and answers the dialer's commitment. One
+    /// of an earlier connection is worth nothing: the number depends on the connection too.
+    pub fn answer(&mut self, commitment: Option<Commitment>) -> Option<Nonce> {
+        if matches!(self.stage, Stage::Known) {
+            return None;
+        }
+        self.stage = Stage::Idle;
+        let commitment = commitment.filter(|_| self.tries > 0)?;
+        self.tries -= 1;
+        let own = Nonce::random();
+        self.stage = Stage::Answered { commitment, own };
+        Some(own)
+    }
+
+    /// Takes the listener's nonce, at the dialer. Returns the nonce to reveal, and the number.
+    pub fn reveal(
+        &mut self,
+        binding: &Binding,
+        theirs: Nonce,
+    ) -> Result<(Nonce, SafetyNumber), ExchangeError> {
+        let Stage::Committed { own } = self.stage else {
+            return Err(ExchangeError::Unasked);
+        };
+        self.stage = Stage::Idle;
+        self.tries -= 1;
+        let keys = [&binding.own_key, &binding.peer_key];
+        Ok((own, SafetyNumber::new(binding, keys, [&own, &theirs])))
+    }
+
+    /// Takes what the dialer reveals, at the listener. Returns the number.
+    pub fn open(
+        &mut self,
+        binding: &Binding,
+        theirs: Nonce,
+    ) -> Result<SafetyNumber, ExchangeError> {
+        let Stage::Answered {
+            commitment: promised,
+            own,
+        } = self.stage
+        else {
+            return Err(ExchangeError::Unasked);
+        };
+        if commitment(&theirs) != promised {
+            return Err(ExchangeError::WrongOpening);
+        }
+        self.stage = Stage::Known;
+        let keys = [&binding.peer_key, &binding.own_key];
+        Ok(SafetyNumber::new(binding, keys, [&theirs, &own]))
+    }
+}
+
+impl SafetyNumber {
+    /// `keys` and `nonces`: the dialer's, then the listener's.
+    fn new(binding: &Binding, keys: [&[u8; 32]; 2], nonces: [&Nonce; 2]) -> Self {
+        let hash = hash(
+            "chat/1 safety number",
+            &[
+                &binding.exporter,
+                keys[0],
+                keys[1],
+                &nonces[0].0,
+                &nonces[1].0,
+            ],
+        );
+        let number = hash[..8]
+            .iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let emoji = |at: usize| EMOJI[usize::from(hash[8 + at]) % EMOJI.len()];
+        Self {
+            digits: format!("{:06}", number % 1_000_000),
+            emoji: std::array::from_fn(emoji),
+        }
+    }
+}
+
+fn commitment(nonce: &Nonce) -> Commitment {
+    Hex(hash("chat/1 safety number commitment", &[&nonce.0]))
+}
+
+/// SHA-256 over the parts, each after its length, so that no two lists of parts look alike.
+fn hash(domain: &str, parts: &[&[u8]]) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut input = Vec::new();
+    for part in [domain.as_bytes()].iter().chain(parts) {
+        input.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        input.extend_from_slice(part);
+    }
+    let mut hash = [0; SHA256_OUTPUT_LEN];
+    hash.copy_from_slice(digest(&SHA256, &input).as_ref());
+    hash
+}
+
+/// Easily told apart, by sight and by name; each is one wide character everywhere.
+const EMOJI: [(char, &str); 64] = [
+    ('🦉', "owl"),
+    ('🦊', "fox"),
+    ('🐸', "frog"),
+    ('🐝', "bee"),
+    ('🐌', "snail"),
+    ('🐳', "whale"),
+    ('🦀', "crab"),
+    ('🐫', "camel"),
+    ('🐯', "tiger"),
+    ('🐭', "mouse"),
+    ('🐨', "koala"),
+    ('🐵', "monkey"),
+    ('🐍', "snake"),
+    ('🦆', "duck"),
+    ('🦇', "bat"),
+    ('🐮', "cow"),
+    ('🍎', "apple"),
+    ('🍌', "banana"),
+    ('🍒', "cherries"),
+    ('🍇', "grapes"),
+    ('🍋', "lemon"),
+    ('🍉', "melon"),
+    ('🥕', "carrot"),
+    ('🌽', "corn"),
+    ('🍞', "bread"),
+    ('🧀', "cheese"),
+    ('🥚', "egg"),
+    ('🍕', "pizza"),
+    ('🍪', "cookie"),
+    ('🍯', "honey"),
+    ('🥜', "peanuts"),
+    ('🥑', "avocado"),
+    ('🌞', "sun"),
+    ('🌈', "rainbow"),
+    ('🌊', "wave"),
+    ('🌋', "volcano"),
+    ('🌴', "palm"),
+    ('🌹', "rose"),
+    ('🍁', "maple"),
+    ('🍀', "clover"),
+    ('🔥', "fire"),
+    ('⭐', "star"),
+    ('⛄', "snowman"),
+    ('⚡', "lightning"),
+    ('🌍', "globe"),
+    ('💧', "drop"),
+    ('🌵', "cactus"),
+    ('🍄', "mushroom"),
+    ('🔑', "key"),
+    ('🔔', "bell"),
+    ('🥁', "drum"),
+    ('🎸', "guitar"),
+    ('🎺', "trumpet"),
+    ('🎈', "balloon"),
+    ('🎁', "gift"),
+    ('⚓', "anchor"),
+    ('🚀', "rocket"),
+    ('🚲', "bicycle"),
+    ('🚂', "train"),
+    ('⛵', "boat"),
+    ('⛺', "tent"),
+    ('🔨', "hammer"),
+    ('📕', "book"),
+    ('👑', "crown"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const DIALER: Binding = Binding {
+        exporter: [1; 32],
+        own_key: [2; 32],
+        peer_key: [3; 32],
+    };
+    const LISTENER: Binding = Binding {
+        exporter: [1; 32],
+        own_key: [3; 32],
+        peer_key: [2; 32],
+    };
+
+    #[test]
+    fn both_sides_see_the_same_number() {
+        let (mut dialer, mut listener) = (Exchange::default(), Exchange::default());
+        let commitment = dialer.commit().expect("a first try");
+        let nonce = listener.answer(Some(commitment)).expect("a first try");
+        let (revealed, ours) = dialer.reveal(&DIALER, nonce).expect("in turn");
+        let theirs = listener.open(&LISTENER, revealed).expect("in turn");
+        assert_eq!(ours, theirs);
+        assert_eq!(ours.digits.len(), 6);
+    }
+
+    #[test]
+    fn every_part_counts() {
+        let nonces = [&Hex([4; 32]), &Hex([5; 32])];
+        let number = |binding: &Binding, nonces| {
+            SafetyNumber::new(binding, [&binding.own_key, &binding.peer_key], nonces)
+        };
+        let mut numbers = HashSet::from([number(&DIALER, nonces).digits]);
+        for binding in [
+            Binding {
+                exporter: [9; 32],
+                ..DIALER
+            },
+            Binding {
+                own_key: [9; 32],
+                ..DIALER
+            },
+            Binding {
+                peer_key: [9; 32],
+                ..DIALER
+            },
+            LISTENER,
+        ] {
+            assert!(numbers.insert(number(&binding, nonces).digits));
+        }
+        assert!(numbers.insert(number(&DIALER, [nonces[1], nonces[0]]).digits));
+    }
+
+    #[test]
+    fn the_number_is_a_known_answer() {
+        let number = SafetyNumber::new(
+            &DIALER,
+            [&[2; 32], &[3; 32]],
+            [&Hex([4; 32]), &Hex([5; 32])],
+        );
+        // Computed apart, with Python's hashlib.
+        assert_eq!(number.digits, "504955");
+    }
+
+    #[test]
+    fn a_wrong_opening_is_an_error() {
+        let (mut dialer, mut listener) = (Exchange::default(), Exchange::default());
+        let commitment = dialer.commit().expect("a first try");
+        listener.answer(Some(commitment)).expect("a first try");
+        let opened = listener.open(&LISTENER, Nonce::random());
+        assert_eq!(opened, Err(ExchangeError::WrongOpening));
+    }
+
+    #[test]
+    fn parts_that_come_unasked_are_errors() {
+        let mut exchange = Exchange::default();
+        let nonce = Nonce::random();
+        assert_eq!(exchange.reveal(&DIALER, nonce), Err(ExchangeError::Unasked));
+        assert_eq!(exchange.open(&LISTENER, nonce), Err(ExchangeError::Unasked));
+        exchange.commit().expect("a first try");
+        exchange.reveal(&DIALER, nonce).expect("in turn");
+        assert_eq!(exchange.reveal(&DIALER, nonce), Err(ExchangeError::Unasked));
+    }
+
+    #[test]
+    fn nobody_may_guess_often() {
+        let mut dialer = Exchange::default();
+        let mut listener = Exchange::default();
+        for _ in 0..TRIES {
+            dialer.commit().expect("a try");
+            dialer.reveal(&DIALER, Nonce::random()).expect("in turn");
+            listener.answer(Some(Hex([0; 32]))).expect("a try");
+        }
+        assert_eq!(dialer.commit(), None);
+        assert_eq!(listener.answer(Some(Hex([0; 32]))), None);
+    }
+
+    #[test]
+    fn a_commitment_is_good_for_one_connection() {
+        let (mut dialer, mut listener) = (Exchange::default(), Exchange::default());
+        let nonce = listener.answer(dialer.commit()).expect("a first try");
+        let (revealed, _) = dialer.reveal(&DIALER, nonce).expect("in turn");
+        assert_eq!(listener.answer(None), None);
+        assert_eq!(
+            listener.open(&LISTENER, revealed),
+            Err(ExchangeError::Unasked)
+        );
+    }
+
+    #[test]
+    fn a_known_number_stays() {
+        let (mut dialer, mut listener) = (Exchange::default(), Exchange::default());
+        let nonce = listener.answer(dialer.commit()).expect("a first try");
+        let (revealed, _) = dialer.reveal(&DIALER, nonce).expect("in turn");
+        listener.open(&LISTENER, revealed).expect("in turn");
+        let again = dialer.commit().expect("a second try");
+        assert_eq!(listener.answer(Some(again)), None);
+    }
+
+    #[test]
+    fn no_emoji_is_there_twice() {
+        let signs: HashSet<_> = EMOJI.iter().map(|(sign, _)| sign).collect();
+        let names: HashSet<_> = EMOJI.iter().map(|(_, name)| name).collect();
+        assert_eq!((signs.len(), names.len()), (64, 64));
+    }
+}

@@ -1,0 +1,432 @@
+//! The control lines of chat/1: U+0001, then one JSON object with one member.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::codec::CONTROL;
+
+/// The longest control line but `say`, in bytes, without its U+0001 and LF.
+pub const MAX_CONTROL: usize = 4 * 1024;
+
+/// The longest name in a [`Hello`], in bytes.
+const MAX_NAME: usize = 256;
+
+/// What the two programs tell each other beside the lines of text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Control {
+    /// First, each way.
+    Hello(Hello),
+    /// The next message, where it cannot be a line of its own.
+    Say(String),
+    /// So many of your messages, from the first of the call, were shown here.
+    Received(u64),
+    /// The person has begun or stopped typing.
+    Typing(bool),
+    /// Please answer with the same number.
+    Ping(u64),
+    /// The answer to a ping.
+    Pong(u64),
+    /// You are in the queue.
+    Waiting {
+        /// How many are served before you.
+        ahead: u64,
+    },
+    /// The queue is full; no call.
+    Busy {
+        /// How many are in it.
+        waiting: u64,
+    },
+    /// I have no more to say: always true.
+    Done(bool),
+    /// You said nothing for so many milliseconds that I hang up next.
+    Idle(u64),
+    /// No call, and why.
+    Refused(String),
+    /// The listener's part of the safety number.
+    Nonce(Nonce),
+    /// The dialer's part of the safety number, which opens its commitment.
+    Reveal(Nonce),
+}
+
+/// How each side begins, on every connection of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// What the person is called.
+    #[serde(deserialize_with = "short_name")]
+    pub name: String,
+    /// Chosen by the dialer, the same on every connection of the conversation.
+    pub conversation: ConversationId,
+    /// How many of your messages I have.
+    pub received: u64,
+    /// The conversation has begun already, so that a listener who does not know it any more
+    /// does not take it for a new one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
+    /// The dialer's promise of a nonce, for the safety number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<Commitment>,
+}
+
+impl Hello {
+    /// Cuts `name` to what fits into a hello.
+    pub fn fitting_name(mut name: String) -> String {
+        name.truncate(name.floor_char_boundary(MAX_NAME));
+        name
+    }
+}
+
+/// Names a conversation on all its connections.
+pub type ConversationId = Hex<16>;
+
+/// A random number that is used once.
+pub type Nonce = Hex<32>;
+
+/// The SHA-256 hash of a nonce that is to be shown later.
+pub type Commitment = Hex<32>;
+
+/// Bytes that are written in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hex<const N: usize>(pub [u8; N]);
+
+impl<const N: usize> Hex<N> {
+    /// Random bytes that nobody can guess.
+    ///
+    /// # Panics
+    /// If the system has no random numbers to give.
+    pub fn random() -> Self {
+        let mut bytes = [0; N];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random numbers");
+        Self(bytes)
+    }
+}
+
+impl<const N: usize> fmt::Display for Hex<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl<const N: usize> fmt::Debug for Hex<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Not the right number of hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{digits} hexadecimal digits are expected")]
+pub struct HexError {
+    digits: usize,
+}
+
+impl<const N: usize> FromStr for Hex<N> {
+    type Err = HexError;
+
+    fn from_str(text: &str) -> Result<Self, HexError> {
+        let error = HexError { digits: 2 * N };
+        let digit = |c: u8| char::from(c).to_digit(16).ok_or(error);
+        if text.len() != 2 * N {
+            return Err(error);
+        }
+        let mut bytes = [0; N];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl<const N: usize> Serialize for Hex<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+fn short_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if name.len() > MAX_NAME {
+        return Err(de::Error::custom("the name is too long"));
+    }
+    Ok(name)
+}
+
+/// Why a control line cannot be read. Nothing of the line is repeated: it may be hostile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// It is no JSON.
+    #[error("no JSON at column {column}")]
+    Syntax {
+        /// Where, in bytes from 1; 0 if at the value as a whole.
+        column: usize,
+    },
+    /// A known member has a value that it cannot have, or there are two known members.
+    #[error("a wrong member or value at column {column}")]
+    Value {
+        /// Where, in bytes from 1; 0 if at the value as a whole.
+        column: usize,
+    },
+    /// It is longer than [`MAX_CONTROL`].
+    #[error("longer than {MAX_CONTROL} bytes")]
+    TooLong,
+}
+
+impl From<serde_json::Error> for ControlError {
+    fn from(error: serde_json::Error) -> Self {
+        let column = error.column();
+        if error.is_data() {
+            Self::Value { column }
+        } else {
+            Self::Syntax { column }
+        }
+    }
+}
+
+impl Control {
+    /// Reads what follows the U+0001. A line with none but unknown members is `None`.
+    pub fn parse(json: &[u8]) -> Result<Option<Self>, ControlError> {
+        let Known(control) = serde_json::from_slice(json)?;
+        match control {
+            Some(Self::Say(_)) => {}
+            _ if json.len() > MAX_CONTROL => return Err(ControlError::TooLong),
+            _ => {}
+        }
+        Ok(control)
+    }
+
+    /// The line as it crosses the wire: U+0001, JSON, LF.
+    pub fn to_line(&self) -> Bytes {
+        let mut line = vec![CONTROL];
+        serde_json::to_writer(&mut line, self).expect("names, numbers and strings are JSON");
+        line.push(b'\n');
+        line.into()
+    }
+}
+
+/// The one known member of an object, if there is one.
+struct Known(Option<Control>);
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Hello,
+    Say,
+    Received,
+    Typing,
+    Ping,
+    Pong,
+    Waiting,
+    Busy,
+    Done,
+    Idle,
+    Refused,
+    Nonce,
+    Reveal,
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Deserialize)]
+struct Ahead {
+    ahead: u64,
+}
+
+#[derive(Deserialize)]
+struct InQueue {
+    waiting: u64,
+}
+
+impl<'de> Deserialize<'de> for Known {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KnownVisitor)
+    }
+}
+
+struct KnownVisitor;
+
+impl<'de> Visitor<'de> for KnownVisitor {
+    type Value = Known;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with one member")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Known, M::Error> {
+        let mut known = None;
+        while let Some(member) = members.next_key()? {
+            let control = match member {
+                Member::Hello => Control::Hello(members.next_value()?),
+                Member::Say => Control::Say(members.next_value()?),
+                Member::Received => Control::Received(members.next_value()?),
+                Member::Typing => Control::Typing(members.next_value()?),
+                Member::Ping => Control::Ping(members.next_value()?),
+                Member::Pong => Control::Pong(members.next_value()?),
+                Member::Waiting => {
+                    let Ahead { ahead } = members.next_value()?;
+                    Control::Waiting { ahead }
+                }
+                Member::Busy => {
+                    let InQueue { waiting } = members.next_value()?;
+                    Control::Busy { waiting }
+                }
+                Member::Done => Control::Done(members.next_value()?),
+                Member::Idle => Control::Idle(members.next_value()?),
+                Member::Refused => Control::Refused(members.next_value()?),
+                Member::Nonce => Control::Nonce(members.next_value()?),
+                Member::Reveal => Control::Reveal(members.next_value()?),
+                Member::Unknown => {
+                    members.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if known.replace(control).is_some() {
+                return Err(de::Error::custom("more than one member"));
+            }
+        }
+        Ok(Known(known))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello() -> Hello {
+        Hello {
+            name: "ann".into(),
+            conversation: Hex([0xab; 16]),
+            received: 7,
+            resumed: false,
+            commitment: None,
+        }
+    }
+
+    #[test]
+    fn lines_are_as_documented() {
+        let cases = [
+            (
+                Control::Hello(hello()),
+                r#"{"hello":{"name":"ann","conversation":"abababababababababababababababab","received":7}}"#,
+            ),
+            (Control::Say("a\nb".into()), r#"{"say":"a\nb"}"#),
+            (Control::Received(3), r#"{"received":3}"#),
+            (Control::Typing(true), r#"{"typing":true}"#),
+            (Control::Waiting { ahead: 2 }, r#"{"waiting":{"ahead":2}}"#),
+            (Control::Busy { waiting: 5 }, r#"{"busy":{"waiting":5}}"#),
+            (Control::Done(true), r#"{"done":true}"#),
+            (Control::Refused("no".into()), r#"{"refused":"no"}"#),
+        ];
+        for (control, json) in cases {
+            assert_eq!(control.to_line(), format!("\u{1}{json}\n"));
+            assert_eq!(Control::parse(json.as_bytes()), Ok(Some(control)));
+        }
+    }
+
+    #[test]
+    fn every_control_line_reads_back() {
+        let commitment = Some(Hex::random());
+        for control in [
+            Control::Hello(Hello {
+                resumed: true,
+                commitment,
+                ..hello()
+            }),
+            Control::Say("\u{1}88\r\n\"\\你好".into()),
+            Control::Ping(u64::MAX),
+            Control::Pong(0),
+            Control::Idle(300),
+            Control::Nonce(Hex::random()),
+            Control::Reveal(Hex::random()),
+        ] {
+            let line = control.to_line();
+            assert_eq!(Control::parse(&line[1..line.len() - 1]), Ok(Some(control)));
+        }
+    }
+
+    #[test]
+    fn unknown_members_are_ignored() {
+        assert_eq!(Control::parse(b"{}"), Ok(None));
+        assert_eq!(Control::parse(br#"{"colour":{"a":[1,2]}}"#), Ok(None));
+        let both = br#"{"x":1,"received":5,"y":null}"#;
+        assert_eq!(Control::parse(both), Ok(Some(Control::Received(5))));
+        let inner = br#"{"waiting":{"ahead":1,"since":2}}"#;
+        assert_eq!(
+            Control::parse(inner),
+            Ok(Some(Control::Waiting { ahead: 1 }))
+        );
+    }
+
+    #[test]
+    fn bad_lines_are_errors() {
+        for json in ["", "{", "{\"ping\":1}}", "{\"say\":\"\\u12\"}"] {
+            let error = Control::parse(json.as_bytes());
+            assert!(
+                matches!(error, Err(ControlError::Syntax { .. })),
+                "{json}: {error:?}"
+            );
+        }
+        for json in [
+            "[]",
+            "7",
+            r#"{"received":-1}"#,
+            r#"{"received":18446744073709551616}"#,
+            r#"{"received":1.5}"#,
+            r#"{"received":null}"#,
+            r#"{"ping":1,"pong":1}"#,
+            r#"{"say":"a","say":"b"}"#,
+            r#"{"hello":{}}"#,
+            r#"{"hello":{"name":"a","conversation":"ab","received":0}}"#,
+            r#"{"nonce":"zz"}"#,
+            r#"{"waiting":3}"#,
+        ] {
+            let error = Control::parse(json.as_bytes());
+            assert!(
+                matches!(error, Err(ControlError::Value { .. })),
+                "{json}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_messages_may_be_long() {
+        let long = "x".repeat(MAX_CONTROL);
+        for json in [
+            format!(r#"{{"refused":"{long}"}}"#),
+            format!(r#"{{"unknown":"{long}"}}"#),
+        ] {
+            assert_eq!(Control::parse(json.as_bytes()), Err(ControlError::TooLong));
+        }
+        let say = format!(r#"{{"say":"{long}"}}"#);
+        assert_eq!(Control::parse(say.as_bytes()), Ok(Some(Control::Say(long))));
+    }
+
+    #[test]
+    fn long_names_are_refused_and_cut() {
+        let name = "你".repeat(100);
+        let line = Control::Hello(Hello {
+            name: name.clone(),
+            ..hello()
+        })
+        .to_line();
+        let parsed = Control::parse(&line[1..]);
+        assert!(matches!(parsed, Err(ControlError::Value { .. })));
+        assert_eq!(Hello::fitting_name(name), "你".repeat(85));
+    }
+
+    #[test]
+    fn deep_nesting_is_harmless() {
+        let json = format!(r#"{{"x":{}}}"#, "[".repeat(100_000));
+        assert!(Control::parse(json.as_bytes()).is_err());
+    }
+}
