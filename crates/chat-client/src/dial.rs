@@ -86,13 +86,20 @@ pub enum DialError {
     },
 }
 
+impl DialError {
+    /// Whether the machine is there but says that nobody listens.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}
+
 /// A way to a server: TCP, or a simulated network.
-pub trait Dial: Send {
+pub trait Dial: Send + Sync {
     /// What carries the bytes.
     type Stream: Stream + 'static;
 
     /// A new connection to the server.
-    fn dial(&mut self) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
+    fn dial(&self) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
 }
 
 /// Dials over TCP.
@@ -107,7 +114,7 @@ pub struct TcpDialer {
 impl Dial for TcpDialer {
     type Stream = TcpStream;
 
-    async fn dial(&mut self) -> Result<TcpStream, DialError> {
+    async fn dial(&self) -> Result<TcpStream, DialError> {
         let dialed = timeout(self.limit, self.first_to_answer()).await;
         dialed.unwrap_or_else(|_| {
             Err(DialError::Timeout {

@@ -1,95 +1,57 @@
 //! Calls a server and holds the call.
 
+mod call;
+mod connect;
 mod dial;
+mod redial;
 
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 
-use chat_core::conversation::{
-    Command, Connection, Conversation, Event, Manners, Peer, Plain, Security, Sink, Source, Step,
-};
-use chat_core::wire::Framing;
-use chat_terminal::{exit, words};
+use chat_core::conversation::{Manners, Sink, Source};
+use chat_terminal::exit;
 
+use call::Call;
+
+pub use connect::{ConnectError, Connected, Connector, Trust};
 pub use dial::{Dial, DialError, Target, TcpDialer};
 
 /// What the person asked of the client.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who is called, as the person wrote it.
-    pub target: Target,
-    /// How messages are told apart with peers without chat/1.
-    pub framing: Framing,
-    /// How this side behaves in a call.
+    /// What the peer sees of the person.
+    pub name: String,
+    /// How this side behaves in the call.
     pub manners: Manners,
+    /// Whether to call again when the connection is lost.
+    pub redial: bool,
 }
 
-/// Why there was no call.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// Nobody answered.
-    #[error(transparent)]
-    Dial(#[from] DialError),
-    /// The person's side failed.
-    #[error(transparent)]
-    Person(#[from] io::Error),
-}
-
-/// Calls, and holds the call to its end. Answers the exit code.
+/// Calls, and holds the call to its end or to `shutdown`, which brings an exit code. Answers
+/// the exit code.
 ///
 /// # Errors
-/// Nobody answered.
+/// There is no connection, or none that can be trusted.
 pub async fn run<D, In, Out>(
-    mut dialer: D,
+    connector: Connector<D>,
     config: Config,
     source: &mut In,
     sink: &mut Out,
     shutdown: impl Future<Output = u8>,
-) -> Result<u8, CallError>
+) -> Result<u8, ConnectError>
 where
-    D: Dial,
+    D: Dial + 'static,
     In: Source,
     Out: Sink,
 {
     let mut shutdown = pin!(shutdown);
-    let stream = tokio::select! {
-        stream = dialer.dial() => stream?,
+    let connected = tokio::select! {
+        connected = connector.connect() => connected?,
         code = shutdown.as_mut() => return Ok(code),
     };
-    let connection = Connection {
-        stream: Box::new(stream),
-        peer: Peer {
-            name: None,
-            address: config.target.to_string(),
-            security: Security::Plaintext,
-        },
-    };
-    let peer = connection.peer.clone();
-    let mut link = connection.into_plain_link(config.framing);
-    let mut call = Conversation::new(Plain::new(), config.manners, source, sink);
-    call.show(Event::Call(peer.clone()));
-    let mut interrupted = None;
-    let ending = loop {
-        tokio::select! {
-            step = call.over(&mut link) => match step {
-                Step::Ended(ending) => break ending,
-                Step::Cut => unreachable!("a plain call has one connection"),
-                Step::Command(Command::Quit) => call.hang_up(),
-                Step::Command(Command::Next) => {
-                    call.show(Event::Notice(words::not_here("/next")));
-                }
-                Step::Command(Command::Status) => {
-                    call.show(Event::Notice(words::status(&peer)));
-                }
-                Step::Command(_) => {}
-            },
-            code = shutdown.as_mut(), if interrupted.is_none() => {
-                interrupted = Some(code);
-                call.hang_up();
-            }
-        }
-    };
-    let (ended, ()) = tokio::join!(call.conclude(ending), link.end());
+    let call = Call::new(connector, config, connected.peer);
+    let (ended, interrupted) = call
+        .hold(connected.link, connected.contact, source, sink, shutdown)
+        .await;
     Ok(interrupted.unwrap_or_else(|| exit::code(&ended)))
 }

@@ -3,21 +3,31 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat_client::{Config, Target, TcpDialer};
+use chat_client::{Config, Connector, Target, TcpDialer, Trust};
 use chat_core::conversation::Manners;
+use chat_core::trust::{Fingerprint, Keyring, KnownPeers, home};
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
-use chat_terminal::program;
+use chat_terminal::program::{self, Failure};
 use chat_terminal::signals::Signals;
+use chat_terminal::{acquaintance, exit};
 use clap::Parser;
 
-/// Calls a chat-server and lets you talk; `88` hangs up.
+/// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
     /// Who to call: a name, an IPv4 address or an [IPv6] address
     #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = Target::parse)]
     target: Target,
+
+    /// Dial without encryption
+    #[arg(long, conflicts_with = "peer_key")]
+    plain: bool,
+
+    /// This key or nobody
+    #[arg(long, value_name = "SHA256:…")]
+    peer_key: Option<Fingerprint>,
 
     /// How long to try, such as 10s
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
@@ -27,9 +37,9 @@ struct Args {
     #[arg(long)]
     send_only: bool,
 
-    /// Dial without encryption
+    /// Do not call again when the connection is lost
     #[arg(long)]
-    plain: bool,
+    no_redial: bool,
 
     #[command(flatten)]
     common: CommonArgs,
@@ -40,21 +50,40 @@ fn main() -> ExitCode {
     program::run("chat-client", &args.common, call(&args))
 }
 
-async fn call(args: &Args) -> anyhow::Result<u8> {
+async fn call(args: &Args) -> Result<u8, Failure> {
+    if let Some(name) = &args.common.forget {
+        acquaintance::forget(name)?;
+        return Ok(exit::OK);
+    }
+    let home = home()?;
+    let trust = match args.plain {
+        true => Trust::Plain(KnownPeers::open(&home)?),
+        false => Trust::Encrypted {
+            keyring: Keyring::open(&home)?,
+            only: args.peer_key,
+        },
+    };
     let mut signals = Signals::new()?;
     let mut console = Console::open(&args.common)?;
-    let config = Config {
-        target: args.target.clone(),
+    let connector = Connector {
+        dialer: TcpDialer {
+            target: args.target.clone(),
+            limit: args.connect_timeout,
+        },
+        address: args.target.to_string(),
+        trust,
         framing: args.common.framing.into(),
+    };
+    let config = Config {
+        name: args.common.name(),
         manners: Manners {
             send_only: args.send_only,
             ..console.manners()
         },
-    };
-    let dialer = TcpDialer {
-        target: args.target.clone(),
-        limit: args.connect_timeout,
+        redial: !args.no_redial,
     };
     let Console { source, sink, .. } = &mut console;
-    Ok(chat_client::run(dialer, config, source, sink, signals.next()).await?)
+    chat_client::run(connector, config, source, sink, signals.next())
+        .await
+        .map_err(|error| Failure::new(error.exit_code(), error))
 }

@@ -1,22 +1,47 @@
-//! One who called: the connection, ready to talk.
+//! One who called: from the first byte to a connection that is ready to talk.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::conversation::{Connection, Link, Peer, Security, Stream};
-use chat_core::wire::Framing;
+use chat_core::conversation::{AnyLink, Contact, Link, Peer, Security, Stream};
+use chat_core::trust::safety_number::Binding;
+use chat_core::trust::{
+    self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, Secured, TlsError,
+};
+use chat_core::wire::{Control, ConversationId, Frame, Framing, Hello, LineCodec};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
 /// How long a caller may take to say its first byte, by which it is told what it speaks.
 const FIRST_BYTE: Duration = Duration::from_secs(3);
 
-/// What a caller without chat/1 reads when too many wait already.
-const BUSY: &str = "busy: too many callers are waiting; try again later";
+/// How long a chat/1 caller may take to say hello.
+const HELLO: Duration = Duration::from_secs(10);
+
+/// The first byte of a TLS handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Room for the first bytes, which are looked at before they are read.
 const PEEK: usize = 16;
+
+// What callers read that do not speak chat/1, and whom nobody will answer.
+const BUSY: &str = "busy: too many callers are waiting; try again later";
+const NO_PLAINTEXT: &str = "this server answers only encrypted calls: use chat-client, \
+    or openssl s_client -quiet, or start the server with --allow-plain";
+const NO_KEY: &str = "this server answers only callers whose key it knows: use chat-client";
+
+/// How callers are received.
+pub struct Reception {
+    /// The own key, and the keys of others.
+    pub keyring: Keyring,
+    /// Answer unencrypted callers too.
+    pub allow_plain: bool,
+    /// Answer only keys that are known.
+    pub known_only: bool,
+    /// How messages are told apart with peers without chat/1.
+    pub framing: Framing,
+}
 
 /// A caller whose handshake is done.
 #[derive(Debug)]
@@ -24,43 +49,211 @@ pub struct Caller {
     /// Who it is.
     pub peer: Peer,
     /// What carries the call.
-    pub link: Link<Box<dyn Stream>>,
+    pub link: AnyLink,
+    /// How a chat/1 caller introduced itself.
+    pub introduction: Option<Introduction>,
 }
 
-impl Caller {
-    /// Finds out what a connection speaks and makes a caller of it.
-    pub async fn greet<S>(stream: S, from: SocketAddr, framing: Framing) -> io::Result<Self>
+/// How a chat/1 caller introduced itself.
+#[derive(Debug)]
+pub struct Introduction {
+    /// Its key.
+    pub key: Fingerprint,
+    /// Its hello, and what ties it to this connection.
+    pub contact: Contact,
+}
+
+impl Introduction {
+    /// The conversation that the caller begins, or wants to go on with.
+    pub fn conversation(&self) -> Option<ConversationId> {
+        self.contact.hello.as_ref().map(|hello| hello.conversation)
+    }
+
+    /// Whether the caller takes the conversation for one that has begun already.
+    pub fn is_resumed(&self) -> bool {
+        self.contact
+            .hello
+            .as_ref()
+            .is_some_and(|hello| hello.resumed)
+    }
+}
+
+/// Why no call came of a connection.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCall {
+    /// It was closed before anything was said.
+    #[error("it was closed at once")]
+    Closed,
+    /// It is not encrypted.
+    #[error("it is not encrypted")]
+    Plaintext,
+    /// It has no key, or none that is known.
+    #[error("{0} is not known")]
+    Unknown(String),
+    /// Its owner was known by another key.
+    #[error(transparent)]
+    Changed(#[from] ChangedKey),
+    /// The handshake failed.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// It speaks chat/1, but did not say hello.
+    #[error("it did not say hello")]
+    NoHello,
+    /// The known peers could not be read.
+    #[error(transparent)]
+    KnownPeers(#[from] FileError),
+    /// The connection failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl NoCall {
+    /// What a caller may know of it: nothing about the peers that are known here.
+    fn reason_for_caller(&self) -> &'static str {
+        match self {
+            Self::Changed(_) => "your key is not the one that is known here under your name",
+            Self::Unknown(_) => "your key is not known here",
+            _ => "something is wrong here",
+        }
+    }
+
+    /// Whether the person should know at once; the rest is for the log.
+    pub fn concerns_person(&self) -> bool {
+        matches!(self, Self::Changed(_) | Self::KnownPeers(_))
+    }
+}
+
+impl Reception {
+    /// Finds out what a connection speaks and who is there, and makes a caller of it. Whoever
+    /// is not welcome is told why.
+    pub async fn greet<S>(&self, stream: S, from: SocketAddr) -> Result<Caller, NoCall>
     where
         S: Stream + 'static,
     {
         let mut stream = BufReader::with_capacity(PEEK, stream);
-        // A silent caller waits to be spoken to.
-        if let Ok(first) = timeout(FIRST_BYTE, stream.fill_buf()).await {
-            first?;
+        // A silent caller may wait to be spoken to.
+        let first = match timeout(FIRST_BYTE, stream.fill_buf()).await {
+            Ok(bytes) => Some(*bytes?.first().ok_or(NoCall::Closed)?),
+            Err(_) => None,
+        };
+        if first == Some(TLS_HANDSHAKE) {
+            let secured = self.keyring.secure.accept(stream).await?;
+            return match secured.dialect {
+                Dialect::Chat1 => self.greet_chat1(secured, from).await,
+                Dialect::Stock => self.greet_stock(secured, from).await,
+            };
         }
-        let connection = Connection {
-            stream: Box::new(stream),
+        let mut caller = self.plain_caller(stream, from, Security::Plaintext);
+        if self.allow_plain && !self.known_only {
+            return Ok(caller);
+        }
+        caller.link.push_line(NO_PLAINTEXT);
+        caller.link.end().await;
+        Err(NoCall::Plaintext)
+    }
+
+    async fn greet_stock<S>(&self, secured: Secured<S>, from: SocketAddr) -> Result<Caller, NoCall>
+    where
+        S: Stream + 'static,
+    {
+        let mut caller = self.plain_caller(secured.stream, from, Security::NoKey);
+        if self.known_only {
+            caller.link.push_line(NO_KEY);
+            caller.link.end().await;
+            return Err(NoCall::Unknown(from.to_string()));
+        }
+        Ok(caller)
+    }
+
+    fn plain_caller<S>(&self, stream: S, from: SocketAddr, security: Security) -> Caller
+    where
+        S: Stream + 'static,
+    {
+        Caller {
             peer: Peer {
                 name: None,
                 address: from.to_string(),
-                security: Security::Plaintext,
+                security,
             },
+            link: Link::new(Box::new(stream), LineCodec::new(self.framing)),
+            introduction: None,
+        }
+    }
+
+    async fn greet_chat1<S>(&self, secured: Secured<S>, from: SocketAddr) -> Result<Caller, NoCall>
+    where
+        S: Stream + 'static,
+    {
+        let key = secured.peer_key.ok_or(TlsError::NoKey)?;
+        let binding = Binding {
+            exporter: secured.exporter,
+            own_key: self.keyring.own_key,
+            peer_key: key,
         };
-        Ok(Self {
-            peer: connection.peer.clone(),
-            link: connection.into_plain_link(framing),
+        let mut link: AnyLink = Link::new(Box::new(secured.stream), LineCodec::chat1());
+        let hello = hear_hello(&mut link).await?;
+        let peer = match self.recognise(key, &hello, from) {
+            Ok(peer) => peer,
+            Err(no_call) => {
+                refuse(link, no_call.reason_for_caller()).await;
+                return Err(no_call);
+            }
+        };
+        Ok(Caller {
+            peer,
+            link,
+            introduction: Some(Introduction {
+                key,
+                contact: Contact {
+                    binding: Some(binding),
+                    hello: Some(hello),
+                },
+            }),
         })
     }
 
-    /// Waits until the caller no longer waits.
-    pub async fn given_up(&mut self) {
-        self.link.given_up().await;
+    /// Looks the caller up among the known peers.
+    fn recognise(&self, key: Fingerprint, hello: &Hello, from: SocketAddr) -> Result<Peer, NoCall> {
+        let known = self.keyring.known.load()?;
+        let known = known.check_caller(key, Some(&hello.name))?;
+        if known.is_none() && self.known_only {
+            return Err(NoCall::Unknown(key.to_string()));
+        }
+        Ok(Peer {
+            name: known.map(|peer| peer.name.clone()),
+            address: from.to_string(),
+            security: trust::security(key, known),
+        })
     }
+}
 
+async fn hear_hello(link: &mut AnyLink) -> Result<Hello, NoCall> {
+    let frame = timeout(HELLO, link.next_frame()).await;
+    let Ok(Ok(Frame::Control(json))) = frame else {
+        return Err(NoCall::NoHello);
+    };
+    match Control::parse(&json) {
+        Ok(Some(Control::Hello(hello))) => Ok(hello),
+        _ => Err(NoCall::NoHello),
+    }
+}
+
+/// Tells a chat/1 caller why nobody will answer, and ends the connection.
+pub async fn refuse(mut link: AnyLink, reason: &str) {
+    link.push_control(&Control::Refused(reason.to_owned()));
+    link.end().await;
+}
+
+impl Caller {
     /// Tells the caller that this side is busy, and ends the connection.
     pub async fn turn_away(mut self, waiting: usize) {
-        tracing::info!(peer = %self.peer.address, waiting, "busy");
-        self.link.push_line(BUSY);
+        match self.introduction {
+            Some(_) => {
+                let waiting = waiting as u64;
+                self.link.push_control(&Control::Busy { waiting });
+            }
+            None => self.link.push_line(BUSY),
+        }
         self.link.end().await;
     }
 }

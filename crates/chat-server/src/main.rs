@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chat_core::conversation::{Event, Manners, Sink};
-use chat_server::Config;
+use chat_core::trust::{Keyring, home};
+use chat_server::{Config, Reception};
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
+use chat_terminal::program::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{program, words};
+use chat_terminal::{acquaintance, exit, words};
 use clap::Parser;
 
 /// Waits for a call and lets you talk; `88` hangs up.
@@ -37,6 +39,10 @@ struct Args {
     #[arg(long)]
     allow_plain: bool,
 
+    /// Answer only keys in known_peers
+    #[arg(long, conflicts_with = "allow_plain")]
+    known_only: bool,
+
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -46,16 +52,26 @@ fn main() -> ExitCode {
     program::run("chat-server", &args.common, serve(&args))
 }
 
-async fn serve(args: &Args) -> anyhow::Result<u8> {
+async fn serve(args: &Args) -> Result<u8, Failure> {
+    if let Some(name) = &args.common.forget {
+        acquaintance::forget(name)?;
+        return Ok(exit::OK);
+    }
+    let reception = Reception {
+        keyring: Keyring::open(&home()?)?,
+        allow_plain: args.allow_plain,
+        known_only: args.known_only,
+        framing: args.common.framing.into(),
+    };
     let mut signals = Signals::new()?;
     let listener =
         chat_server::bind(args.address).with_context(|| words::cannot_listen(args.address))?;
     let address = listener.local_addr()?;
     let mut console = Console::open(&args.common)?;
     let config = Config {
+        name: args.common.name(),
         backlog: args.backlog,
         once: args.once,
-        framing: args.common.framing.into(),
         manners: Manners {
             idle_timeout: args.idle_timeout,
             ..console.manners()
@@ -65,6 +81,6 @@ async fn serve(args: &Args) -> anyhow::Result<u8> {
     let invitation = words::invitation(address.port(), &chat_server::reachable(address));
     console.sink.show(Event::Notice(invitation));
     let Console { source, sink, .. } = &mut console;
-    let code = chat_server::run(listener, config, source, sink, signals.next()).await?;
+    let code = chat_server::run(listener, reception, config, source, sink, signals.next()).await?;
     Ok(code)
 }

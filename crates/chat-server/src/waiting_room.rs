@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_core::conversation::Peer;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::Caller;
+use crate::caller::Caller;
+use crate::hold::hold;
 
 /// News that nobody has read yet; beyond them news is dropped, for a stranger can make any
 /// amount of it.
@@ -21,6 +22,8 @@ pub enum News {
     Left(Peer),
     /// A caller was told that this side is busy.
     TurnedAway(Peer),
+    /// A caller was refused, for a reason that the person should know.
+    Refused(String),
 }
 
 /// A queue of callers, each kept by a task of its own that notices when it gives up.
@@ -29,6 +32,8 @@ pub struct WaitingRoom {
     seats: usize,
     queue: Mutex<Queue>,
     came: Notify,
+    /// Tells those who wait that somebody left the queue.
+    moved: watch::Sender<()>,
     news: mpsc::Sender<News>,
 }
 
@@ -56,6 +61,7 @@ impl WaitingRoom {
             seats,
             queue: Mutex::default(),
             came: Notify::new(),
+            moved: watch::Sender::new(()),
             news,
         };
         (Arc::new(room), unread)
@@ -72,6 +78,7 @@ impl WaitingRoom {
         self.queue().idle = true;
         loop {
             let ticket = self.queue().tickets.pop_front();
+            self.moved.send_replace(());
             let Some(ticket) = ticket else {
                 self.came.notified().await;
                 continue;
@@ -101,7 +108,9 @@ impl WaitingRoom {
                     drop(door.send(caller));
                 }
             }
-            () = caller.given_up() => self.leave(number),
+            () = hold(&mut caller, || self.ahead(number), self.moved.subscribe()) => {
+                self.leave(number);
+            }
         }
     }
 
@@ -134,13 +143,27 @@ impl WaitingRoom {
             .position(|ticket| ticket.number == number);
         let left = at.and_then(|at| queue.tickets.remove(at));
         drop(queue);
+        self.moved.send_replace(());
         if let Some(ticket) = left {
             self.tell(News::Left(ticket.peer));
         }
     }
 
-    fn tell(&self, news: News) {
-        tracing::info!(?news, "waiting room");
+    /// How many callers are served before the one with this number, beside the call that is on.
+    /// Nothing, if the next caller is about to be taken.
+    fn ahead(&self, number: u64) -> Option<u64> {
+        let queue = self.queue();
+        let earlier = queue
+            .tickets
+            .iter()
+            .take_while(|ticket| ticket.number < number);
+        let ahead = earlier.count() as u64;
+        (ahead > 0 || !queue.idle).then_some(ahead)
+    }
+
+    /// Has the person told, unless there is too much to tell.
+    pub fn tell(&self, news: News) {
+        tracing::info!(?news, "at the door");
         if self.news.try_send(news).is_err() {
             tracing::debug!("news of the waiting room was dropped");
         }

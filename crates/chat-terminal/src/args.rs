@@ -25,6 +25,10 @@ pub struct CommonArgs {
     #[arg(long)]
     pub literal: bool,
 
+    /// Forget the peer of this name and its key, and do nothing else
+    #[arg(long, value_name = "NAME")]
+    pub forget: Option<String>,
+
     /// Use no colours
     #[arg(long)]
     pub no_color: bool,

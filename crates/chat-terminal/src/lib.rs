@@ -1,5 +1,6 @@
 //! The person's side of a chat, shared by both programs.
 
+pub mod acquaintance;
 pub mod args;
 pub mod console;
 pub mod exit;

@@ -6,24 +6,51 @@ use std::process::ExitCode;
 use crate::args::CommonArgs;
 use crate::exit;
 
-/// Runs `work` to its exit code. An error becomes one line on stderr and exit code 1.
-pub fn run<F>(program: &str, args: &CommonArgs, work: F) -> ExitCode
-where
-    F: Future<Output = anyhow::Result<u8>>,
-{
-    let code = args.start_logging().and_then(|()| {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().build()?;
-        let code = runtime.block_on(work);
-        // A thread that still waits for standard input must not keep the process.
-        runtime.shutdown_background();
-        code
-    });
-    match code {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprintln!("{program}: {error:#}");
-            ExitCode::from(exit::FAILED)
+/// Why a program ends before its time: what to say, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    /// A failure with an exit code of its own.
+    pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            code,
+            error: error.into(),
         }
     }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(exit::FAILED, error)
+    }
+}
+
+/// Runs `work` to its exit code. A failure becomes one line on stderr.
+pub fn run<F>(program: &str, args: &CommonArgs, work: F) -> ExitCode
+where
+    F: Future<Output = Result<u8, Failure>>,
+{
+    let code = start(args, work).unwrap_or_else(|Failure { code, error }| {
+        eprintln!("{program}: {error:#}");
+        code
+    });
+    ExitCode::from(code)
+}
+
+fn start<F>(args: &CommonArgs, work: F) -> Result<u8, Failure>
+where
+    F: Future<Output = Result<u8, Failure>>,
+{
+    args.start_logging()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(work);
+    // A thread that still waits for standard input must not keep the process.
+    runtime.shutdown_background();
+    code
 }

@@ -7,6 +7,7 @@ use chat_core::DEFAULT_PORT;
 use chat_core::conversation::{
     Ended, Ending, Event, LinkState, Loss, Peer, Security, Side, Standing, Unsayable,
 };
+use chat_core::trust::{KnownPeer, KnownPeersError, PeerList};
 
 /// The remark that goes with an event; messages and states that need none have none.
 pub fn describe(event: &Event) -> Option<String> {
@@ -117,16 +118,64 @@ fn target(address: IpAddr, port: u16) -> String {
     }
 }
 
+/// There is no key that could be verified.
+pub const NO_KEY_TO_VERIFY: &str = "there is no key to verify: the peer is not chat-client or \
+    chat-server, or the call is not encrypted";
+
+/// The two people have compared their safety numbers.
+pub fn verified(peer: &Peer) -> String {
+    format!("{} is verified from now on", who(peer))
+}
+
+/// The file of known peers could not be changed.
+pub fn not_remembered(error: &KnownPeersError) -> String {
+    format!("the key of this peer is not remembered: {error}")
+}
+
+/// The known peers, one a line.
+pub fn peers(known: &PeerList) -> String {
+    let lines = known.peers().map(|peer| {
+        let state = if peer.verified {
+            "verified"
+        } else {
+            "unverified"
+        };
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            ..
+        } = peer;
+        let addresses = peer.addresses.join(" ");
+        format!("\n    {name}  {state}, since {first_seen}  {fingerprint}  {addresses}")
+    });
+    let flaws = known.unreadable().map(|flaw| format!("\n    {flaw}"));
+    let lines: String = lines.chain(flaws).collect();
+    match lines.is_empty() {
+        true => "no peers are known yet".into(),
+        false => format!("known peers:{lines}"),
+    }
+}
+
+/// What `--forget` did.
+pub fn forgotten(peers: &[KnownPeer]) -> String {
+    let lines = peers.iter().map(|peer| {
+        format!(
+            "forgot {}, known by {} since {}",
+            peer.name, peer.fingerprint, peer.first_seen
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Nobody is on the line to hear it.
 pub const NOBODY_THERE: &str = "nobody is on the line";
 
 /// Nobody waits for the next call.
 pub const NOBODY_WAITS: &str = "nobody is waiting";
 
-/// A command that this program has no use for.
-pub fn not_here(command: &str) -> String {
-    format!("{command} is for the side that was called")
-}
+/// A client has no next caller.
+pub const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call";
 
 fn end(ended: &Ended) -> String {
     let how = match &ended.ending {

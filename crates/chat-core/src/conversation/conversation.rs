@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Command, Ended, Ending, Event, Input, Link, Loss, Protocol, ProtocolError, Side, Sink, Source,
+    Command, Contact, Ended, Ending, Event, Input, Link, Loss, Peer, Protocol, ProtocolError, Side,
+    Sink, Source,
 };
 
 /// How this side behaves in a call.
@@ -29,6 +30,8 @@ pub struct Manners {
 pub enum Step {
     /// The person wants something of the program. Drive on afterwards.
     Command(Command),
+    /// Both sides have said hello: the peer's name is known now. Show the call.
+    Met(Peer),
     /// The connection is gone, but the call is not: bring another.
     Cut,
     /// The call is over.
@@ -52,7 +55,7 @@ pub struct Conversation<'p, In, Out> {
     /// Nobody looks at the sink any more.
     unseen: bool,
     /// When the peer last said something.
-    heard: Instant,
+    spoken: Instant,
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
 }
@@ -74,14 +77,17 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             events: Vec::new(),
             showing: false,
             unseen: false,
-            heard: Instant::now(),
+            spoken: Instant::now(),
             idle: false,
         }
     }
 
     /// Shows the person something that is not the protocol's.
     pub fn show(&mut self, event: Event) {
-        self.events.push(event);
+        if !self.unseen {
+            self.sink.show(event);
+            self.showing = true;
+        }
     }
 
     /// Ends the call politely; drive on until it has ended.
@@ -89,25 +95,67 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         self.protocol.hang_up(false, Instant::now().into_std());
     }
 
-    /// Carries the call on over `link`, until it ends, the link does, or the person has a
-    /// command. Both directions are read at once; neither waits for the other. Cancel safe.
-    pub async fn over<S>(&mut self, link: &mut Link<S>) -> Step
+    /// There is a connection, the first or another; drive on over it.
+    ///
+    /// # Errors
+    /// The peer's hello cannot be true.
+    pub fn connected(&mut self, contact: Contact) -> Result<(), ProtocolError> {
+        let now = Instant::now().into_std();
+        self.protocol.connected(contact, &mut self.events, now)
+    }
+
+    /// The connection has been replaced, or will not come back. Answers how the call ended by
+    /// that, if it did.
+    pub fn disconnected(&mut self, loss: Loss) -> Option<Ending> {
+        let ending = self.protocol.disconnected(loss, Instant::now().into_std());
+        ending.map(|ending| self.explained(ending))
+    }
+
+    /// No other connection is to be had. Answers how the call ended by that.
+    pub fn give_up(&mut self, loss: Loss) -> Ending {
+        self.protocol.give_up(loss)
+    }
+
+    /// Carries the call on over `link`, until it ends, the link does, or the program is needed.
+    /// Both directions are read at once; neither waits for the other. While there is no link,
+    /// what the person says is kept, as much as the protocol has room for. Cancel safe.
+    pub async fn over<S>(&mut self, mut link: Option<&mut Link<S>>) -> Step
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         loop {
-            if let Err(error) = self.take_frames(link) {
+            if let Some(link) = link.as_deref_mut()
+                && let Err(error) = self.take_frames(link)
+            {
                 return Step::Ended(error.into());
             }
-            self.show_events();
-            self.transmit(link);
-            if let Some(ending) = self.protocol.ending(link.is_written()) {
+            if let Some(step) = self.show_events() {
+                return step;
+            }
+            if let Some(link) = link.as_deref_mut() {
+                self.transmit(link);
+            }
+            let written = link.as_deref().is_none_or(Link::is_written);
+            if let Some(ending) = self.protocol.ending(written) {
                 return Step::Ended(self.explained(ending));
             }
-            let timeout = self.next_timeout(link);
+            if let Some(loss) = self.protocol.link_lost() {
+                return self.take_loss(loss);
+            }
+            let timeout = self.next_timeout(link.as_deref());
             tokio::select! {
-                moved = link.moved(!self.showing) => if let Err(error) = moved {
-                    return self.take_loss(error, link);
+                moved = moved(link.as_deref_mut(), !self.showing) => match moved {
+                    Ok(true) => self.heard(),
+                    Ok(false) => {}
+                    Err(error) => {
+                        // What came before the loss is still heard, the hang-up above all.
+                        if let Some(link) = link.as_deref_mut()
+                            && let Err(error) = self.take_frames(link)
+                        {
+                            return Step::Ended(error.into());
+                        }
+                        return self.take_loss(Loss::from(error));
+                    }
                 },
                 input = self.source.next(), if self.source_open && self.protocol.has_room() => {
                     match input {
@@ -133,8 +181,8 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             ending,
             undelivered,
         });
+        while self.show_events().is_some() {}
         self.show(Event::Ended(Arc::clone(&ended)));
-        self.show_events();
         if self.showing
             && let Err(error) = self.sink.flushed().await
         {
@@ -162,19 +210,30 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 
     /// Brings the events before the person. No more is read until that is done.
-    fn show_events(&mut self) {
-        for event in self.events.drain(..) {
-            if matches!(event, Event::Lines(_) | Event::Message(_)) {
-                self.heard = Instant::now();
-            }
-            if !self.unseen {
-                self.sink.show(event);
-                self.showing = true;
+    fn show_events(&mut self) -> Option<Step> {
+        let mut events = std::mem::take(&mut self.events).into_iter();
+        for event in &mut events {
+            match event {
+                Event::Call(peer) => {
+                    self.events = events.collect();
+                    return Some(Step::Met(peer));
+                }
+                Event::Lines(_) | Event::Message(_) => {
+                    self.spoken = Instant::now();
+                    self.show(event);
+                }
+                _ => self.show(event),
             }
         }
         if self.showing {
             self.protocol.listening(false, Instant::now().into_std());
         }
+        None
+    }
+
+    fn heard(&mut self) {
+        self.protocol
+            .heard(&mut self.events, Instant::now().into_std());
     }
 
     fn transmit<S>(&mut self, link: &mut Link<S>)
@@ -231,27 +290,19 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         Ok(())
     }
 
-    /// The link is gone; what it brought before that is still heard, the hang-up above all.
-    fn take_loss<S>(&mut self, error: io::Error, link: &mut Link<S>) -> Step
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        if let Err(error) = self.take_frames(link) {
-            return Step::Ended(error.into());
-        }
-        let now = Instant::now().into_std();
-        match self.protocol.disconnected(Loss::Io(error), now) {
-            Some(ending) => Step::Ended(self.explained(ending)),
+    fn take_loss(&mut self, loss: Loss) -> Step {
+        match self.disconnected(loss) {
+            Some(ending) => Step::Ended(ending),
             None => Step::Cut,
         }
     }
 
-    fn next_timeout<S>(&self, link: &Link<S>) -> Option<Instant>
+    fn next_timeout<S>(&self, link: Option<&Link<S>>) -> Option<Instant>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let protocol = self.protocol.timeout().map(Instant::from_std);
-        let alone = link.timeout().filter(|_| !self.showing);
+        let alone = link.and_then(Link::timeout).filter(|_| !self.showing);
         [protocol, alone, self.idle_at()]
             .into_iter()
             .flatten()
@@ -260,7 +311,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
 
     fn idle_at(&self) -> Option<Instant> {
         let limit = self.manners.idle_timeout.filter(|_| !self.idle)?;
-        self.heard.checked_add(limit)
+        self.spoken.checked_add(limit)
     }
 
     fn take_timeout(&mut self) {
@@ -289,8 +340,19 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 }
 
-/// Waits for a moment, or forever.
-async fn at(moment: Option<Instant>) {
+/// Waits until the link has moved, or forever if there is none.
+async fn moved<S>(link: Option<&mut Link<S>>, reading: bool) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match link {
+        Some(link) => link.moved(reading).await,
+        None => pending().await,
+    }
+}
+
+/// Waits for a moment, or forever if there is none. Cancel safe.
+pub async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => pending().await,

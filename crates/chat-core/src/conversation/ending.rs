@@ -53,12 +53,24 @@ pub enum Loss {
     /// The stream ended without a good-bye.
     #[error("the other side is gone")]
     Cut,
+    /// It could not be had back.
+    #[error("it could not be had back: {0}")]
+    Unreachable(String),
     /// Nothing came for this long.
     #[error("nothing was heard for {0:?}")]
     Silent(Duration),
     /// The stream failed.
     #[error(transparent)]
     Io(io::Error),
+}
+
+impl From<io::Error> for Loss {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Cut,
+            _ => Self::Io(error),
+        }
+    }
 }
 
 /// What a peer did that no peer may do.

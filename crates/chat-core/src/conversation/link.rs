@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::codec::Decoder;
 use tokio_util::io::poll_read_buf;
 
-use crate::wire::{Batch, Frame, LineCodec, LineError, Outgoing};
+use crate::wire::{Batch, Control, Frame, LineCodec, LineError, Outgoing};
 
 /// How much is read at once, in bytes.
 const READ: usize = 128 * 1024;
@@ -136,12 +136,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         ended
     }
 
-    /// Waits until bytes were read or written. Cancel safe: what was moved is kept.
-    pub(super) async fn moved(&mut self, reading: bool) -> io::Result<()> {
+    /// Waits until bytes were read or written, and answers whether any were read. Cancel safe:
+    /// what was moved is kept.
+    pub(super) async fn moved(&mut self, reading: bool) -> io::Result<bool> {
         poll_fn(|cx| self.poll_moved(reading, cx)).await
     }
 
-    fn poll_moved(&mut self, reading: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_moved(&mut self, reading: bool, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let wrote = match self.poll_write(cx) {
             Poll::Ready(Err(error)) => {
                 self.outgoing.clear();
@@ -160,10 +161,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             && self.read == ReadHalf::Open
             && let Poll::Ready(read) = self.poll_read(cx)
         {
-            return Poll::Ready(read);
+            return Poll::Ready(read.map(|()| true));
         }
         if wrote {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(false));
         }
         Poll::Pending
     }
@@ -263,6 +264,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
+    /// Waits for the next frame. Cancel safe.
+    ///
+    /// # Errors
+    /// A frame cannot be read, or the stream ends.
+    pub async fn next_frame(&mut self) -> Result<Frame, LineError> {
+        loop {
+            if let Some(frame) = self.frame()? {
+                return Ok(frame);
+            }
+            if self.read != ReadHalf::Open {
+                return Err(LineError::Io(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.moved(true).await?;
+        }
+    }
+
     /// Waits until the peer is gone without having said anything. What it says is kept, as much
     /// as one read takes; a peer that said something and then left is still to be heard.
     pub async fn given_up(&mut self) {
@@ -276,9 +293,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
+    /// Whether the peer has let too much pile up that was pushed.
+    pub fn is_congested(&self) -> bool {
+        self.outgoing.is_full()
+    }
+
     /// Puts a line on its way; [`end`](Self::end) writes it.
     pub fn push_line(&mut self, line: &str) {
         self.outgoing.push(Batch::from(line).into());
+    }
+
+    /// Puts a control line on its way.
+    pub fn push_control(&mut self, control: &Control) {
+        self.outgoing.push(control.to_line());
     }
 
     /// Ends the connection in good order: closes the write half, then reads to the end for a

@@ -13,11 +13,11 @@ mod protocol;
 mod session;
 mod typing;
 
-pub use connection::{Connection, Stream};
-pub use conversation::{Conversation, Manners, Step};
+pub use connection::{AnyLink, Stream};
+pub use conversation::{Conversation, Manners, Step, at};
 pub use ending::{Ending, Loss, ProtocolError, Side};
 pub use link::Link;
 pub use person::{Command, Ended, Event, Input, LinkState, Peer, Security, Sink, Source, Standing};
 pub use plain::Plain;
-pub use protocol::{Protocol, Unsayable};
-pub use session::{Config, Session};
+pub use protocol::{Contact, Protocol, Unsayable};
+pub use session::{Session, SessionConfig};

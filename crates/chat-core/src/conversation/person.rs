@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Ending, Side, Unsayable};
+use crate::trust::Fingerprint;
 use crate::wire::Batch;
 
 /// What the person does.
@@ -137,8 +138,8 @@ pub enum Security {
     NoKey,
     /// Encrypted, with the owner of this key.
     Key {
-        /// `SHA256:` and the base64 of the key's SPKI hash.
-        fingerprint: String,
+        /// The key, as people know it.
+        fingerprint: Fingerprint,
         /// What this side knows of the key.
         standing: Standing,
     },

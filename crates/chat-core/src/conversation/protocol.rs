@@ -3,13 +3,36 @@
 use std::time::{Duration, Instant};
 
 use super::{Ending, Event, Loss, ProtocolError};
-use crate::wire::{Batch, Frame, Outgoing};
+use crate::trust::safety_number::Binding;
+use crate::wire::{Batch, Frame, Hello, Outgoing};
+
+/// A new connection, as the protocol learns of it.
+#[derive(Clone, Debug, Default)]
+pub struct Contact {
+    /// What ties the connection to the two keys, if it is encrypted.
+    pub binding: Option<Binding>,
+    /// What the peer said first, if it was the peer that called.
+    pub hello: Option<Hello>,
+}
 
 /// A state machine that speaks for one person with one peer.
 ///
 /// The conversation calls it with what happened and when; it answers with events for the
 /// person, bytes for the peer, and the next moment it wants to be called. It never waits.
 pub trait Protocol: Send {
+    /// There is a connection. A protocol with only one has nothing to learn from that.
+    ///
+    /// # Errors
+    /// The peer's hello cannot be true.
+    fn connected(
+        &mut self,
+        _contact: Contact,
+        _events: &mut Vec<Event>,
+        _now: Instant,
+    ) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+
     /// Whether the person may say more; otherwise too much is waiting to be delivered.
     fn has_room(&self) -> bool;
 
@@ -68,8 +91,8 @@ pub trait Protocol: Send {
     /// Some timeout is due.
     fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant);
 
-    /// How the connection was lost, if the protocol takes it for lost although the stream
-    /// does not say so. [`disconnected`](Self::disconnected) is to follow.
+    /// How the connection was lost, if the protocol takes it for lost although the stream does
+    /// not say so. [`disconnected`](Self::disconnected) follows.
     fn link_lost(&mut self) -> Option<Loss> {
         None
     }
@@ -77,6 +100,11 @@ pub trait Protocol: Send {
     /// The connection is gone. Answers how the call ended by that, or nothing if it can go on
     /// over another connection.
     fn disconnected(&mut self, loss: Loss, now: Instant) -> Option<Ending>;
+
+    /// No other connection is to be had. Answers how the call ended by that.
+    fn give_up(&mut self, loss: Loss) -> Ending {
+        Ending::Lost(loss)
+    }
 
     /// Why the call is over, once it is. `written`: nothing is left in the link's buffers.
     fn ending(&mut self, written: bool) -> Option<Ending>;

@@ -8,7 +8,9 @@ use memchr::{memchr, memchr2, memmem};
 use super::liveness::{Liveness, Silence};
 use super::outbox::Outbox;
 use super::typing::{Teller, Watcher};
-use super::{Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Side, Unsayable};
+use super::{
+    Contact, Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Side, Unsayable,
+};
 use crate::trust::safety_number::{Binding, Exchange, ExchangeError, SafetyNumber};
 use crate::wire::{
     Batch, CONTROL, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, MAX_LINE, Outgoing,
@@ -33,7 +35,7 @@ const SAFE_PIECE: usize = MAX_LINE / 8;
 
 /// What a session is about.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct SessionConfig {
     /// What this side's person is called.
     pub name: String,
     /// The other side, as far as it is known. A name that is known is kept.
@@ -44,8 +46,8 @@ pub struct Config {
 
 /// One person's end of a chat/1 conversation, over one connection after another.
 ///
-/// Each connection begins with [`dialed`](Self::dialed) or [`accepted`](Self::accepted), and
-/// ends with [`disconnected`](Protocol::disconnected).
+/// Each connection begins with [`connected`](Protocol::connected) and ends with
+/// [`disconnected`](Protocol::disconnected).
 #[derive(Debug)]
 pub struct Session {
     name: String,
@@ -251,7 +253,7 @@ impl Leg {
 
 impl Session {
     /// A conversation without a connection yet.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: SessionConfig) -> Self {
         Self {
             name: Hello::fitting_name(config.name),
             peer: config.peer,
@@ -283,9 +285,8 @@ impl Session {
         self.met
     }
 
-    /// This side has made a connection. `binding`: what ties it to the two keys, if it is
-    /// encrypted; without it there is no safety number.
-    pub fn dialed(&mut self, binding: Option<Binding>, now: Instant) {
+    /// This side has made a connection: its hello goes first.
+    fn dialed(&mut self, binding: Option<Binding>, now: Instant) {
         let commitment = match binding {
             Some(_) => self.exchange.commit(),
             None => None,
@@ -296,9 +297,8 @@ impl Session {
         self.leg = Some(leg);
     }
 
-    /// The peer has made a connection, and said `hello` on it. The caller makes sure that a
-    /// conversation goes on under the same key.
-    pub fn accepted(
+    /// The peer has made a connection, and said `hello` on it.
+    fn accepted(
         &mut self,
         binding: Option<Binding>,
         hello: Hello,
@@ -314,18 +314,6 @@ impl Session {
         }
         self.leg = Some(leg);
         self.greet(hello, events, now)
-    }
-
-    /// The connection is not to be had back. Answers how the call ended by that.
-    pub fn give_up(&mut self, loss: Loss) -> Ending {
-        self.leg = None;
-        if self.ledger.is_settled() {
-            Ending::InputOver
-        } else if self.good_bye == GoodBye::Talking {
-            Ending::Lost(loss)
-        } else {
-            Ending::HungUp(Side::Here)
-        }
     }
 
     fn hello(&self, commitment: Option<Commitment>) -> Control {
@@ -510,6 +498,33 @@ impl Session {
 }
 
 impl Protocol for Session {
+    /// The caller makes sure that a conversation goes on under the same key.
+    fn connected(
+        &mut self,
+        contact: Contact,
+        events: &mut Vec<Event>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        match contact.hello {
+            Some(hello) => self.accepted(contact.binding, hello, events, now),
+            None => {
+                self.dialed(contact.binding, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn give_up(&mut self, loss: Loss) -> Ending {
+        self.leg = None;
+        if self.ledger.is_settled() {
+            Ending::InputOver
+        } else if self.good_bye == GoodBye::Talking {
+            Ending::Lost(loss)
+        } else {
+            Ending::HungUp(Side::Here)
+        }
+    }
+
     fn has_room(&self) -> bool {
         self.ledger.outbox.has_room()
     }

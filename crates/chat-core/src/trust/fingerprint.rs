@@ -29,6 +29,11 @@ impl Fingerprint {
         Self(hash)
     }
 
+    /// From the bare hash.
+    pub const fn from_bytes(hash: [u8; SHA256_OUTPUT_LEN]) -> Self {
+        Self(hash)
+    }
+
     /// The bare hash.
     pub fn as_bytes(&self) -> &[u8; SHA256_OUTPUT_LEN] {
         &self.0

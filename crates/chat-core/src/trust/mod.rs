@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod identity;
+mod keyring;
 mod known_peers;
 mod private_file;
 pub mod safety_number;
@@ -10,6 +11,7 @@ mod tls;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use identity::{Identity, IdentityError, NoHome, home};
+pub use keyring::{Keyring, KeyringError, security};
 pub use known_peers::{
     ChangedKey, Flaw, KnownPeer, KnownPeers, KnownPeersError, Met, PeerList, Unreadable,
 };

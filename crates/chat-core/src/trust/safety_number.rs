@@ -7,6 +7,7 @@
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
+use super::Fingerprint;
 use crate::wire::{Commitment, Hex, Nonce};
 
 /// How often a conversation may begin the exchange anew, when its connection breaks before
@@ -18,10 +19,10 @@ const TRIES: u8 = 3;
 pub struct Binding {
     /// Keying material that only the two ends of this connection have (RFC 8446, 7.5).
     pub exporter: [u8; 32],
-    /// SHA-256 of this side's public key.
-    pub own_key: [u8; 32],
-    /// SHA-256 of the peer's public key.
-    pub peer_key: [u8; 32],
+    /// This side's key.
+    pub own_key: Fingerprint,
+    /// The peer's key.
+    pub peer_key: Fingerprint,
 }
 
 /// Six digits and five emoji: the same on both screens, or somebody sits in between.
@@ -110,7 +111,7 @@ impl Exchange {
         };
         self.stage = Stage::Idle;
         self.tries -= 1;
-        let keys = [&binding.own_key, &binding.peer_key];
+        let keys = [binding.own_key.as_bytes(), binding.peer_key.as_bytes()];
         Ok((own, SafetyNumber::new(binding, keys, [&own, &theirs])))
     }
 
@@ -131,7 +132,7 @@ impl Exchange {
             return Err(ExchangeError::WrongOpening);
         }
         self.stage = Stage::Known;
-        let keys = [&binding.peer_key, &binding.own_key];
+        let keys = [binding.peer_key.as_bytes(), binding.own_key.as_bytes()];
         Ok(SafetyNumber::new(binding, keys, [&theirs, &own]))
     }
 }
@@ -252,13 +253,13 @@ mod tests {
 
     const DIALER: Binding = Binding {
         exporter: [1; 32],
-        own_key: [2; 32],
-        peer_key: [3; 32],
+        own_key: Fingerprint::from_bytes([2; 32]),
+        peer_key: Fingerprint::from_bytes([3; 32]),
     };
     const LISTENER: Binding = Binding {
         exporter: [1; 32],
-        own_key: [3; 32],
-        peer_key: [2; 32],
+        own_key: Fingerprint::from_bytes([3; 32]),
+        peer_key: Fingerprint::from_bytes([2; 32]),
     };
 
     #[test]
@@ -276,7 +277,11 @@ mod tests {
     fn every_part_counts() {
         let nonces = [&Hex([4; 32]), &Hex([5; 32])];
         let number = |binding: &Binding, nonces| {
-            SafetyNumber::new(binding, [&binding.own_key, &binding.peer_key], nonces)
+            SafetyNumber::new(
+                binding,
+                [binding.own_key.as_bytes(), binding.peer_key.as_bytes()],
+                nonces,
+            )
         };
         let mut numbers = HashSet::from([number(&DIALER, nonces).digits]);
         for binding in [
@@ -285,11 +290,11 @@ mod tests {
                 ..DIALER
             },
             Binding {
-                own_key: [9; 32],
+                own_key: Fingerprint::from_bytes([9; 32]),
                 ..DIALER
             },
             Binding {
-                peer_key: [9; 32],
+                peer_key: Fingerprint::from_bytes([9; 32]),
                 ..DIALER
             },
             LISTENER,

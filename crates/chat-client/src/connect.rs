@@ -1,0 +1,253 @@
+//! From a dialed stream to a connection that is ready to talk: encryption, and whose key it is.
+
+use chat_core::conversation::{AnyLink, Contact, Link, Peer, Security};
+use chat_core::trust::safety_number::Binding;
+use chat_core::trust::{
+    self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, KnownPeers, Secured, TlsError,
+};
+use chat_core::wire::{Framing, LineCodec};
+use chat_terminal::exit;
+
+use crate::dial::{Dial, DialError};
+
+/// How far a call is to be trusted.
+#[derive(Clone)]
+pub enum Trust {
+    /// Nothing is encrypted; only servers whose key is not known are called so.
+    Plain(KnownPeers),
+    /// Encrypted, or not at all.
+    Encrypted {
+        /// The own key, and the keys of others.
+        keyring: Keyring,
+        /// This key or nobody.
+        only: Option<Fingerprint>,
+    },
+}
+
+/// A way to a server, and what is demanded of it.
+#[derive(Clone)]
+pub struct Connector<D> {
+    /// Brings the streams.
+    pub dialer: D,
+    /// Who is called, as the person wrote it, with the port.
+    pub address: String,
+    /// How far the server is to be trusted.
+    pub trust: Trust,
+    /// How messages are told apart with peers without chat/1.
+    pub framing: Framing,
+}
+
+/// A connection, and what is known of its other end.
+#[derive(Debug)]
+pub struct Connected {
+    /// What carries the call.
+    pub link: AnyLink,
+    /// Who is there.
+    pub peer: Peer,
+    /// What a chat/1 session wants to know of the connection.
+    pub contact: Option<Contact>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nobody answered.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The server does not encrypt.
+    #[error(
+        "{0} does not encrypt, so nothing was said; if you mean to talk without encryption: --plain"
+    )]
+    NotEncrypted(String),
+    /// The handshake failed.
+    #[error("no encrypted connection with {address}: {source}")]
+    Tls {
+        /// Who was called.
+        address: String,
+        /// Why.
+        source: TlsError,
+    },
+    /// Its owner was known by another key.
+    #[error(transparent)]
+    Changed(#[from] ChangedKey),
+    /// Not the key that was demanded.
+    #[error("{address} has the key {found}, not the one that --peer-key demands; nothing was said")]
+    OtherKey {
+        /// Who was called.
+        address: String,
+        /// The key that is there.
+        found: String,
+    },
+    /// A server whose key is known showed none, or a stranger's.
+    #[error(
+        "{address} is known by the key {known}, but whoever answers there now does not speak \
+         chat/1 with it; nothing was said"
+    )]
+    Downgraded {
+        /// Who was called.
+        address: String,
+        /// The key that is known.
+        known: Fingerprint,
+    },
+    /// A server whose key is known must not be called without encryption.
+    #[error(
+        "{address} is {name}, whose key is known: it is not called without encryption; leave out \
+         --plain, or first chat-client --forget {name}"
+    )]
+    KnownKey {
+        /// Who was called.
+        address: String,
+        /// The name by which it is known.
+        name: String,
+    },
+    /// The known peers could not be read.
+    #[error(transparent)]
+    KnownPeers(#[from] FileError),
+}
+
+impl ConnectError {
+    /// Whether somebody answered, but cannot be trusted.
+    pub fn is_distrust(&self) -> bool {
+        self.exit_code() == exit::REFUSED
+    }
+
+    /// The exit code of a program that ends by this.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Dial(_) | Self::KnownPeers(_) => exit::FAILED,
+            Self::Tls { source, .. } => match source {
+                TlsError::NoKey | TlsError::Handshake(_) => exit::REFUSED,
+                _ => exit::FAILED,
+            },
+            Self::NotEncrypted(_)
+            | Self::Changed(_)
+            | Self::OtherKey { .. }
+            | Self::Downgraded { .. }
+            | Self::KnownKey { .. } => exit::REFUSED,
+        }
+    }
+}
+
+impl<D: Dial> Connector<D> {
+    /// The same way, but accepting only the key that was met.
+    pub(crate) fn insisting_on(mut self, met: &Security) -> Self {
+        if let (Trust::Encrypted { only, .. }, Security::Key { fingerprint, .. }) =
+            (&mut self.trust, met)
+        {
+            *only = Some(*fingerprint);
+        }
+        self
+    }
+
+    /// A new connection to the server, if it can be trusted. Nothing was said on it yet.
+    pub async fn connect(&self) -> Result<Connected, ConnectError> {
+        let (keyring, only) = match &self.trust {
+            Trust::Encrypted { keyring, only } => (keyring, *only),
+            Trust::Plain(known) => return self.connect_plain(known).await,
+        };
+        let stream = self.dialer.dial().await?;
+        let secured = keyring.secure.connect(stream).await;
+        let secured = secured.map_err(|source| match source {
+            TlsError::NotTls => ConnectError::NotEncrypted(self.address.clone()),
+            source => ConnectError::Tls {
+                address: self.address.clone(),
+                source,
+            },
+        })?;
+        self.check(keyring, only, &secured)?;
+        match (secured.dialect, secured.peer_key) {
+            (Dialect::Chat1, Some(key)) => self.with_key(keyring, key, secured),
+            _ => Ok(self.without_key(
+                Link::new(Box::new(secured.stream), self.codec()),
+                Security::NoKey,
+            )),
+        }
+    }
+
+    async fn connect_plain(&self, known: &KnownPeers) -> Result<Connected, ConnectError> {
+        if let Some(peer) = known.load()?.by_address(&self.address) {
+            return Err(ConnectError::KnownKey {
+                address: self.address.clone(),
+                name: peer.name.clone(),
+            });
+        }
+        let stream = self.dialer.dial().await?;
+        let link: AnyLink = Link::new(Box::new(stream), self.codec());
+        Ok(self.without_key(link, Security::Plaintext))
+    }
+
+    /// Whether this server may be spoken to at all.
+    fn check<S>(
+        &self,
+        keyring: &Keyring,
+        only: Option<Fingerprint>,
+        secured: &Secured<S>,
+    ) -> Result<(), ConnectError> {
+        if let Some(only) = only
+            && secured.peer_key != Some(only)
+        {
+            let found = secured.peer_key.map(|key| key.to_string());
+            return Err(ConnectError::OtherKey {
+                address: self.address.clone(),
+                found: found.unwrap_or_else(|| "of nobody".into()),
+            });
+        }
+        let known = keyring.known.load()?;
+        match (secured.dialect, secured.peer_key) {
+            (Dialect::Chat1, Some(key)) => {
+                known.check_dialed(&self.address, key)?;
+            }
+            _ => {
+                if let Some(peer) = known.by_address(&self.address) {
+                    return Err(ConnectError::Downgraded {
+                        address: self.address.clone(),
+                        known: peer.fingerprint,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn with_key(
+        &self,
+        keyring: &Keyring,
+        key: Fingerprint,
+        secured: Secured<D::Stream>,
+    ) -> Result<Connected, ConnectError> {
+        let known = keyring.known.load()?;
+        let known = known.by_key(key);
+        Ok(Connected {
+            peer: Peer {
+                name: known.map(|peer| peer.name.clone()),
+                address: self.address.clone(),
+                security: trust::security(key, known),
+            },
+            contact: Some(Contact {
+                binding: Some(Binding {
+                    exporter: secured.exporter,
+                    own_key: keyring.own_key,
+                    peer_key: key,
+                }),
+                hello: None,
+            }),
+            link: Link::new(Box::new(secured.stream), LineCodec::chat1()),
+        })
+    }
+
+    fn without_key(&self, link: AnyLink, security: Security) -> Connected {
+        Connected {
+            link,
+            peer: Peer {
+                name: None,
+                address: self.address.clone(),
+                security,
+            },
+            contact: None,
+        }
+    }
+
+    fn codec(&self) -> LineCodec {
+        LineCodec::new(self.framing)
+    }
+}

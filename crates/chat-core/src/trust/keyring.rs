@@ -1,0 +1,69 @@
+//! All that a user brings to an encrypted call.
+
+use std::path::Path;
+
+use super::{
+    FileError, Fingerprint, Identity, IdentityError, KnownPeer, KnownPeers, KnownPeersError,
+    Secure, TlsError,
+};
+use crate::conversation::{Security, Standing};
+
+/// The user's own key and what is known of the keys of others. Cheap to clone.
+#[derive(Clone)]
+pub struct Keyring {
+    /// The user's own key, as others see it.
+    pub own_key: Fingerprint,
+    /// Encrypted connections under that key.
+    pub secure: Secure,
+    /// The keys of others.
+    pub known: KnownPeers,
+}
+
+/// Why there is no [`Keyring`].
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// The own key cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The file of known peers cannot be used.
+    #[error(transparent)]
+    KnownPeers(#[from] FileError),
+    /// There is no certificate for the own key.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
+}
+
+impl Keyring {
+    /// Opens the files in `home`, and makes them on first use.
+    pub fn open(home: &Path) -> Result<Self, KeyringError> {
+        let identity = Identity::open(home)?;
+        Ok(Self {
+            own_key: identity.fingerprint(),
+            secure: Secure::new(&identity)?,
+            known: KnownPeers::open(home)?,
+        })
+    }
+
+    /// Remembers a peer that was met, and answers what is known of it from now on.
+    pub fn remember(
+        &self,
+        name: Option<&str>,
+        address: Option<&str>,
+        key: Fingerprint,
+    ) -> Result<KnownPeer, KnownPeersError> {
+        self.known.remember(name.unwrap_or_default(), address, key)
+    }
+}
+
+/// How far a key can be trusted whose owner is known so far.
+pub fn security(key: Fingerprint, known: Option<&KnownPeer>) -> Security {
+    let standing = match known {
+        None => Standing::New,
+        Some(peer) if peer.verified => Standing::Verified,
+        Some(_) => Standing::Unverified,
+    };
+    Security::Key {
+        fingerprint: key,
+        standing,
+    }
+}

@@ -1,0 +1,195 @@
+//! Where the person sits and takes one call after the other.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::conversation::{
+    Command, Conversation, Ended, Ending, Event, Input, LinkState, Loss, Plain, Session,
+    SessionConfig, Sink, Source, Step, at,
+};
+use chat_core::trust::Keyring;
+use chat_terminal::{acquaintance, exit, words};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::Config;
+use crate::caller::{Caller, Introduction};
+use crate::switchboard::Switchboard;
+use crate::waiting_room::{News, WaitingRoom};
+
+/// How long the place of an interrupted call is kept.
+const GRACE: Duration = Duration::from_secs(5 * 60);
+
+/// The person, and everything that comes before them.
+pub struct Desk<'p, In, Out> {
+    pub config: Config,
+    pub keyring: Keyring,
+    pub room: Arc<WaitingRoom>,
+    pub news: mpsc::Receiver<News>,
+    pub switchboard: Arc<Switchboard>,
+    /// New connections of the call that is on.
+    pub resumed: mpsc::Receiver<Caller>,
+    pub source: &'p mut In,
+    pub sink: &'p mut Out,
+    /// The exit code, once the program is to end.
+    pub quitting: Option<u8>,
+}
+
+impl<In: Source, Out: Sink> Desk<'_, In, Out> {
+    /// Takes calls until the program is to end. Answers the exit code.
+    pub async fn serve<F>(mut self, mut shutdown: Pin<&mut F>) -> io::Result<u8>
+    where
+        F: Future<Output = u8>,
+    {
+        loop {
+            let Some(caller) = self.wait(shutdown.as_mut()).await? else {
+                return Ok(self.quitting.unwrap_or(exit::OK));
+            };
+            let ended = self.call(caller, shutdown.as_mut()).await;
+            if let Some(code) = self.quitting {
+                return Ok(code);
+            }
+            if self.config.once {
+                return Ok(exit::code(&ended));
+            }
+        }
+    }
+
+    /// Waits for the next caller, or for the person to quit.
+    async fn wait<F>(&mut self, mut shutdown: Pin<&mut F>) -> io::Result<Option<Caller>>
+    where
+        F: Future<Output = u8>,
+    {
+        let room = Arc::clone(&self.room);
+        let mut next = pin!(room.next());
+        loop {
+            let notice = tokio::select! {
+                caller = &mut next => return Ok(Some(caller)),
+                input = self.source.next(), if self.config.interactive => match input? {
+                    Input::Command(Command::Quit) => return Ok(None),
+                    Input::Command(Command::Next) => words::NOBODY_WAITS.into(),
+                    Input::Command(Command::Peers) => acquaintance::list(&self.keyring),
+                    Input::Typing(_) => continue,
+                    _ => words::NOBODY_THERE.into(),
+                },
+                Some(news) = self.news.recv() => match news {
+                    News::Refused(reason) => reason,
+                    _ => continue,
+                },
+                code = shutdown.as_mut() => {
+                    self.quitting = Some(code);
+                    return Ok(None);
+                }
+            };
+            self.sink.show(Event::Notice(notice));
+            self.sink.flushed().await?;
+        }
+    }
+
+    /// Holds one call to its end.
+    async fn call<F>(&mut self, caller: Caller, mut shutdown: Pin<&mut F>) -> Arc<Ended>
+    where
+        F: Future<Output = u8>,
+    {
+        let Caller {
+            mut peer,
+            link,
+            introduction,
+        } = caller;
+        let manners = self.config.manners.clone();
+        self.switchboard.set_current(introduction.as_ref());
+        let mut call = match introduction.as_ref().and_then(Introduction::conversation) {
+            None => Conversation::new(Plain::new(), manners, self.source, self.sink),
+            Some(conversation) => {
+                let session = Session::new(SessionConfig {
+                    name: self.config.name.clone(),
+                    peer: peer.clone(),
+                    conversation,
+                });
+                Conversation::new(session, manners, self.source, self.sink)
+            }
+        };
+        let mut link = Some(link);
+        let mut give_up_at = None;
+        let mut ending: Option<Ending> = None;
+        match introduction {
+            None => call.show(Event::Call(peer.clone())),
+            Some(introduction) => {
+                ending = call.connected(introduction.contact).err().map(Ending::from);
+            }
+        }
+        while self.news.try_recv().is_ok() {}
+        call.show(Event::Waiting(self.room.waiting()));
+        let ending = loop {
+            if let Some(ending) = ending {
+                break ending;
+            }
+            tokio::select! {
+                step = call.over(link.as_mut()) => match step {
+                    Step::Ended(end) => ending = Some(end),
+                    Step::Met(met) => {
+                        peer = met;
+                        let trouble = acquaintance::remember(&self.keyring, &mut peer, None);
+                        call.show(Event::Call(peer.clone()));
+                        trouble.into_iter().for_each(|text| call.show(Event::Notice(text)));
+                    }
+                    Step::Cut => {
+                        link = None;
+                        give_up_at = Some(Instant::now() + GRACE);
+                        call.show(Event::Link(LinkState::Reconnecting(0)));
+                    }
+                    Step::Command(Command::Quit) => {
+                        self.quitting = Some(exit::OK);
+                        call.hang_up();
+                    }
+                    Step::Command(Command::Next) => call.hang_up(),
+                    Step::Command(Command::Status) => call.show(Event::Notice(words::status(&peer))),
+                    Step::Command(Command::Peers) => {
+                        call.show(Event::Notice(acquaintance::list(&self.keyring)));
+                    }
+                    Step::Command(Command::Verify) => {
+                        let answer = acquaintance::verify(&self.keyring, &mut peer);
+                        call.show(Event::Notice(answer));
+                        call.show(Event::Call(peer.clone()));
+                    }
+                },
+                Some(caller) = self.resumed.recv() => {
+                    if link.take().is_some() {
+                        ending = call.disconnected(Loss::Cut);
+                    }
+                    if let Some(introduction) = caller.introduction {
+                        link = Some(caller.link);
+                        give_up_at = None;
+                        ending = ending.or(call.connected(introduction.contact).err().map(Ending::from));
+                    }
+                }
+                () = at(give_up_at) => ending = Some(call.give_up(Loss::Silent(GRACE))),
+                Some(news) = self.news.recv() => {
+                    let waiting = self.room.waiting();
+                    call.show(Event::Notice(match news {
+                        News::Came(peer) => words::caller_waits(&peer, waiting),
+                        News::Left(peer) => words::caller_left(&peer),
+                        News::TurnedAway(peer) => words::caller_turned_away(&peer),
+                        News::Refused(reason) => reason,
+                    }));
+                    call.show(Event::Waiting(waiting));
+                }
+                code = shutdown.as_mut(), if self.quitting.is_none() => {
+                    self.quitting = Some(code);
+                    call.hang_up();
+                }
+            }
+        };
+        self.switchboard.set_current(None);
+        let closing = async {
+            if let Some(link) = link {
+                link.end().await;
+            }
+        };
+        let (ended, ()) = tokio::join!(call.conclude(ending), closing);
+        ended
+    }
+}
