@@ -156,4 +156,203 @@ mod tests {
         assert_eq!(der.secret_pkcs8_der().len(), 48);
         assert_eq!(der.secret_pkcs8_der()[..5], [0x30, 0x2e, 0x02, 0x01, 0x00]);
     }
+
+    fn at_home() -> (tempfile::TempDir, PathBuf) {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("identity");
+        (home, path)
+    }
+
+    #[test]
+    fn first_use_makes_a_key_and_later_use_finds_it() {
+        let (home, path) = at_home();
+        let home = home.path().join("a/b");
+        let made = Identity::open(&home).expect("an identity");
+        let found = Identity::open(&home).expect("an identity");
+        assert_eq!(made.fingerprint(), found.fingerprint());
+        let other = Identity::open(path.parent().expect("home")).expect("an identity");
+        assert_ne!(made.fingerprint(), other.fingerprint());
+        assert!(!format!("{made:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn starts_at_the_same_time_end_up_with_one_key() {
+        for _ in 0..20 {
+            let (home, _) = at_home();
+            let home = home.path().join("new");
+            let start = std::sync::Barrier::new(8);
+            let keys: std::collections::HashSet<_> = std::thread::scope(|scope| {
+                let open = || {
+                    start.wait();
+                    Identity::open(&home).expect("an identity").fingerprint()
+                };
+                let starts: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                let keys = starts.into_iter().map(|start| start.join().expect("a key"));
+                keys.collect()
+            });
+            assert_eq!(keys.len(), 1);
+            let files = std::fs::read_dir(&home).expect("the directory").count();
+            assert_eq!(files, 1, "temporary files are gone");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_is_what_openssl_computes() {
+        let (home, _) = at_home();
+        let identity = Identity::open(home.path()).expect("an identity");
+        let pipeline = "openssl pkey -in identity -pubout -outform DER \
+                        | openssl dgst -sha256 -binary | base64";
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("command -v openssl >&2 && {pipeline}")])
+            .current_dir(home.path())
+            .output()
+            .expect("a shell");
+        if output.stderr.is_empty() {
+            eprintln!("skipped: openssl is not installed");
+            return;
+        }
+        let printed = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(
+            identity.fingerprint().to_string(),
+            format!("SHA256:{}", printed.trim_end())
+        );
+    }
+
+    #[cfg(unix)]
+    mod unix {
+        use std::fs::{self, Permissions};
+        use std::os::unix::fs::{PermissionsExt, chown, symlink};
+        use std::process::Command;
+
+        use super::*;
+
+        fn mode(path: &Path) -> u32 {
+            fs::metadata(path).expect("there").permissions().mode() & 0o7777
+        }
+
+        fn chmod(path: &Path, mode: u32) {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
+        }
+
+        fn write(path: &Path, text: &str) {
+            fs::write(path, text).expect("written");
+            chmod(path, 0o600);
+        }
+
+        /// Expects a refusal in one line that ends with `command`, a shell command after
+        /// which all is well.
+        fn refused_until(home: &Path, command: &str) {
+            let refusal = Identity::open(home).expect_err("refused").to_string();
+            let (what, mends) = refusal.rsplit_once(": ").expect("a command");
+            assert!(mends.starts_with(command), "{refusal}");
+            assert!(what.contains(home.to_str().expect("UTF-8")), "{refusal}");
+            assert!(!refusal.contains('\n'), "{refusal}");
+            let status = Command::new("sh").args(["-c", mends]).status();
+            assert!(status.expect("a shell").success(), "{mends}");
+            Identity::open(home).expect("mended");
+        }
+
+        #[test]
+        fn both_are_for_the_owner_alone() {
+            let (home, _) = at_home();
+            let home = home.path().join("chat");
+            Identity::open(&home).expect("an identity");
+            assert_eq!(mode(&home), 0o700);
+            assert_eq!(mode(&home.join("identity")), 0o600);
+        }
+
+        #[test]
+        fn a_file_that_others_may_read_is_refused() {
+            for bad in [0o640, 0o604, 0o620, 0o601] {
+                let (home, path) = at_home();
+                Identity::open(home.path()).expect("an identity");
+                chmod(&path, bad);
+                refused_until(home.path(), "chmod 600 ");
+            }
+        }
+
+        #[test]
+        fn a_directory_that_others_may_change_is_refused() {
+            for bad in [0o720, 0o702, 0o1777] {
+                let (home, _) = at_home();
+                chmod(home.path(), bad);
+                refused_until(home.path(), "chmod 700 ");
+            }
+        }
+
+        #[test]
+        fn a_symbolic_link_is_refused() {
+            let (home, path) = at_home();
+            let (other, target) = at_home();
+            Identity::open(other.path()).expect("an identity");
+            symlink(&target, &path).expect("a link");
+            refused_until(home.path(), "rm ");
+            assert!(target.exists());
+        }
+
+        #[test]
+        fn a_dangling_link_is_refused() {
+            let (home, path) = at_home();
+            symlink(home.path().join("nowhere"), &path).expect("a link");
+            refused_until(home.path(), "rm ");
+        }
+
+        #[test]
+        fn an_empty_file_is_refused() {
+            let (home, path) = at_home();
+            write(&path, "\n");
+            refused_until(home.path(), "rm ");
+        }
+
+        #[test]
+        fn what_is_no_ed25519_key_is_refused_and_kept() {
+            let rsa_or_ec = rcgen::KeyPair::generate()
+                .expect("an ECDSA key")
+                .serialize_der();
+            let rsa_or_ec = BASE64_STANDARD.encode(rsa_or_ec);
+            for garbage in [
+                "garbage",
+                "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n",
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                &format!("-----BEGIN PRIVATE KEY-----\n{rsa_or_ec}\n-----END PRIVATE KEY-----\n"),
+            ] {
+                let (home, path) = at_home();
+                write(&path, garbage);
+                refused_until(home.path(), "mv ");
+                let kept = fs::read_to_string(home.path().join("identity.old")).expect("kept");
+                assert_eq!(kept, garbage);
+            }
+        }
+
+        #[test]
+        fn what_is_no_file_is_refused() {
+            let (home, path) = at_home();
+            fs::create_dir(&path).expect("a directory");
+            refused_until(home.path(), "mv ");
+        }
+
+        #[test]
+        fn what_is_no_directory_is_refused() {
+            let (outer, _) = at_home();
+            let home = outer.path().join("it's $HOME");
+            write(&home, "");
+            refused_until(&home, "mv ");
+        }
+
+        #[test]
+        fn what_belongs_to_another_is_refused() {
+            let (home, path) = at_home();
+            Identity::open(home.path()).expect("an identity");
+            if chown(&path, Some(12345), None).is_err() {
+                eprintln!("skipped: only root can give a file away");
+                return;
+            }
+            let refusal = Identity::open(home.path())
+                .expect_err("refused")
+                .to_string();
+            let user = rustix::process::geteuid().as_raw();
+            let command = format!(": sudo chown {user} {}", path.display());
+            assert!(refusal.ends_with(&command), "{refusal}");
+        }
+    }
 }

@@ -67,7 +67,7 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), FileError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => FileError::WrongKind {
+        ErrorKind::AlreadyExists => FileError::WrongKind {
             path: path.to_owned(),
             wanted: "directory",
         },
