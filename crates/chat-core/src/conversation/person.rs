@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ending, Side};
+use super::{Ending, Side, Unsayable};
 use crate::wire::Batch;
 
 /// What the person does.
@@ -50,6 +51,8 @@ pub enum Event {
     Message(String),
     /// So many of this side's messages, from the first of the call, were shown to the peer.
     Delivered(u64),
+    /// This message of the person was not sent, and why.
+    Unsaid(String, Unsayable),
     /// The peer has begun or stopped typing.
     Typing(bool),
     /// The peer has no more to say, but still listens.
@@ -68,7 +71,7 @@ pub enum Event {
     /// So many callers are served there before this one.
     Ahead(u64),
     /// The call is over.
-    Ended(std::sync::Arc<Ended>),
+    Ended(Arc<Ended>),
     /// A remark by the program, ready to read: the answer to a command, a caller turned away.
     Notice(String),
 }
