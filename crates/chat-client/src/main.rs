@@ -10,7 +10,7 @@ use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
 use chat_terminal::program::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{acquaintance, exit};
+use chat_terminal::{acquaintance, exit, words};
 use clap::Parser;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
@@ -64,7 +64,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         },
     };
     let mut signals = Signals::new()?;
-    let mut console = Console::open(&args.common)?;
+    let mut console = Console::open(&args.common, words::calling(&args.target.to_string()))?;
     let connector = Connector {
         dialer: TcpDialer {
             target: args.target.clone(),

@@ -76,7 +76,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                     _ => words::NOBODY_THERE.into(),
                 },
                 Some(news) = self.news.recv() => match news {
-                    News::Refused(reason) => reason,
+                    News::Refused(reason) => words::refused(&reason),
                     _ => continue,
                 },
                 code = shutdown.as_mut() => {
@@ -173,7 +173,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         News::Came(peer) => words::caller_waits(&peer, waiting),
                         News::Left(peer) => words::caller_left(&peer),
                         News::TurnedAway(peer) => words::caller_turned_away(&peer),
-                        News::Refused(reason) => reason,
+                        News::Refused(reason) => words::refused(&reason),
                     }));
                     call.show(Event::Waiting(waiting));
                 }

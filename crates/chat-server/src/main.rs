@@ -67,7 +67,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let listener =
         chat_server::bind(args.address).with_context(|| words::cannot_listen(args.address))?;
     let address = listener.local_addr()?;
-    let mut console = Console::open(&args.common)?;
+    let mut console = Console::open(&args.common, words::idle(address.port()))?;
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,

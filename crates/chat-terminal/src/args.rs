@@ -1,6 +1,7 @@
 //! What both command lines have in common.
 
 use std::fs::File;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -32,6 +33,10 @@ pub struct CommonArgs {
     /// Use no colours
     #[arg(long)]
     pub no_color: bool,
+
+    /// Do not ring the bell
+    #[arg(short, long)]
+    pub quiet: bool,
 
     /// Log to stderr; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -76,6 +81,11 @@ impl CommonArgs {
             .unwrap_or_else(|| "somebody".into())
     }
 
+    /// Whether colours are wanted (<https://no-color.org>).
+    pub fn color(&self) -> bool {
+        !self.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
     /// Starts logging, if it is wanted.
     pub fn start_logging(&self) -> anyhow::Result<()> {
         let level = match self.verbose {
@@ -97,7 +107,7 @@ impl CommonArgs {
                     .init();
             }
             None => builder
-                .with_ansi(!self.no_color)
+                .with_ansi(self.color() && std::io::stderr().is_terminal())
                 .with_writer(std::io::stderr)
                 .init(),
         }

@@ -1,11 +1,13 @@
 //! The person's side of this process: a pipe, or a terminal.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use chat_core::conversation::{Event, Input, Manners, Sink, Source};
 
 use crate::args::CommonArgs;
-use crate::lines::{self, LineSink, LineSource};
+use crate::lines::{self, LineSink, LineSource, LineStyle};
+use crate::screen::{Screen, ScreenSink, ScreenSource};
+use crate::view::ScreenOptions;
 
 /// Standard input and output, as the two halves of a person.
 pub struct Console {
@@ -21,25 +23,51 @@ pub struct Console {
 pub enum ConsoleSource {
     /// Plain lines.
     Lines(LineSource),
+    /// A keyboard.
+    Screen(ScreenSource),
 }
 
 /// What the person sees.
 pub enum ConsoleSink {
     /// Plain lines.
     Lines(LineSink),
+    /// A screen.
+    Screen(ScreenSink),
 }
 
 impl Console {
-    /// Opens standard input and output. Must be called within a runtime.
+    /// Opens standard input and output: as a screen if both are a terminal that can be
+    /// painted, else as plain lines. `idle` stands on the screen while nobody is on the line.
+    /// Must be called within a runtime.
     ///
     /// # Errors
     /// The terminal cannot be set up.
-    pub fn open(args: &CommonArgs) -> io::Result<Self> {
-        let interactive = lines::is_terminal();
-        let literal = args.literal && !interactive;
+    pub fn open(args: &CommonArgs, idle: String) -> io::Result<Self> {
+        let interactive = Screen::is_possible();
+        if interactive && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
+            let (source, sink) = Screen::open(ScreenOptions {
+                color: args.color(),
+                bell: !args.quiet,
+                idle,
+            })?;
+            return Ok(Self {
+                source: ConsoleSource::Screen(source),
+                sink: ConsoleSink::Screen(sink),
+                interactive,
+            });
+        }
+        let source = match interactive {
+            true => LineSource::typed(lines::stdin()),
+            false => LineSource::piped(lines::stdin(), args.literal),
+        };
+        let style = match (interactive, io::stdout().is_terminal()) {
+            (true, _) => LineStyle::Dialogue,
+            (false, true) => LineStyle::Harmless,
+            (false, false) => LineStyle::Exact,
+        };
         Ok(Self {
-            source: ConsoleSource::Lines(LineSource::new(lines::stdin(), literal, interactive)),
-            sink: ConsoleSink::Lines(LineSink::new(lines::stdout())),
+            source: ConsoleSource::Lines(source),
+            sink: ConsoleSink::Lines(LineSink::new(lines::stdout(), style)),
             interactive,
         })
     }
@@ -57,6 +85,7 @@ impl Source for ConsoleSource {
     async fn next(&mut self) -> io::Result<Input> {
         match self {
             Self::Lines(source) => source.next().await,
+            Self::Screen(source) => source.next().await,
         }
     }
 }
@@ -65,12 +94,14 @@ impl Sink for ConsoleSink {
     fn show(&mut self, event: Event) {
         match self {
             Self::Lines(sink) => sink.show(event),
+            Self::Screen(sink) => sink.show(event),
         }
     }
 
     async fn flushed(&mut self) -> io::Result<()> {
         match self {
             Self::Lines(sink) => sink.flushed().await,
+            Self::Screen(sink) => sink.flushed().await,
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The person's side as plain lines: a pipe, or a terminal that cannot be painted.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::pin::Pin;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use chat_core::conversation::{Command, Event, Input, Sink, Source};
-use chat_core::wire::{Frame, Framing, LineCodec, LineError, Outgoing};
+use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, Outgoing, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Decoder;
 
-use crate::words;
+use crate::commands::{self, Request};
+use crate::{sanitize, words};
 
 /// How much is read at once, in bytes.
 const READ: usize = 128 * 1024;
@@ -20,21 +21,48 @@ pub struct LineSource {
     codec: LineCodec,
     buffer: BytesMut,
     ended: bool,
-    /// A person types here, and may give commands.
-    interactive: bool,
+    /// What a person has typed and this side has not looked at; nothing of a pipe's.
+    typed: Option<Batch>,
 }
 
 impl LineSource {
-    /// Reads from `reader`; with `literal`, `88` is text. Lines of an `interactive` reader
-    /// may be commands, and its end hangs up.
-    pub fn new(reader: impl AsyncRead + Send + 'static, literal: bool, interactive: bool) -> Self {
+    /// Data from a pipe. With `literal`, `88` is text.
+    pub fn piped(reader: impl AsyncRead + Send + 'static, literal: bool) -> Self {
         Self {
             reader: Box::pin(reader),
             codec: LineCodec::new(Framing::Line).literal(literal),
             buffer: BytesMut::new(),
             ended: false,
-            interactive,
+            typed: None,
         }
+    }
+
+    /// A person's lines: they may be commands, and their end ends the program.
+    pub fn typed(reader: impl AsyncRead + Send + 'static) -> Self {
+        Self {
+            typed: Some(Batch::default()),
+            ..Self::piped(reader, true)
+        }
+    }
+
+    /// What the next typed line asks for, if there is one and it asks for anything.
+    fn next_request(&mut self) -> Option<Input> {
+        let typed = self.typed.as_mut()?;
+        while !typed.is_empty() {
+            let line = typed.split_to(1);
+            let text = line.lines().next().unwrap_or_default();
+            match commands::parse(text) {
+                Ok(Request::Say(text)) if is_hang_up(text.as_bytes()) => {
+                    return Some(Input::Say(text));
+                }
+                Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
+                Ok(Request::HangUp) => return Some(Input::HangUp),
+                Ok(Request::Command(command)) => return Some(Input::Command(command)),
+                Ok(Request::Help) => eprintln!("{}", words::HELP),
+                Err(mistake) => eprintln!("* {}", words::mistake(&mistake)),
+            }
+        }
+        None
     }
 
     fn frame(&mut self) -> Result<Option<Frame>, LineError> {
@@ -48,48 +76,88 @@ impl LineSource {
 impl Source for LineSource {
     async fn next(&mut self) -> io::Result<Input> {
         loop {
+            if let Some(input) = self.next_request() {
+                return Ok(input);
+            }
             match self.frame().map_err(io::Error::other)? {
-                Some(Frame::Text(lines)) => return Ok(Input::Lines(lines)),
+                Some(Frame::Text(lines)) => match &mut self.typed {
+                    Some(typed) => *typed = lines,
+                    None => return Ok(Input::Lines(lines)),
+                },
                 Some(Frame::HangUp) => return Ok(Input::HangUp),
                 Some(Frame::Control(_)) => {}
-                None if self.ended && self.interactive => return Ok(Input::Command(Command::Quit)),
-                None if self.ended => return Ok(Input::End),
-                None => {
+                None if !self.ended => {
                     self.buffer.reserve(READ);
                     self.ended = self.reader.read_buf(&mut self.buffer).await? == 0;
                 }
+                None if self.typed.is_some() => return Ok(Input::Command(Command::Quit)),
+                None => return Ok(Input::End),
             }
         }
     }
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineStyle {
+    /// As they are, for a program to read.
+    Exact,
+    /// For a terminal: nothing in them can do it any harm.
+    Harmless,
+    /// The same, with the speaker before each.
+    Dialogue,
 }
 
 /// Messages to a writer, one a line, and every notice to stderr.
 pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     unwritten: Outgoing,
+    style: LineStyle,
+    speaker: String,
 }
 
 impl LineSink {
     /// Writes to `writer`.
-    pub fn new(writer: impl AsyncWrite + Send + 'static) -> Self {
+    pub fn new(writer: impl AsyncWrite + Send + 'static, style: LineStyle) -> Self {
         Self {
             writer: Box::pin(writer),
             unwritten: Outgoing::default(),
+            style,
+            speaker: String::new(),
         }
+    }
+
+    fn write_line(&mut self, line: &str) {
+        let line = sanitize::line(line);
+        let line = match self.style {
+            LineStyle::Dialogue => format!("{}: {line}\n", self.speaker),
+            _ => format!("{line}\n"),
+        };
+        self.unwritten.push(line.into());
     }
 }
 
 impl Sink for LineSink {
     fn show(&mut self, event: Event) {
         if let Some(notice) = words::describe(&event) {
-            eprintln!("* {notice}");
+            for line in notice.lines() {
+                eprintln!("* {}", sanitize::line(line));
+            }
         }
         match event {
-            Event::Lines(lines) => self.unwritten.push(lines.into()),
-            Event::Message(text) => {
-                self.unwritten.push(text.into());
-                self.unwritten.push(bytes::Bytes::from_static(b"\n"));
+            Event::Call(peer) => {
+                let name = sanitize::name(words::name_or_address(&peer));
+                self.speaker = name.unwrap_or(peer.address);
             }
+            Event::Lines(lines) if self.style == LineStyle::Exact => {
+                self.unwritten.push(lines.into());
+            }
+            Event::Lines(lines) => lines.lines().for_each(|line| self.write_line(line)),
+            Event::Message(text) if self.style == LineStyle::Exact => {
+                self.unwritten.push(text.into());
+                self.unwritten.push(Bytes::from_static(b"\n"));
+            }
+            Event::Message(text) => text.split('\n').for_each(|line| self.write_line(line)),
             _ => {}
         }
     }
@@ -118,9 +186,4 @@ pub fn stdout() -> Pin<Box<dyn AsyncWrite + Send>> {
         return Box::pin(fifo);
     }
     Box::pin(tokio::io::stdout())
-}
-
-/// Whether a person sits at both standard input and standard output.
-pub fn is_terminal() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal()
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use crate::args::CommonArgs;
-use crate::exit;
+use crate::{exit, sanitize};
 
 /// Why a program ends before its time: what to say, and the exit code.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ where
     F: Future<Output = Result<u8, Failure>>,
 {
     let code = start(args, work).unwrap_or_else(|Failure { code, error }| {
-        eprintln!("{program}: {error:#}");
+        let error = format!("{error:#}");
+        eprintln!("{program}: {}", sanitize::line(&error));
         code
     });
     ExitCode::from(code)

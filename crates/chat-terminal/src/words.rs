@@ -1,43 +1,176 @@
-//! Every sentence that a person reads, in one place, apart from the logic.
+//! Everything a person reads, in one place, apart from the logic.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::conversation::{
-    Ended, Ending, Event, LinkState, Loss, Peer, Security, Side, Standing, Unsayable,
+    Ended, Ending, Event, LinkState, Loss, Peer, Security, Side, Standing,
 };
 use chat_core::trust::{KnownPeer, KnownPeersError, PeerList};
 
-/// The remark that goes with an event; messages and states that need none have none.
+use crate::commands::Mistake;
+
+/// Before one's own messages.
+pub(crate) const YOU: &str = "you:";
+
+/// The keys that matter, on the status row.
+pub(crate) const HINT: &str = "/help";
+
+/// The keys that matter while nobody is on the line.
+pub(crate) const HINT_ALONE: &str = "/help · Ctrl-C quits";
+
+/// In the status row, while hanging up.
+pub(crate) const HANGING_UP: &str = "hanging up … (Ctrl-C again leaves at once)";
+
+/// Somebody wants to speak, and nobody is there.
+pub(crate) const NOBODY: &str = "Nobody is on the line; your text stays here.";
+
+/// `88` without a call.
+pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the program.";
+
+/// More was typed than is taken at the moment.
+pub(crate) const FULL: &str =
+    "Too much is waiting to be sent; your text stays here. Try again soon.";
+
+/// A paste has begun and does not end.
+pub(crate) const PASTE_STALLED: &str =
+    "A paste has not ended: go on waiting, or cancel it with Ctrl-C.";
+
+/// A paste was given up.
+pub(crate) const PASTE_CANCELLED: &str = "The paste was cancelled.";
+
+/// Nothing in the history matches.
+pub(crate) const NOT_FOUND: &str = "(nothing found)";
+
+/// What `/help` shows.
+pub(crate) const HELP: &str = "\
+Type a line and press Enter to say it; 88 alone hangs up.
+/verify   you have compared the safety numbers, and they are the same
+/peers    list the keys you know        /status   tell about this call
+/next     take the next caller          /quit     end the program
+/say TEXT say TEXT, even if it is 88    //x       say \"/x\"
+Alt-Enter or Ctrl-J: a new line   Up, Down: older lines   Ctrl-R: search them
+Ctrl-C: drop the line, or hang up   Ctrl-Z: suspend   Tab: complete a command";
+
+/// Lines that came faster than anybody types.
+pub(crate) fn gathered(lines: usize) -> String {
+    format!("{lines} lines came at once: Enter sends them as one message, Ctrl-C drops them.")
+}
+
+/// A paste that is too large for one message.
+pub(crate) fn paste_too_long(bytes: usize, limit: usize) -> String {
+    format!("The paste of {bytes} bytes was dropped: a message has at most {limit}.")
+}
+
+/// Why a command was not understood.
+pub(crate) fn mistake(mistake: &Mistake) -> String {
+    match mistake {
+        Mistake::Unknown {
+            typed,
+            nearest: Some(nearest),
+        } => format!("There is no {typed}; did you mean {nearest}? To say it, type /{typed}"),
+        Mistake::Unknown {
+            typed,
+            nearest: None,
+        } => format!("There is no {typed}; /help lists the commands. To say it, type /{typed}"),
+        Mistake::TakesNothing(name) => format!("{name} takes nothing after it."),
+        Mistake::SaysNothing => "Say what? Type the text after /say".to_owned(),
+    }
+}
+
+/// The prompt of a search through older lines.
+pub(crate) fn searching(text: &str) -> String {
+    format!("search “{text}” (Enter takes it, Ctrl-R older, Esc back): ")
+}
+
+/// Messages that were received later than they were written down.
+pub(crate) fn received_later(count: usize) -> String {
+    match count {
+        1 => "✓ one more of your messages was received".to_owned(),
+        _ => format!("✓ {count} more of your messages were received"),
+    }
+}
+
+/// What to call the peer in few words.
+pub(crate) fn name_or_address(peer: &Peer) -> &str {
+    peer.name.as_deref().unwrap_or(&peer.address)
+}
+
+/// How far the connection can be trusted, in a word or two.
+pub(crate) fn lock(security: &Security) -> &'static str {
+    match security {
+        Security::Plaintext => "NOT ENCRYPTED",
+        Security::NoKey => "encrypted, no key",
+        Security::Key { standing, .. } => match standing {
+            Standing::New => "🔒 new, unverified",
+            Standing::Unverified => "🔒 unverified",
+            Standing::Verified => "🔒 verified",
+        },
+    }
+}
+
+/// The state of the connection, in a word or two.
+pub(crate) fn link(link: &LinkState) -> Option<String> {
+    match link {
+        LinkState::Up { round_trip } => round_trip.map(milliseconds),
+        LinkState::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
+        LinkState::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
+        LinkState::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
+        LinkState::Back { .. } => None,
+    }
+}
+
+/// Somebody is typing.
+pub(crate) fn typing(name: &str) -> String {
+    format!("{name} is typing …")
+}
+
+/// Callers who wait.
+pub(crate) fn waiting(callers: usize) -> String {
+    format!("{callers} waiting")
+}
+
+/// The line that tells of an event, if it is no message and worth one.
 pub fn describe(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Call(peer) => format!("call with {}, {}", who(peer), mark(&peer.security)),
-        Event::Unsaid(_, why) => format!("not sent: {}", unsayable(*why)),
-        Event::PeerFinished => "the other side has no more to say; 88 ends the call".into(),
-        Event::Link(LinkState::Silent(time)) => format!("link silent for {}", seconds(*time)),
+        Event::Call(peer) => call(peer),
+        Event::PeerFinished => "The other side has no more to say, but still listens.".into(),
+        Event::Unsaid(_, why) => format!("Not sent: {why}."),
+        Event::Link(LinkState::Silent(silence)) => {
+            format!("Link silent for {}.", seconds(*silence))
+        }
         Event::Link(LinkState::Reconnecting(0)) => {
-            "connection lost; waiting for the other side to call again".into()
+            "Connection lost; waiting for the other side to call again. Go on typing.".into()
         }
-        Event::Link(LinkState::Reconnecting(count)) => {
-            format!("connection lost; reconnecting ({count}. try)")
+        Event::Link(LinkState::Reconnecting(tries)) => {
+            format!(
+                "Connection lost; reconnecting ({} try). Go on typing.",
+                ordinal(*tries)
+            )
         }
-        Event::Link(LinkState::Back { after, resent }) => format!(
-            "back after {}, {} sent again",
-            seconds(*after),
-            messages(*resent)
-        ),
+        Event::Link(LinkState::Back { after, resent: 0 }) => {
+            format!("Back after {}.", seconds(*after))
+        }
+        Event::Link(LinkState::Back { after, resent }) => {
+            format!(
+                "Back after {}, {} delivered.",
+                seconds(*after),
+                messages(*resent)
+            )
+        }
         Event::SafetyNumber { digits, emoji } => {
-            let names: Vec<_> = emoji
+            let pictures: Vec<_> = emoji
                 .iter()
                 .map(|(c, name)| format!("{c} {name}"))
                 .collect();
-            format!("safety number {digits} ({})", names.join(", "))
+            let pictures = pictures.join(", ");
+            format!("Safety number {digits}: {pictures}. The same on both screens? Then /verify")
         }
-        Event::Ahead(0) => "the other side is busy; you are next".into(),
-        Event::Ahead(ahead) => format!("the other side is busy; {ahead} wait before you"),
-        Event::Ended(ended) => end(ended),
-        Event::Notice(notice) => notice.clone(),
+        Event::Ahead(0) => "The other side is busy; you are next.".into(),
+        Event::Ahead(ahead) => format!("The other side is busy; {ahead} before you."),
+        Event::Ended(ended) => ending(ended),
+        Event::Notice(text) => text.clone(),
         Event::Lines(_)
         | Event::Message(_)
         | Event::Delivered(_)
@@ -47,89 +180,78 @@ pub fn describe(event: &Event) -> Option<String> {
     })
 }
 
-/// The peer, as one calls it.
-pub fn who(peer: &Peer) -> String {
-    match &peer.name {
-        Some(name) => format!("{name} ({})", peer.address),
-        None => peer.address.clone(),
-    }
-}
-
-/// How far the connection can be trusted, in words.
-pub fn mark(security: &Security) -> &'static str {
-    match security {
-        Security::Plaintext => "NOT ENCRYPTED",
-        Security::NoKey => "encrypted, no key",
-        Security::Key { standing, .. } => match standing {
-            Standing::New => "encrypted, new, unverified",
-            Standing::Unverified => "encrypted, unverified",
-            Standing::Verified => "encrypted, verified",
-        },
-    }
-}
-
 /// What is known of the call.
 pub fn status(peer: &Peer) -> String {
-    format!("talking with {}, {}", who(peer), mark(&peer.security))
+    let key = match &peer.security {
+        Security::Key { fingerprint, .. } => format!(", {fingerprint}"),
+        _ => String::new(),
+    };
+    format!("Talking with {}: {}{key}.", who(peer), mark(&peer.security))
 }
 
 /// A caller has to wait.
 pub fn caller_waits(peer: &Peer, waiting: usize) -> String {
     format!(
-        "{} is calling too ({waiting} waiting); /next takes the next call",
+        "{} is calling too, {waiting} waiting. /next takes the next call.",
         who(peer)
     )
 }
 
 /// A caller did not want to wait any longer.
 pub fn caller_left(peer: &Peer) -> String {
-    format!("{} no longer waits", who(peer))
+    format!("{} no longer waits.", who(peer))
 }
 
 /// A caller was turned away, for too many wait already.
 pub fn caller_turned_away(peer: &Peer) -> String {
-    format!("{} was told that you are busy", who(peer))
+    format!("{} was told that you are busy.", who(peer))
+}
+
+/// Somebody called who must not be spoken to.
+pub fn refused(reason: &str) -> String {
+    format!("Refused a call: {reason}")
 }
 
 /// How to reach a server that listens on `port` at these addresses.
 pub fn invitation(port: u16, addresses: &[IpAddr]) -> String {
-    let commands: Vec<_> = addresses
-        .iter()
-        .map(|address| format!("\n    chat-client {}", target(*address, port)))
-        .collect();
-    format!(
-        "waiting for a call on port {port}; the other side runs{}",
-        commands.join("\n  or")
-    )
+    let commands = addresses.iter().map(|address| {
+        let target = match port {
+            DEFAULT_PORT => address.to_string(),
+            _ => SocketAddr::new(*address, port).to_string(),
+        };
+        format!("\n    chat-client {target}")
+    });
+    let commands: String = commands.collect();
+    format!("Waiting for a call on port {port}. On the other machine:{commands}")
+}
+
+/// What a server does while nobody is on the line.
+pub fn idle(port: u16) -> String {
+    format!("waiting for a call on port {port}")
+}
+
+/// What a client does until it is answered.
+pub fn calling(target: &str) -> String {
+    format!("calling {target} …")
 }
 
 /// Why a server cannot start.
 pub fn cannot_listen(address: SocketAddr) -> String {
-    format!(
-        "cannot listen on {address}; is another server running there? name another port, such as chat-server {}",
-        address.port().wrapping_add(1)
-    )
-}
-
-fn target(address: IpAddr, port: u16) -> String {
-    match (address, port) {
-        (_, DEFAULT_PORT) => address.to_string(),
-        _ => SocketAddr::new(address, port).to_string(),
-    }
+    let other = address.port().checked_add(1).unwrap_or(DEFAULT_PORT);
+    format!("cannot listen on {address}; to use another port: chat-server {other}")
 }
 
 /// There is no key that could be verified.
-pub const NO_KEY_TO_VERIFY: &str = "there is no key to verify: the peer is not chat-client or \
-    chat-server, or the call is not encrypted";
+pub const NO_KEY_TO_VERIFY: &str = "There is no key to verify: this call is not with chat-client or chat-server, or not encrypted.";
 
 /// The two people have compared their safety numbers.
 pub fn verified(peer: &Peer) -> String {
-    format!("{} is verified from now on", who(peer))
+    format!("{} is verified from now on.", who(peer))
 }
 
 /// The file of known peers could not be changed.
 pub fn not_remembered(error: &KnownPeersError) -> String {
-    format!("the key of this peer is not remembered: {error}")
+    format!("The key of this peer is not remembered: {error}")
 }
 
 /// The known peers, one a line.
@@ -147,70 +269,96 @@ pub fn peers(known: &PeerList) -> String {
             ..
         } = peer;
         let addresses = peer.addresses.join(" ");
-        format!("\n    {name}  {state}, since {first_seen}  {fingerprint}  {addresses}")
+        format!("\n    {name}  {state} since {first_seen}  {fingerprint}  {addresses}")
     });
     let flaws = known.unreadable().map(|flaw| format!("\n    {flaw}"));
     let lines: String = lines.chain(flaws).collect();
     match lines.is_empty() {
-        true => "no peers are known yet".into(),
-        false => format!("known peers:{lines}"),
+        true => "No peers are known yet.".into(),
+        false => format!("Known peers:{lines}"),
     }
 }
 
 /// What `--forget` did.
 pub fn forgotten(peers: &[KnownPeer]) -> String {
     let lines = peers.iter().map(|peer| {
-        format!(
-            "forgot {}, known by {} since {}",
-            peer.name, peer.fingerprint, peer.first_seen
-        )
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            ..
+        } = peer;
+        format!("Forgot {name}, known since {first_seen} by {fingerprint}")
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Nobody is on the line to hear it.
-pub const NOBODY_THERE: &str = "nobody is on the line";
+pub const NOBODY_THERE: &str = "Nobody is on the line.";
 
 /// Nobody waits for the next call.
-pub const NOBODY_WAITS: &str = "nobody is waiting";
+pub const NOBODY_WAITS: &str = "Nobody is waiting.";
 
 /// A client has no next caller.
-pub const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call";
+pub const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
 
-fn end(ended: &Ended) -> String {
-    let how = match &ended.ending {
-        Ending::HungUp(Side::Here) => "you hung up".into(),
-        Ending::HungUp(Side::There) => "the other side hung up".into(),
-        Ending::InputOver => "call over: both sides have no more to say".into(),
-        Ending::Idle(time) => format!("hung up: nothing heard for {}", seconds(*time)),
-        Ending::Lost(Loss::Silent(time)) => {
-            format!("connection lost: nothing heard for {}", seconds(*time))
-        }
-        Ending::Lost(loss) => format!("connection lost: {loss}"),
-        Ending::Protocol(error) => {
-            format!("call ended: the other side broke the protocol: {error}")
-        }
-        Ending::Busy { waiting } => {
-            format!("the other side is busy and {waiting} wait already; try again later")
-        }
-        Ending::Refused(reason) => format!("the other side refused the call: {reason}"),
-        Ending::Local(error) => format!("call ended: this side's input or output failed: {error}"),
-    };
-    match ended.undelivered.len() {
-        0 => how,
-        count => format!("{how}; {} may not have arrived", messages(count as u64)),
+/// The peer, as one calls it, and where it is.
+fn who(peer: &Peer) -> String {
+    match &peer.name {
+        Some(name) => format!("{name} ({})", peer.address),
+        None => peer.address.clone(),
     }
 }
 
-fn unsayable(why: Unsayable) -> String {
-    match why {
-        Unsayable::TooLong { length, limit } => {
-            format!("the message has {length} bytes, and {limit} fit; say it in parts")
-        }
-        Unsayable::WouldHangUp => {
-            "this peer would take the line 88 for a hang-up; add something to it".into()
-        }
+/// How far the connection can be trusted.
+fn mark(security: &Security) -> &'static str {
+    match security {
+        Security::Plaintext => "NOT ENCRYPTED",
+        Security::NoKey => "encrypted, no key",
+        Security::Key { standing, .. } => match standing {
+            Standing::New => "encrypted, new, unverified",
+            Standing::Unverified => "encrypted, unverified",
+            Standing::Verified => "encrypted, verified",
+        },
     }
+}
+
+fn call(peer: &Peer) -> String {
+    let more = match &peer.security {
+        Security::Plaintext => "; anybody on the way can read and change it".into(),
+        Security::NoKey => "; nobody knows with whom".into(),
+        Security::Key {
+            fingerprint,
+            standing: Standing::New,
+        } => format!(", {fingerprint}"),
+        Security::Key { .. } => String::new(),
+    };
+    format!("Call with {}: {}{more}.", who(peer), mark(&peer.security))
+}
+
+fn ending(ended: &Ended) -> String {
+    let mut text = match &ended.ending {
+        Ending::HungUp(Side::Here) => "You hung up.".to_owned(),
+        Ending::HungUp(Side::There) => "The other side hung up.".into(),
+        Ending::InputOver => "Call over: neither side has more to say.".into(),
+        Ending::Idle(limit) => format!("You hung up: nothing was said for {}.", seconds(*limit)),
+        Ending::Lost(Loss::Silent(silence)) => {
+            format!("Connection lost: nothing heard for {}.", seconds(*silence))
+        }
+        Ending::Lost(loss) => format!("Connection lost: {loss}."),
+        Ending::Protocol(error) => format!("Call ended, the other side broke the rules: {error}."),
+        Ending::Busy { waiting } => {
+            format!("The other side is busy, {waiting} wait already. Try again later.")
+        }
+        Ending::Refused(reason) => format!("The other side refused the call: {reason}."),
+        Ending::Local(error) => format!("Call ended, input or output failed here: {error}."),
+    };
+    match ended.undelivered.len() {
+        0 => {}
+        1 => text.push_str(" 1 message of yours was not received."),
+        count => text.push_str(&format!(" {count} messages of yours were not received.")),
+    }
+    text
 }
 
 fn messages(count: u64) -> String {
@@ -220,6 +368,28 @@ fn messages(count: u64) -> String {
     }
 }
 
+fn ordinal(number: u32) -> String {
+    let suffix = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{suffix}")
+}
+
 fn seconds(time: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(time.as_secs_f64().round() as u64)).to_string()
+    match time.as_secs() {
+        0 => format!("{:.1} s", time.as_secs_f64()),
+        1..120 => format!("{} s", time.as_secs()),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    match duration.as_millis() {
+        0 => "<1 ms".to_owned(),
+        milliseconds => format!("{milliseconds} ms"),
+    }
 }

@@ -1,0 +1,268 @@
+//! The bytes that a terminal sends, read as keys, pastes and changes of focus.
+//!
+//! `termina` reads the keys. Pastes are framed here: a library that does so on its own holds
+//! every key back, Ctrl-C too, when the end of a paste is lost.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use chat_core::wire::MAX_LINE;
+use memchr::memmem;
+use termina::event::KeyEvent;
+use termina::{Event, Parser};
+
+const PASTE_BEGINS: &[u8] = b"\x1b[200~";
+const PASTE_ENDS: &[u8] = b"\x1b[201~";
+
+/// An escape character this old is the Escape key, not the beginning of a sequence.
+const ESCAPE: Duration = Duration::from_millis(50);
+
+/// A paste that brought nothing for this long can be cancelled.
+const STALLED: Duration = Duration::from_millis(500);
+
+/// The most bytes of a paste that are kept: more than can be said in one message.
+const MAX_PASTE: usize = 2 * MAX_LINE;
+
+/// What the person did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stroke {
+    /// Pressed a key.
+    Key(KeyEvent),
+    /// Pasted this.
+    Paste(String),
+    /// Pasted more than is kept: so many bytes.
+    PasteTooLong(usize),
+    /// Cancelled a paste that did not end.
+    PasteCancelled,
+    /// Turned to the terminal, or away from it.
+    Focus(bool),
+}
+
+/// Reads strokes out of bytes, wherever these are cut.
+#[derive(Debug, Default)]
+pub struct Keyboard {
+    parser: Parser,
+    /// What may be the beginning of a paste's mark.
+    held: Vec<u8>,
+    paste: Option<Paste>,
+    fed: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Paste {
+    bytes: Vec<u8>,
+    length: usize,
+    stalled: bool,
+}
+
+impl Keyboard {
+    /// Takes in what one read brought, and appends the strokes that are complete.
+    pub fn feed(&mut self, bytes: &[u8], now: Instant, strokes: &mut Vec<Stroke>) {
+        self.handle_timeout(now, strokes);
+        self.fed = Some(now);
+        if self.is_stalled() && (bytes.starts_with(b"\x03") || bytes == b"\x1b") {
+            self.paste = None;
+            self.held.clear();
+            strokes.push(Stroke::PasteCancelled);
+            return;
+        }
+        if let Some(paste) = &mut self.paste {
+            paste.stalled = false;
+        }
+        self.held.extend_from_slice(bytes);
+        while self.advance(strokes) {}
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn timeout(&self) -> Option<Instant> {
+        let pause = match self.paste {
+            Some(_) => STALLED,
+            None => ESCAPE,
+        };
+        self.fed.map(|fed| fed + pause)
+    }
+
+    /// Nothing more came for a while.
+    pub fn handle_timeout(&mut self, now: Instant, strokes: &mut Vec<Stroke>) {
+        if self.timeout().is_none_or(|due| now < due) {
+            return;
+        }
+        self.fed = None;
+        match &mut self.paste {
+            Some(paste) => paste.stalled = true,
+            None => {
+                let held = mem::take(&mut self.held);
+                self.parser.parse(&held, false);
+                self.drain(strokes);
+            }
+        }
+    }
+
+    /// Whether a paste is on whose end does not come.
+    pub fn is_stalled(&self) -> bool {
+        self.paste.as_ref().is_some_and(|paste| paste.stalled)
+    }
+
+    /// Goes on to the next mark, if it is there.
+    fn advance(&mut self, strokes: &mut Vec<Stroke>) -> bool {
+        let mark = match self.paste {
+            Some(_) => PASTE_ENDS,
+            None => PASTE_BEGINS,
+        };
+        let found = memmem::find(&self.held, mark);
+        let before = found.unwrap_or_else(|| self.held.len() - overlap(&self.held, mark));
+        match &mut self.paste {
+            Some(paste) => paste.push(&self.held[..before]),
+            None => {
+                self.parser.parse(&self.held[..before], found.is_none());
+                self.drain(strokes);
+            }
+        }
+        self.held.drain(..before + found.map_or(0, |_| mark.len()));
+        if found.is_some() {
+            match self.paste.take() {
+                Some(paste) => strokes.push(paste.into_stroke()),
+                None => self.paste = Some(Paste::default()),
+            }
+        }
+        found.is_some()
+    }
+
+    fn drain(&mut self, strokes: &mut Vec<Stroke>) {
+        while let Some(event) = self.parser.pop() {
+            match event {
+                Event::Key(key) => strokes.push(Stroke::Key(key)),
+                Event::FocusIn => strokes.push(Stroke::Focus(true)),
+                Event::FocusOut => strokes.push(Stroke::Focus(false)),
+                _ => (),
+            }
+        }
+    }
+}
+
+impl Paste {
+    fn push(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
+        let room = MAX_PASTE - self.bytes.len();
+        self.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Terminals paste line breaks as CR, LF, or both.
+    fn into_stroke(self) -> Stroke {
+        if self.length > MAX_PASTE {
+            return Stroke::PasteTooLong(self.length);
+        }
+        let text = String::from_utf8_lossy(&self.bytes);
+        Stroke::Paste(text.replace("\r\n", "\n").replace('\r', "\n"))
+    }
+}
+
+/// How many bytes at the end of `bytes` may be the beginning of `mark`.
+fn overlap(bytes: &[u8], mark: &[u8]) -> usize {
+    (1..mark.len())
+        .rev()
+        .find(|&length| bytes.ends_with(&mark[..length]))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use termina::event::{KeyCode, Modifiers};
+
+    use super::*;
+
+    fn key(code: KeyCode, modifiers: Modifiers) -> Stroke {
+        Stroke::Key(KeyEvent::new(code, modifiers))
+    }
+
+    fn read(pieces: &[&[u8]]) -> Vec<Stroke> {
+        let mut keyboard = Keyboard::default();
+        let mut strokes = Vec::new();
+        let now = Instant::now();
+        for bytes in pieces {
+            keyboard.feed(bytes, now, &mut strokes);
+        }
+        keyboard.handle_timeout(now + ESCAPE, &mut strokes);
+        strokes
+    }
+
+    #[test]
+    fn keys_are_read_wherever_they_are_cut() {
+        let bytes = "a你\x1bb\x1b[1;5D\x1b[3~\x1b[I\x1b[200~x\r\ny\rz\x1b[201~\r".as_bytes();
+        let expected = [
+            key(KeyCode::Char('a'), Modifiers::NONE),
+            key(KeyCode::Char('你'), Modifiers::NONE),
+            key(KeyCode::Char('b'), Modifiers::ALT),
+            key(KeyCode::Left, Modifiers::CONTROL),
+            key(KeyCode::Delete, Modifiers::NONE),
+            Stroke::Focus(true),
+            Stroke::Paste("x\ny\nz".into()),
+            key(KeyCode::Enter, Modifiers::NONE),
+        ];
+        for cut in 0..=bytes.len() {
+            assert_eq!(
+                read(&[&bytes[..cut], &bytes[cut..]]),
+                expected,
+                "cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_lone_escape_is_the_escape_key() {
+        assert_eq!(read(&[b"\x1b"]), [key(KeyCode::Escape, Modifiers::NONE)]);
+    }
+
+    #[test]
+    fn control_characters_inside_a_paste_are_text() {
+        let strokes = read(&[b"\x1b[200~a\x03", b"\x1b", b"b\x1b[201~"]);
+        assert_eq!(strokes, [Stroke::Paste("a\x03\x1bb".into())]);
+    }
+
+    #[test]
+    fn a_paste_that_never_ends_can_be_cancelled() {
+        let mut keyboard = Keyboard::default();
+        let mut strokes = Vec::new();
+        let begun = Instant::now();
+        keyboard.feed(b"\x1b[200~half", begun, &mut strokes);
+        assert!(!keyboard.is_stalled());
+
+        let later = keyboard.timeout().expect("a paste is on");
+        keyboard.handle_timeout(later, &mut strokes);
+        assert!(keyboard.is_stalled());
+        assert_eq!(
+            (keyboard.timeout(), strokes.as_slice()),
+            (None, [].as_slice())
+        );
+
+        keyboard.feed(b"\x03", later, &mut strokes);
+        keyboard.feed(b"k", later, &mut strokes);
+        assert_eq!(
+            strokes,
+            [
+                Stroke::PasteCancelled,
+                key(KeyCode::Char('k'), Modifiers::NONE)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_paste_without_bounds_takes_no_memory_without_bounds() {
+        let mut keyboard = Keyboard::default();
+        let mut strokes = Vec::new();
+        let now = Instant::now();
+        keyboard.feed(PASTE_BEGINS, now, &mut strokes);
+        for _ in 0..3 {
+            keyboard.feed(&vec![b'x'; MAX_LINE], now, &mut strokes);
+        }
+        assert!(
+            keyboard
+                .paste
+                .as_ref()
+                .is_some_and(|paste| paste.bytes.len() == MAX_PASTE)
+        );
+        keyboard.feed(PASTE_ENDS, now, &mut strokes);
+        assert_eq!(strokes, [Stroke::PasteTooLong(3 * MAX_LINE)]);
+    }
+}

@@ -1,0 +1,122 @@
+//! Draws on the terminal: messages that scroll away as ordinary lines, and below them the live
+//! region, which is drawn again in each frame.
+//!
+//! The painter never asks the terminal for anything. It knows where the cursor is because it
+//! put it there.
+
+use std::fmt::Write;
+use std::mem;
+
+use crate::style::Row;
+
+const INFALLIBLE: &str = "a string takes everything";
+
+/// How large the terminal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Columns, at least 1.
+    pub columns: usize,
+    /// Rows, at least 1.
+    pub rows: usize,
+}
+
+/// What is drawn below the messages.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// Rows, none wider than the terminal.
+    pub rows: Vec<Row>,
+    /// The cursor's row among them, and its column.
+    pub cursor: (usize, usize),
+}
+
+/// Draws frames.
+#[derive(Debug)]
+pub struct Painter {
+    size: Size,
+    /// Widths of the drawn rows above the cursor's.
+    above: Vec<usize>,
+    /// The column where the cursor was left.
+    column: usize,
+    /// Whether the next frame begins on an empty screen.
+    clear: bool,
+}
+
+impl Painter {
+    /// A painter for a terminal of this size, whose cursor stands at the beginning of a row.
+    pub fn new(size: Size) -> Self {
+        Self {
+            size,
+            above: Vec::new(),
+            column: 0,
+            clear: false,
+        }
+    }
+
+    /// How large the terminal is.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The terminal has another size now.
+    pub fn resize(&mut self, size: Size) {
+        self.size = size;
+    }
+
+    /// Something else has written to the terminal: the live region is no longer where it was.
+    pub fn forget(&mut self) {
+        self.above.clear();
+        self.column = 0;
+    }
+
+    /// The next frame begins on an empty screen; what is there goes into the scrollback.
+    pub fn clear(&mut self) {
+        self.forget();
+        self.clear = true;
+    }
+
+    /// One frame: `lines`, each ended by CRLF, and the live region below them.
+    pub fn frame(&mut self, lines: &str, live: &Live, bell: bool) -> Vec<u8> {
+        // Synchronized, cursor hidden, back to the top of the live region, all of it erased.
+        let mut frame = String::from("\x1b[?2026h\x1b[?25l\r");
+        if mem::take(&mut self.clear) {
+            let rows = self.size.rows;
+            write!(frame, "\x1b[{rows}H{}\x1b[H", "\n".repeat(rows)).expect(INFALLIBLE);
+        }
+        up(self.rows_above(), &mut frame);
+        frame.push_str("\x1b[J");
+        frame.push_str(lines);
+        // A row of the live region must not be taken for the beginning of a longer line, which
+        // a resize would wrap: no autowrap.
+        frame.push_str("\x1b[?7l");
+        for (index, row) in live.rows.iter().enumerate() {
+            if index > 0 {
+                frame.push_str("\r\n");
+            }
+            frame.push_str(&row.text);
+        }
+        let (row, column) = live.cursor;
+        up(live.rows.len().saturating_sub(row + 1), &mut frame);
+        write!(frame, "\x1b[{}G", column + 1).expect(INFALLIBLE);
+        if bell {
+            frame.push('\x07');
+        }
+        frame.push_str("\x1b[?7h\x1b[?25h\x1b[?2026l");
+        self.above = live.rows.iter().take(row).map(|row| row.width).collect();
+        self.column = column;
+        frame.into_bytes()
+    }
+
+    /// How many rows lie between the top of the live region and the cursor. A terminal that has
+    /// become narrower has broken the rows that no longer fit.
+    fn rows_above(&self) -> usize {
+        let columns = self.size.columns.max(1);
+        let broken = |width: &usize| width.div_ceil(columns).max(1);
+        self.above.iter().map(broken).sum::<usize>() + self.column / columns
+    }
+}
+
+fn up(rows: usize, frame: &mut String) {
+    if rows > 0 {
+        write!(frame, "\x1b[{rows}A").expect(INFALLIBLE);
+    }
+}

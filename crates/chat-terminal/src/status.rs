@@ -1,0 +1,127 @@
+//! The status row: who is on the line, how safely, and how well.
+
+use chat_core::conversation::{LinkState, Peer, Security, Standing};
+use unicode_width::UnicodeWidthStr;
+
+use crate::sanitize;
+use crate::style::{Palette, Row, Style};
+use crate::words;
+
+/// What the status row tells.
+#[derive(Debug)]
+pub(crate) struct Status<'a> {
+    /// Who is on the line, and how the connection is.
+    pub(crate) call: Option<(&'a Peer, &'a LinkState)>,
+    /// The peer's name, harmless.
+    pub(crate) name: &'a str,
+    /// Whether the peer is typing.
+    pub(crate) typing: bool,
+    /// Whether this side is hanging up.
+    pub(crate) hanging_up: bool,
+    /// How many callers wait.
+    pub(crate) waiting: usize,
+    /// What is told while nobody is on the line.
+    pub(crate) idle: &'a str,
+}
+
+/// The columns that a name takes at least, if it is that long.
+const NAME: usize = 8;
+
+/// What stands between two parts.
+const GAP: &str = " · ";
+
+impl Status<'_> {
+    /// The row. What matters less gives way first; the lock never does.
+    pub(crate) fn row(&self, columns: usize, palette: Palette) -> Row {
+        let columns = columns.saturating_sub(1);
+        let mut parts = self.parts();
+        let width = |parts: &[Part]| {
+            let texts: usize = parts.iter().map(|part| part.text.width()).sum();
+            texts + GAP.width() * parts.len().saturating_sub(1)
+        };
+        while width(&parts) > columns {
+            match parts.iter().map(|part| part.rank).max() {
+                Some(least @ 1..) => parts.retain(|part| part.rank != least),
+                _ => break,
+            }
+        }
+        let over = width(&parts).saturating_sub(columns);
+        if let [name, ..] = parts.as_mut_slice() {
+            let length = name.text.width();
+            let room = length.saturating_sub(over).max(length.min(NAME));
+            name.text = sanitize::cut(&name.text, room).into_owned();
+        }
+        if width(&parts) > columns && parts.len() > 1 {
+            parts.remove(0);
+        }
+        let mut row = Row::default();
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                row.push(palette, Style::Faint, GAP, columns);
+            }
+            row.push(palette, part.style, &part.text, columns);
+        }
+        row
+    }
+
+    /// The parts from left to right.
+    fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut part = |rank, style, text: String| parts.push(Part { rank, style, text });
+        match self.call {
+            Some((peer, link)) => {
+                part(0, Style::Peer, self.name.to_owned());
+                part(
+                    0,
+                    trust(&peer.security),
+                    words::lock(&peer.security).to_owned(),
+                );
+                if self.hanging_up {
+                    part(1, Style::Warning, words::HANGING_UP.to_owned());
+                }
+                if let Some(text) = words::link(link) {
+                    match link {
+                        LinkState::Up { .. } => part(4, Style::Faint, text),
+                        _ => part(1, Style::Warning, text),
+                    }
+                }
+                if self.typing {
+                    part(
+                        2,
+                        Style::Plain,
+                        words::typing(sanitize::cut(self.name, NAME).as_ref()),
+                    );
+                }
+            }
+            None => part(0, Style::Plain, sanitize::line(self.idle).into_owned()),
+        }
+        if self.waiting > 0 {
+            part(3, Style::Warning, words::waiting(self.waiting));
+        }
+        let hint = match self.call {
+            Some(_) => words::HINT,
+            None => words::HINT_ALONE,
+        };
+        part(5, Style::Faint, hint.to_owned());
+        parts
+    }
+}
+
+/// One thing that the row tells; of the highest rank is what gives way first.
+#[derive(Debug)]
+struct Part {
+    rank: u8,
+    style: Style,
+    text: String,
+}
+
+fn trust(security: &Security) -> Style {
+    match security {
+        Security::Plaintext => Style::Alarm,
+        Security::NoKey => Style::Warning,
+        Security::Key { standing, .. } => match standing {
+            Standing::New | Standing::Unverified => Style::Warning,
+            Standing::Verified => Style::Good,
+        },
+    }
+}

@@ -1,0 +1,162 @@
+//! What was said, as lines for the terminal's own scrollback.
+//!
+//! Nobody can forge a line: what the peer says stands behind its name in angle brackets, the
+//! further lines of a message behind a bar, and weight and colour are ours alone.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::sanitize;
+use crate::style::{Palette, Row, Style};
+use crate::words;
+
+/// A moment, and what the clock on the wall says.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// For measuring.
+    pub at: Instant,
+    /// For showing: hour and minute, local time.
+    pub clock: (i8, i8),
+}
+
+impl Moment {
+    /// This moment.
+    pub fn now() -> Self {
+        let time = jiff::Zoned::now();
+        Self {
+            at: Instant::now(),
+            clock: (time.hour(), time.minute()),
+        }
+    }
+}
+
+/// How far one's own message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// On its way to a peer that acknowledges nothing.
+    Unknown,
+    /// On its way.
+    Sent,
+    /// Shown to the peer.
+    Received,
+    /// The call ended before it was acknowledged.
+    Lost,
+}
+
+/// Lines that wait to be drawn.
+#[derive(Debug)]
+pub struct Transcript {
+    palette: Palette,
+    clock: Option<(i8, i8)>,
+    lines: VecDeque<String>,
+    written: u64,
+    taken: u64,
+}
+
+impl Transcript {
+    /// Nothing was said yet.
+    pub fn new(palette: Palette) -> Self {
+        Self {
+            palette,
+            clock: None,
+            lines: VecDeque::new(),
+            written: 0,
+            taken: 0,
+        }
+    }
+
+    /// The peer's message. The name must be harmless already.
+    pub fn message(&mut self, name: &str, text: &str, now: Moment) {
+        let mut line = self.begin(now);
+        self.palette
+            .paint(Style::Peer, &format!("<{name}>"), &mut line);
+        line.push(' ');
+        self.body(line, text);
+    }
+
+    /// One's own message.
+    pub fn own(&mut self, progress: Progress, text: &str, now: Moment) {
+        let mut mark = Row::default();
+        own_mark(self.palette, progress, usize::MAX, &mut mark);
+        let line = self.begin(now) + &mark.text;
+        self.body(line, text);
+    }
+
+    /// A remark by the program, of one line or more.
+    pub fn remark(&mut self, style: Style, text: &str, now: Moment) {
+        for text in text.lines() {
+            let mut line = self.begin(now);
+            self.palette
+                .paint(style, &format!("-- {}", sanitize::line(text)), &mut line);
+            self.finish(line);
+        }
+    }
+
+    /// How many lines wait.
+    pub fn waiting(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// How many lines there were in all, and how many of them were taken.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.written, self.taken)
+    }
+
+    /// Takes whole lines, each ended by CRLF, until there are so many bytes.
+    pub fn take(&mut self, bytes: usize) -> String {
+        let mut taken = String::new();
+        while taken.len() < bytes {
+            let Some(line) = self.lines.pop_front() else {
+                break;
+            };
+            taken.push_str(&line);
+            self.taken += 1;
+        }
+        taken
+    }
+
+    /// The time, where it is another than in the line before.
+    fn begin(&mut self, now: Moment) -> String {
+        let mut line = String::new();
+        if self.clock.replace(now.clock) == Some(now.clock) {
+            line.push_str("      ");
+        } else {
+            let (hour, minute) = now.clock;
+            self.palette
+                .paint(Style::Faint, &format!("{hour:02}:{minute:02}"), &mut line);
+            line.push(' ');
+        }
+        line
+    }
+
+    fn body(&mut self, mut line: String, text: &str) {
+        for (index, text) in text.split('\n').enumerate() {
+            if index > 0 {
+                self.finish(line);
+                line = String::from("      ");
+                self.palette.paint(Style::Faint, "  │ ", &mut line);
+            }
+            line.push_str(&sanitize::line(text.strip_suffix('\r').unwrap_or(text)));
+        }
+        self.finish(line);
+    }
+
+    fn finish(&mut self, mut line: String) {
+        line.push_str("\r\n");
+        self.lines.push_back(line);
+        self.written += 1;
+    }
+}
+
+/// Appends what stands before one's own message.
+pub(crate) fn own_mark(palette: Palette, progress: Progress, columns: usize, row: &mut Row) {
+    let (style, mark) = match progress {
+        Progress::Unknown => (Style::Plain, ""),
+        Progress::Sent => (Style::Faint, "· "),
+        Progress::Received => (Style::Good, "✓ "),
+        Progress::Lost => (Style::Alarm, "✗ "),
+    };
+    row.push(palette, style, mark, columns);
+    row.push(palette, Style::Own, words::YOU, columns);
+    row.push(palette, Style::Plain, " ", columns);
+}
