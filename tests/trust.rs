@@ -631,6 +631,25 @@ sys.stdout.flush()";
 }
 
 #[tokio::test]
+async fn openssl_computes_the_fingerprint_of_whoever_answers() {
+    let bob = user();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let address = listener.local_addr().expect("an address");
+    if tool("openssl", &["version"]).is_none() {
+        return;
+    }
+    let pipeline = format!(
+        "openssl s_client -connect {address} </dev/null 2>/dev/null | openssl x509 -pubkey -noout |
+         openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64"
+    );
+    let shell = tool("sh", &["-c", &pipeline]).expect("a shell");
+    let (stream, _) = listener.accept().await.expect("a caller");
+    let _called = bob.secure.accept(stream).await.expect("accepted");
+    let fingerprint = bob.identity.fingerprint().to_string();
+    assert_eq!(format!("SHA256:{}", shell.hear("=")), fingerprint);
+}
+
+#[tokio::test]
 async fn openssl_with_tls_1_2_is_refused() {
     let bob = user();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
