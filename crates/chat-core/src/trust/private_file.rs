@@ -139,11 +139,15 @@ fn temporary(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile, FileE
 }
 
 /// Makes a new name outlive a power cut.
+#[cfg(unix)]
 fn sync_directory(path: &Path) -> Result<(), FileError> {
-    #[cfg(unix)]
-    File::open(directory(path))
-        .and_then(|directory| directory.sync_all())
-        .map_err(at(path))?;
+    let directory = File::open(directory(path)).map_err(at(path))?;
+    directory.sync_all().map_err(at(path))
+}
+
+/// Elsewhere directories cannot be opened as files.
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> Result<(), FileError> {
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, ParsedCertificate};
 use rustls::{
     ClientConfig, ConnectionCommon, DigitallySignedStruct, DistinguishedName as Authority,
     InvalidMessage, PeerIncompatible, ServerConfig, SignatureScheme,
@@ -138,7 +138,6 @@ impl Secure {
             .with_client_cert_verifier(any.clone())
             .with_single_cert(chain.clone(), key().into())?;
         server.alpn_protocols = vec![ALPN.to_vec()];
-        server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
 
         let mut client = ClientConfig::builder_with_provider(provider)
