@@ -220,7 +220,8 @@ impl Reception {
             return Err(NoCall::Unknown(key.to_string()));
         }
         Ok(Peer {
-            name: known.map(|peer| peer.name.clone()),
+            name: Some(known.map_or(&hello.name, |peer| &peer.name).clone())
+                .filter(|name| !name.is_empty()),
             address: from.to_string(),
             security: trust::security(key, known),
         })

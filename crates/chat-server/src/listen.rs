@@ -27,7 +27,11 @@ impl Listen for TcpListener {
     async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
         let (stream, from) = TcpListener::accept(self).await?;
         stream.set_nodelay(true)?;
-        Ok((stream, from))
+        // An IPv4 caller of an IPv6 socket is shown as what it is.
+        Ok((
+            stream,
+            SocketAddr::new(from.ip().to_canonical(), from.port()),
+        ))
     }
 }
 
