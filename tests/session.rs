@@ -677,6 +677,7 @@ mod liveness {
         let now = call.now;
         call.ends[DIALER].session.listening(true, now);
         call.pass(4 * S, false);
+        assert!(call.ends[DIALER].lost.is_none());
         assert!(!has(&call.ends[DIALER], |event| matches!(
             event,
             Event::Link(LinkState::Silent(_))
@@ -863,6 +864,19 @@ mod typing {
     }
 
     #[test]
+    fn a_new_message_is_told_at_once() {
+        let mut call = Call::on();
+        for _ in 0..3 {
+            let now = call.now;
+            call.ends[DIALER].session.typing(true, now);
+            call.settle();
+            call.ends[DIALER].say("short");
+            call.settle();
+        }
+        assert_eq!(notices(&call.ends[LISTENER]), [true, false].repeat(3));
+    }
+
+    #[test]
     fn it_stays_as_long_as_somebody_types() {
         let mut call = Call::on();
         let now = call.now;
@@ -940,6 +954,24 @@ mod resuming {
         call.connect();
         call.settle();
         assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn that_holds_after_a_queue_too() {
+        let mut call = Call::on();
+        call.ends[LISTENER].say("one");
+        call.settle();
+        call.cut();
+        call.connect();
+        let now = call.now;
+        let dialer = &mut call.ends[DIALER];
+        for control in [Control::Waiting { ahead: 0 }, Control::Hello(hello(0))] {
+            dialer.flight.clear();
+            let line = control.to_line();
+            dialer.receive(&line, false, now).expect("in turn");
+            dialer.transmit(now);
+        }
+        assert_eq!(dialer.flight, "\u{1}{\"received\":1}\n");
     }
 
     #[test]
@@ -1176,6 +1208,21 @@ mod endings {
             assert!(matches!(end.ending, Some(Ending::InputOver)));
         }
         call.assert_all_arrived();
+    }
+
+    #[test]
+    fn the_last_receipt_is_sent_before_the_end() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("last");
+        call.ends[LISTENER].session.finish();
+        call.settle();
+        call.ends[LISTENER].attentive = false;
+        call.ends[DIALER].session.finish();
+        call.pass(20 * MS, true);
+        for end in &call.ends {
+            assert!(matches!(end.ending, Some(Ending::InputOver)));
+        }
+        assert_eq!(call.ends[DIALER].delivered, 1);
     }
 
     #[test]
