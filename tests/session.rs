@@ -1,0 +1,1561 @@
+//! The session of chat/1, driven by plain calls: two of them joined by byte queues and a
+//! clock that only the tests move.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use chat_core::conversation::{
+    Config, Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Security, Session, Side,
+    Unsayable,
+};
+use chat_core::trust::safety_number::Binding;
+use chat_core::wire::{
+    Batch, Control, ControlError, ConversationId, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce,
+    Outgoing,
+};
+use proptest::prelude::*;
+use tokio_util::codec::Decoder;
+
+const ID: ConversationId = Hex([7; 16]);
+const MS: Duration = Duration::from_millis(1);
+const S: Duration = Duration::from_secs(1);
+
+fn session(name: &str) -> Session {
+    Session::new(Config {
+        name: name.into(),
+        peer: Peer {
+            name: None,
+            address: "[::1]:7788".into(),
+            security: Security::NoKey,
+        },
+        conversation: ID,
+    })
+}
+
+fn hello(received: u64) -> Hello {
+    Hello {
+        name: "bob".into(),
+        conversation: ID,
+        received,
+        resumed: false,
+        commitment: None,
+    }
+}
+
+fn binding(dialer: bool) -> Binding {
+    let (own, peer) = if dialer { (1, 2) } else { (2, 1) };
+    Binding {
+        exporter: [3; 32],
+        own_key: [own; 32],
+        peer_key: [peer; 32],
+    }
+}
+
+/// The lines that an event brings.
+fn texts(event: &Event) -> Vec<String> {
+    match event {
+        Event::Lines(lines) => lines.lines().map(str::to_owned).collect(),
+        Event::Message(text) => vec![text.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// One end of a call: a session, its side of the stream, and a person who writes all down.
+struct End {
+    session: Session,
+    codec: LineCodec,
+    incoming: BytesMut,
+    /// The listener's session knows of the connection.
+    begun: bool,
+    outgoing: Outgoing,
+    /// On the way to the other end.
+    flight: BytesMut,
+    closed: bool,
+    /// Whether the other end's close has been taken.
+    told_end: bool,
+    said: Vec<String>,
+    events: Vec<Event>,
+    heard: Vec<String>,
+    shown: u64,
+    delivered: u64,
+    /// The person looks at everything at once.
+    attentive: bool,
+    ending: Option<Ending>,
+    lost: Option<Loss>,
+}
+
+impl End {
+    fn new(name: &str) -> Self {
+        Self {
+            session: session(name),
+            codec: LineCodec::chat1(),
+            incoming: BytesMut::new(),
+            begun: false,
+            outgoing: Outgoing::default(),
+            flight: BytesMut::new(),
+            closed: false,
+            told_end: false,
+            said: Vec::new(),
+            events: Vec::new(),
+            heard: Vec::new(),
+            shown: 0,
+            delivered: 0,
+            attentive: true,
+            ending: None,
+            lost: None,
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.said.push(text.to_owned());
+        self.session.say(text).expect("a message that fits");
+    }
+
+    fn say_lines(&mut self, text: &str) {
+        let lines = Batch::from(text);
+        self.said.extend(lines.lines().map(str::to_owned));
+        self.session.say_lines(lines);
+    }
+
+    fn show(&mut self, now: Instant) {
+        self.shown = self.heard.len() as u64;
+        self.session.shown(now);
+    }
+
+    /// Takes what came, as the driver of a conversation does.
+    fn receive(&mut self, bytes: &[u8], end: bool, now: Instant) -> Result<(), ProtocolError> {
+        self.incoming.extend_from_slice(bytes);
+        let mut events = Vec::new();
+        if self.begun && !bytes.is_empty() {
+            self.session.heard(&mut events, now);
+        }
+        loop {
+            let decoded = if end {
+                self.codec.decode_eof(&mut self.incoming)?
+            } else {
+                self.codec.decode(&mut self.incoming)?
+            };
+            let Some(frame) = decoded else { break };
+            if self.begun {
+                self.session.receive(frame, &mut events, now)?;
+            } else {
+                let Frame::Control(json) = frame else {
+                    panic!("{frame:?} came before the hello");
+                };
+                let Ok(Some(Control::Hello(hello))) = Control::parse(&json) else {
+                    panic!("{json:?} came before the hello");
+                };
+                let binding = Some(binding(false));
+                self.session.accepted(binding, hello, &mut events, now)?;
+                self.begun = true;
+            }
+        }
+        if end && !std::mem::replace(&mut self.told_end, true) && self.begun {
+            self.session.receive_end(&mut events, now);
+        }
+        self.take_events(events, now);
+        Ok(())
+    }
+
+    fn take_events(&mut self, events: Vec<Event>, now: Instant) {
+        for event in &events {
+            self.heard.extend(texts(event));
+            if let Event::Delivered(count) = event {
+                assert!(*count > self.delivered, "receipts only grow");
+                self.delivered = *count;
+            }
+        }
+        if !events.is_empty() && self.attentive {
+            self.show(now);
+        }
+        self.events.extend(events);
+    }
+
+    /// Writes what there is to write, all of it.
+    fn transmit(&mut self, now: Instant) {
+        if self.ending.is_some() {
+            return;
+        }
+        if !self.begun {
+            self.ending = self.session.ending(true);
+            return;
+        }
+        loop {
+            self.session.transmit(false, &mut self.outgoing, now);
+            if self.outgoing.is_empty() {
+                break;
+            }
+            assert!(!self.closed, "nothing is sent after the close");
+            while self.outgoing.has_remaining() {
+                let chunk = self.outgoing.chunk();
+                self.flight.extend_from_slice(chunk);
+                let length = chunk.len();
+                self.outgoing.advance(length);
+            }
+            self.closed |= self.session.closes();
+            self.session.transmitted(now);
+        }
+        self.closed |= self.session.closes();
+        self.lost = self.lost.take().or(self.session.link_lost());
+        self.ending = self.session.ending(true);
+        self.closed |= self.ending.is_some();
+    }
+
+    fn disconnected(&mut self, now: Instant) {
+        if self.ending.is_none() {
+            self.ending = self.session.disconnected(Loss::Cut, now);
+        }
+        self.codec = LineCodec::chat1();
+        self.incoming.clear();
+        self.outgoing.clear();
+        self.flight.clear();
+        (self.begun, self.closed, self.told_end) = (false, false, false);
+        self.lost = None;
+    }
+}
+
+/// Two ends and the network between them.
+struct Call {
+    ends: [End; 2],
+    now: Instant,
+    connected: bool,
+}
+
+const DIALER: usize = 0;
+const LISTENER: usize = 1;
+
+impl Call {
+    fn new() -> Self {
+        Self {
+            ends: [End::new("ann"), End::new("bob")],
+            now: Instant::now(),
+            connected: false,
+        }
+    }
+
+    /// A call whose hellos have been said.
+    fn on() -> Self {
+        let mut call = Self::new();
+        call.connect();
+        call.settle();
+        call
+    }
+
+    fn connect(&mut self) {
+        assert!(!self.connected);
+        self.connected = true;
+        let dialer = &mut self.ends[DIALER];
+        dialer.session.dialed(Some(binding(true)), self.now);
+        dialer.begun = true;
+    }
+
+    fn cut(&mut self) {
+        self.connected = false;
+        for end in &mut self.ends {
+            end.disconnected(self.now);
+        }
+    }
+
+    fn transmit(&mut self) {
+        for end in &mut self.ends {
+            end.transmit(self.now);
+        }
+        for (end, other) in [(DIALER, LISTENER), (LISTENER, DIALER)] {
+            assert!(
+                self.ends[end].delivered <= self.ends[other].shown,
+                "a receipt claims more than was shown"
+            );
+        }
+    }
+
+    /// Brings so many bytes to an end. Returns whether that changed anything.
+    fn deliver(&mut self, to: usize, count: usize) -> bool {
+        self.transmit();
+        let from = &mut self.ends[1 - to];
+        let count = count.min(from.flight.len());
+        let bytes = from.flight.split_to(count);
+        let end = from.closed && from.flight.is_empty();
+        let to = &mut self.ends[to];
+        if to.ending.is_some() || (bytes.is_empty() && (!end || to.told_end)) {
+            return false;
+        }
+        to.receive(&bytes, end, self.now)
+            .expect("a well-behaved peer");
+        self.transmit();
+        true
+    }
+
+    /// Brings everything everywhere, without time passing.
+    fn settle(&mut self) {
+        while self.connected
+            && (self.deliver(DIALER, usize::MAX) | self.deliver(LISTENER, usize::MAX))
+        {}
+        self.transmit();
+    }
+
+    /// Lets time pass. `flowing`: bytes move.
+    fn pass(&mut self, time: Duration, flowing: bool) {
+        let until = self.now + time;
+        loop {
+            if flowing {
+                self.settle();
+            } else {
+                self.transmit();
+            }
+            let running = |end: &&End| end.ending.is_none() && end.lost.is_none();
+            let next = self.ends.iter().filter(running);
+            let next = next.filter_map(|end| end.session.timeout()).min();
+            let Some(next) = next.filter(|next| *next <= until) else {
+                break;
+            };
+            self.now = self.now.max(next);
+            for end in &mut self.ends {
+                if end.session.timeout().is_some_and(|at| at <= self.now) {
+                    let mut events = Vec::new();
+                    end.session.handle_timeout(&mut events, self.now);
+                    end.take_events(events, self.now);
+                }
+            }
+        }
+        self.now = until;
+    }
+
+    fn assert_all_arrived(&self) {
+        let [dialer, listener] = &self.ends;
+        assert_eq!(listener.heard, dialer.said);
+        assert_eq!(dialer.heard, listener.said);
+        assert!(dialer.session.undelivered().is_empty());
+        assert!(listener.session.undelivered().is_empty());
+    }
+}
+
+fn has(end: &End, wanted: impl Fn(&Event) -> bool) -> bool {
+    end.events.iter().any(wanted)
+}
+
+mod talking {
+    use super::*;
+
+    #[test]
+    fn hellos_bring_the_names() {
+        let call = Call::on();
+        for (end, other) in [(DIALER, "bob"), (LISTENER, "ann")] {
+            assert!(has(&call.ends[end], |event| matches!(
+                event,
+                Event::Call(peer) if peer.name.as_deref() == Some(other)
+            )));
+        }
+    }
+
+    #[test]
+    fn a_known_name_is_kept() {
+        let mut peer = Peer {
+            name: Some("my bob".into()),
+            address: "x".into(),
+            security: Security::NoKey,
+        };
+        let mut session = Session::new(Config {
+            name: "ann".into(),
+            peer: peer.clone(),
+            conversation: ID,
+        });
+        let mut events = Vec::new();
+        let now = Instant::now();
+        let accepted = session.accepted(None, hello(0), &mut events, now);
+        accepted.expect("a good hello");
+        peer.name = Some("my bob".into());
+        assert!(matches!(&events[..], [Event::Call(shown)] if *shown == peer));
+    }
+
+    #[test]
+    fn both_talk_at_once() {
+        let mut call = Call::on();
+        for n in 0..100 {
+            call.ends[DIALER].say(&format!("ping {n}"));
+            call.ends[LISTENER].say(&format!("pong {n}"));
+        }
+        call.settle();
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert_eq!(call.ends[DIALER].delivered, 100);
+        assert_eq!(call.ends[LISTENER].delivered, 100);
+    }
+
+    #[test]
+    fn every_text_arrives_as_it_was() {
+        let texts = [
+            "",
+            "88",
+            "88\r",
+            " 88",
+            "a\nb",
+            "88\n88",
+            "\n",
+            "\r",
+            "a\r",
+            "a\rb",
+            "\u{1}{}",
+            "\u{1}",
+            "你好",
+            "\0",
+            "\u{85}\u{2028}",
+            "\\n",
+            "\"",
+        ];
+        let mut call = Call::on();
+        for text in texts {
+            call.ends[DIALER].say(text);
+        }
+        call.settle();
+        assert_eq!(call.ends[LISTENER].heard, texts);
+    }
+
+    #[test]
+    fn lines_arrive_as_they_were() {
+        let mut call = Call::on();
+        call.ends[DIALER].say_lines("88\none\n88\r\r\n88\n\u{1}x\n\u{1}\n88 \ntwo\r\r\n\n88");
+        call.ends[DIALER].say_lines("plain\ntext");
+        call.settle();
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert_eq!(call.ends[DIALER].said.len(), 12);
+    }
+
+    #[test]
+    fn plain_lines_cross_the_wire_as_they_are() {
+        let mut call = Call::on();
+        call.ends[DIALER].say_lines("one\n你好\n");
+        call.transmit();
+        assert_eq!(call.ends[DIALER].flight, "one\n你好\n\n");
+    }
+
+    #[test]
+    fn plain_lines_are_not_copied() {
+        let mut call = Call::on();
+        let lines = Batch::from("x".repeat(100_000).as_str());
+        let place = lines.as_bytes().as_ptr();
+        let session = &mut call.ends[DIALER].session;
+        session.say_lines(lines);
+        let mut out = Outgoing::default();
+        session.transmit(false, &mut out, call.now);
+        assert_eq!(out.chunk().as_ptr(), place);
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_is_refused_or_cut() {
+        let mut call = Call::on();
+        let end = &mut call.ends[DIALER];
+        let fits = "x".repeat(MAX_LINE);
+        end.say(&fits);
+        let long = "x".repeat(MAX_LINE + 1);
+        let refused = Unsayable::TooLong {
+            length: MAX_LINE + 1,
+            limit: MAX_LINE,
+        };
+        assert_eq!(end.session.say(&long), Err(refused));
+        let long = "\n".repeat(MAX_LINE / 2);
+        assert!(matches!(
+            end.session.say(&long),
+            Err(Unsayable::TooLong { length, .. }) if length > MAX_LINE
+        ));
+        // A line of a pipe has nobody to complain to.
+        let special = "\u{1}".repeat(MAX_LINE);
+        end.session.say_lines(Batch::from(special.as_str()));
+        call.settle();
+        let heard = &call.ends[LISTENER].heard;
+        assert_eq!(heard[0], fits);
+        assert_eq!(heard[1..].concat(), special);
+    }
+
+    #[test]
+    fn the_outbox_is_bounded() {
+        let mut call = Call::on();
+        call.ends[LISTENER].attentive = false;
+        let line = "x".repeat(MAX_LINE - 1);
+        let mut count = 0;
+        while call.ends[DIALER].session.has_room() {
+            call.ends[DIALER].say(&line);
+            count += 1;
+        }
+        assert_eq!(count, 8);
+        call.settle();
+        assert!(!call.ends[DIALER].session.has_room());
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.settle();
+        assert!(call.ends[DIALER].session.has_room());
+        assert_eq!(call.ends[DIALER].delivered, 8);
+    }
+}
+
+mod receipts {
+    use super::*;
+
+    fn acks(end: &End) -> usize {
+        let bytes = &end.flight[..];
+        bytes.windows(11).filter(|w| *w == b"{\"received\"").count()
+    }
+
+    #[test]
+    fn only_what_was_shown_is_acknowledged() {
+        let mut call = Call::on();
+        call.ends[LISTENER].attentive = false;
+        call.ends[DIALER].say("hello?");
+        call.settle();
+        call.ends[LISTENER].say("busy reading");
+        call.pass(S, true);
+        assert_eq!(call.ends[DIALER].delivered, 0);
+        assert_eq!(call.ends[DIALER].session.undelivered(), ["hello?"]);
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 1);
+        assert!(call.ends[DIALER].session.undelivered().is_empty());
+    }
+
+    #[test]
+    fn a_single_line_is_acknowledged_soon() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("hello");
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 0);
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn an_acknowledgement_goes_with_an_answer() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("hello");
+        call.settle();
+        call.ends[LISTENER].say("hello yourself");
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn bulk_is_acknowledged_in_bulk() {
+        let mut call = Call::on();
+        let lines = vec!["x".repeat(99); 10_000].join("\n");
+        call.ends[DIALER].say_lines(&lines);
+        while call.deliver(LISTENER, 16 * 1024) {}
+        let acks = acks(&call.ends[LISTENER]);
+        assert!((1..=4).contains(&acks), "{acks} for 1 MB");
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 10_000);
+    }
+}
+
+mod safety_number {
+    use super::*;
+
+    fn numbers(end: &End) -> Vec<String> {
+        let numbers = end.events.iter().filter_map(|event| match event {
+            Event::SafetyNumber { digits, .. } => Some(digits.clone()),
+            _ => None,
+        });
+        numbers.collect()
+    }
+
+    #[test]
+    fn both_people_see_the_same() {
+        let call = Call::on();
+        let [dialer, listener] = &call.ends;
+        assert_eq!(numbers(dialer).len(), 1);
+        assert_eq!(numbers(dialer), numbers(listener));
+    }
+
+    #[test]
+    fn it_stays_when_the_call_is_resumed() {
+        let mut call = Call::on();
+        call.cut();
+        call.connect();
+        call.settle();
+        assert_eq!(numbers(&call.ends[DIALER]).len(), 1);
+        assert_eq!(numbers(&call.ends[LISTENER]).len(), 1);
+    }
+
+    #[test]
+    fn an_exchange_cut_short_is_made_up_for() {
+        let mut call = Call::new();
+        call.connect();
+        call.deliver(LISTENER, usize::MAX);
+        call.deliver(DIALER, usize::MAX);
+        call.cut(); // The reveal is lost.
+        assert_eq!(numbers(&call.ends[LISTENER]).len(), 0);
+        call.connect();
+        call.settle();
+        let [dialer, listener] = &call.ends;
+        assert_eq!(numbers(listener).len(), 1);
+        assert_eq!(numbers(dialer).last(), numbers(listener).last());
+    }
+
+    #[test]
+    fn no_key_no_number() {
+        let mut call = Call::new();
+        call.connected = true;
+        let now = call.now;
+        call.ends[DIALER].session.dialed(None, now);
+        call.ends[DIALER].begun = true;
+        call.settle();
+        assert!(numbers(&call.ends[DIALER]).is_empty());
+        assert!(numbers(&call.ends[LISTENER]).is_empty());
+    }
+}
+
+mod liveness {
+    use super::*;
+
+    #[test]
+    fn an_idle_call_goes_on() {
+        let mut call = Call::on();
+        call.pass(1000 * S, true);
+        for end in &call.ends {
+            assert!(end.lost.is_none() && end.ending.is_none());
+            assert!(!has(end, |event| matches!(
+                event,
+                Event::Link(LinkState::Silent(_))
+            )));
+        }
+    }
+
+    #[test]
+    fn the_round_trip_is_measured() {
+        let mut call = Call::on();
+        call.pass(2 * S, true);
+        call.ends[DIALER].events.clear();
+        call.pass(2 * S, false);
+        call.pass(100 * MS, false);
+        call.settle();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Link(LinkState::Up { round_trip: Some(time) }) if *time >= 100 * MS
+        )));
+    }
+
+    #[test]
+    fn silence_is_told_then_ends_the_link() {
+        let mut call = Call::on();
+        call.pass(4900 * MS, false);
+        let silent =
+            |event: &Event| matches!(event, Event::Link(LinkState::Silent(time)) if *time == 5 * S);
+        assert!(!has(&call.ends[DIALER], silent));
+        call.pass(200 * MS, false);
+        assert!(has(&call.ends[DIALER], silent));
+        call.pass(9800 * MS, false);
+        assert!(call.ends[DIALER].lost.is_none());
+        call.pass(200 * MS, false);
+        assert!(matches!(call.ends[DIALER].lost, Some(Loss::Silent(time)) if time == 15 * S));
+        assert!(call.ends[DIALER].ending.is_none(), "the call goes on");
+    }
+
+    #[test]
+    fn a_silence_that_ends_is_told() {
+        let mut call = Call::on();
+        call.pass(6 * S, false);
+        call.ends[DIALER].events.clear();
+        call.settle();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Link(LinkState::Up { .. })
+        )));
+    }
+
+    #[test]
+    fn a_slow_person_is_not_a_silent_peer() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].session.listening(false, now);
+        for _ in 0..60 {
+            call.pass(S, false);
+            // The dialer does not read; the listener still hears it.
+            call.deliver(LISTENER, usize::MAX);
+        }
+        for end in &call.ends {
+            assert!(end.lost.is_none());
+        }
+        let now = call.now;
+        call.ends[DIALER].session.listening(true, now);
+        call.pass(4 * S, false);
+        assert!(call.ends[DIALER].lost.is_none());
+        assert!(!has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Link(LinkState::Silent(_))
+        )));
+    }
+
+    #[test]
+    fn bytes_without_a_whole_line_are_a_sign_of_life() {
+        let mut call = Call::on();
+        call.ends[LISTENER].say(&"x".repeat(1000));
+        call.transmit();
+        for _ in 0..60 {
+            call.pass(S, false);
+            call.deliver(DIALER, 1);
+        }
+        assert!(call.ends[DIALER].lost.is_none());
+    }
+
+    #[test]
+    fn many_pings_have_one_pong() {
+        let mut call = Call::on();
+        let pings: String = (1..100)
+            .map(|n| format!("\u{1}{{\"ping\":{n}}}\n"))
+            .collect();
+        let now = call.now;
+        let dialer = &mut call.ends[DIALER];
+        dialer.receive(pings.as_bytes(), false, now).expect("pings");
+        dialer.transmit(now);
+        assert_eq!(dialer.flight, "\u{1}{\"pong\":99}\n");
+    }
+
+    #[test]
+    fn an_unanswered_dial_is_given_up_after_ten_seconds() {
+        let mut call = Call::new();
+        call.connect();
+        call.pass(9900 * MS, false);
+        assert!(call.ends[DIALER].lost.is_none());
+        call.pass(200 * MS, false);
+        assert!(matches!(call.ends[DIALER].lost, Some(Loss::Silent(time)) if time == 10 * S));
+    }
+
+    #[test]
+    fn a_stuck_writer_does_not_make_the_clock_spin() {
+        let mut call = Call::on();
+        let mut out = Outgoing::default();
+        let end = &mut call.ends[DIALER];
+        end.session
+            .say_lines(Batch::from("x".repeat(MAX_LINE).as_str()));
+        end.session.typing(true, call.now);
+        end.session.transmit(false, &mut out, call.now);
+        assert!(out.is_full());
+        let mut calls = 0;
+        let mut now = call.now;
+        while let Some(at) = end.session.timeout().filter(|at| *at < call.now + 14 * S) {
+            now = now.max(at);
+            end.session.handle_timeout(&mut Vec::new(), now);
+            end.session.transmit(false, &mut out, now);
+            calls += 1;
+        }
+        assert!(calls < 20, "{calls}");
+        assert_eq!(
+            out.remaining(),
+            MAX_LINE + 1 + "\u{1}{\"typing\":true}\n".len()
+        );
+    }
+}
+
+mod waiting {
+    use super::*;
+
+    fn dialer() -> (End, Instant) {
+        let now = Instant::now();
+        let mut end = End::new("ann");
+        end.session.dialed(None, now);
+        end.begun = true;
+        (end, now)
+    }
+
+    fn receive(end: &mut End, control: &Control, now: Instant) {
+        let line = control.to_line();
+        end.receive(&line, false, now).expect("a good line");
+        end.transmit(now);
+    }
+
+    #[test]
+    fn nothing_but_the_hello_is_sent_before_an_answer() {
+        let (mut end, now) = dialer();
+        end.say("are you there?");
+        end.session.typing(true, now);
+        end.transmit(now);
+        let line = end.flight.split();
+        assert!(line.starts_with(b"\x01{\"hello\":") && line.ends_with(b"}\n"));
+        assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1);
+        receive(&mut end, &Control::Waiting { ahead: 1 }, now);
+        assert!(!end.flight.windows(5).any(|w| w == b"there"));
+        end.flight.clear();
+        receive(&mut end, &Control::Hello(hello(0)), now);
+        assert!(end.flight.windows(5).any(|w| w == b"there"));
+    }
+
+    #[test]
+    fn a_place_in_the_queue_is_shown_and_lifts_the_limit() {
+        let (mut end, mut now) = dialer();
+        receive(&mut end, &Control::Waiting { ahead: 2 }, now);
+        assert!(has(&end, |event| matches!(event, Event::Ahead(2))));
+        for _ in 0..100 {
+            now += S;
+            end.session.handle_timeout(&mut Vec::new(), now);
+            receive(&mut end, &Control::Waiting { ahead: 1 }, now);
+        }
+        assert!(end.lost.is_none());
+        receive(&mut end, &Control::Hello(hello(0)), now);
+        assert!(has(&end, |event| matches!(event, Event::Call(_))));
+    }
+
+    #[test]
+    fn a_queue_that_falls_silent_is_lost() {
+        let (mut end, now) = dialer();
+        receive(&mut end, &Control::Waiting { ahead: 2 }, now);
+        end.session.handle_timeout(&mut Vec::new(), now + 15 * S);
+        assert!(matches!(end.session.link_lost(), Some(Loss::Silent(_))));
+    }
+
+    #[test]
+    fn busy_and_refused_end_the_call() {
+        let (mut end, now) = dialer();
+        receive(&mut end, &Control::Busy { waiting: 5 }, now);
+        assert!(matches!(end.ending, Some(Ending::Busy { waiting: 5 })));
+        let (mut end, now) = dialer();
+        receive(&mut end, &Control::Refused("unknown key".into()), now);
+        assert!(matches!(end.ending, Some(Ending::Refused(reason)) if reason == "unknown key"));
+    }
+
+    #[test]
+    fn a_hang_up_in_the_queue_is_immediate() {
+        let (mut end, now) = dialer();
+        receive(&mut end, &Control::Waiting { ahead: 2 }, now);
+        end.flight.clear();
+        end.session.hang_up(false, now);
+        end.transmit(now);
+        assert_eq!(end.flight, "88");
+        assert!(matches!(end.ending, Some(Ending::HungUp(Side::Here))));
+    }
+}
+
+mod typing {
+    use super::*;
+
+    fn notices(end: &End) -> Vec<bool> {
+        let notices = end.events.iter().filter_map(|event| match event {
+            Event::Typing(typing) => Some(*typing),
+            _ => None,
+        });
+        notices.collect()
+    }
+
+    #[test]
+    fn it_is_told_and_ends_with_the_message() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].session.typing(true, now);
+        call.settle();
+        assert_eq!(notices(&call.ends[LISTENER]), [true]);
+        call.ends[DIALER].say("done");
+        call.settle();
+        assert_eq!(notices(&call.ends[LISTENER]), [true, false]);
+    }
+
+    #[test]
+    fn it_is_told_at_most_every_three_seconds() {
+        let mut call = Call::on();
+        for n in 0..100 {
+            let now = call.now;
+            call.ends[DIALER].session.typing(n % 2 == 0, now);
+            call.ends[DIALER].session.typing(true, now);
+            call.pass(100 * MS, false);
+        }
+        let flight = &call.ends[DIALER].flight;
+        let told = flight
+            .windows(13)
+            .filter(|w| *w == b"{\"typing\":tru")
+            .count();
+        assert_eq!(told, 4);
+    }
+
+    #[test]
+    fn a_new_message_is_told_at_once() {
+        let mut call = Call::on();
+        for _ in 0..3 {
+            let now = call.now;
+            call.ends[DIALER].session.typing(true, now);
+            call.settle();
+            call.ends[DIALER].say("short");
+            call.settle();
+        }
+        assert_eq!(notices(&call.ends[LISTENER]), [true, false].repeat(3));
+    }
+
+    #[test]
+    fn it_stays_as_long_as_somebody_types() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].session.typing(true, now);
+        call.pass(60 * S, true);
+        assert_eq!(notices(&call.ends[LISTENER]), [true]);
+        let now = call.now;
+        call.ends[DIALER].session.typing(false, now);
+        call.settle();
+        assert_eq!(notices(&call.ends[LISTENER]), [true, false]);
+    }
+
+    #[test]
+    fn it_expires_when_the_link_is_gone() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].session.typing(true, now);
+        call.settle();
+        call.cut();
+        call.pass(8 * S, false);
+        assert_eq!(notices(&call.ends[LISTENER]), [true, false]);
+    }
+}
+
+mod resuming {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_goes_out_again() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("one");
+        call.settle();
+        call.pass(20 * MS, true);
+        call.ends[DIALER].say_lines("two\nthree\nfour");
+        call.transmit();
+        call.deliver(LISTENER, "two\nthr".len());
+        call.cut();
+        call.ends[DIALER].say("five");
+        call.pass(12 * S, false);
+        call.connect();
+        call.settle();
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Link(LinkState::Back { after, resent: 3 }) if *after == 12 * S
+        )));
+    }
+
+    #[test]
+    fn messages_that_came_but_were_not_shown_come_once() {
+        let mut call = Call::on();
+        call.ends[LISTENER].attentive = false;
+        call.ends[DIALER].say_lines("one\ntwo");
+        call.settle();
+        call.cut();
+        call.connect();
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 0);
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert_eq!(call.ends[DIALER].delivered, 2);
+    }
+
+    #[test]
+    fn an_acknowledgement_that_was_lost_is_made_up_for() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("one");
+        call.deliver(LISTENER, usize::MAX);
+        call.pass(20 * MS, false);
+        call.cut();
+        assert_eq!(call.ends[DIALER].delivered, 0);
+        call.connect();
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn that_holds_after_a_queue_too() {
+        let mut call = Call::on();
+        call.ends[LISTENER].say("one");
+        call.settle();
+        call.cut();
+        call.connect();
+        let now = call.now;
+        let dialer = &mut call.ends[DIALER];
+        for control in [Control::Waiting { ahead: 0 }, Control::Hello(hello(0))] {
+            dialer.flight.clear();
+            let line = control.to_line();
+            dialer.receive(&line, false, now).expect("in turn");
+            dialer.transmit(now);
+        }
+        assert_eq!(dialer.flight, "\u{1}{\"received\":1}\n");
+    }
+
+    #[test]
+    fn a_cut_before_the_first_hello_is_no_harm() {
+        let mut call = Call::new();
+        call.connect();
+        call.ends[DIALER].say("early");
+        call.transmit();
+        call.deliver(LISTENER, 10);
+        call.cut();
+        assert!(!call.ends[DIALER].session.has_met());
+        call.connect();
+        call.settle();
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert!(call.ends[DIALER].session.has_met());
+    }
+
+    #[test]
+    fn a_stream_that_ends_without_a_good_bye_is_a_cut() {
+        let mut call = Call::on();
+        let now = call.now;
+        let dialer = &mut call.ends[DIALER];
+        dialer.receive(b"half a li", true, now).expect("an end");
+        dialer.transmit(now);
+        assert!(matches!(dialer.lost, Some(Loss::Cut)));
+        assert!(dialer.ending.is_none() && dialer.heard.is_empty());
+    }
+
+    #[test]
+    fn a_call_that_is_given_up_is_lost() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("never arrives");
+        call.cut();
+        let session = &mut call.ends[DIALER].session;
+        assert!(matches!(
+            session.give_up(Loss::Cut),
+            Ending::Lost(Loss::Cut)
+        ));
+        assert_eq!(session.undelivered(), ["never arrives"]);
+    }
+}
+
+mod endings {
+    use super::*;
+
+    fn here(end: &End) -> bool {
+        matches!(end.ending, Some(Ending::HungUp(Side::Here)))
+    }
+
+    fn there(end: &End) -> bool {
+        matches!(end.ending, Some(Ending::HungUp(Side::There)))
+    }
+
+    #[test]
+    fn a_hang_up_waits_for_the_receipt() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].say("bye");
+        call.ends[DIALER].session.hang_up(false, now);
+        call.transmit();
+        assert!(call.ends[DIALER].flight.ends_with(b"bye\n"));
+        call.pass(20 * MS, true);
+        assert!(here(&call.ends[DIALER]));
+        assert!(there(&call.ends[LISTENER]));
+        call.assert_all_arrived();
+    }
+
+    #[test]
+    fn but_not_for_ever() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].say("bye");
+        call.ends[DIALER].session.hang_up(false, now);
+        call.pass(1900 * MS, false);
+        assert!(call.ends[DIALER].ending.is_none());
+        call.pass(200 * MS, false);
+        assert!(here(&call.ends[DIALER]));
+        assert!(call.ends[DIALER].flight.ends_with(b"88"));
+        assert_eq!(call.ends[DIALER].session.undelivered(), ["bye"]);
+    }
+
+    #[test]
+    fn patience_lasts_as_long_as_the_link() {
+        let mut call = Call::on();
+        call.ends[LISTENER].attentive = false;
+        let now = call.now;
+        call.ends[DIALER].say("bye");
+        call.ends[DIALER].session.hang_up(true, now);
+        call.pass(600 * S, true);
+        assert!(call.ends[DIALER].ending.is_none());
+        call.cut();
+        assert!(call.ends[DIALER].ending.is_none());
+        call.connect();
+        call.settle();
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.pass(20 * MS, true);
+        assert!(here(&call.ends[DIALER]) && there(&call.ends[LISTENER]));
+        call.assert_all_arrived();
+    }
+
+    #[test]
+    fn patience_may_come_to_an_end() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].say("bye");
+        call.ends[DIALER].session.hang_up(true, now);
+        call.pass(10 * S, false);
+        let now = call.now;
+        call.ends[DIALER].session.hang_up(false, now);
+        call.pass(2 * S, false);
+        assert!(here(&call.ends[DIALER]));
+    }
+
+    #[test]
+    fn both_may_hang_up_at_once() {
+        let mut call = Call::on();
+        let now = call.now;
+        for end in &mut call.ends {
+            end.session.hang_up(false, now);
+        }
+        call.settle();
+        assert!(here(&call.ends[DIALER]) && here(&call.ends[LISTENER]));
+    }
+
+    #[test]
+    fn a_writer_that_is_stuck_still_hangs_up() {
+        let mut call = Call::on();
+        let session = &mut call.ends[DIALER].session;
+        let mut out = Outgoing::default();
+        session.say_lines(Batch::from("x".repeat(MAX_LINE).as_str()));
+        session.hang_up(false, call.now);
+        for _ in 0..2 {
+            session.transmit(false, &mut out, call.now);
+            assert!(session.ending(false).is_none());
+            call.now += 2 * S;
+            session.handle_timeout(&mut Vec::new(), call.now);
+        }
+        assert!(matches!(
+            session.ending(false),
+            Some(Ending::HungUp(Side::Here))
+        ));
+    }
+
+    #[test]
+    fn a_hang_up_without_a_link_is_immediate() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("lost");
+        call.transmit();
+        call.cut();
+        let session = &mut call.ends[DIALER].session;
+        session.hang_up(false, call.now);
+        assert!(matches!(
+            session.ending(true),
+            Some(Ending::HungUp(Side::Here))
+        ));
+        assert_eq!(session.undelivered(), ["lost"]);
+    }
+
+    #[test]
+    fn a_link_that_goes_during_a_hang_up_ends_the_call() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].say("lost\ntoo");
+        call.ends[DIALER].session.hang_up(false, now);
+        call.transmit();
+        call.cut();
+        assert!(here(&call.ends[DIALER]));
+        assert_eq!(call.ends[DIALER].session.undelivered(), ["lost\ntoo"]);
+    }
+
+    #[test]
+    fn nothing_is_said_after_a_hang_up() {
+        let mut call = Call::on();
+        let session = &mut call.ends[DIALER].session;
+        session.hang_up(false, call.now);
+        session.say("too late").expect("no error either");
+        session.say_lines(Batch::from("too late"));
+        assert!(session.undelivered().is_empty());
+    }
+
+    #[test]
+    fn a_silent_peer_is_told_why_it_is_hung_up_on() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[LISTENER].session.dismiss(10 * S, now);
+        call.settle();
+        assert!(here(&call.ends[LISTENER]) && there(&call.ends[DIALER]));
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Notice(text) if text.contains("heard nothing for 10s")
+        )));
+    }
+
+    #[test]
+    fn both_have_no_more_to_say() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("all");
+        call.ends[DIALER].session.finish();
+        call.settle();
+        assert!(has(&call.ends[LISTENER], |event| matches!(
+            event,
+            Event::PeerFinished
+        )));
+        call.ends[LISTENER].say("still talking");
+        call.pass(S, true);
+        assert!(call.ends[DIALER].ending.is_none());
+        call.ends[LISTENER].session.finish();
+        call.pass(20 * MS, true);
+        for end in &call.ends {
+            assert!(matches!(end.ending, Some(Ending::InputOver)));
+        }
+        call.assert_all_arrived();
+    }
+
+    #[test]
+    fn no_side_ends_before_the_other_knows() {
+        let mut call = Call::on();
+        for end in &mut call.ends {
+            end.say("all");
+            end.session.finish();
+        }
+        call.deliver(LISTENER, usize::MAX);
+        call.deliver(DIALER, usize::MAX);
+        // The dialer knows that all has arrived; the listener does not.
+        assert!(call.ends[DIALER].session.closes());
+        assert!(!call.ends[LISTENER].session.closes());
+        assert!(call.ends[DIALER].ending.is_none());
+        call.cut();
+        call.connect();
+        call.pass(20 * MS, true);
+        for end in &call.ends {
+            assert!(matches!(end.ending, Some(Ending::InputOver)));
+        }
+        call.assert_all_arrived();
+    }
+
+    #[test]
+    fn the_last_receipt_is_sent_before_the_end() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("last");
+        call.ends[LISTENER].session.finish();
+        call.settle();
+        call.ends[LISTENER].attentive = false;
+        call.ends[DIALER].session.finish();
+        call.pass(20 * MS, true);
+        for end in &call.ends {
+            assert!(matches!(end.ending, Some(Ending::InputOver)));
+        }
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn a_settled_call_needs_no_answer_from_a_peer_that_has_ended_it() {
+        let mut call = Call::on();
+        for end in &mut call.ends {
+            end.session.finish();
+        }
+        call.transmit();
+        call.deliver(DIALER, usize::MAX);
+        call.cut();
+        call.connect();
+        let dialer = &mut call.ends[DIALER];
+        let refused = Control::Refused("no such call".into()).to_line();
+        dialer.receive(&refused, true, call.now).expect("in turn");
+        dialer.transmit(call.now);
+        assert!(matches!(dialer.ending, Some(Ending::InputOver)));
+    }
+}
+
+mod bad_peers {
+    use super::*;
+
+    /// What becomes of a call with a peer that sends this after its hello.
+    fn after_hello(wire: &str) -> Result<(), ProtocolError> {
+        let now = Instant::now();
+        let mut end = End::new("ann");
+        end.session.dialed(Some(binding(true)), now);
+        end.begun = true;
+        end.say("one");
+        let hello = Control::Hello(hello(0)).to_line();
+        end.receive(&hello, false, now)?;
+        end.transmit(now);
+        end.receive(wire.as_bytes(), false, now)
+    }
+
+    /// What becomes of a call with a peer that begins with this.
+    fn first(wire: &str) -> Result<(), ProtocolError> {
+        let now = Instant::now();
+        let mut end = End::new("ann");
+        end.session.dialed(Some(binding(true)), now);
+        end.begun = true;
+        end.receive(wire.as_bytes(), false, now)
+    }
+
+    fn control(json: &str) -> String {
+        format!("\u{1}{json}\n")
+    }
+
+    fn assert_absurd(result: Result<(), ProtocolError>, words: &str) {
+        match result {
+            Err(error @ (ProtocolError::Absurd(_) | ProtocolError::Exchange(_))) => {
+                assert!(error.to_string().contains(words), "{error}");
+            }
+            other => panic!("{words}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_well_behaved_one_is_heard() {
+        let lines = ["{\"received\":1}", "{}", "{\"new\":1}", "{\"received\":1}"];
+        after_hello(&lines.map(control).concat()).expect("nothing is wrong");
+    }
+
+    #[test]
+    fn what_is_out_of_order() {
+        let hello = Control::Hello(hello(0)).to_line();
+        let hello = std::str::from_utf8(&hello).expect("JSON");
+        assert_absurd(after_hello(hello), "hello twice");
+        assert_absurd(first("text\n"), "text before its hello");
+        for json in [
+            "{\"say\":\"x\"}",
+            "{\"received\":0}",
+            "{\"typing\":true}",
+            "{\"done\":true}",
+            "{\"idle\":1}",
+        ] {
+            let result = first(&control(json));
+            assert!(matches!(result, Err(ProtocolError::Absurd(_))), "{json}");
+        }
+        for json in ["{\"waiting\":{\"ahead\":1}}", "{\"busy\":{\"waiting\":1}}"] {
+            assert_absurd(after_hello(&control(json)), "queued a call");
+        }
+        let done = control("{\"done\":true}");
+        assert_absurd(after_hello(&format!("{done}x\n")), "no more to say");
+        let said = control("{\"say\":\"x\"}");
+        assert_absurd(after_hello(&format!("{done}{said}")), "no more to say");
+        assert_absurd(after_hello(&control("{\"done\":false}")), "took back");
+    }
+
+    #[test]
+    fn what_cannot_be() {
+        for number in [2, u64::MAX] {
+            let json = format!("{{\"received\":{number}}}");
+            assert_absurd(after_hello(&control(&json)), "never sent");
+        }
+        let back = ["{\"received\":1}", "{\"received\":0}"].map(control);
+        assert_absurd(after_hello(&back.concat()), "took an acknowledgement back");
+        for number in [2, u64::MAX] {
+            let json = format!("{{\"pong\":{number}}}");
+            assert_absurd(after_hello(&control(&json)), "ping never sent");
+        }
+        let other = Control::Hello(Hello {
+            conversation: Hex([8; 16]),
+            ..hello(0)
+        });
+        let line = other.to_line();
+        let line = std::str::from_utf8(&line).expect("JSON");
+        assert_absurd(first(line), "another conversation");
+        let ahead = Control::Hello(hello(1)).to_line();
+        let ahead = std::str::from_utf8(&ahead).expect("JSON");
+        assert_absurd(first(ahead), "never sent");
+    }
+
+    #[test]
+    fn a_hello_that_went_back() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("one");
+        call.pass(20 * MS, true);
+        call.cut();
+        call.connect();
+        let hello = Control::Hello(hello(0)).to_line();
+        let now = call.now;
+        let result = call.ends[DIALER].receive(&hello, false, now);
+        assert_absurd(result, "lost messages");
+    }
+
+    #[test]
+    fn parts_of_the_safety_number_out_of_turn() {
+        let nonce = Control::Nonce(Nonce::random()).to_line();
+        let nonce = std::str::from_utf8(&nonce).expect("JSON");
+        after_hello(nonce).expect("the listener's turn");
+        assert_absurd(after_hello(&nonce.repeat(2)), "unasked");
+        let reveal = Control::Reveal(Nonce::random()).to_line();
+        let reveal = std::str::from_utf8(&reveal).expect("JSON");
+        assert_absurd(after_hello(reveal), "unasked");
+    }
+
+    #[test]
+    fn a_wrong_reveal() {
+        let mut call = Call::new();
+        call.connect();
+        call.deliver(LISTENER, usize::MAX);
+        let reveal = Control::Reveal(Nonce::random()).to_line();
+        let now = call.now;
+        let result = call.ends[LISTENER].receive(&reveal, false, now);
+        assert_absurd(result, "tampered");
+    }
+
+    #[test]
+    fn what_cannot_be_read() {
+        for json in [
+            "",
+            "{",
+            "7",
+            "{\"received\":-1}",
+            "{\"received\":1e99}",
+            "\u{1}",
+        ] {
+            let result = after_hello(&control(json));
+            assert!(matches!(result, Err(ProtocolError::Malformed(_))), "{json}");
+        }
+        let megabyte = format!("{{\"typing\":[{}true]}}", "1,".repeat(400_000));
+        let result = after_hello(&control(&megabyte));
+        assert!(matches!(result, Err(ProtocolError::Malformed(_))));
+        let megabyte = format!("{{\"new\":\"{}\"}}", "x".repeat(1_000_000));
+        let result = after_hello(&control(&megabyte));
+        assert!(matches!(
+            result,
+            Err(ProtocolError::Malformed(ControlError::TooLong))
+        ));
+        let line = "x".repeat(MAX_LINE + 1);
+        let result = after_hello(&line);
+        assert!(matches!(result, Err(ProtocolError::Line(_))));
+    }
+}
+
+/// A step of a random call.
+#[derive(Clone, Debug)]
+enum Move {
+    Say(usize, String),
+    SayLines(usize, Vec<String>),
+    Deliver(usize, usize),
+    Look(usize),
+    LookAway(usize),
+    Pass(u64),
+    Cut,
+    Connect,
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "[a-z8]{0,8}",
+        1 => Just("88".to_owned()),
+        1 => Just("x".repeat(5000)),
+        1 => "[a8\u{1}\r\n你\"]{0,6}",
+    ]
+}
+
+fn line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[a-z]{0,8}",
+        1 => Just("88".to_owned()),
+        1 => "[a8\u{1}\r你]{0,4}",
+    ]
+}
+
+fn a_move() -> impl Strategy<Value = Move> {
+    let side = 0..2_usize;
+    prop_oneof![
+        4 => (side.clone(), text()).prop_map(|(side, text)| Move::Say(side, text)),
+        2 => (side.clone(), prop::collection::vec(line(), 1..20))
+            .prop_map(|(side, lines)| Move::SayLines(side, lines)),
+        6 => (side.clone(), 0..60_usize).prop_map(|(side, count)| Move::Deliver(side, count)),
+        4 => side.clone().prop_map(|side| Move::Deliver(side, usize::MAX)),
+        2 => side.clone().prop_map(Move::Look),
+        1 => side.prop_map(Move::LookAway),
+        2 => prop_oneof![0..50_u64, 0..4_000_u64].prop_map(Move::Pass),
+        2 => Just(Move::Cut),
+        4 => Just(Move::Connect),
+    ]
+}
+
+fn play(call: &mut Call, moves: &[Move]) {
+    for step in moves {
+        match step {
+            Move::Say(side, text) => call.ends[*side].say(text),
+            Move::SayLines(side, lines) => call.ends[*side].say_lines(&lines.join("\n")),
+            Move::Deliver(side, count) if call.connected => {
+                call.deliver(*side, *count);
+            }
+            Move::Look(side) => {
+                let now = call.now;
+                call.ends[*side].attentive = true;
+                call.ends[*side].show(now);
+            }
+            Move::LookAway(side) => call.ends[*side].attentive = false,
+            Move::Pass(millis) => {
+                call.pass(Duration::from_millis(*millis), false);
+                if call.ends.iter().any(|end| end.lost.is_some()) {
+                    call.cut();
+                }
+            }
+            Move::Cut if call.connected => call.cut(),
+            Move::Connect if !call.connected => call.connect(),
+            _ => {}
+        }
+        call.transmit();
+    }
+    // What came is never more than what was said, nor in another order.
+    for (end, other) in [(DIALER, LISTENER), (LISTENER, DIALER)] {
+        assert!(call.ends[other].said.starts_with(&call.ends[end].heard));
+    }
+}
+
+/// The network is well again, and everybody looks.
+fn heal(call: &mut Call) {
+    if !call.connected && call.ends.iter().all(|end| end.ending.is_none()) {
+        call.connect();
+    }
+    let now = call.now;
+    for end in &mut call.ends {
+        end.attentive = true;
+        end.show(now);
+    }
+    call.pass(5 * S, true);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn everything_arrives_once_and_in_order(
+        before in prop::collection::vec(a_move(), 0..60),
+        after in prop::collection::vec(a_move(), 0..20),
+    ) {
+        let mut call = Call::new();
+        play(&mut call, &before);
+        let unsaid = |step: &Move| !matches!(step, Move::Say(..) | Move::SayLines(..));
+        let after: Vec<_> = after.into_iter().filter(unsaid).collect();
+        for end in &mut call.ends {
+            end.session.finish();
+        }
+        play(&mut call, &after);
+        // One end may have ended while its last words were cut off: then the other goes alone.
+        let ended = call.ends.iter().any(|end| end.ending.is_some());
+        heal(&mut call);
+        if ended {
+            for end in call.ends.iter_mut().filter(|end| end.ending.is_none()) {
+                end.ending = Some(end.session.give_up(Loss::Cut));
+            }
+        }
+        for end in &call.ends {
+            prop_assert!(matches!(end.ending, Some(Ending::InputOver)), "{:?}", end.ending);
+        }
+        call.assert_all_arrived();
+        for (end, other) in [(DIALER, LISTENER), (LISTENER, DIALER)] {
+            prop_assert_eq!(call.ends[end].delivered, call.ends[other].heard.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_hang_up_leaves_no_doubt(
+        before in prop::collection::vec(a_move(), 0..40),
+        side in 0..2_usize,
+        patiently: bool,
+        after in prop::collection::vec(a_move(), 0..20),
+    ) {
+        let mut call = Call::new();
+        play(&mut call, &before);
+        let now = call.now;
+        call.ends[side].session.hang_up(patiently, now);
+        let unsaid = |step: &Move| !matches!(step, Move::Say(..) | Move::SayLines(..));
+        let after: Vec<_> = after.into_iter().filter(unsaid).collect();
+        play(&mut call, &after);
+        heal(&mut call);
+        for end in &mut call.ends {
+            // Its peer is gone, and did not get to say so.
+            if end.ending.is_none() {
+                end.ending = Some(end.session.give_up(Loss::Cut));
+            }
+        }
+        prop_assert!(matches!(call.ends[side].ending, Some(Ending::HungUp(Side::Here))));
+        for (end, other) in [(DIALER, LISTENER), (LISTENER, DIALER)] {
+            let said = &call.ends[other].said;
+            let heard = call.ends[end].heard.len();
+            let missing = call.ends[other].session.undelivered();
+            prop_assert_eq!(&call.ends[end].heard[..], &said[..heard]);
+            prop_assert!(said.len() - missing.len() <= heard, "a false receipt");
+            prop_assert_eq!(&missing[..], &said[said.len() - missing.len()..]);
+            if patiently && end != side {
+                prop_assert!(missing.is_empty());
+            }
+        }
+    }
+}
