@@ -240,7 +240,7 @@ struct Display<'a> {
     /// Up to which line of the transcript there are events of this weight to be drawn.
     owed: VecDeque<(u64, usize)>,
     /// Lines of the transcript that have reached the terminal.
-    drawn: u64,
+    reached: u64,
     next_frame: Instant,
     resize_at: Option<Instant>,
     resumed: Option<Instant>,
@@ -258,7 +258,7 @@ impl<'a> Display<'a> {
             woken: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
             pending,
             owed: VecDeque::new(),
-            drawn: 0,
+            reached: 0,
             next_frame: Instant::now(),
             resize_at: None,
             resumed: None,
@@ -273,6 +273,8 @@ impl<'a> Display<'a> {
         inputs: mpsc::Sender<Dated>,
         mut keys: Keys,
     ) -> io::Result<()> {
+        // Once nobody shows anything more: when a terminal that takes no output is given up.
+        let mut give_up = None;
         loop {
             let frame_due = self.has_frame() && !self.writer.is_busy() && self.resize_at.is_none();
             let timeout = [self.keyboard.timeout(), self.view.timeout()];
@@ -281,8 +283,14 @@ impl<'a> Display<'a> {
                 biased;
                 written = self.writer.written(), if self.writer.is_busy() => {
                     written?;
-                    self.drawn = self.view.transcript().counts().1;
-                    self.release();
+                    self.drawn();
+                    give_up = give_up.map(|_| Instant::now() + STALLED);
+                }
+                () = self.pending.closed(), if give_up.is_none() => {
+                    give_up = Some(Instant::now() + STALLED);
+                }
+                () = at(give_up), if self.writer.is_busy() => {
+                    return Err(io::ErrorKind::TimedOut.into());
                 }
                 () = sleep_until(self.next_frame), if frame_due => self.paint(),
                 _ = self.resized.recv() => self.resize_at = Some(Instant::now() + RESIZE),
@@ -331,11 +339,17 @@ impl<'a> Display<'a> {
         self.release();
     }
 
+    /// A frame has reached the terminal.
+    fn drawn(&mut self) {
+        self.reached = self.view.transcript().counts().1;
+        self.release();
+    }
+
     /// Makes room for what may be shown next.
     fn release(&mut self) {
         let mut released = 0;
         while let Some((line, weight)) = self.owed.front()
-            && *line <= self.drawn
+            && *line <= self.reached
         {
             released += weight;
             self.owed.pop_front();
@@ -404,15 +418,19 @@ impl<'a> Display<'a> {
         Ok(())
     }
 
-    /// Clears the live region away. Answers whether the terminal took it in time.
+    /// Draws all lines that wait, and clears the live region away. Answers whether the terminal
+    /// took it.
     async fn clear(&mut self) -> io::Result<bool> {
-        if !self.settle().await? {
-            return Ok(false);
+        while self.settle().await? {
+            let lines = self.view.transcript().take(FRAME_BYTES);
+            let last = self.view.transcript().waiting() == 0;
+            self.writer
+                .write(self.painter.frame(&lines, &Live::default(), false));
+            if last {
+                return self.settle().await;
+            }
         }
-        let lines = self.view.transcript().take(usize::MAX);
-        self.writer
-            .write(self.painter.frame(&lines, &Live::default(), false));
-        self.settle().await
+        Ok(false)
     }
 
     /// Waits until the last frame is written, if the terminal takes output.
@@ -423,8 +441,7 @@ impl<'a> Display<'a> {
         match timeout(STALLED, self.writer.written()).await {
             Ok(written) => {
                 written?;
-                self.drawn = self.view.transcript().counts().1;
-                self.release();
+                self.drawn();
                 Ok(true)
             }
             Err(_) => Ok(false),
