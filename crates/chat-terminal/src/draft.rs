@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::mem;
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::sanitize;
 use crate::style::{Palette, Row, Style};
@@ -110,7 +110,7 @@ fn wrap(line: &str, cursor: usize, columns: usize) -> (Vec<Row>, (usize, usize))
             row.text.push_str(piece);
             row.widths.push(width);
             // Terminals disagree on the width of joined characters: say where they end.
-            if piece.chars().filter_map(|part| part.width()).sum::<usize>() != width {
+            if piece.chars().nth(1).is_some() {
                 let next = GUTTER + column + 1;
                 write!(row.text, "\x1b[{next}G\x1b[K").expect("a string takes everything");
             }

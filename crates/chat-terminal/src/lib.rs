@@ -1,6 +1,7 @@
 //! The person's side of a chat.
 
 mod commands;
+mod display;
 mod draft;
 mod editor;
 mod history;

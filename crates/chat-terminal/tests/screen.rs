@@ -662,6 +662,19 @@ fn typing_is_told_while_it_lasts() {
 }
 
 #[test]
+fn a_search_shows_what_it_finds() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.press("first line\rsecond\rdraft\x12li");
+    let prompt = "search “li” (Enter takes it, Ctrl-R older, Esc back): ";
+    assert_eq!(
+        desk.cursor(),
+        (format!("{prompt}first line"), prompt.chars().count())
+    );
+    desk.press("\r");
+    assert_eq!(desk.cursor(), ("> first line".into(), 12));
+}
+
+#[test]
 fn a_cleared_screen_keeps_its_lines_in_the_scrollback() {
     let mut desk = Desk::in_call(60, 8);
     desk.show(lines("kept"));
