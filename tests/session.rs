@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use chat_core::conversation::{
-    Config, Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Security, Session, Side,
-    Unsayable,
+    Contact, Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Security, Session,
+    SessionConfig, Side, Unsayable,
 };
+use chat_core::trust::Fingerprint;
 use chat_core::trust::safety_number::Binding;
 use chat_core::wire::{
     Batch, Control, ControlError, ConversationId, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce,
@@ -20,8 +21,30 @@ const ID: ConversationId = Hex([7; 16]);
 const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 
+/// The session's side has made a connection.
+fn dial(session: &mut Session, binding: Option<Binding>, now: Instant) {
+    let contact = Contact {
+        binding,
+        hello: None,
+    };
+    let connected = session.connected(contact, &mut Vec::new(), now);
+    connected.expect("nothing was said yet");
+}
+
+/// The peer has made a connection, and said hello on it.
+fn accept(
+    session: &mut Session,
+    binding: Option<Binding>,
+    hello: Hello,
+    events: &mut Vec<Event>,
+    now: Instant,
+) -> Result<(), ProtocolError> {
+    let hello = Some(hello);
+    session.connected(Contact { binding, hello }, events, now)
+}
+
 fn session(name: &str) -> Session {
-    Session::new(Config {
+    Session::new(SessionConfig {
         name: name.into(),
         peer: Peer {
             name: None,
@@ -46,8 +69,8 @@ fn binding(dialer: bool) -> Binding {
     let (own, peer) = if dialer { (1, 2) } else { (2, 1) };
     Binding {
         exporter: [3; 32],
-        own_key: [own; 32],
-        peer_key: [peer; 32],
+        own_key: Fingerprint::from_bytes([own; 32]),
+        peer_key: Fingerprint::from_bytes([peer; 32]),
     }
 }
 
@@ -146,7 +169,7 @@ impl End {
                     panic!("{json:?} came before the hello");
                 };
                 let binding = Some(binding(false));
-                self.session.accepted(binding, hello, &mut events, now)?;
+                accept(&mut self.session, binding, hello, &mut events, now)?;
                 self.begun = true;
             }
         }
@@ -245,7 +268,7 @@ impl Call {
         assert!(!self.connected);
         self.connected = true;
         let dialer = &mut self.ends[DIALER];
-        dialer.session.dialed(Some(binding(true)), self.now);
+        dial(&mut dialer.session, Some(binding(true)), self.now);
         dialer.begun = true;
     }
 
@@ -354,14 +377,14 @@ mod talking {
             address: "x".into(),
             security: Security::NoKey,
         };
-        let mut session = Session::new(Config {
+        let mut session = Session::new(SessionConfig {
             name: "ann".into(),
             peer: peer.clone(),
             conversation: ID,
         });
         let mut events = Vec::new();
         let now = Instant::now();
-        let accepted = session.accepted(None, hello(0), &mut events, now);
+        let accepted = accept(&mut session, None, hello(0), &mut events, now);
         accepted.expect("a good hello");
         peer.name = Some("my bob".into());
         assert!(matches!(&events[..], [Event::Call(shown)] if *shown == peer));
@@ -595,7 +618,7 @@ mod safety_number {
         let mut call = Call::new();
         call.connected = true;
         let now = call.now;
-        call.ends[DIALER].session.dialed(None, now);
+        dial(&mut call.ends[DIALER].session, None, now);
         call.ends[DIALER].begun = true;
         call.settle();
         assert!(numbers(&call.ends[DIALER]).is_empty());
@@ -751,7 +774,7 @@ mod waiting {
     fn dialer() -> (End, Instant) {
         let now = Instant::now();
         let mut end = End::new("ann");
-        end.session.dialed(None, now);
+        dial(&mut end.session, None, now);
         end.begun = true;
         (end, now)
     }
@@ -1250,7 +1273,7 @@ mod bad_peers {
     fn after_hello(wire: &str) -> Result<(), ProtocolError> {
         let now = Instant::now();
         let mut end = End::new("ann");
-        end.session.dialed(Some(binding(true)), now);
+        dial(&mut end.session, Some(binding(true)), now);
         end.begun = true;
         end.say("one");
         let hello = Control::Hello(hello(0)).to_line();
@@ -1263,7 +1286,7 @@ mod bad_peers {
     fn first(wire: &str) -> Result<(), ProtocolError> {
         let now = Instant::now();
         let mut end = End::new("ann");
-        end.session.dialed(Some(binding(true)), now);
+        dial(&mut end.session, Some(binding(true)), now);
         end.begun = true;
         end.receive(wire.as_bytes(), false, now)
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::mem;
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::sanitize;
 use crate::style::{Palette, Row, Style};
@@ -76,7 +76,7 @@ pub(crate) fn lay_out(
             let mut row = Row::default();
             row.push(palette, Style::Faint, gutter, columns);
             row.text.push_str(&rows[index].text);
-            row.width += rows[index].width;
+            row.widths.extend(&rows[index].widths);
             row
         })
         .collect();
@@ -90,31 +90,33 @@ pub(crate) fn lay_out(
 /// Wraps one line of the draft. The last column stays free, for the cursor. Answers the rows,
 /// and the row and column of the byte position `cursor`.
 fn wrap(line: &str, cursor: usize, columns: usize) -> (Vec<Row>, (usize, usize)) {
+    let room = columns - GUTTER;
     let mut rows = Vec::new();
     let mut row = Row::default();
+    let mut column = 0;
     let mut place = None;
     for (at, cluster) in line.grapheme_indices(true) {
-        if at >= cursor {
-            place.get_or_insert((rows.len(), row.width));
-        }
-        for piece in sanitize::grapheme(cluster, row.width).graphemes(true) {
+        let shown = sanitize::grapheme(cluster, column);
+        for piece in shown.graphemes(true) {
             let width = piece.width();
-            if GUTTER + row.width + width >= columns {
+            if column + width >= room {
                 rows.push(mem::take(&mut row));
-                if at >= cursor && place == Some((rows.len() - 1, rows[rows.len() - 1].width)) {
-                    place = Some((rows.len(), 0));
-                }
+                column = 0;
             }
+            if at >= cursor {
+                place.get_or_insert((rows.len(), column));
+            }
+            column += width;
             row.text.push_str(piece);
-            row.width += width;
+            row.widths.push(width);
             // Terminals disagree on the width of joined characters: say where they end.
-            if piece.chars().filter_map(|part| part.width()).sum::<usize>() != width {
-                let next = GUTTER + row.width + 1;
+            if piece.chars().nth(1).is_some() {
+                let next = GUTTER + column + 1;
                 write!(row.text, "\x1b[{next}G\x1b[K").expect("a string takes everything");
             }
         }
     }
-    let place = place.unwrap_or((rows.len(), row.width));
+    let place = place.unwrap_or((rows.len(), column));
     rows.push(row);
     (rows, place)
 }
@@ -134,7 +136,7 @@ mod tests {
     ) -> (Vec<String>, (usize, usize)) {
         let draft = lay_out(text, cursor, columns, height, PLAIN);
         let rows = draft.rows.iter().map(|row| {
-            assert!(row.width < columns);
+            assert!(row.width() < columns);
             row.text.replace("\x1b[2m", "").replace("\x1b[m", "")
         });
         (rows.collect(), (draft.row, draft.column))

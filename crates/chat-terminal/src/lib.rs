@@ -4,6 +4,7 @@ pub mod acquaintance;
 pub mod args;
 mod commands;
 pub mod console;
+mod display;
 mod draft;
 mod editor;
 pub mod exit;

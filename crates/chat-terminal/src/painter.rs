@@ -33,10 +33,8 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Painter {
     size: Size,
-    /// Widths of the drawn rows above the cursor's.
-    above: Vec<usize>,
-    /// The column where the cursor was left.
-    column: usize,
+    /// The widths of what was drawn in each row from the top to the cursor, the cursor included.
+    above: Vec<Vec<usize>>,
     /// Whether the next frame begins on an empty screen.
     clear: bool,
 }
@@ -47,7 +45,6 @@ impl Painter {
         Self {
             size,
             above: Vec::new(),
-            column: 0,
             clear: false,
         }
     }
@@ -65,7 +62,6 @@ impl Painter {
     /// Something else has written to the terminal: the live region is no longer where it was.
     pub fn forget(&mut self) {
         self.above.clear();
-        self.column = 0;
     }
 
     /// The next frame begins on an empty screen; what is there goes into the scrollback.
@@ -92,7 +88,8 @@ impl Painter {
             if index > 0 {
                 frame.push_str("\r\n");
             }
-            frame.push_str(&row.text);
+            // Terminals disagree on whether blanks at the end of a row are part of it.
+            frame.push_str(row.text.trim_end_matches(' '));
         }
         let (row, column) = live.cursor;
         up(live.rows.len().saturating_sub(row + 1), &mut frame);
@@ -101,18 +98,52 @@ impl Painter {
             frame.push('\x07');
         }
         frame.push_str("\x1b[?7h\x1b[?25h\x1b[?2026l");
-        self.above = live.rows.iter().take(row).map(|row| row.width).collect();
-        self.column = column;
+        self.above = above(live);
         frame.into_bytes()
     }
 
     /// How many rows lie between the top of the live region and the cursor. A terminal that has
     /// become narrower has broken the rows that no longer fit.
     fn rows_above(&self) -> usize {
-        let columns = self.size.columns.max(1);
-        let broken = |width: &usize| width.div_ceil(columns).max(1);
-        self.above.iter().map(broken).sum::<usize>() + self.column / columns
+        let rows = |widths: &Vec<usize>| broken(widths, self.size.columns);
+        self.above.iter().map(rows).sum::<usize>().saturating_sub(1)
     }
+}
+
+/// What is drawn in each row from the top to the cursor, the cursor included.
+fn above(live: &Live) -> Vec<Vec<usize>> {
+    let (last, column) = live.cursor;
+    let drawn = |row: &Row| {
+        let blanks = row.text.len() - row.text.trim_end_matches(' ').len();
+        row.widths[..row.widths.len() - blanks].to_vec()
+    };
+    let mut above: Vec<_> = live.rows.iter().take(last).map(drawn).collect();
+    let mut before = Vec::new();
+    let mut reached = 0;
+    for width in live.rows.get(last).map_or(&[][..], |row| &row.widths) {
+        if reached >= column {
+            break;
+        }
+        reached += width;
+        before.push(*width);
+    }
+    before.push(1);
+    above.push(before);
+    above
+}
+
+/// How many rows a row becomes in so many columns.
+fn broken(widths: &[usize], columns: usize) -> usize {
+    let mut rows = 1;
+    let mut column = 0;
+    for width in widths {
+        if column + width > columns {
+            rows += 1;
+            column = 0;
+        }
+        column += width;
+    }
+    rows
 }
 
 fn up(rows: usize, frame: &mut String) {

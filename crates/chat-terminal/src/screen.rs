@@ -4,48 +4,23 @@
 //! echoed at once whatever the rest of the program does, and so that dropping both halves can
 //! wait until the terminal has been given back.
 
-use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use chat_core::conversation::{Event, Input, Sink, Source};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::keys::{Keyboard, Stroke};
-use crate::painter::{Live, Painter};
+use crate::display;
 use crate::terminal;
-use crate::transcript::Moment;
-use crate::view::{ScreenOptions, Urge, View};
-use crate::writer::Writer;
-
-/// At least so long from one frame to the next.
-const FRAME: Duration = Duration::from_millis(16);
-
-/// The most bytes of messages in a frame, give or take a message.
-const FRAME_BYTES: usize = 16 * 1024;
-
-/// The size is taken when it has not changed for this long: the terminal may still be at work.
-const RESIZE: Duration = Duration::from_millis(300);
-
-/// A terminal that takes no output for this long is given up at the end.
-const STALLED: Duration = Duration::from_millis(500);
-
-/// Two signals to go on within this time are one.
-const AWAKE: Duration = Duration::from_secs(1);
+pub use crate::view::ScreenOptions;
 
 /// The most that may be shown and not drawn yet: 1 MiB, or 2,048 short messages.
 const MAX_PENDING: usize = 1 << 20;
 
 /// What an event weighs besides its text.
 const EVENT_WEIGHT: usize = 512;
-
-/// The most lines that the screen itself keeps ready to be drawn.
-const MAX_LINES: usize = 2_000;
 
 /// The person at a terminal.
 #[derive(Debug)]
@@ -62,29 +37,13 @@ impl Screen {
     ///
     /// One screen at a time: the terminal is the process's.
     pub fn open(options: ScreenOptions) -> io::Result<(ScreenSource, ScreenSink)> {
-        let (event_sender, events) = mpsc::unbounded_channel();
-        let (inputs, input_receiver) = mpsc::channel(1);
-        let (pending, room) = watch::channel(0);
         terminal::take_over()?;
-        let pending_here = pending.clone();
+        let (source, sink, backend) = halves();
         let thread = thread::Builder::new()
             .name("screen".to_owned())
-            .spawn(move || run(options, events, inputs, &pending_here))
+            .spawn(move || display::run(options, backend))
             .inspect_err(|_| Screen::restore())?;
-        let open = Arc::new(Open {
-            calls: AtomicU64::new(0),
-            thread: Some(thread),
-        });
-        let source = ScreenSource {
-            inputs: input_receiver,
-            open: open.clone(),
-        };
-        let sink = ScreenSink {
-            events: event_sender,
-            pending,
-            room,
-            open,
-        };
+        sink.open.thread.set(thread).expect("it is set only here");
         Ok((source, sink))
     }
 
@@ -96,11 +55,11 @@ impl Screen {
 }
 
 /// What the two halves have in common.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Open {
     /// How many calls have ended.
     calls: AtomicU64,
-    thread: Option<JoinHandle<()>>,
+    thread: OnceLock<JoinHandle<()>>,
 }
 
 impl Drop for Open {
@@ -109,12 +68,11 @@ impl Drop for Open {
             // A panic there has told of itself already.
             let _ = thread.join();
         }
-        Screen::restore();
     }
 }
 
 /// An input, and how many calls had ended when it was made.
-type Dated = (u64, Input);
+pub(crate) type Dated = (u64, Input);
 
 /// What the person does at the keyboard.
 #[derive(Debug)]
@@ -172,7 +130,8 @@ impl Sink for ScreenSink {
     }
 }
 
-fn weight(event: &Event) -> usize {
+/// How much of the room for events one takes.
+pub(crate) fn weight(event: &Event) -> usize {
     match event {
         Event::Lines(batch) => batch.wire_len() + EVENT_WEIGHT * batch.len(),
         Event::Message(text) => text.len() + EVENT_WEIGHT,
@@ -180,270 +139,92 @@ fn weight(event: &Event) -> usize {
     }
 }
 
-/// The screen's thread.
-fn run(
-    options: ScreenOptions,
-    events: mpsc::UnboundedReceiver<Event>,
-    inputs: mpsc::Sender<Dated>,
-    pending: &watch::Sender<usize>,
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build();
-    let result = runtime.and_then(|runtime| {
-        runtime.block_on(async {
-            let keys = read_keys()?;
-            Display::new(options, pending)?
-                .run(events, inputs, keys)
-                .await
-        })
-    });
-    if let Err(error) = result {
-        tracing::debug!(%error, "the terminal failed");
-    }
-    Screen::restore();
+/// The other ends of the two halves.
+pub(crate) struct Backend {
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) inputs: mpsc::Sender<Dated>,
+    pub(crate) pending: watch::Sender<usize>,
 }
 
-/// What is typed, as one read after another brings it.
-struct Keys {
-    bytes: mpsc::Receiver<Vec<u8>>,
-    /// The thread that reads ends when this is dropped.
-    _stop: io::PipeWriter,
+fn halves() -> (ScreenSource, ScreenSink, Backend) {
+    let (event_sender, events) = mpsc::unbounded_channel();
+    let (inputs, input_receiver) = mpsc::channel(1);
+    let (pending, room) = watch::channel(0);
+    let open = Arc::new(Open::default());
+    let source = ScreenSource {
+        inputs: input_receiver,
+        open: open.clone(),
+    };
+    let sink = ScreenSink {
+        events: event_sender,
+        pending: pending.clone(),
+        room,
+        open,
+    };
+    let backend = Backend {
+        events,
+        inputs,
+        pending,
+    };
+    (source, sink, backend)
 }
 
-fn read_keys() -> io::Result<Keys> {
-    let (stopped, stop) = io::pipe()?;
-    let (sender, bytes) = mpsc::channel(4);
-    thread::Builder::new()
-        .name("terminal input".to_owned())
-        .spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = terminal::read_keys(&mut buffer, &stopped) {
-                if sender.blocking_send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        })?;
-    Ok(Keys { bytes, _stop: stop })
-}
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
 
-/// Everything behind the screen.
-struct Display<'a> {
-    view: View,
-    painter: Painter,
-    keyboard: Keyboard,
-    writer: Writer,
-    resized: Signal,
-    woken: Signal,
-    pending: &'a watch::Sender<usize>,
-    /// Up to which line of the transcript there are events of this weight to be drawn.
-    owed: VecDeque<(u64, usize)>,
-    /// Lines of the transcript that have reached the terminal.
-    drawn: u64,
-    next_frame: Instant,
-    resize_at: Option<Instant>,
-    resumed: Option<Instant>,
-    calls: u64,
-}
+    use chat_core::conversation::{Command, Ended, Ending, Side};
+    use chat_core::wire::Batch;
 
-impl<'a> Display<'a> {
-    fn new(options: ScreenOptions, pending: &'a watch::Sender<usize>) -> io::Result<Self> {
-        Ok(Self {
-            view: View::new(options, Moment::now()),
-            painter: Painter::new(terminal::size()),
-            keyboard: Keyboard::default(),
-            writer: Writer::start()?,
-            resized: signal(SignalKind::window_change())?,
-            woken: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
-            pending,
-            owed: VecDeque::new(),
-            drawn: 0,
-            next_frame: Instant::now(),
-            resize_at: None,
-            resumed: None,
-            calls: 0,
-        })
+    use super::*;
+
+    fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// Shows and listens until there will be no more events, or the terminal is gone.
-    async fn run(
-        mut self,
-        mut events: mpsc::UnboundedReceiver<Event>,
-        inputs: mpsc::Sender<Dated>,
-        mut keys: Keys,
-    ) -> io::Result<()> {
-        loop {
-            let frame_due = self.has_frame() && !self.writer.is_busy() && self.resize_at.is_none();
-            let timeout = [self.keyboard.timeout(), self.view.timeout()];
-            let timeout = timeout.into_iter().flatten().min().map(Instant::from_std);
-            tokio::select! {
-                biased;
-                written = self.writer.written(), if self.writer.is_busy() => {
-                    written?;
-                    self.drawn = self.view.transcript().counts().1;
-                    self.release();
-                }
-                () = sleep_until(self.next_frame), if frame_due => self.paint(),
-                _ = self.resized.recv() => self.resize_at = Some(Instant::now() + RESIZE),
-                () = at(self.resize_at) => self.resize(),
-                _ = self.woken.recv() => self.wake()?,
-                bytes = keys.bytes.recv() => match bytes {
-                    Some(bytes) => self.keys(&bytes).await?,
-                    None => return Err(io::ErrorKind::UnexpectedEof.into()),
-                },
-                () = at(timeout) => self.handle_timeout(),
-                permit = inputs.reserve(), if self.view.has_input() && !inputs.is_closed() => {
-                    if let (Ok(permit), Some(input)) = (permit, self.view.next_input()) {
-                        permit.send((self.calls, input));
-                    }
-                }
-                event = events.recv(), if self.view.transcript().waiting() < MAX_LINES => {
-                    match event {
-                        Some(event) => self.event(event),
-                        None => return self.finish().await,
-                    }
-                }
-            }
+    #[test]
+    fn there_is_room_while_little_is_pending() {
+        let (_source, mut sink, backend) = halves();
+        for _ in 0..2_047 {
+            sink.show(Event::Message(String::new()));
         }
+        assert!(matches!(poll_once(sink.flushed()), Poll::Ready(Ok(()))));
+        sink.show(Event::Lines(Batch::from("one\ntwo")));
+        assert!(poll_once(sink.flushed()).is_pending());
+        backend
+            .pending
+            .send_modify(|pending| *pending -= 2 * EVENT_WEIGHT);
+        assert!(matches!(poll_once(sink.flushed()), Poll::Ready(Ok(()))));
     }
 
-    fn has_frame(&mut self) -> bool {
-        self.view.has_changed() || self.view.transcript().waiting() > 0
+    #[test]
+    fn a_terminal_that_is_gone_is_told() {
+        let (mut source, mut sink, backend) = halves();
+        drop(backend);
+        sink.show(Event::Typing(true));
+        let Poll::Ready(Err(error)) = poll_once(sink.flushed()) else {
+            panic!("nobody looks");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert!(matches!(poll_once(source.next()), Poll::Ready(Err(_))));
     }
 
-    fn paint(&mut self) {
-        let lines = self.view.transcript().take(FRAME_BYTES);
-        let live = self.view.live(self.painter.size());
-        let bell = self.view.take_bell();
-        self.writer.write(self.painter.frame(&lines, &live, bell));
-        self.next_frame = Instant::now() + FRAME;
-    }
-
-    fn event(&mut self, event: Event) {
-        if matches!(event, Event::Ended(_)) {
-            self.calls += 1;
-        }
-        let weight = weight(&event);
-        self.view.event(event, Moment::now());
-        self.owed
-            .push_back((self.view.transcript().counts().0, weight));
-        self.release();
-    }
-
-    /// Makes room for what may be shown next.
-    fn release(&mut self) {
-        let mut released = 0;
-        while let Some((line, weight)) = self.owed.front()
-            && *line <= self.drawn
-        {
-            released += weight;
-            self.owed.pop_front();
-        }
-        if released > 0 {
-            self.pending.send_modify(|pending| *pending -= released);
-        }
-    }
-
-    async fn keys(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut strokes = Vec::new();
-        let now = Moment::now();
-        self.keyboard.feed(bytes, now.at, &mut strokes);
-        self.view.paste_stalled(self.keyboard.is_stalled());
-        self.strokes(&strokes, now).await
-    }
-
-    async fn strokes(&mut self, strokes: &[Stroke], now: Moment) -> io::Result<()> {
-        match self.view.strokes(strokes, now) {
-            Some(Urge::Suspend) => self.suspend().await,
-            Some(Urge::Redraw) => {
-                self.painter.clear();
-                self.resize();
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn handle_timeout(&mut self) {
-        let now = Moment::now();
-        let mut strokes = Vec::new();
-        self.keyboard.handle_timeout(now.at, &mut strokes);
-        self.view.paste_stalled(self.keyboard.is_stalled());
-        // Only the Escape key comes late, and it asks nothing of the terminal.
-        self.view.strokes(&strokes, now);
-        self.view.handle_timeout(now);
-    }
-
-    fn resize(&mut self) {
-        self.resize_at = None;
-        self.painter.resize(terminal::size());
-        self.view.touch();
-    }
-
-    /// Ctrl-Z.
-    async fn suspend(&mut self) -> io::Result<()> {
-        if !self.clear().await? {
-            return Ok(());
-        }
-        terminal::suspend()?;
-        self.resumed = Some(Instant::now());
-        self.resize();
-        Ok(())
-    }
-
-    /// The process goes on after somebody else has stopped it.
-    fn wake(&mut self) -> io::Result<()> {
-        let now = Instant::now();
-        if self.resumed.is_none_or(|resumed| now - resumed > AWAKE) {
-            terminal::resume()?;
-            self.painter.forget();
-            self.resize();
-        }
-        self.resumed = Some(now);
-        Ok(())
-    }
-
-    /// Clears the live region away. Answers whether the terminal took it in time.
-    async fn clear(&mut self) -> io::Result<bool> {
-        if !self.settle().await? {
-            return Ok(false);
-        }
-        let lines = self.view.transcript().take(usize::MAX);
-        self.writer
-            .write(self.painter.frame(&lines, &Live::default(), false));
-        self.settle().await
-    }
-
-    /// Waits until the last frame is written, if the terminal takes output.
-    async fn settle(&mut self) -> io::Result<bool> {
-        if !self.writer.is_busy() {
-            return Ok(true);
-        }
-        match timeout(STALLED, self.writer.written()).await {
-            Ok(written) => {
-                written?;
-                self.drawn = self.view.transcript().counts().1;
-                self.release();
-                Ok(true)
-            }
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// Draws what is left, and gives the terminal back.
-    async fn finish(mut self) -> io::Result<()> {
-        if self.clear().await? {
-            terminal::give_back(terminal::END);
-        }
-        Ok(())
-    }
-}
-
-/// Waits for a moment, or for ever.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
+    #[test]
+    fn what_was_said_in_one_call_is_not_heard_in_the_next() {
+        let (mut source, mut sink, backend) = halves();
+        let send = |input| backend.inputs.try_send((0, input)).expect("there is room");
+        send(Input::Say("secret".into()));
+        sink.show(Event::Ended(Arc::new(Ended {
+            ending: Ending::HungUp(Side::There),
+            undelivered: Vec::new(),
+        })));
+        assert!(poll_once(source.next()).is_pending());
+        send(Input::Command(Command::Quit));
+        let Poll::Ready(Ok(input)) = poll_once(source.next()) else {
+            panic!("a command is for the program");
+        };
+        assert_eq!(input, Input::Command(Command::Quit));
     }
 }

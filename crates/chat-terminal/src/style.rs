@@ -1,5 +1,6 @@
 //! How text stands out: by colour where the person wants colours, by weight anyway.
 
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::sanitize;
@@ -66,15 +67,21 @@ impl Palette {
 pub struct Row {
     /// The text with its escape sequences.
     pub text: String,
-    /// How many columns it takes.
-    pub width: usize,
+    /// The width of each grapheme cluster in it.
+    pub widths: Vec<usize>,
 }
 
 impl Row {
+    /// How many columns it takes.
+    pub fn width(&self) -> usize {
+        self.widths.iter().sum()
+    }
+
     /// Appends as much of a harmless text as fits into `columns` in all.
     pub fn push(&mut self, palette: Palette, style: Style, text: &str, columns: usize) {
-        let text = sanitize::cut(text, columns.saturating_sub(self.width));
+        let text = sanitize::cut(text, columns.saturating_sub(self.width()));
         palette.paint(style, &text, &mut self.text);
-        self.width += text.width();
+        self.widths
+            .extend(text.graphemes(true).map(UnicodeWidthStr::width));
     }
 }

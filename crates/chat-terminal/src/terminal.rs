@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, retry_on_intr, write};
-use rustix::process::{Signal, kill_current_process_group};
+use rustix::process::{self, kill_current_process_group};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::painter::Size;
 
@@ -87,7 +88,7 @@ pub(crate) fn suspend() -> io::Result<()> {
     };
     let _ = write(stdout(), END.as_bytes());
     leave(&before);
-    kill_current_process_group(Signal::TSTP)?;
+    kill_current_process_group(process::Signal::TSTP)?;
     enter(&before)
 }
 
@@ -97,6 +98,39 @@ pub(crate) fn resume() -> io::Result<()> {
         Some(before) => enter(before),
         None => Ok(()),
     }
+}
+
+/// What the system tells about the terminal.
+pub(crate) struct Signals {
+    resized: Signal,
+    woken: Signal,
+}
+
+impl Signals {
+    /// Listens from now on. Needs a runtime.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            resized: signal(SignalKind::window_change())?,
+            woken: signal(SignalKind::from_raw(process::Signal::CONT.as_raw()))?,
+        })
+    }
+
+    /// The terminal is being resized, or the process goes on after it was stopped. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Change {
+        tokio::select! {
+            _ = self.resized.recv() => Change::Resized,
+            _ = self.woken.recv() => Change::Woken,
+        }
+    }
+}
+
+/// What has happened to the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It has another size, maybe not for long.
+    Resized,
+    /// A shell may have used it.
+    Woken,
 }
 
 /// How large the terminal is.

@@ -656,7 +656,7 @@ impl View {
         let mut row = Row::default();
         let prompt = words::searching(&sanitize::line(text));
         row.push(self.palette, Style::Faint, &prompt, columns);
-        let column = row.width;
+        let column = row.width();
         let found = found.unwrap_or(words::NOT_FOUND);
         row.push(self.palette, Style::Plain, &sanitize::line(found), columns);
         draft::Draft {
