@@ -218,6 +218,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     fn take_flushed(&mut self, flushed: io::Result<()>) -> io::Result<()> {
         let now = Instant::now().into_std();
         self.showing = false;
+        self.heard = Instant::now();
         match flushed {
             Ok(()) => self.protocol.shown(now),
             // As with any pipe, a reader that leaves ends the call without a complaint.
@@ -258,7 +259,12 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             .min()
     }
 
+    /// When the peer was silent for too long. While the person's side is not done with what
+    /// came, nobody listens, and the peer's silence means nothing.
     fn idle_at(&self) -> Option<Instant> {
+        if self.showing {
+            return None;
+        }
         let limit = self.manners.idle_timeout.filter(|_| !self.idle)?;
         self.heard.checked_add(limit)
     }
