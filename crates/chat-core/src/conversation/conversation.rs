@@ -12,6 +12,9 @@ use super::{
     Command, Ended, Ending, Event, Input, Link, Loss, Protocol, ProtocolError, Side, Sink, Source,
 };
 
+/// How long a person who hangs up waits for a screen or pipe that takes nothing more.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
 /// How this side behaves in a call.
 #[derive(Clone, Debug, Default)]
 pub struct Manners {
@@ -55,6 +58,8 @@ pub struct Conversation<'p, In, Out> {
     heard: Instant,
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
+    /// This side hangs up and has no time to wait.
+    hasty: bool,
 }
 
 impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
@@ -76,6 +81,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             unseen: false,
             heard: Instant::now(),
             idle: false,
+            hasty: false,
         }
     }
 
@@ -86,6 +92,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
 
     /// Ends the call politely; drive on until it has ended.
     pub fn hang_up(&mut self) {
+        self.hasty = true;
         self.protocol.hang_up(false, Instant::now().into_std());
     }
 
@@ -126,7 +133,8 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         }
     }
 
-    /// Tells the person how the call ended, and waits until everything is handed over.
+    /// Tells the person how the call ended, and waits until everything is handed over; not for
+    /// long, if it was the person who hung up.
     pub async fn conclude(mut self, ending: Ending) -> Arc<Ended> {
         let undelivered = self.protocol.undelivered();
         let ended = Arc::new(Ended {
@@ -135,10 +143,14 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         });
         self.show(Event::Ended(Arc::clone(&ended)));
         self.show_events();
-        if self.showing
-            && let Err(error) = self.sink.flushed().await
-        {
-            tracing::debug!(%error, "the end of the call was not shown");
+        if self.showing {
+            let limit = self.hasty.then(|| Instant::now() + LAST_LOOK);
+            tokio::select! {
+                flushed = self.sink.flushed() => if let Err(error) = flushed {
+                    tracing::debug!(%error, "the end of the call was not shown");
+                },
+                () = at(limit) => tracing::debug!("the end of the call was not looked at"),
+            }
         }
         ended
     }
@@ -201,7 +213,10 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                     self.show(Event::Unsaid(text, unsayable));
                 }
             }
-            Input::HangUp => self.protocol.hang_up(self.manners.patient, now),
+            Input::HangUp => {
+                self.hasty = !self.manners.patient;
+                self.protocol.hang_up(self.manners.patient, now);
+            }
             Input::End => {
                 self.source_open = false;
                 if self.manners.send_only {
