@@ -90,6 +90,9 @@ where
             }
         }
     };
-    let (ended, ()) = tokio::join!(call.conclude(ending), link.end());
-    Ok(interrupted.unwrap_or_else(|| exit::code(&ended)))
+    let concluded = async { tokio::join!(call.conclude(ending), link.end()).0 };
+    tokio::select! {
+        ended = concluded => Ok(interrupted.unwrap_or_else(|| exit::code(&ended))),
+        code = shutdown.as_mut(), if interrupted.is_none() => Ok(code),
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::conversation::{
-    Command, Conversation, Ended, Event, Input, Manners, Plain, Sink, Source, Step,
+    Command, Conversation, Event, Input, Manners, Plain, Sink, Source, Step,
 };
 use chat_core::wire::Framing;
 use chat_terminal::{exit, words};
@@ -122,12 +122,9 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
             let Some(caller) = self.wait(shutdown.as_mut()).await? else {
                 return Ok(self.quitting.unwrap_or(exit::OK));
             };
-            let ended = self.call(caller, shutdown.as_mut()).await;
-            if let Some(code) = self.quitting {
-                return Ok(code);
-            }
-            if self.config.once {
-                return Ok(exit::code(&ended));
+            let code = self.call(caller, shutdown.as_mut()).await;
+            if self.quitting.is_some() || self.config.once {
+                return Ok(self.quitting.unwrap_or(code));
             }
         }
     }
@@ -161,8 +158,8 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         self.sink.show(Event::Notice(text));
     }
 
-    /// Holds one call to its end.
-    async fn call<F>(&mut self, caller: Caller, mut shutdown: Pin<&mut F>) -> Arc<Ended>
+    /// Holds one call to its end. Answers the exit code that would go with it.
+    async fn call<F>(&mut self, caller: Caller, mut shutdown: Pin<&mut F>) -> u8
     where
         F: Future<Output = u8>,
     {
@@ -201,7 +198,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                     }
                 }
         };
-        let (ended, ()) = tokio::join!(call.conclude(ending), link.end());
-        ended
+        let concluded = async { tokio::join!(call.conclude(ending), link.end()).0 };
+        tokio::select! {
+            ended = concluded => exit::code(&ended),
+            code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
+        }
     }
 }
