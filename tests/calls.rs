@@ -13,17 +13,10 @@ use chat_core::conversation::{
 };
 use chat_core::wire::{Batch, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
-use common::{Network, Person, Program, Wire, call, client, client_with, hold, server, soon};
+use common::{Network, Person, Wire, call, client, client_with, hold, server, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, advance, interval, timeout};
-
-/// The other side hung up, or this one.
-async fn hang_up(program: &mut Program) -> Side {
-    let ended = program.person.call_ends().await;
-    let by = ended.hung_up_by();
-    by.unwrap_or_else(|| panic!("a side hung up, not {ended:?}"))
-}
 
 fn finished(event: &Event) -> Option<()> {
     matches!(event, Event::PeerFinished).then_some(())
@@ -71,8 +64,8 @@ async fn the_caller_hangs_up() {
     client.person.says("good-bye");
     client.person.hangs_up();
     server.person.hears("good-bye").await;
-    assert_eq!(hang_up(&mut server).await, Side::There);
-    assert_eq!(hang_up(&mut client).await, Side::Here);
+    server.person.call_is_over(Side::There).await;
+    client.person.call_is_over(Side::Here).await;
     assert_eq!(client.exit_code().await, 0);
 }
 
@@ -82,8 +75,8 @@ async fn the_called_hangs_up() {
     server.person.says("good-bye");
     server.person.hangs_up();
     client.person.hears("good-bye").await;
-    assert_eq!(hang_up(&mut server).await, Side::Here);
-    assert_eq!(hang_up(&mut client).await, Side::There);
+    server.person.call_is_over(Side::Here).await;
+    client.person.call_is_over(Side::There).await;
     assert_eq!(client.exit_code().await, 0);
 }
 
@@ -92,8 +85,8 @@ async fn both_hang_up_at_once() {
     let (mut server, mut client) = call().await;
     server.person.hangs_up();
     client.person.hangs_up();
-    hang_up(&mut server).await;
-    hang_up(&mut client).await;
+    assert!(server.person.call_ends().await.hung_up_by().is_some());
+    assert!(client.person.call_ends().await.hung_up_by().is_some());
     assert_eq!(client.exit_code().await, 0);
 }
 
@@ -107,7 +100,7 @@ async fn a_call_follows_a_call() {
         server.person.says("bye");
         client.person.hears("bye").await;
         client.person.hangs_up();
-        assert_eq!(hang_up(&mut server).await, Side::There);
+        server.person.call_is_over(Side::There).await;
     }
 }
 
@@ -133,7 +126,7 @@ async fn callers_wait_in_order() {
         // Who waited has heard nothing until now.
         caller.receives(format!("hello {name}\n")).await;
         caller.sends("88\n").await;
-        assert_eq!(hang_up(&mut server).await, Side::There);
+        server.person.call_is_over(Side::There).await;
     }
 }
 
@@ -149,7 +142,7 @@ async fn next_takes_the_next_caller() {
     server.person.commands(Command::Next);
     ann.receives_at_last("88").await;
     drop(ann);
-    assert_eq!(hang_up(&mut server).await, Side::Here);
+    server.person.call_is_over(Side::Here).await;
     server.person.hears("bob").await;
     server.person.says("your turn");
     bob.receives("your turn\n").await;
@@ -241,7 +234,7 @@ async fn a_caller_that_closes_has_no_more_to_say() {
     server.person.hears("ann").await;
     server.person.sees(finished).await;
     server.person.hangs_up();
-    assert_eq!(hang_up(&mut server).await, Side::Here);
+    server.person.call_is_over(Side::Here).await;
 }
 
 #[tokio::test]
@@ -291,7 +284,7 @@ async fn send_only_hangs_up_when_all_has_arrived() {
     for line in &text {
         server.person.hears(line).await;
     }
-    assert_eq!(hang_up(&mut server).await, Side::There);
+    server.person.call_is_over(Side::There).await;
     assert_eq!(client.exit_code().await, 0);
 }
 
@@ -302,7 +295,7 @@ async fn a_server_for_one_call_ends_with_it() {
     let mut server = common::server_with(config).await;
     let mut ann = Wire::to(server.address).await;
     ann.sends("88").await;
-    assert_eq!(hang_up(&mut server).await, Side::There);
+    server.person.call_is_over(Side::There).await;
     drop(ann);
     assert_eq!(server.exit_code().await, 0);
 }
@@ -316,7 +309,7 @@ async fn signals_hang_up_politely() {
     server.interrupt(130);
     ann.receives_at_last("88").await;
     drop(ann);
-    assert_eq!(hang_up(&mut server).await, Side::Here);
+    server.person.call_is_over(Side::Here).await;
     assert_eq!(server.exit_code().await, 130);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -335,6 +328,32 @@ async fn a_signal_ends_a_server_that_waits() {
     let mut server = server().await;
     server.interrupt(143);
     assert_eq!(server.exit_code().await, 143);
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_call_that_is_over_but_not_yet_shown() {
+    let mut server = server().await;
+    let mut ann = Wire::to(server.address).await;
+    ann.sends("hello\n").await;
+    server.person.hears("hello").await;
+    server.person.looks_away();
+    ann.sends("bye\n88\n").await;
+    server.person.hears("bye").await;
+    server.person.call_is_over(Side::There).await;
+    server.interrupt(143);
+    assert_eq!(server.exit_code().await, 143);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let mut client = client(listener.local_addr().expect("it is bound"));
+    let mut wire = Wire::from(&listener).await;
+    wire.sends("hello\n").await;
+    client.person.hears("hello").await;
+    client.person.looks_away();
+    wire.sends("bye\n88\n").await;
+    client.person.hears("bye").await;
+    client.person.call_is_over(Side::There).await;
+    client.interrupt(130);
+    assert_eq!(client.exit_code().await, 130);
 }
 
 #[tokio::test]
@@ -372,7 +391,7 @@ async fn a_raw_peer_gets_what_it_gives() {
     }
     server.person.hangs_up();
     ann.receives_at_last("88").await;
-    assert_eq!(hang_up(&mut server).await, Side::Here);
+    server.person.call_is_over(Side::Here).await;
 }
 
 #[tokio::test]
@@ -382,7 +401,7 @@ async fn a_raw_peer_hangs_up() {
     ann.sends("hi").await;
     server.person.hears("hi").await;
     ann.sends("88").await;
-    assert_eq!(hang_up(&mut server).await, Side::There);
+    server.person.call_is_over(Side::There).await;
     ann.receives_at_last("").await;
 }
 
@@ -399,7 +418,7 @@ async fn a_client_follows_a_raw_server() {
     client.person.says("second");
     wire.receives("second").await;
     wire.sends("88").await;
-    assert_eq!(hang_up(&mut client).await, Side::There);
+    client.person.call_is_over(Side::There).await;
 }
 
 #[tokio::test]
@@ -414,7 +433,7 @@ async fn a_line_peer_gets_lines() {
     ann.sends("half a li").await;
     ann.sends("ne\r\n88\r\n").await;
     server.person.hears("half a line").await;
-    assert_eq!(hang_up(&mut server).await, Side::There);
+    server.person.call_is_over(Side::There).await;
 }
 
 #[tokio::test]
@@ -442,7 +461,7 @@ async fn nothing_is_heard_after_a_hang_up() {
     let mut ann = Wire::to(server.address).await;
     ann.sends("one\n88\nthree\n").await;
     server.person.hears("one").await;
-    assert_eq!(hang_up(&mut server).await, Side::There);
+    server.person.call_is_over(Side::There).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -525,7 +544,7 @@ async fn who_looks_away_does_not_find_the_peer_idle() {
     person.looks_back();
     person.hears("two").await;
     peer.sends("88\n").await;
-    assert_eq!(person.call_ends().await.hung_up_by(), Some(Side::There));
+    person.call_is_over(Side::There).await;
 }
 
 #[tokio::test(start_paused = true)]

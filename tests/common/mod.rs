@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chat_client::{Target, TcpDialer};
 use chat_core::conversation::{
-    Command, Conversation, Ended, Event, Input, Link, Manners, Plain, Sink, Source, Step,
+    Command, Conversation, Ended, Event, Input, Link, Manners, Plain, Side, Sink, Source, Step,
 };
 use chat_core::wire::{Framing, LineCodec};
 use chat_server::Listen;
@@ -343,6 +343,12 @@ impl Person {
             .await;
         assert!(self.lines.is_empty(), "heard {:?} besides", self.lines);
         ended
+    }
+
+    /// The call ends because `side` hangs up.
+    pub async fn call_is_over(&mut self, side: Side) {
+        let ended = self.call_ends().await;
+        assert_eq!(ended.hung_up_by(), Some(side), "{:?}", ended.ending);
     }
 }
 
