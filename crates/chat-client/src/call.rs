@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chat_core::conversation::{
-    AnyLink, Command, Contact, Conversation, Ended, Ending, Event, LinkState, Loss, Peer, Plain,
-    Session, SessionConfig, Sink, Source, Step,
+    AnyLink, Command, Contact, Conversation, Ending, Event, LinkState, Loss, Peer, Plain, Session,
+    SessionConfig, Sink, Source, Step,
 };
 use chat_core::wire::ConversationId;
-use chat_terminal::{acquaintance, words};
+use chat_terminal::{acquaintance, exit, words};
 
 use crate::Config;
 use crate::connect::{Connected, Connector, Trust};
@@ -32,7 +32,7 @@ impl<D: Dial + 'static> Call<D> {
         }
     }
 
-    /// Holds the call to its end. Answers the exit code too that `shutdown` brought, if it did.
+    /// Holds the call to its end. Answers the exit code, which may be that of `shutdown`.
     pub(crate) async fn hold<In, Out, F>(
         mut self,
         link: AnyLink,
@@ -40,7 +40,7 @@ impl<D: Dial + 'static> Call<D> {
         source: &mut In,
         sink: &mut Out,
         mut shutdown: Pin<&mut F>,
-    ) -> (Arc<Ended>, Option<u8>)
+    ) -> u8
     where
         In: Source,
         Out: Sink,
@@ -100,8 +100,11 @@ impl<D: Dial + 'static> Call<D> {
                 link.end().await;
             }
         };
-        let (ended, ()) = tokio::join!(call.conclude(ending), closing);
-        (ended, interrupted)
+        let concluded = async { tokio::join!(call.conclude(ending), closing).0 };
+        tokio::select! {
+            ended = concluded => interrupted.unwrap_or_else(|| exit::code(&ended)),
+            code = shutdown, if interrupted.is_none() => code,
+        }
     }
 
     fn begin<'p, In: Source, Out: Sink>(

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::pin::pin;
 
 use chat_core::conversation::{Manners, Sink, Source};
-use chat_terminal::exit;
 
 use call::Call;
 
@@ -50,8 +49,7 @@ where
         code = shutdown.as_mut() => return Ok(code),
     };
     let call = Call::new(connector, config, connected.peer);
-    let (ended, interrupted) = call
+    Ok(call
         .hold(connected.link, connected.contact, source, sink, shutdown)
-        .await;
-    Ok(interrupted.unwrap_or_else(|| exit::code(&ended)))
+        .await)
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::conversation::{
-    Command, Conversation, Ended, Ending, Event, Input, LinkState, Loss, Plain, Session,
-    SessionConfig, Sink, Source, Step, at,
+    Command, Conversation, Ending, Event, Input, LinkState, Loss, Plain, Session, SessionConfig,
+    Sink, Source, Step, at,
 };
 use chat_core::trust::Keyring;
 use chat_terminal::{acquaintance, exit, words};
@@ -48,12 +48,9 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
             let Some(caller) = self.wait(shutdown.as_mut()).await? else {
                 return Ok(self.quitting.unwrap_or(exit::OK));
             };
-            let ended = self.call(caller, shutdown.as_mut()).await;
-            if let Some(code) = self.quitting {
-                return Ok(code);
-            }
-            if self.config.once {
-                return Ok(exit::code(&ended));
+            let code = self.call(caller, shutdown.as_mut()).await;
+            if self.quitting.is_some() || self.config.once {
+                return Ok(self.quitting.unwrap_or(code));
             }
         }
     }
@@ -89,8 +86,8 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         }
     }
 
-    /// Holds one call to its end.
-    async fn call<F>(&mut self, caller: Caller, mut shutdown: Pin<&mut F>) -> Arc<Ended>
+    /// Holds one call to its end. Answers the exit code that goes with it.
+    async fn call<F>(&mut self, caller: Caller, mut shutdown: Pin<&mut F>) -> u8
     where
         F: Future<Output = u8>,
     {
@@ -189,7 +186,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 link.end().await;
             }
         };
-        let (ended, ()) = tokio::join!(call.conclude(ending), closing);
-        ended
+        let concluded = async { tokio::join!(call.conclude(ending), closing).0 };
+        tokio::select! {
+            ended = concluded => exit::code(&ended),
+            code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
+        }
     }
 }

@@ -13,6 +13,9 @@ use super::{
     Sink, Source,
 };
 
+/// How long a person who hangs up waits for a screen or pipe that takes nothing more.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
 /// How this side behaves in a call.
 #[derive(Clone, Debug, Default)]
 pub struct Manners {
@@ -52,12 +55,16 @@ pub struct Conversation<'p, In, Out> {
     events: Vec<Event>,
     /// The sink has something to hand over.
     showing: bool,
+    /// And it is something that the peer said.
+    showing_text: bool,
     /// Nobody looks at the sink any more.
     unseen: bool,
     /// When the peer last said something.
     spoken: Instant,
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
+    /// This side hangs up and has no time to wait.
+    hasty: bool,
 }
 
 impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
@@ -76,9 +83,11 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             source_open: true,
             events: Vec::new(),
             showing: false,
+            showing_text: false,
             unseen: false,
             spoken: Instant::now(),
             idle: false,
+            hasty: false,
         }
     }
 
@@ -92,6 +101,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
 
     /// Ends the call politely; drive on until it has ended.
     pub fn hang_up(&mut self) {
+        self.hasty = true;
         self.protocol.hang_up(false, Instant::now().into_std());
     }
 
@@ -174,7 +184,8 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         }
     }
 
-    /// Tells the person how the call ended, and waits until everything is handed over.
+    /// Tells the person how the call ended, and waits until everything is handed over; not for
+    /// long, if it was the person who hung up.
     pub async fn conclude(mut self, ending: Ending) -> Arc<Ended> {
         let undelivered = self.protocol.undelivered();
         let ended = Arc::new(Ended {
@@ -183,10 +194,14 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         });
         while self.show_events().is_some() {}
         self.show(Event::Ended(Arc::clone(&ended)));
-        if self.showing
-            && let Err(error) = self.sink.flushed().await
-        {
-            tracing::debug!(%error, "the end of the call was not shown");
+        if self.showing {
+            let limit = self.hasty.then(|| Instant::now() + LAST_LOOK);
+            tokio::select! {
+                flushed = self.sink.flushed() => if let Err(error) = flushed {
+                    tracing::debug!(%error, "the end of the call was not shown");
+                },
+                () = at(limit) => tracing::debug!("the end of the call was not looked at"),
+            }
         }
         ended
     }
@@ -219,7 +234,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                     return Some(Step::Met(peer));
                 }
                 Event::Lines(_) | Event::Message(_) => {
-                    self.spoken = Instant::now();
+                    self.showing_text = true;
                     self.show(event);
                 }
                 _ => self.show(event),
@@ -260,7 +275,10 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                     self.show(Event::Unsaid(text, unsayable));
                 }
             }
-            Input::HangUp => self.protocol.hang_up(self.manners.patient, now),
+            Input::HangUp => {
+                self.hasty = !self.manners.patient;
+                self.protocol.hang_up(self.manners.patient, now);
+            }
             Input::End => {
                 self.source_open = false;
                 if self.manners.send_only {
@@ -277,6 +295,9 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     fn take_flushed(&mut self, flushed: io::Result<()>) -> io::Result<()> {
         let now = Instant::now().into_std();
         self.showing = false;
+        if std::mem::take(&mut self.showing_text) {
+            self.spoken = Instant::now();
+        }
         match flushed {
             Ok(()) => self.protocol.shown(now),
             // As with any pipe, a reader that leaves ends the call without a complaint.
@@ -309,7 +330,12 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             .min()
     }
 
+    /// When the peer was silent for too long. While the person's side is not done with what
+    /// came, nobody listens, and the peer's silence means nothing.
     fn idle_at(&self) -> Option<Instant> {
+        if self.showing_text {
+            return None;
+        }
         let limit = self.manners.idle_timeout.filter(|_| !self.idle)?;
         self.spoken.checked_add(limit)
     }

@@ -133,6 +133,8 @@ impl Protocol for Plain {
         _now: Instant,
     ) -> Result<(), ProtocolError> {
         match frame {
+            // Who hung up has nothing more to say.
+            _ if self.good_bye == GoodBye::Heard => {}
             Frame::Text(lines) => events.push(Event::Lines(lines)),
             Frame::HangUp => self.good_bye = GoodBye::Heard,
             Frame::Control(_) => return Err(ProtocolError::Absurd("a control line in plain text")),

@@ -27,14 +27,16 @@ pub struct Batch {
 impl Batch {
     /// One message for each line of `text`; an empty text is one empty message.
     ///
-    /// A line longer than `limit` bytes becomes several, cut between characters.
+    /// A line longer than `limit` bytes becomes several, cut between characters; each piece
+    /// holds at least one character.
     pub fn from_lines(text: &str, limit: usize) -> Self {
         let mut bytes = Vec::with_capacity(text.len() + 1);
         let mut lines = 0;
         for line in text.split('\n') {
             let mut rest = line.strip_suffix('\r').unwrap_or(line);
             loop {
-                let (piece, tail) = rest.split_at(rest.floor_char_boundary(limit));
+                let one = rest.ceil_char_boundary(1);
+                let (piece, tail) = rest.split_at(rest.floor_char_boundary(limit).max(one));
                 bytes.extend_from_slice(piece.as_bytes());
                 bytes.push(b'\n');
                 lines += 1;
