@@ -136,21 +136,32 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
     {
         let room = Arc::clone(&self.room);
         let mut next = pin!(room.next());
+        let mut shown = false;
         loop {
             tokio::select! {
                 caller = &mut next => return Ok(Some(caller)),
-                input = self.source.next(), if self.config.interactive => match input? {
-                    Input::Command(Command::Quit) | Input::End => return Ok(None),
-                    Input::Command(Command::Next) => self.notice(words::NOBODY_WAITS.into()),
-                    Input::Typing(_) => {}
-                    _ => self.notice(words::NOBODY_THERE.into()),
+                input = self.source.next(), if self.config.interactive => {
+                    shown = false;
+                    match input? {
+                        Input::Command(Command::Quit) | Input::End => return Ok(None),
+                        Input::Command(Command::Next) => self.notice(words::NOBODY_WAITS.into()),
+                        Input::Typing(_) => {}
+                        _ => self.notice(words::NOBODY_THERE.into()),
+                    }
+                }
+                flushed = self.sink.flushed(), if !shown => match flushed {
+                    // Nobody reads what the next caller says.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+                    flushed => {
+                        flushed?;
+                        shown = true;
+                    }
                 },
                 code = shutdown.as_mut() => {
                     self.quitting = Some(code);
                     return Ok(None);
                 }
             }
-            self.sink.flushed().await?;
         }
     }
 
