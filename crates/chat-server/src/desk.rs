@@ -62,6 +62,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
     {
         let room = Arc::clone(&self.room);
         let mut next = pin!(room.next());
+        let mut shown = false;
         loop {
             let notice = tokio::select! {
                 caller = &mut next => return Ok(Some(caller)),
@@ -71,6 +72,15 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                     Input::Command(Command::Peers) => acquaintance::list(&self.keyring),
                     Input::Typing(_) => continue,
                     _ => words::NOBODY_THERE.into(),
+                },
+                flushed = self.sink.flushed(), if !shown => match flushed {
+                    // Nobody reads what the next caller says.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+                    flushed => {
+                        flushed?;
+                        shown = true;
+                        continue;
+                    }
                 },
                 Some(news) = self.news.recv() => match news {
                     News::Refused(reason) => words::refused(&reason),
@@ -82,7 +92,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 }
             };
             self.sink.show(Event::Notice(notice));
-            self.sink.flushed().await?;
+            shown = false;
         }
     }
 

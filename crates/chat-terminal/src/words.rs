@@ -340,8 +340,8 @@ fn ending(ended: &Ended) -> String {
     let mut text = match &ended.ending {
         Ending::HungUp(Side::Here) => "You hung up.".to_owned(),
         Ending::HungUp(Side::There) => "The other side hung up.".into(),
-        Ending::InputOver => "Call over: neither side has more to say.".into(),
-        Ending::Idle(limit) => format!("You hung up: nothing was said for {}.", seconds(*limit)),
+        Ending::InputOver => "Call over: both sides have no more to say.".into(),
+        Ending::Idle(limit) => format!("You hung up: nothing heard for {}.", seconds(*limit)),
         Ending::Lost(Loss::Silent(silence)) => {
             format!("Connection lost: nothing heard for {}.", seconds(*silence))
         }
