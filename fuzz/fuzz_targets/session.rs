@@ -1,0 +1,77 @@
+//! A peer that sends anything at all: the session never panics, never claims a delivery of
+//! what was not said, and sends no more than it was given to say.
+
+#![no_main]
+
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use chat_core::conversation::{Config, Event, Loss, Peer, Protocol, Security, Session};
+use chat_core::trust::safety_number::Binding;
+use chat_core::wire::{Hex, LineCodec, Outgoing};
+use libfuzzer_sys::fuzz_target;
+use tokio_util::codec::Decoder;
+
+fn binding() -> Binding {
+    Binding {
+        exporter: [1; 32],
+        own_key: [2; 32],
+        peer_key: [3; 32],
+    }
+}
+
+fuzz_target!(|wire: &[u8]| {
+    let mut now = Instant::now();
+    let mut session = Session::new(Config {
+        name: "ann".into(),
+        peer: Peer {
+            name: None,
+            address: String::new(),
+            security: Security::NoKey,
+        },
+        conversation: Hex([0; 16]),
+    });
+    let mut said = 0;
+    // A NUL cuts the connection.
+    for connection in wire.split(|byte| *byte == 0) {
+        session.dialed(Some(binding()), now);
+        let mut codec = LineCodec::chat1();
+        let mut incoming = BytesMut::new();
+        for line in connection.split_inclusive(|byte| *byte == b'\n') {
+            incoming.extend_from_slice(line);
+            let mut events = Vec::new();
+            loop {
+                let Ok(frame) = codec.decode(&mut incoming) else {
+                    return;
+                };
+                let Some(frame) = frame else { break };
+                if session.receive(frame, &mut events, now).is_err() {
+                    return;
+                }
+            }
+            for event in events {
+                if let Event::Delivered(count) = event {
+                    assert!(count <= said);
+                }
+            }
+            session.shown(now);
+            if session.say("88").is_ok() {
+                said += 1;
+            }
+            now += Duration::from_millis(line.len() as u64);
+            if session.timeout().is_some_and(|at| at <= now) {
+                session.handle_timeout(&mut Vec::new(), now);
+            }
+            let mut out = Outgoing::default();
+            session.transmit(false, &mut out, now);
+            assert!(out.remaining() < 1024 + said as usize * 32);
+            session.transmitted(now);
+            if session.ending(true).is_some() {
+                return;
+            }
+        }
+        if session.disconnected(Loss::Cut, now).is_some() {
+            return;
+        }
+    }
+});
