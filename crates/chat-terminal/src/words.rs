@@ -87,7 +87,7 @@ pub(crate) fn received_later(count: usize) -> String {
     }
 }
 
-/// Messages that wait above those that are shown.
+/// What a peer is called.
 pub(crate) fn name_or_address(peer: &Peer) -> &str {
     peer.name.as_deref().unwrap_or(&peer.address)
 }
