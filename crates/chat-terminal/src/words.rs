@@ -92,7 +92,7 @@ pub(crate) fn received_later(count: usize) -> String {
     }
 }
 
-/// What to call the peer in few words.
+/// What a peer is called.
 pub(crate) fn name_or_address(peer: &Peer) -> &str {
     peer.name.as_deref().unwrap_or(&peer.address)
 }
