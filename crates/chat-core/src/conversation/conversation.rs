@@ -1,12 +1,12 @@
 //! Drives a call: person, protocol and link, all read at once.
 
-use std::future::pending;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     Command, Ended, Ending, Event, Input, Link, Loss, Protocol, ProtocolError, Side, Sink, Source,
@@ -95,6 +95,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut alarm = pin!(sleep_until(Instant::now()));
         loop {
             if let Err(error) = self.take_frames(link) {
                 return Step::Ended(error.into());
@@ -105,6 +106,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                 return Step::Ended(self.explained(ending));
             }
             let timeout = self.next_timeout(link);
+            set(alarm.as_mut(), timeout);
             tokio::select! {
                 moved = link.moved(!self.showing) => if let Err(error) = moved {
                     return self.take_loss(error, link);
@@ -121,7 +123,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                         return Step::Ended(Ending::Local(error));
                     }
                 }
-                () = at(timeout) => self.take_timeout(),
+                () = alarm.as_mut(), if timeout.is_some() => self.take_timeout(),
             }
         }
     }
@@ -289,10 +291,13 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 }
 
-/// Waits for a moment, or forever.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => pending().await,
+/// Makes sure that the alarm rings by `moment`. It may ring too early, and is then set anew:
+/// moments mostly move away with every message, and setting an alarm costs more than to let it
+/// ring now and then for nothing.
+fn set(alarm: Pin<&mut Sleep>, moment: Option<Instant>) {
+    if let Some(moment) = moment
+        && (alarm.is_elapsed() || moment < alarm.deadline())
+    {
+        alarm.reset(moment);
     }
 }
