@@ -2,11 +2,12 @@
 
 use std::future::pending;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     Command, Contact, Ended, Ending, Event, Input, Link, Loss, Peer, Protocol, ProtocolError, Side,
@@ -133,6 +134,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut alarm = pin!(sleep_until(Instant::now()));
         loop {
             if let Some(link) = link.as_deref_mut()
                 && let Err(error) = self.take_frames(link)
@@ -153,6 +155,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                 return self.take_loss(loss);
             }
             let timeout = self.next_timeout(link.as_deref());
+            set(alarm.as_mut(), timeout);
             tokio::select! {
                 moved = moved(link.as_deref_mut(), !self.showing) => match moved {
                     Ok(true) => self.heard(),
@@ -179,7 +182,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                         return Step::Ended(Ending::Local(error));
                     }
                 }
-                () = at(timeout) => self.take_timeout(),
+                () = alarm.as_mut(), if timeout.is_some() => self.take_timeout(),
             }
         }
     }
@@ -382,5 +385,16 @@ pub async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => pending().await,
+    }
+}
+
+/// Makes sure that the alarm rings by `moment`. It may ring too early, and is then set anew:
+/// moments mostly move away with every message, and setting an alarm costs more than to let it
+/// ring now and then for nothing.
+fn set(alarm: Pin<&mut Sleep>, moment: Option<Instant>) {
+    if let Some(moment) = moment
+        && (alarm.is_elapsed() || moment < alarm.deadline())
+    {
+        alarm.reset(moment);
     }
 }

@@ -319,7 +319,7 @@ fn counted(text: BytesMut) -> Batch {
 /// Makes a batch of `lines` lines, mending what is no UTF-8.
 fn batch(text: BytesMut, lines: usize) -> Batch {
     let text = text.freeze();
-    match std::str::from_utf8(&text) {
+    match simdutf8::basic::from_utf8(&text) {
         Ok(_) => Batch::from_wire(text, lines),
         Err(_) => {
             let mended = String::from_utf8_lossy(&text).into_owned();
