@@ -60,12 +60,12 @@ pub enum ConnectError {
     )]
     NotEncrypted(String),
     /// The handshake failed.
-    #[error("no encrypted connection with {address}: {source}")]
+    #[error("no encrypted connection with {address}: {reason}")]
     Tls {
         /// Who was called.
         address: String,
         /// Why.
-        source: TlsError,
+        reason: TlsError,
     },
     /// Its owner was known by another key.
     #[error(transparent)]
@@ -115,7 +115,7 @@ impl ConnectError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Dial(_) | Self::KnownPeers(_) => exit::FAILED,
-            Self::Tls { source, .. } => match source {
+            Self::Tls { reason, .. } => match reason {
                 TlsError::NoKey | TlsError::Handshake(_) => exit::REFUSED,
                 _ => exit::FAILED,
             },
@@ -147,11 +147,11 @@ impl<D: Dial> Connector<D> {
         };
         let stream = self.dialer.dial().await?;
         let secured = keyring.secure.connect(stream).await;
-        let secured = secured.map_err(|source| match source {
+        let secured = secured.map_err(|reason| match reason {
             TlsError::NotTls => ConnectError::NotEncrypted(self.address.clone()),
-            source => ConnectError::Tls {
+            reason => ConnectError::Tls {
                 address: self.address.clone(),
-                source,
+                reason,
             },
         })?;
         self.check(keyring, only, &secured)?;

@@ -61,20 +61,20 @@ impl std::fmt::Display for Target {
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     /// The name has no address.
-    #[error("cannot find {host}: {source}; check the name, or call an address")]
+    #[error("cannot find {host}: {reason}; check the name, or call an address")]
     Resolve {
         /// The name.
         host: String,
         /// What the resolver said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// No address answered.
-    #[error("cannot reach {target}: {source}; is chat-server running there?")]
+    #[error("cannot reach {target}: {reason}; is chat-server running there?")]
     Connect {
         /// Who was called.
         target: Target,
         /// What the last address answered.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Nobody answered in time.
     #[error("no answer from {target} within {limit:?}; is the address right, and the port open?")]
@@ -89,7 +89,7 @@ pub enum DialError {
 impl DialError {
     /// Whether the machine is there but says that nobody listens.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
+        matches!(self, Self::Connect { reason, .. } if reason.kind() == io::ErrorKind::ConnectionRefused)
     }
 }
 
@@ -129,9 +129,9 @@ impl TcpDialer {
     /// Tries every address, each a little after the one before.
     async fn first_to_answer(&self) -> Result<TcpStream, DialError> {
         let Target { host, port } = &self.target;
-        let resolve_error = |source| DialError::Resolve {
+        let resolve_error = |reason| DialError::Resolve {
             host: host.clone(),
-            source,
+            reason,
         };
         let addresses = lookup_host((host.as_str(), *port)).await;
         let mut attempts = JoinSet::new();
@@ -150,7 +150,7 @@ impl TcpDialer {
         }
         Err(DialError::Connect {
             target: self.target.clone(),
-            source: last,
+            reason: last,
         })
     }
 }

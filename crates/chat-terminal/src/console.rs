@@ -82,6 +82,13 @@ impl Console {
 }
 
 impl Source for ConsoleSource {
+    fn begin(&mut self, messages_are_counted: bool) {
+        match self {
+            Self::Lines(source) => source.begin(messages_are_counted),
+            Self::Screen(source) => source.begin(messages_are_counted),
+        }
+    }
+
     async fn next(&mut self) -> io::Result<Input> {
         match self {
             Self::Lines(source) => source.next().await,

@@ -74,6 +74,10 @@ impl LineSource {
 }
 
 impl Source for LineSource {
+    fn begin(&mut self, messages_are_counted: bool) {
+        self.codec.set_whole_lines(messages_are_counted);
+    }
+
     async fn next(&mut self) -> io::Result<Input> {
         loop {
             if let Some(input) = self.next_request() {

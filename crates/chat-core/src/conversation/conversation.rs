@@ -66,6 +66,8 @@ pub struct Conversation<'p, In, Out> {
     idle: bool,
     /// This side hangs up and has no time to wait.
     hasty: bool,
+    /// This side hangs up because its input failed.
+    failure: Option<io::Error>,
 }
 
 impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
@@ -76,6 +78,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         source: &'p mut In,
         sink: &'p mut Out,
     ) -> Self {
+        source.begin(protocol.counts_messages());
         Self {
             protocol: Box::new(protocol),
             manners,
@@ -89,6 +92,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             spoken: Instant::now(),
             idle: false,
             hasty: false,
+            failure: None,
         }
     }
 
@@ -174,7 +178,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                     match input {
                         Ok(Input::Command(command)) => return Step::Command(command),
                         Ok(input) => self.take_input(input),
-                        Err(error) => return Step::Ended(Ending::Local(error)),
+                        Err(error) => self.take_failure(error),
                     }
                 }
                 flushed = self.sink.flushed(), if self.showing => {
@@ -295,6 +299,14 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         }
     }
 
+    /// The person's input failed: what was said before is still delivered.
+    fn take_failure(&mut self, error: io::Error) {
+        self.source_open = false;
+        self.failure = Some(error);
+        let now = Instant::now().into_std();
+        self.protocol.hang_up(self.manners.patient, now);
+    }
+
     fn take_flushed(&mut self, flushed: io::Result<()>) -> io::Result<()> {
         let now = Instant::now().into_std();
         self.showing = false;
@@ -361,10 +373,14 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 
     /// The reason behind this side's own hang-up, if there is one.
-    fn explained(&self, ending: Ending) -> Ending {
-        match (ending, self.manners.idle_timeout) {
-            (Ending::HungUp(Side::Here), Some(limit)) if self.idle => Ending::Idle(limit),
-            (ending, _) => ending,
+    fn explained(&mut self, ending: Ending) -> Ending {
+        if !matches!(ending, Ending::HungUp(Side::Here)) {
+            return ending;
+        }
+        match (self.failure.take(), self.manners.idle_timeout) {
+            (Some(error), _) => Ending::Local(error),
+            (None, Some(limit)) if self.idle => Ending::Idle(limit),
+            (None, _) => ending,
         }
     }
 }

@@ -161,6 +161,10 @@ pub trait Source: Send {
     /// The next thing the person does. Must be cancel safe. Not called again after
     /// [`Input::End`] within one call.
     fn next(&mut self) -> impl Future<Output = io::Result<Input>> + Send;
+
+    /// A call begins. Where messages are counted, a line that is too long for one message
+    /// must not be cut into several, but is an error.
+    fn begin(&mut self, _messages_are_counted: bool) {}
 }
 
 /// Where events are shown.

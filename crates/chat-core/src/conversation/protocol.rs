@@ -33,6 +33,11 @@ pub trait Protocol: Send {
         Ok(())
     }
 
+    /// Whether the peer counts messages, so that one must not become several on the way.
+    fn counts_messages(&self) -> bool {
+        false
+    }
+
     /// Whether the person may say more; otherwise too much is waiting to be delivered.
     fn has_room(&self) -> bool;
 

@@ -514,6 +514,10 @@ impl Protocol for Session {
         }
     }
 
+    fn counts_messages(&self) -> bool {
+        true
+    }
+
     fn give_up(&mut self, loss: Loss) -> Ending {
         self.leg = None;
         if self.ledger.is_settled() {

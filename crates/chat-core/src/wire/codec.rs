@@ -123,11 +123,17 @@ impl LineCodec {
     }
 
     /// Makes a line over the limit an error instead of cutting it.
-    pub fn whole_lines(self) -> Self {
-        Self {
-            overlong: Overlong::Refuse,
-            ..self
-        }
+    pub fn whole_lines(mut self) -> Self {
+        self.set_whole_lines(true);
+        self
+    }
+
+    /// Sets whether a line over the limit is an error, or is cut.
+    pub fn set_whole_lines(&mut self, whole: bool) {
+        self.overlong = match whole {
+            true => Overlong::Refuse,
+            false => Overlong::Cut,
+        };
     }
 
     /// Whether bytes in `src` would be a message of their own if nothing followed soon.
