@@ -673,6 +673,20 @@ mod liveness {
     }
 
     #[test]
+    fn a_glance_at_the_screen_does_not_begin_the_silence_anew() {
+        let mut call = Call::on();
+        call.pass(5100 * MS, false);
+        let now = call.now;
+        let dialer = &mut call.ends[DIALER].session;
+        dialer.listening(false, now);
+        dialer.listening(true, now + MS);
+        call.pass(9800 * MS, false);
+        assert!(call.ends[DIALER].lost.is_none());
+        call.pass(200 * MS, false);
+        assert!(matches!(call.ends[DIALER].lost, Some(Loss::Silent(time)) if time == 15 * S));
+    }
+
+    #[test]
     fn a_silence_that_ends_is_told() {
         let mut call = Call::on();
         call.pass(6 * S, false);

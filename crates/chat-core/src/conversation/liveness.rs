@@ -17,8 +17,8 @@ const DEAD: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Liveness {
     heard: Instant,
-    /// Whether the connection is read at all. While it is not, silence means nothing.
-    listening: bool,
+    /// Since when the connection is not read. As long as it is not, silence means nothing.
+    deaf_since: Option<Instant>,
     /// The person was told of the silence.
     silent: bool,
     /// Numbers pings from 1; the last one given out.
@@ -48,7 +48,7 @@ impl Liveness {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             heard: now,
-            listening: true,
+            deaf_since: None,
             silent: false,
             pings: 0,
             pinged: now,
@@ -65,15 +65,23 @@ impl Liveness {
         std::mem::take(&mut self.silent)
     }
 
-    pub(super) fn listening(&mut self, listening: bool, now: Instant) {
-        if listening && !self.listening {
-            self.heard = now;
+    /// Whether the connection is read from now on. Answers how long it was not, when it is
+    /// read again: that time does not count as silence.
+    pub(super) fn listening(&mut self, listening: bool, now: Instant) -> Duration {
+        if !listening {
+            self.deaf_since.get_or_insert(now);
+            return Duration::ZERO;
         }
-        self.listening = listening;
+        let deaf = self
+            .deaf_since
+            .take()
+            .map_or(Duration::ZERO, |since| now - since);
+        self.heard += deaf;
+        deaf
     }
 
     pub(super) fn is_listening(&self) -> bool {
-        self.listening
+        self.deaf_since.is_none()
     }
 
     pub(super) fn ping(&mut self, number: u64) {
@@ -110,7 +118,7 @@ impl Liveness {
 
     pub(super) fn timeout(&self) -> Instant {
         let ping = self.next_ping();
-        match (self.listening, self.silent) {
+        match (self.is_listening(), self.silent) {
             (false, _) => ping,
             (true, false) => ping.min(self.heard + SILENT),
             (true, true) => ping.min(self.heard + DEAD),
@@ -119,7 +127,7 @@ impl Liveness {
 
     /// While nothing is read nobody is heard, but the peer must go on hearing this side.
     fn next_ping(&self) -> Instant {
-        if self.listening {
+        if self.is_listening() {
             self.pinged.max(self.heard) + PING
         } else {
             self.pinged + PING
@@ -131,7 +139,7 @@ impl Liveness {
             self.ping_due = true;
             self.pinged = now;
         }
-        if !self.listening {
+        if !self.is_listening() {
             return None;
         }
         let silence = now.saturating_duration_since(self.heard);

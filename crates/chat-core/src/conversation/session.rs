@@ -167,10 +167,10 @@ impl Leg {
     }
 
     fn listening(&mut self, listening: bool, now: Instant) {
-        if listening && self.answer_by.is_some() {
-            self.answer_by = Some(now + ANSWER);
+        let deaf = self.liveness.listening(listening, now);
+        if let Some(by) = &mut self.answer_by {
+            *by += deaf;
         }
-        self.liveness.listening(listening, now);
     }
 
     fn timeout(&self) -> Option<Instant> {
