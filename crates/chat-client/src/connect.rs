@@ -59,8 +59,19 @@ pub enum ConnectError {
         "{0} does not encrypt, so nothing was said; if you mean to talk without encryption: --plain"
     )]
     NotEncrypted(String),
+    /// Whoever answered did not finish a handshake; it may not encrypt at all.
+    #[error(
+        "no encrypted connection with {address}: {reason}; nothing was said; if it does not \
+         encrypt and you mean to talk like that: --plain"
+    )]
+    NoHandshake {
+        /// Who was called.
+        address: String,
+        /// Why.
+        reason: TlsError,
+    },
     /// The handshake failed.
-    #[error("no encrypted connection with {address}: {reason}")]
+    #[error("no encrypted connection with {address}: {reason}; nothing was said")]
     Tls {
         /// Who was called.
         address: String,
@@ -71,12 +82,17 @@ pub enum ConnectError {
     #[error(transparent)]
     Changed(#[from] ChangedKey),
     /// Not the key that was demanded.
-    #[error("{address} has the key {found}, not the one that --peer-key demands; nothing was said")]
+    #[error(
+        "{address} has {}, not the key {wanted} that is demanded; nothing was said",
+        found.map_or("no key".to_owned(), |key| format!("the key {key}"))
+    )]
     OtherKey {
         /// Who was called.
         address: String,
-        /// The key that is there.
-        found: String,
+        /// The key that is demanded.
+        wanted: Fingerprint,
+        /// The key that is there, if there is one.
+        found: Option<Fingerprint>,
     },
     /// A server whose key is known showed none, or a stranger's.
     #[error(
@@ -92,7 +108,7 @@ pub enum ConnectError {
     /// A server whose key is known must not be called without encryption.
     #[error(
         "{address} is {name}, whose key is known: it is not called without encryption; leave out \
-         --plain, or first chat-client --forget {name}"
+         --plain, or first chat-client --forget {word}", word = trust::quoted(name)
     )]
     KnownKey {
         /// Who was called.
@@ -106,9 +122,9 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether somebody answered, but cannot be trusted.
+    /// Whether calling again is no use: somebody answered, but cannot be trusted.
     pub fn is_distrust(&self) -> bool {
-        self.exit_code() == exit::REFUSED
+        self.exit_code() == exit::REFUSED && !matches!(self, Self::NoHandshake { .. })
     }
 
     /// The exit code of a program that ends by this.
@@ -116,10 +132,11 @@ impl ConnectError {
         match self {
             Self::Dial(_) | Self::KnownPeers(_) => exit::FAILED,
             Self::Tls { reason, .. } => match reason {
-                TlsError::NoKey | TlsError::Handshake(_) => exit::REFUSED,
+                TlsError::NoKey => exit::REFUSED,
                 _ => exit::FAILED,
             },
             Self::NotEncrypted(_)
+            | Self::NoHandshake { .. }
             | Self::Changed(_)
             | Self::OtherKey { .. }
             | Self::Downgraded { .. }
@@ -147,13 +164,7 @@ impl<D: Dial> Connector<D> {
         };
         let stream = self.dialer.dial().await?;
         let secured = keyring.secure.connect(stream).await;
-        let secured = secured.map_err(|reason| match reason {
-            TlsError::NotTls => ConnectError::NotEncrypted(self.address.clone()),
-            reason => ConnectError::Tls {
-                address: self.address.clone(),
-                reason,
-            },
-        })?;
+        let secured = secured.map_err(|error| self.no_handshake(error))?;
         self.check(keyring, only, &secured)?;
         match (secured.dialect, secured.peer_key) {
             (Dialect::Chat1, Some(key)) => self.with_key(keyring, key, secured),
@@ -161,6 +172,17 @@ impl<D: Dial> Connector<D> {
                 Link::new(Box::new(secured.stream), self.codec()),
                 Security::NoKey,
             )),
+        }
+    }
+
+    fn no_handshake(&self, reason: TlsError) -> ConnectError {
+        let address = self.address.clone();
+        match reason {
+            TlsError::NotTls => ConnectError::NotEncrypted(address),
+            TlsError::Closed | TlsError::TimedOut(_) | TlsError::Handshake(_) => {
+                ConnectError::NoHandshake { address, reason }
+            }
+            _ => ConnectError::Tls { address, reason },
         }
     }
 
@@ -183,15 +205,6 @@ impl<D: Dial> Connector<D> {
         only: Option<Fingerprint>,
         secured: &Secured<S>,
     ) -> Result<(), ConnectError> {
-        if let Some(only) = only
-            && secured.peer_key != Some(only)
-        {
-            let found = secured.peer_key.map(|key| key.to_string());
-            return Err(ConnectError::OtherKey {
-                address: self.address.clone(),
-                found: found.unwrap_or_else(|| "of nobody".into()),
-            });
-        }
         let known = keyring.known.load()?;
         match (secured.dialect, secured.peer_key) {
             (Dialect::Chat1, Some(key)) => {
@@ -206,7 +219,14 @@ impl<D: Dial> Connector<D> {
                 }
             }
         }
-        Ok(())
+        match only {
+            Some(only) if secured.peer_key != Some(only) => Err(ConnectError::OtherKey {
+                address: self.address.clone(),
+                wanted: only,
+                found: secured.peer_key,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn with_key(

@@ -147,7 +147,12 @@ impl Reception {
         if self.allow_plain && !self.known_only {
             return Ok(caller);
         }
-        caller.link.push_line(NO_PLAINTEXT);
+        let advice = if self.known_only {
+            NO_KEY
+        } else {
+            NO_PLAINTEXT
+        };
+        caller.link.push_line(advice);
         caller.link.end().await;
         Err(NoCall::Plaintext)
     }

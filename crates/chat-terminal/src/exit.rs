@@ -14,10 +14,10 @@ pub const BUSY: u8 = 4;
 /// The exit code after a call.
 pub fn code(ended: &Ended) -> u8 {
     match ended.ending {
+        Ending::Refused(_) => REFUSED,
+        Ending::Busy { .. } => BUSY,
         _ if !ended.undelivered.is_empty() => FAILED,
         Ending::HungUp(_) | Ending::InputOver | Ending::Idle(_) => OK,
         Ending::Lost(_) | Ending::Protocol(_) | Ending::Local(_) => FAILED,
-        Ending::Refused(_) => REFUSED,
-        Ending::Busy { .. } => BUSY,
     }
 }

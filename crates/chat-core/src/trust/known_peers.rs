@@ -3,6 +3,7 @@
 //! One line a peer, `NAME[,ADDRESS…] KEYTYPE SHA256:… FIRST-SEEN STATE`. People may edit the
 //! file by hand: whatever this module does not understand stays as it is, byte for byte.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -350,11 +351,10 @@ impl PeerList {
         if let Some(peer) = self.by_key(key) {
             return Ok(Some(peer));
         }
-        let claimed = claimed.and_then(tidy_name);
-        match self
-            .peers()
-            .find(|peer| Some(&peer.name) == claimed.as_ref())
-        {
+        let Some(claimed) = claimed.and_then(tidy_name).map(|name| folded(&name)) else {
+            return Ok(None);
+        };
+        match self.peers().find(|peer| folded(&peer.name) == claimed) {
             Some(peer) => Err(peer.changed_key(key, Met::Called)),
             None => Ok(None),
         }
@@ -404,8 +404,9 @@ impl PeerList {
     /// The name, or a like one that nobody has.
     fn free_name(&self, claimed: &str) -> String {
         let name = tidy_name(claimed).unwrap_or_else(|| NAMELESS.to_owned());
+        let taken: HashSet<_> = self.peers().map(|peer| folded(&peer.name)).collect();
         let numbered = (2..).map(|n| format!("{name}-{n}"));
-        let free = |name: &String| !self.peers().any(|peer| peer.name == *name);
+        let free = |name: &String| !taken.contains(&folded(name));
         let found = std::iter::once(name.clone()).chain(numbered).find(free);
         found.unwrap_or(name)
     }
@@ -510,6 +511,11 @@ fn tidy_name(claimed: &str) -> Option<String> {
     let name = name.trim_start_matches(['#', '-']);
     let name = &name[..name.floor_char_boundary(MAX_NAME)];
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// What two names have in common that people take for one: `Bob` is not to pass for `bob`.
+fn folded(name: &str) -> String {
+    name.to_lowercase()
 }
 
 /// Unicode's Default_Ignorable_Code_Point: what a screen shows as nothing at all.
@@ -691,13 +697,14 @@ mod tests {
             (7, "\u{202e}", "peer"),
             (8, "", "peer-2"),
             (9, "李雷", "李雷"),
+            (10, "ANN", "ANN-4"),
         ] {
             let peer = known.remember(claimed, None, key(n)).expect("remembered");
             assert_eq!(peer.name, given);
         }
-        assert_eq!(load(&known).peers().count(), 9);
+        assert_eq!(load(&known).peers().count(), 10);
         let long = known
-            .remember(&"é".repeat(999), None, key(10))
+            .remember(&"é".repeat(999), None, key(11))
             .expect("remembered");
         assert_eq!(long.name, "é".repeat(MAX_NAME / 2));
     }
@@ -751,7 +758,7 @@ mod tests {
         assert_eq!(ok(key(1), Some("bob")), None);
         assert_eq!(ok(key(1), None), None);
         assert_eq!(ok(key(1), Some("")), None);
-        for claimed in ["ann", " ann\n", "a\u{200d}nn"] {
+        for claimed in ["ann", " ann\n", "a\u{200d}nn", "Ann"] {
             let changed = list.check_caller(key(1), Some(claimed));
             assert_eq!(changed.expect_err("changed").known.name, "ann");
         }

@@ -16,4 +16,5 @@ pub use known_peers::{
     ChangedKey, Flaw, KnownPeer, KnownPeers, KnownPeersError, Met, PeerList, Unreadable,
 };
 pub use private_file::FileError;
+pub use shell::quoted;
 pub use tls::{ALPN, Dialect, HANDSHAKE_LIMIT, Secure, Secured, TlsError};

@@ -1,0 +1,686 @@
+//! Whole calls between people who have keys: who gets through, as whom, and who does not.
+
+#[path = "common/people.rs"]
+mod people;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_client::ConnectError;
+use chat_core::conversation::{Command, Input, Peer, Security, Standing};
+use chat_core::trust::{ALPN, Fingerprint};
+use people::{Network, User, a_port, all_from, soon, take_one, user};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme, version};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+    copy, duplex,
+};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+
+fn standing(peer: &Peer) -> Standing {
+    match peer.security {
+        Security::Key { standing, .. } => standing,
+        _ => panic!("no key: {peer:?}"),
+    }
+}
+
+/// The two have met in an ordinary call, each under the other's own name.
+async fn have_met(ann: &User, bob: &User) -> SocketAddr {
+    let mut server = bob.answers().await;
+    let mut client = ann.calls(server.address);
+    client.person.is_called().await;
+    server.person.is_called().await;
+    client.hangs_up().await;
+    server.person.call_ends().await;
+    let address = server.address;
+    server.stops().await;
+    assert!(ann.knows(bob.key()).is_some() && bob.knows(ann.key()).is_some());
+    address
+}
+
+/// Listens again where somebody was reached before.
+async fn again_at(address: SocketAddr) -> TcpListener {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("a socket");
+    socket.bind(address).expect("the same port");
+    socket.listen(16).expect("the same port")
+}
+
+/// Sits between a caller and `server` under a key of its own, for one call.
+struct Proxy {
+    address: SocketAddr,
+    /// What it read of the caller's words.
+    read: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Proxy {
+    async fn before(server: SocketAddr, mallory: &User) -> Self {
+        let (listener, address) = a_port().await;
+        Self::on(listener, address, server, mallory)
+    }
+
+    fn on(listener: TcpListener, address: SocketAddr, server: SocketAddr, mallory: &User) -> Self {
+        let read = Arc::default();
+        let proxy = Self {
+            address,
+            read: Arc::clone(&read),
+        };
+        let secure = mallory.keyring().secure;
+        tokio::spawn(async move {
+            let near = secure.accept(take_one(&listener).await);
+            let near = near.await.expect("a handshake").stream;
+            let far = secure.connect(TcpStream::connect(server).await.expect("a server"));
+            let far = far.await.expect("a handshake").stream;
+            let (near_read, mut near_write) = tokio::io::split(near);
+            let (mut far_read, far_write) = tokio::io::split(far);
+            let there = copy_and_keep(near_read, far_write, read);
+            drop(tokio::join!(there, copy(&mut far_read, &mut near_write)));
+        });
+        proxy
+    }
+
+    fn has_read(&self) -> String {
+        let read = self.read.lock().expect("no panic");
+        String::from_utf8_lossy(&read).into_owned()
+    }
+}
+
+async fn copy_and_keep(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    kept: Arc<Mutex<Vec<u8>>>,
+) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        let bytes = &bytes[..count];
+        kept.lock().expect("no panic").extend_from_slice(bytes);
+        if to.write_all(bytes).await.is_err() || to.flush().await.is_err() {
+            return;
+        }
+    }
+    drop(to.shutdown().await);
+}
+
+#[tokio::test]
+async fn the_first_call_is_new_and_the_second_is_known() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let mut server = bob.answers().await;
+    for (expected, shown) in [
+        (Standing::New, "encrypted, new, unverified"),
+        (Standing::Unverified, "encrypted, unverified"),
+    ] {
+        let mut client = ann.calls(server.address);
+        let bob_seen = client.person.is_called().await;
+        let ann_seen = server.person.is_called().await;
+        assert_eq!(bob_seen.name.as_deref(), Some("bob"));
+        assert_eq!(ann_seen.name.as_deref(), Some("ann"));
+        assert_eq!(
+            (standing(&bob_seen), standing(&ann_seen)),
+            (expected, expected)
+        );
+        client.person.commands(Command::Status);
+        client.person.is_told(shown).await;
+        client.hangs_up().await;
+        server.person.call_ends().await;
+    }
+    let known = ann.knows(bob.key()).expect("remembered");
+    assert_eq!(known.addresses, [server.address.to_string()]);
+    assert_eq!((known.name.as_str(), known.verified), ("bob", false));
+    let known = bob.knows(ann.key()).expect("remembered");
+    assert_eq!(known.addresses, [""; 0]);
+    assert_eq!((known.name.as_str(), known.verified), ("ann", false));
+}
+
+#[tokio::test]
+async fn a_friend_is_greeted_by_the_name_known_here() {
+    let (mut ann, bob) = (user("ann"), user("bob"));
+    let address = have_met(&ann, &bob).await;
+    let moved = bob.answers_on(again_at(address).await, address, bob.reception());
+    let mut server = moved;
+    ann.name = "the queen";
+    let mut client = ann.calls(address);
+    assert_eq!(server.person.is_called().await.name.as_deref(), Some("ann"));
+    client.person.is_called().await;
+    client.hangs_up().await;
+}
+
+#[tokio::test]
+async fn a_friend_who_has_moved_is_known_by_the_key() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let old = have_met(&ann, &bob).await;
+    let server = bob.answers().await;
+    let mut client = ann.calls(server.address);
+    let peer = client.person.is_called().await;
+    assert_eq!(peer.name.as_deref(), Some("bob"));
+    assert_eq!(standing(&peer), Standing::Unverified);
+    client.hangs_up().await;
+    let known = ann.knows(bob.key()).expect("remembered");
+    assert_eq!(
+        known.addresses,
+        [old.to_string(), server.address.to_string()]
+    );
+}
+
+#[tokio::test]
+async fn a_stranger_with_the_name_of_a_friend_gets_another_one_at_the_dialer() {
+    let (ann, bob, other_bob) = (user("ann"), user("bob"), user("Bob"));
+    have_met(&ann, &bob).await;
+    let server = other_bob.answers().await;
+    let mut client = ann.calls(server.address);
+    let peer = client.person.is_called().await;
+    assert_eq!(peer.name.as_deref(), Some("Bob-2"));
+    assert_eq!(standing(&peer), Standing::New);
+    client.hangs_up().await;
+}
+
+#[tokio::test]
+async fn both_screens_show_one_safety_number_and_typing_does_not_wait() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let mut server = bob.answers().await;
+    let mut client = ann.calls(server.address);
+    client.person.says("said before anything is known");
+    let anns = client.person.sees_safety_number().await;
+    let bobs = server.person.sees_safety_number().await;
+    assert_eq!(anns, bobs);
+    server.person.hears("said before anything is known").await;
+}
+
+/// A program of this kind that leaves out its part of the safety number.
+#[tokio::test]
+async fn a_peer_that_never_reveals_holds_nothing_up() {
+    let (ann, mute) = (user("ann"), user("mute"));
+    let (listener, address) = a_port().await;
+    let mut client = ann.calls(address);
+    client.person.says("is anybody there?");
+    let secure = mute.keyring().secure;
+    let secured = soon(secure.accept(take_one(&listener).await)).await;
+    let mut stream = BufReader::new(secured.expect("a handshake").stream);
+    let hello = next_line(&mut stream).await;
+    let hello = hello.replace(r#""name":"ann""#, r#""name":"mute""#);
+    stream.write_all(hello.as_bytes()).await.expect("written");
+    while next_line(&mut stream).await != "is anybody there?\n" {}
+    stream.write_all(b"yes\n88\n").await.expect("written");
+    client.person.hears("yes").await;
+    client.ends().await;
+}
+
+async fn next_line(stream: &mut (impl AsyncBufRead + Unpin)) -> String {
+    let mut line = String::new();
+    let read = soon(stream.read_line(&mut line)).await;
+    assert_ne!(read.expect("a line"), 0, "the end came first");
+    line
+}
+
+#[tokio::test]
+async fn verifying_is_remembered_by_the_one_who_did() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let mut server = bob.answers().await;
+    let mut client = ann.calls(server.address);
+    client.person.sees_safety_number().await;
+    client.person.commands(Command::Verify);
+    client.person.is_told("verified from now on").await;
+    client.person.commands(Command::Peers);
+    let list = client.person.is_told("Known peers").await;
+    assert!(list.contains(&format!("{}", bob.key())), "{list}");
+    assert!(list.contains("bob  verified since"), "{list}");
+    client.hangs_up().await;
+    server.person.call_ends().await;
+
+    let mut client = ann.calls(server.address);
+    assert_eq!(
+        standing(&client.person.is_called().await),
+        Standing::Verified
+    );
+    let seen = server.person.is_called().await;
+    assert_eq!(standing(&seen), Standing::Unverified);
+    client.hangs_up().await;
+}
+
+#[tokio::test]
+async fn strangers_with_a_man_in_the_middle_see_different_numbers() {
+    let (ann, mallory, bob) = (user("ann"), user("mallory"), user("bob"));
+    let mut server = bob.answers().await;
+    let proxy = Proxy::before(server.address, &mallory).await;
+    let mut client = ann.calls(proxy.address);
+    assert_eq!(standing(&client.person.is_called().await), Standing::New);
+    assert_eq!(standing(&server.person.is_called().await), Standing::New);
+    let anns = client.person.sees_safety_number().await;
+    let bobs = server.person.sees_safety_number().await;
+    assert_ne!(anns, bobs);
+    client.person.says("can you hear me?");
+    server.person.hears("can you hear me?").await;
+    let read = proxy.has_read();
+    assert!(read.contains("can you hear me?"), "a true proxy: {read}");
+}
+
+/// Both keys, since when, and the way to forget the old one.
+fn tells_of_change(told: &str, program: &str, name: &str, old: Fingerprint, new: Fingerprint) {
+    for part in [
+        old.to_string(),
+        new.to_string(),
+        "known since 20".to_owned(),
+        format!("{program} --forget {name}"),
+    ] {
+        assert!(told.contains(&part), "{part}: {told}");
+    }
+    assert!(!told.contains('\n'), "{told}");
+}
+
+#[tokio::test]
+async fn a_man_in_the_middle_of_friends_is_refused_and_hears_nothing() {
+    let (ann, mallory, bob) = (user("ann"), user("ann"), user("bob"));
+    let address = have_met(&ann, &bob).await;
+    let mut server = bob.answers().await;
+    let listener = again_at(address).await;
+    let proxy = Proxy::on(listener, address, server.address, &mallory);
+    let client = ann.calls(address);
+    client.person.says("a secret");
+    let refusal = client.fails().await;
+    assert_eq!(refusal.exit_code(), 3);
+    tells_of_change(
+        &refusal.to_string(),
+        "chat-client",
+        "bob",
+        bob.key(),
+        mallory.key(),
+    );
+    assert_eq!(proxy.has_read(), "", "not even a hello");
+
+    // Nor can he call bob in ann's name.
+    let posing = mallory.calls(server.address);
+    posing.person.says("hi bob, it is me");
+    let (code, _) = posing.ends().await;
+    assert_eq!(code, 3);
+    let told = server.person.is_told("Refused a call").await;
+    tells_of_change(&told, "chat-server", "ann", ann.key(), mallory.key());
+    let rest = server.stops().await;
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[tokio::test]
+async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
+    let (ann, new_ann, bob) = (user("ann"), user("ann"), user("bob"));
+    let address = have_met(&ann, &bob).await;
+    let mut server = bob.answers_on(again_at(address).await, address, bob.reception());
+    let client = new_ann.calls(address);
+    client.person.says("a secret");
+    let (code, ended) = client.ends().await;
+    assert_eq!(code, 3);
+    assert!(ended.contains("your key is not the one"), "{ended}");
+    assert!(!ended.contains("SHA256"), "no more than that: {ended}");
+    let told = server.person.is_told("Refused a call").await;
+    tells_of_change(&told, "chat-server", "ann", ann.key(), new_ann.key());
+
+    let mut client = ann.calls(address);
+    client.person.says("it is me");
+    server.person.hears("it is me").await;
+    client.person.is_called().await;
+    client.hangs_up().await;
+    server.person.call_ends().await;
+
+    // Forgotten, so there is nothing to compare the new key with.
+    bob.keyring().known.forget("ann").expect("known");
+    let mut client = new_ann.calls(address);
+    let peer = server.person.is_called().await;
+    assert_eq!(
+        (peer.name.as_deref(), standing(&peer)),
+        (Some("ann"), Standing::New)
+    );
+    client.person.is_called().await;
+    client.hangs_up().await;
+}
+
+#[tokio::test]
+async fn only_the_demanded_key_is_spoken_to() {
+    let (ann, bob, mallory) = (user("ann"), user("bob"), user("mallory"));
+    let mut server = bob.answers().await;
+    let mut client = ann.calls_over(ann.way_to_only(bob.key(), server.address));
+    client.person.says("good");
+    server.person.hears("good").await;
+    client.person.is_called().await;
+    client.hangs_up().await;
+
+    let server = mallory.answers().await;
+    let client = ann.calls_over(ann.way_to_only(bob.key(), server.address));
+    client.person.says("a secret");
+    let refusal = client.fails().await;
+    assert!(
+        matches!(refusal, ConnectError::OtherKey { .. }),
+        "{refusal:?}"
+    );
+    assert_eq!(refusal.exit_code(), 3);
+    assert!(refusal.to_string().contains(&mallory.key().to_string()));
+    assert_eq!(server.stops().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn known_only_leaves_strangers_outside() {
+    let (ann, bob, stranger) = (user("ann"), user("bob"), user("stranger"));
+    have_met(&ann, &bob).await;
+    let mut server = bob
+        .answers_with(|reception| reception.known_only = true)
+        .await;
+
+    let client = stranger.calls(server.address);
+    client.person.says("let me in");
+    let (code, ended) = client.ends().await;
+    assert_eq!(code, 3);
+    assert!(ended.contains("your key is not known here"), "{ended}");
+    assert_eq!(bob.knows(stranger.key()), None);
+
+    let mut stock = stock_client(&[]).connect_to(server.address).await;
+    let line = String::from_utf8(all_from(&mut stock).await).expect("text");
+    assert!(line.contains("callers whose key it knows"), "{line}");
+
+    let mut plain = TcpStream::connect(server.address).await.expect("a server");
+    plain.write_all(b"let me in\n").await.expect("written");
+    let line = String::from_utf8(all_from(&mut plain).await).expect("text");
+    assert!(line.contains("callers whose key it knows"), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+
+    let client = ann.calls(server.address);
+    client.person.says("it is me");
+    server.person.hears("it is me").await;
+    client.person.does(Input::HangUp);
+    client.ends().await;
+}
+
+/// A TLS client or server that is none of ours.
+struct Foreign<T>(T);
+
+fn stock_client(alpn: &[&[u8]]) -> Foreign<TlsConnector> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])
+        .expect("a version")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_no_client_auth();
+    client.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Foreign(Arc::new(client).into())
+}
+
+impl Foreign<TlsConnector> {
+    async fn try_connect_to(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(address).await.expect("a server");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let connected = soon(self.0.connect(name, stream)).await?;
+        Ok(connected.into())
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> TlsStream<TcpStream> {
+        let connected = self.try_connect_to(address).await;
+        connected.expect("a handshake")
+    }
+}
+
+/// A server with an ECDSA certificate, which asks for none.
+fn stock_server(alpn: &[&[u8]]) -> Foreign<TlsAcceptor> {
+    let key = rcgen::KeyPair::generate().expect("an ECDSA key");
+    let params = rcgen::CertificateParams::default();
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut server = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])
+        .expect("a version")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.into()], key.into())
+        .expect("a certificate");
+    server.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Foreign(Arc::new(server).into())
+}
+
+impl Foreign<TlsAcceptor> {
+    /// Takes one call, and answers all that is said in it.
+    async fn hears_all(self, listener: TcpListener) -> Vec<u8> {
+        let stream = take_one(&listener).await;
+        match soon(self.0.accept(stream)).await {
+            Ok(mut stream) => all_from(&mut stream).await,
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+/// Trusts everybody, as a stock tool without options does.
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+}
+
+/// The type of each TLS record (RFC 8446, section 5.1): 22 is a handshake, 21 an alert.
+fn record_types(mut bytes: &[u8]) -> Vec<u8> {
+    let mut types = Vec::new();
+    while let [kind, _, _, high, low, rest @ ..] = bytes {
+        types.push(*kind);
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        bytes = rest.get(length..).expect("whole records");
+    }
+    types
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[tokio::test]
+async fn a_plaintext_server_hears_a_client_hello_and_no_more() {
+    let ann = user("ann");
+    for answer in ["220 mail.example ESMTP\r\n", "hello, who is there?\n", "88"] {
+        let (listener, address) = a_port().await;
+        let client = ann.calls(address);
+        client.person.says("a secret");
+        let mut stream = take_one(&listener).await;
+        stream.write_all(answer.as_bytes()).await.expect("written");
+        stream.shutdown().await.expect("an open stream");
+        let heard = all_from(&mut stream).await;
+        let refusal = client.fails().await;
+        assert_eq!(refusal.exit_code(), 3, "{refusal}");
+        assert!(refusal.to_string().contains("--plain"), "{refusal}");
+        let types = record_types(&heard);
+        assert!(matches!(types[..], [22] | [22, 21]), "{types:?}");
+        assert!(!contains(&heard, b"ann") && !contains(&heard, b"secret"));
+    }
+}
+
+/// No proof of plain text, but no encryption either.
+#[tokio::test]
+async fn servers_that_close_or_echo_do_not_encrypt_either() {
+    let ann = user("ann");
+    for echoes in [false, true] {
+        let (listener, address) = a_port().await;
+        let client = ann.calls(address);
+        let mut stream = take_one(&listener).await;
+        let mut hello = [0; 4096];
+        let count = stream.read(&mut hello).await.expect("a ClientHello");
+        if echoes {
+            let echoed = stream.write_all(&hello[..count]).await;
+            echoed.expect("written");
+        }
+        drop(stream);
+        let refusal = client.fails().await;
+        assert_eq!(refusal.exit_code(), 3, "{refusal}");
+        assert!(refusal.to_string().contains("--plain"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_known_address_is_not_called_in_plain_text() {
+    let (ann, bob) = (user("ann"), user("$(reboot)"));
+    let address = have_met(&ann, &bob).await;
+    let listener = again_at(address).await;
+    let refusal = ann.calls_over(ann.plain_way_to(address)).fails().await;
+    assert_eq!(refusal.exit_code(), 3);
+    let told = refusal.to_string();
+    assert!(told.contains("--plain"), "{told}");
+    let safe_to_paste = "chat-client --forget '$(reboot)'";
+    assert!(told.contains(safe_to_paste), "{told}");
+    let nobody = timeout(Duration::ZERO, listener.accept()).await;
+    assert!(nobody.is_err(), "not even a connection");
+}
+
+#[tokio::test]
+async fn a_known_address_that_answers_without_its_key_is_refused() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let address = have_met(&ann, &bob).await;
+    let listener = again_at(address).await;
+    let client = ann.calls(address);
+    client.person.says("a secret");
+    let heard = soon(stock_server(&[]).hears_all(listener));
+    let (heard, refusal) = tokio::join!(heard, client.fails());
+    assert_eq!(heard, b"");
+    assert!(
+        matches!(refusal, ConnectError::Downgraded { .. }),
+        "{refusal:?}"
+    );
+    assert_eq!(refusal.exit_code(), 3);
+    assert!(refusal.to_string().contains(&bob.key().to_string()));
+}
+
+#[tokio::test]
+async fn a_server_that_only_claims_to_speak_chat_1_is_refused() {
+    let ann = user("ann");
+    let (listener, address) = a_port().await;
+    let client = ann.calls(address);
+    client.person.says("a secret");
+    let heard = soon(stock_server(&[ALPN]).hears_all(listener));
+    let (heard, refusal) = tokio::join!(heard, client.fails());
+    assert_eq!(heard, b"");
+    assert_eq!(refusal.exit_code(), 3);
+    assert!(refusal.to_string().contains("no Ed25519 key"), "{refusal}");
+}
+
+#[tokio::test]
+async fn callers_cannot_choose_their_way_past_chat_1() {
+    let bob = user("bob");
+    let server = bob.answers().await;
+    let other = stock_client(&[b"h2", b"http/1.1"]);
+    let refused = other.try_connect_to(server.address).await;
+    assert!(refused.is_err(), "another protocol");
+
+    let mut keyless = stock_client(&[b"h2", ALPN])
+        .connect_to(server.address)
+        .await;
+    let hello = concat!(
+        "\u{1}{\"hello\":{\"name\":\"ann\",\"conversation\":",
+        "\"00000000000000000000000000000000\",\"received\":0}}\nhi\n"
+    );
+    // It may have been hung up on already.
+    drop(keyless.write_all(hello.as_bytes()).await);
+    let heard = all_from(&mut keyless).await;
+    assert_eq!(heard, b"", "chat/1 without a key");
+    assert_eq!(server.stops().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn stock_peers_are_marked_for_as_long_as_the_call_lasts() {
+    let bob = user("bob");
+    let mut server = bob.answers().await;
+    let mut caller = stock_client(&[]).connect_to(server.address).await;
+    let peer = server.person.is_called().await;
+    assert_eq!(peer.security, Security::NoKey);
+    caller.write_all(b"hello\n").await.expect("written");
+    caller.flush().await.expect("sent");
+    server.person.hears("hello").await;
+    server.person.commands(Command::Status);
+    server.person.is_told("encrypted, no key").await;
+    server.person.commands(Command::Verify);
+    server.person.is_told("no key to verify").await;
+
+    let ann = user("ann");
+    let (listener, address) = a_port().await;
+    let mut client = ann.calls(address);
+    client.person.says("hello");
+    let Foreign(acceptor) = stock_server(&[]);
+    let accepted = soon(acceptor.accept(take_one(&listener).await)).await;
+    let mut stream = BufReader::new(accepted.expect("a handshake"));
+    assert_eq!(next_line(&mut stream).await, "hello\n");
+    assert_eq!(client.person.is_called().await.security, Security::NoKey);
+    client.person.commands(Command::Status);
+    client.person.is_told("encrypted, no key").await;
+}
+
+#[tokio::test]
+async fn plaintext_callers_are_marked_or_told_what_to_do() {
+    let bob = user("bob");
+    let mut server = bob
+        .answers_with(|reception| reception.allow_plain = true)
+        .await;
+    let mut caller = TcpStream::connect(server.address).await.expect("a server");
+    caller.write_all(b"hello\n").await.expect("written");
+    let peer = server.person.is_called().await;
+    assert_eq!(peer.security, Security::Plaintext);
+    server.person.hears("hello").await;
+    server.person.commands(Command::Status);
+    server.person.is_told("NOT ENCRYPTED").await;
+    drop(caller);
+
+    let server = bob.answers().await;
+    let mut caller = TcpStream::connect(server.address).await.expect("a server");
+    caller.write_all(b"hello\n").await.expect("written");
+    let line = String::from_utf8(all_from(&mut caller).await).expect("text");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    for advice in ["chat-client", "--allow-plain"] {
+        assert!(line.contains(advice), "{line}");
+    }
+    let shown = server.stops().await;
+    assert_eq!(shown, [""; 0], "nothing of it was shown");
+}
+
+const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_caller_hears_nothing_for_3_s_and_then_what_to_do() {
+    let bob = user("bob");
+    let (network, callers) = Network::new();
+    let _server = bob.answers_on(network, ELSEWHERE, bob.reception());
+    let (mut caller, stream) = duplex(4096);
+    callers.send((stream, ELSEWHERE)).expect("a server");
+    let started = Instant::now();
+    let mut byte = [0];
+    caller.read_exact(&mut byte).await.expect("a line");
+    let waited = started.elapsed().as_millis();
+    assert!((2_990..3_100).contains(&waited), "{waited}");
+    let rest = String::from_utf8(all_from(&mut caller).await).expect("text");
+    assert!(rest.contains("--allow-plain"), "{rest}");
+}
