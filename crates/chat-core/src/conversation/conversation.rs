@@ -128,7 +128,8 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
 
     /// No other connection is to be had. Answers how the call ended by that.
     pub fn give_up(&mut self, loss: Loss) -> Ending {
-        self.protocol.give_up(loss)
+        let ending = self.protocol.give_up(loss);
+        self.explained(ending)
     }
 
     /// Carries the call on over `link`, until it ends, the link does, or the program is needed.
@@ -181,11 +182,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                         Err(error) => self.take_failure(error),
                     }
                 }
-                flushed = self.sink.flushed(), if self.showing => {
-                    if let Err(error) = self.take_flushed(flushed) {
-                        return Step::Ended(Ending::Local(error));
-                    }
-                }
+                flushed = self.sink.flushed(), if self.showing => self.take_flushed(flushed),
                 () = alarm.as_mut(), if timeout.is_some() => self.take_timeout(),
             }
         }
@@ -307,23 +304,22 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         self.protocol.hang_up(self.manners.patient, now);
     }
 
-    fn take_flushed(&mut self, flushed: io::Result<()>) -> io::Result<()> {
-        let now = Instant::now().into_std();
+    fn take_flushed(&mut self, flushed: io::Result<()>) {
+        let now = Instant::now();
         self.showing = false;
         if std::mem::take(&mut self.showing_text) {
-            self.spoken = Instant::now();
+            self.spoken = now;
         }
-        match flushed {
-            Ok(()) => self.protocol.shown(now),
-            // As with any pipe, a reader that leaves ends the call without a complaint.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.unseen = true;
-                self.protocol.hang_up(false, now);
-            }
-            Err(error) => return Err(error),
+        self.protocol.listening(true, now.into_std());
+        let Err(error) = flushed else {
+            return self.protocol.shown(now.into_std());
+        };
+        // As with any pipe, a reader that leaves ends the call without a complaint.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.failure = Some(error);
         }
-        self.protocol.listening(true, now);
-        Ok(())
+        self.unseen = true;
+        self.protocol.hang_up(false, now.into_std());
     }
 
     fn take_loss(&mut self, loss: Loss) -> Step {
