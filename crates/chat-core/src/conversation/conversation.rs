@@ -58,7 +58,7 @@ pub struct Conversation<'p, In, Out> {
     showing: bool,
     /// And it is something that the peer said.
     showing_text: bool,
-    /// Nobody looks at the sink any more.
+    /// The sink no longer takes what the peer says.
     unseen: bool,
     /// When the peer last said something.
     spoken: Instant,
@@ -98,10 +98,12 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
 
     /// Shows the person something that is not the protocol's.
     pub fn show(&mut self, event: Event) {
-        if !self.unseen {
-            self.sink.show(event);
-            self.showing = true;
+        // What the peer says is lost; a notice may go another way.
+        if self.unseen && matches!(event, Event::Lines(_) | Event::Message(_)) {
+            return;
         }
+        self.sink.show(event);
+        self.showing = !self.unseen;
     }
 
     /// Ends the call politely; drive on until it has ended.
