@@ -96,6 +96,22 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         self.protocol.hang_up(false, Instant::now().into_std());
     }
 
+    /// Holds a whole call over one connection, with somebody who gives no commands: a bot, a
+    /// script.
+    pub async fn hold<S>(mut self, mut link: Link<S>) -> Arc<Ended>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let ending = loop {
+            match self.over(&mut link).await {
+                Step::Ended(ending) => break ending,
+                Step::Cut => break Loss::Cut.into(),
+                Step::Command(_) => {}
+            }
+        };
+        tokio::join!(self.conclude(ending), link.end()).0
+    }
+
     /// Carries the call on over `link`, until it ends, the link does, or the person has a
     /// command. Both directions are read at once; neither waits for the other. Cancel safe.
     pub async fn over<S>(&mut self, link: &mut Link<S>) -> Step
