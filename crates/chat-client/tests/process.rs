@@ -246,7 +246,9 @@ async fn a_closed_stdout_ends_quietly() {
 
 #[tokio::test]
 async fn a_lost_connection_is_told_from_a_hang_up() {
-    let call = Call::start(&[]).await;
+    let mut call = Call::start(&[]).await;
+    call.types("hello\n").await;
+    call.peer_receives("hello\n").await;
     call.peer.set_zero_linger().expect("a TCP socket");
     let ended = call.ends().await;
     assert!(ended.stderr.contains("connection lost"), "{ended:?}");
