@@ -11,7 +11,7 @@ use std::time::Duration;
 use chat_core::conversation::{
     Command, Conversation, Ended, Ending, Event, Input, Link, Manners, Plain, Side, Source, Step,
 };
-use chat_core::wire::{Batch, Framing, LineCodec, MAX_LINE};
+use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
 use common::{Network, Person, Wire, call, client, client_with, hold, server, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -574,6 +574,27 @@ async fn a_person_who_looks_away_stops_the_peer() {
     drop(there);
     person.hangs_up();
     call.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_takes_turns_without_a_conversation() {
+    let (here, there) = duplex(1024);
+    let mut link = Link::new(here, LineCodec::default());
+    let mut peer = Wire::new(there);
+    peer.sends("你好").await;
+    let said = soon(link.receive()).await.expect("a message");
+    assert_eq!(said, Some(Frame::Text("你好".into())));
+    link.send(Frame::Text("很好".into())).await.expect("open");
+    peer.receives("很好").await;
+    peer.sends("88").await;
+    let said = soon(link.receive()).await.expect("a message");
+    assert_eq!(said, Some(Frame::HangUp));
+    peer.shuts_down().await;
+    let said = soon(link.receive()).await.expect("a clean end");
+    assert_eq!(said, None);
+    drop(peer);
+    let sent = link.send(Frame::Text("nobody hears this".into())).await;
+    sent.expect_err("the peer is gone");
 }
 
 /// A pipe that never runs dry.

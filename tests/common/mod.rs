@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chat_client::{Connector, Target, TcpDialer, Trust};
 use chat_core::conversation::{
-    Command, Conversation, Ended, Event, Input, Link, Manners, Plain, Side, Sink, Source, Step,
+    Command, Conversation, Ended, Event, Input, Link, Manners, Plain, Side, Sink, Source,
 };
 use chat_core::trust::{Keyring, KnownPeers};
 use chat_core::wire::{Framing, LineCodec};
@@ -194,18 +194,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut script, mut screen) = (script, screen);
-    let mut link = Link::new(stream, LineCodec::new(Framing::Auto));
-    let mut call = Conversation::new(Plain::new(), manners, &mut script, &mut screen);
-    loop {
-        match call.over(Some(&mut link)).await {
-            Step::Ended(ending) => {
-                let (ended, ()) = tokio::join!(call.conclude(ending), link.end());
-                return ended;
-            }
-            Step::Command(_) | Step::Met(_) => {}
-            Step::Cut => panic!("a plain call has one connection"),
-        }
-    }
+    let link = Link::new(stream, LineCodec::new(Framing::Auto));
+    let call = Conversation::new(Plain::new(), manners, &mut script, &mut screen);
+    call.hold(link).await
 }
 
 /// The test's hold on a scripted person.

@@ -234,8 +234,8 @@ impl Reception {
 }
 
 async fn hear_hello(link: &mut AnyLink) -> Result<Hello, NoCall> {
-    let frame = timeout(HELLO, link.next_frame()).await;
-    let Ok(Ok(Frame::Control(json))) = frame else {
+    let frame = timeout(HELLO, link.receive()).await;
+    let Ok(Ok(Some(Frame::Control(json)))) = frame else {
         return Err(NoCall::NoHello);
     };
     match Control::parse(&json) {

@@ -44,7 +44,7 @@ pub async fn hold(
 
 /// Hears one frame. Answers whether the caller goes on waiting. Cancel safe.
 async fn hear(link: &mut AnyLink) -> bool {
-    let Ok(Ok(Frame::Control(json))) = timeout(SILENCE, link.next_frame()).await else {
+    let Ok(Ok(Some(Frame::Control(json)))) = timeout(SILENCE, link.receive()).await else {
         return false;
     };
     match Control::parse(&json) {

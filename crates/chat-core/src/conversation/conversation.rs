@@ -134,6 +134,22 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         self.explained(ending)
     }
 
+    /// Holds a whole call over one connection, with somebody who gives no commands: a bot, a
+    /// script.
+    pub async fn hold<S>(mut self, mut link: Link<S>) -> Arc<Ended>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let ending = loop {
+            match self.over(Some(&mut link)).await {
+                Step::Ended(ending) => break ending,
+                Step::Cut => break Loss::Cut.into(),
+                Step::Command(_) | Step::Met(_) => {}
+            }
+        };
+        tokio::join!(self.conclude(ending), link.end()).0
+    }
+
     /// Carries the call on over `link`, until it ends, the link does, or the program is needed.
     /// Both directions are read at once; neither waits for the other. While there is no link,
     /// what the person says is kept, as much as the protocol has room for. Cancel safe.

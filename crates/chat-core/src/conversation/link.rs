@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout};
-use tokio_util::codec::Decoder;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::io::poll_read_buf;
 
 use crate::wire::{Batch, Control, Frame, LineCodec, LineError, Outgoing};
@@ -264,22 +264,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Waits for the next frame. Cancel safe.
-    ///
-    /// # Errors
-    /// A frame cannot be read, or the stream ends.
-    pub async fn next_frame(&mut self) -> Result<Frame, LineError> {
-        loop {
-            if let Some(frame) = self.frame()? {
-                return Ok(frame);
-            }
-            if self.read != ReadHalf::Open {
-                return Err(LineError::Io(io::ErrorKind::UnexpectedEof.into()));
-            }
-            self.moved(true).await?;
-        }
-    }
-
     /// Waits until the peer is gone without having said anything. What it says is kept, as much
     /// as one read takes; a peer that said something and then left is still to be heard.
     pub async fn given_up(&mut self) {
@@ -296,6 +280,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Whether the peer has let too much pile up that was pushed.
     pub fn is_congested(&self) -> bool {
         self.outgoing.is_full()
+    }
+
+    /// The next frame, or `None` once the peer sends nothing more: for a program that takes
+    /// turns instead of holding a conversation. Cancel safe.
+    pub async fn receive(&mut self) -> Result<Option<Frame>, LineError> {
+        loop {
+            if let Some(frame) = self.frame()? {
+                return Ok(Some(frame));
+            }
+            if self.read != ReadHalf::Open {
+                return Ok(None);
+            }
+            match self.alone_until {
+                None => self.moved(true).await?,
+                Some(until) => match timeout_at(until, self.moved(true)).await {
+                    Ok(moved) => moved?,
+                    // What has stood alone for so long is a frame.
+                    Err(_) => continue,
+                },
+            };
+        }
+    }
+
+    /// Sends a frame, and waits until it is written. Nothing is read meanwhile.
+    pub async fn send(&mut self, frame: Frame) -> Result<(), LineError> {
+        let mut bytes = BytesMut::new();
+        self.codec.encode(frame, &mut bytes)?;
+        self.outgoing.push(bytes.freeze());
+        while !self.is_written() {
+            self.moved(false).await?;
+        }
+        self.write_error().map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Puts a line on its way; [`end`](Self::end) writes it.

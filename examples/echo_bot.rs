@@ -1,0 +1,73 @@
+//! A bot that answers every line, in as many calls at once as there are callers.
+//!
+//! ```text
+//! cargo run --example echo_bot [ADDRESS]
+//! ```
+//! Then `chat-client --plain`, `nc localhost 7788`, or any plain socket.
+
+use std::collections::VecDeque;
+use std::io;
+
+use chat_core::conversation::{Conversation, Event, Input, Link, Manners, Plain, Sink, Source};
+use chat_core::wire::LineCodec;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let address = std::env::args().nth(1);
+    let listener = TcpListener::bind(address.as_deref().unwrap_or("0.0.0.0:7788")).await?;
+    println!("waiting on {}", listener.local_addr()?);
+    loop {
+        let (stream, from) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(async move {
+            let (mouth, said) = mpsc::channel(1);
+            let answers = VecDeque::new();
+            let (mut ears, mut mouth) = (Ears { answers, mouth }, Mouth(said));
+            let call = Conversation::new(Plain::new(), Manners::default(), &mut mouth, &mut ears);
+            let ended = call.hold(Link::new(stream, LineCodec::default())).await;
+            println!("{from}: {}", ended.ending);
+        });
+    }
+}
+
+/// Hears the caller, and thinks of answers.
+struct Ears {
+    answers: VecDeque<Input>,
+    mouth: mpsc::Sender<Input>,
+}
+
+impl Sink for Ears {
+    fn show(&mut self, event: Event) {
+        match event {
+            Event::Lines(lines) => {
+                let answers: Vec<_> = lines.lines().map(|line| format!("{line}?")).collect();
+                let answers = answers.join("\n").as_str().into();
+                self.answers.push_back(Input::Lines(answers));
+            }
+            Event::PeerFinished => self.answers.push_back(Input::End),
+            Event::Ended(_) => self.answers.clear(),
+            _ => {}
+        }
+    }
+
+    /// Until its answers are taken, a caller is not heard again: nothing piles up.
+    async fn flushed(&mut self) -> io::Result<()> {
+        while let Some(answer) = self.answers.front() {
+            let room = self.mouth.reserve().await.map_err(io::Error::other)?;
+            room.send(answer.clone());
+            self.answers.pop_front();
+        }
+        Ok(())
+    }
+}
+
+/// Says the answers.
+struct Mouth(mpsc::Receiver<Input>);
+
+impl Source for Mouth {
+    async fn next(&mut self) -> io::Result<Input> {
+        Ok(self.0.recv().await.unwrap_or(Input::End))
+    }
+}
