@@ -11,7 +11,7 @@ use std::time::Duration;
 use chat_client::ConnectError;
 use chat_core::conversation::{Command, Input, Peer, Security, Standing};
 use chat_core::trust::{ALPN, Fingerprint};
-use people::{Network, User, a_port, all_from, soon, take_one, user};
+use people::{BACKLOG, Network, User, a_port, all_from, soon, take_one, user};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -683,4 +683,203 @@ async fn a_silent_caller_hears_nothing_for_3_s_and_then_what_to_do() {
     assert!((2_990..3_100).contains(&waited), "{waited}");
     let rest = String::from_utf8(all_from(&mut caller).await).expect("text");
     assert!(rest.contains("--allow-plain"), "{rest}");
+}
+
+/// A call that is on, and a caller's way to disturb it.
+struct Disturbed {
+    ann: people::Client,
+    bob: people::Server,
+    lines: usize,
+}
+
+impl Disturbed {
+    async fn begin(bob: &User) -> Self {
+        let mut server = bob.answers().await;
+        let mut client = user("ann").calls(server.address);
+        client.person.is_called().await;
+        server.person.is_called().await;
+        Self {
+            ann: client,
+            bob: server,
+            lines: 0,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        let connected = TcpStream::connect(self.bob.address).await;
+        connected.expect("a server")
+    }
+
+    /// The two go on talking, each hearing the other.
+    async fn goes_on(&mut self) {
+        self.lines += 1;
+        let line = format!("line {}", self.lines);
+        self.ann.person.says(&line);
+        self.bob.person.hears(&line).await;
+        self.bob.person.says(&line);
+        self.ann.person.hears(&line).await;
+    }
+
+    async fn ends_well(self) {
+        self.ann.hangs_up().await;
+        let mut bob = self.bob;
+        let ended = bob.person.call_ends().await;
+        assert!(ended.contains("hung up"), "{ended}");
+    }
+}
+
+/// The start of a TLS record that promises a ClientHello.
+const HALF_A_HELLO: [u8; 6] = [22, 3, 1, 1, 0, 1];
+
+#[tokio::test]
+async fn strangers_do_not_disturb_a_call() {
+    let bob = user("bob");
+    let mut call = Disturbed::begin(&bob).await;
+    let mut hanging = Vec::new();
+    for round in 0..3_u8 {
+        let messages: [&[u8]; 6] = [
+            b"",
+            b"GET / HTTP/1.1\r\nHost: bob\r\n\r\n",
+            b"SSH-2.0-scanner\r\n",
+            &[0xff; 9_000],
+            &[22; 9_000],
+            // TLS 1.0, and nothing of what we speak.
+            &[22, 3, 1, 0, 5, 1, 0, 0, 1, round],
+        ];
+        for message in messages {
+            let mut stranger = call.connect().await;
+            // It may be hung up on before it has said it all.
+            drop(stranger.write_all(message).await);
+            drop(stranger);
+            let mut stranger = call.connect().await;
+            drop(stranger.write_all(message).await);
+            hanging.push(stranger);
+            call.goes_on().await;
+        }
+    }
+    assert_eq!(hanging.len(), 18, "half-open all the while");
+    call.goes_on().await;
+    call.ends_well().await;
+}
+
+#[tokio::test]
+async fn a_slow_sender_does_not_delay_a_call() {
+    let bob = user("bob");
+    let mut call = Disturbed::begin(&bob).await;
+    let mut slow = call.connect().await;
+    for byte in HALF_A_HELLO {
+        slow.write_all(&[byte]).await.expect("written");
+        call.goes_on().await;
+    }
+    call.ends_well().await;
+}
+
+/// How many strangers call in a row: in the ordinary tests just so many that a leak shows.
+const CROWD: usize = 500;
+
+#[tokio::test]
+async fn a_crowd_does_not_disturb_a_call() {
+    let bob = user("bob");
+    let mut call = Disturbed::begin(&bob).await;
+    for number in 0..CROWD {
+        let mut stranger = call.connect().await;
+        let message: &[u8] = if number % 2 == 0 { b"x" } else { &HALF_A_HELLO };
+        drop(stranger.write_all(message).await);
+        if number % 50 == 0 {
+            call.goes_on().await;
+        }
+    }
+    call.ends_well().await;
+}
+
+#[tokio::test]
+async fn a_crowd_of_callers_does_not_flood_the_screen() {
+    let bob = user("bob");
+    let mut call = Disturbed::begin(&bob).await;
+    let mut waiting = Vec::new();
+    for number in 0..40 {
+        let mut stranger = stock_client(&[]).connect_to(call.bob.address).await;
+        if number < BACKLOG {
+            waiting.push(stranger);
+            continue;
+        }
+        let line = String::from_utf8(all_from(&mut stranger).await).expect("text");
+        assert!(line.starts_with("busy"), "{line}");
+    }
+    call.ann.person.says("are you there?");
+    let shown = call.bob.person.reads_until("are you there?").await;
+    assert!(shown.len() < 20, "{shown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_handshakes_keep_nobody_out() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let (network, callers) = Network::new();
+    let mut server = bob.answers_on(network, ELSEWHERE, bob.reception());
+    let started = Instant::now();
+    let mut hanging = Vec::new();
+    for _ in 0..200 {
+        let (mut stranger, stream) = duplex(4096);
+        callers.send((stream, ELSEWHERE)).expect("a server");
+        stranger.write_all(&HALF_A_HELLO).await.expect("written");
+        hanging.push(stranger);
+    }
+    let (near, far) = duplex(64 * 1024);
+    callers.send((far, ELSEWHERE)).expect("a server");
+    let secure = ann.keyring().secure;
+    let secured = secure.connect(near).await.expect("a handshake");
+    let mut stream = secured.stream;
+    stream
+        .write_all(hello("ann", 1, false).as_bytes())
+        .await
+        .expect("written");
+    stream.flush().await.expect("sent");
+    assert_eq!(server.person.is_called().await.name.as_deref(), Some("ann"));
+    let waited = started.elapsed();
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
+}
+
+/// A hello of chat/1, for the conversation of this number.
+fn hello(name: &str, conversation: u8, resumed: bool) -> String {
+    format!(
+        "\u{1}{{\"hello\":{{\"name\":\"{name}\",\"conversation\":\"{conversation:032x}\",\
+         \"received\":0,\"resumed\":{resumed}}}}}\n"
+    )
+}
+
+/// A caller goes on with a call on many connections at once, and ends it.
+#[tokio::test]
+async fn connections_that_come_too_late_do_not_get_into_the_next_call() {
+    let (mallory, ann, bob) = (user("mallory"), user("ann"), user("bob"));
+    let mut server = bob.answers().await;
+    let secure = mallory.keyring().secure;
+    let mut connections = Vec::new();
+    for _ in 0..12 {
+        let stream = TcpStream::connect(server.address).await.expect("a server");
+        let secured = soon(secure.connect(stream)).await;
+        connections.push(secured.expect("a handshake").stream);
+    }
+    let (first, others) = connections.split_first_mut().expect("twelve");
+    first
+        .write_all(hello("mallory", 1, false).as_bytes())
+        .await
+        .expect("written");
+    first.flush().await.expect("sent");
+    server.person.is_called().await;
+    for connection in others {
+        let ended = hello("mallory", 1, true) + "88\n";
+        // It may be over already.
+        drop(connection.write_all(ended.as_bytes()).await);
+        drop(connection.flush().await);
+    }
+    server.person.call_ends().await;
+
+    let mut client = ann.calls(server.address);
+    client.person.says("hello");
+    let peer = server.person.is_called().await;
+    assert_eq!(peer.name.as_deref(), Some("ann"));
+    server.person.hears("hello").await;
+    server.person.says("hello yourself");
+    client.person.hears("hello yourself").await;
+    client.hangs_up().await;
 }

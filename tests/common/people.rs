@@ -6,9 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_client::{ConnectError, Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::{
-    Command, Ended, Ending, Event, Input, Manners, Peer, Sink, Source, Stream,
-};
+use chat_core::conversation::{Command, Event, Input, Manners, Peer, Sink, Source, Stream};
 use chat_core::trust::{Fingerprint, Keyring, KnownPeer};
 use chat_core::wire::Framing;
 use chat_server::{Listen, Reception};
@@ -22,6 +20,9 @@ use tokio::time::timeout;
 
 /// Far longer than anything takes.
 const NEVER: Duration = Duration::from_secs(60);
+
+/// How many callers may wait.
+pub const BACKLOG: usize = 5;
 
 pub async fn soon<F: Future>(what: F) -> F::Output {
     timeout(NEVER, what).await.expect("it never came")
@@ -145,7 +146,7 @@ impl User {
         let (person, mut script, mut screen) = Person::new();
         let config = chat_server::Config {
             name: self.name.to_owned(),
-            backlog: 5,
+            backlog: BACKLOG,
             once: false,
             manners: Manners::default(),
             interactive: true,
@@ -325,6 +326,16 @@ impl Person {
         self.sees(told).await
     }
 
+    /// All there is to read up to these words.
+    pub async fn reads_until(&mut self, words: &str) -> Vec<String> {
+        let mut seen: Vec<String> = Vec::new();
+        while seen.last().is_none_or(|last| !last.contains(words)) {
+            let event = soon(self.seen.recv()).await.expect("the program runs");
+            seen.extend(read(&event));
+        }
+        seen
+    }
+
     /// Waits for the end of the call, and answers why.
     pub async fn call_ends(&mut self) -> String {
         self.sees(|event| match event {
@@ -388,9 +399,4 @@ impl<S: Stream + 'static> Listen for Network<S> {
             None => pending().await,
         }
     }
-}
-
-/// Whether a call ended because a side hung up.
-pub fn is_hung_up(ended: &Ended) -> bool {
-    matches!(ended.ending, Ending::HungUp(_))
 }

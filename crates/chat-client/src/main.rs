@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chat_client::{Config, Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::Manners;
+use chat_core::conversation::{Event, Manners, Sink};
 use chat_core::trust::{Fingerprint, Keyring, KnownPeers, home};
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
@@ -56,8 +56,10 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         return Ok(exit::OK);
     }
     let home = home()?;
+    let known = KnownPeers::open(&home)?;
+    let flaws = acquaintance::flaws(&known)?;
     let trust = match args.plain {
-        true => Trust::Plain(KnownPeers::open(&home)?),
+        true => Trust::Plain(known),
         false => Trust::Encrypted {
             keyring: Keyring::open(&home)?,
             only: args.peer_key,
@@ -83,6 +85,9 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         redial: !args.no_redial,
     };
     let Console { source, sink, .. } = &mut console;
+    for flaw in flaws {
+        sink.show(Event::Notice(flaw));
+    }
     chat_client::run(connector, config, source, sink, signals.next())
         .await
         .map_err(|error| Failure::new(error.exit_code(), error))

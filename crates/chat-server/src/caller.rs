@@ -9,7 +9,9 @@ use chat_core::trust::safety_number::Binding;
 use chat_core::trust::{
     self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, Secured, TlsError,
 };
-use chat_core::wire::{Control, ConversationId, Frame, Framing, Hello, LineCodec};
+use chat_core::wire::{
+    Control, ConversationId, Frame, Framing, Hello, LineCodec, MAX_CONTROL, MAX_LINE,
+};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
@@ -96,6 +98,9 @@ pub enum NoCall {
     /// The handshake failed.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Too many others came before it was done.
+    #[error("it was still at its handshake when too many others came")]
+    GaveWay,
     /// It speaks chat/1, but did not say hello.
     #[error("it did not say hello")]
     NoHello,
@@ -195,8 +200,10 @@ impl Reception {
             own_key: self.keyring.own_key,
             peer_key: key,
         };
-        let mut link: AnyLink = Link::new(Box::new(secured.stream), LineCodec::chat1());
+        let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
+        let mut link: AnyLink = Link::new(Box::new(secured.stream), short_lines);
         let hello = hear_hello(&mut link).await?;
+        link.set_limit(MAX_LINE);
         let peer = match self.recognise(key, &hello, from) {
             Ok(peer) => peer,
             Err(no_call) => {

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::Config;
 use crate::caller::{Caller, Introduction};
+use crate::doorbell::Doorbell;
 use crate::switchboard::Switchboard;
 use crate::waiting_room::{News, WaitingRoom};
 
@@ -29,9 +30,8 @@ pub struct Desk<'p, In, Out> {
     pub keyring: Keyring,
     pub room: Arc<WaitingRoom>,
     pub news: mpsc::Receiver<News>,
+    pub doorbell: Doorbell,
     pub switchboard: Arc<Switchboard>,
-    /// New connections of the call that is on.
-    pub resumed: mpsc::Receiver<Caller>,
     pub source: &'p mut In,
     pub sink: &'p mut Out,
     /// The exit code, once the program is to end.
@@ -82,8 +82,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         continue;
                     }
                 },
-                Some(news) = self.news.recv() => match news {
-                    News::Refused(reason) => words::refused(&reason),
+                Some(news) = self.news.recv() => match (news, self.doorbell.ring()) {
+                    (News::Refused(reason), Some(unmentioned)) => {
+                        words::after_others(words::refused(&reason), unmentioned)
+                    }
                     _ => continue,
                 },
                 code = shutdown.as_mut() => {
@@ -107,7 +109,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
             introduction,
         } = caller;
         let manners = self.config.manners.clone();
-        self.switchboard.set_current(introduction.as_ref());
+        let mut resumed = self.switchboard.begin(introduction.as_ref());
         let mut call = match introduction.as_ref().and_then(Introduction::conversation) {
             None => Conversation::new(Plain::new(), manners, self.source, self.sink),
             Some(conversation) => {
@@ -163,7 +165,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         call.show(Event::Call(peer.clone()));
                     }
                 },
-                Some(caller) = self.resumed.recv() => {
+                Some(caller) = resumed.recv() => {
                     if link.take().is_some() {
                         ending = call.disconnected(Loss::Cut);
                     }
@@ -176,12 +178,15 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 () = at(give_up_at) => ending = Some(call.give_up(Loss::Silent(GRACE))),
                 Some(news) = self.news.recv() => {
                     let waiting = self.room.waiting();
-                    call.show(Event::Notice(match news {
-                        News::Came(peer) => words::caller_waits(&peer, waiting),
-                        News::Left(peer) => words::caller_left(&peer),
-                        News::TurnedAway(peer) => words::caller_turned_away(&peer),
-                        News::Refused(reason) => words::refused(&reason),
-                    }));
+                    if let Some(unmentioned) = self.doorbell.ring() {
+                        let notice = match news {
+                            News::Came(peer) => words::caller_waits(&peer, waiting),
+                            News::Left(peer) => words::caller_left(&peer),
+                            News::TurnedAway(peer) => words::caller_turned_away(&peer),
+                            News::Refused(reason) => words::refused(&reason),
+                        };
+                        call.show(Event::Notice(words::after_others(notice, unmentioned)));
+                    }
                     call.show(Event::Waiting(waiting));
                 }
                 code = shutdown.as_mut(), if self.quitting.is_none() => {
@@ -190,7 +195,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 }
             }
         };
-        self.switchboard.set_current(None);
+        self.switchboard.end();
         let closing = async {
             if let Some(link) = link {
                 link.end().await;

@@ -2,6 +2,8 @@
 
 mod caller;
 mod desk;
+mod doorbell;
+mod handshakes;
 mod hold;
 mod listen;
 mod switchboard;
@@ -15,18 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::conversation::{Manners, Sink, Source, Stream};
-use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use desk::Desk;
+use doorbell::Doorbell;
+use handshakes::{Handshake, Handshakes};
 use switchboard::Switchboard;
 use waiting_room::{News, WaitingRoom};
 
+use caller::NoCall;
 pub use caller::Reception;
 pub use listen::{Listen, bind, parse_address, reachable};
-
-/// Handshakes at a time; more have to wait in the kernel's queue.
-const HANDSHAKES: usize = 64;
 
 /// Pause after a failed accept, which is most often a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -65,7 +66,7 @@ where
     Out: Sink,
 {
     let (room, news) = WaitingRoom::new(config.backlog);
-    let (switchboard, resumed) = Switchboard::new();
+    let switchboard = Arc::<Switchboard>::default();
     let keyring = reception.keyring.clone();
     let door = Door {
         reception,
@@ -78,8 +79,8 @@ where
         keyring,
         room,
         news,
+        doorbell: Doorbell::new(),
         switchboard,
-        resumed,
         source,
         sink,
         quitting: None,
@@ -98,13 +99,11 @@ struct Door {
 
 /// Accepts connections for ever. Each gets a task, so that none can hold up the next.
 async fn accept<L: Listen>(mut listener: L, door: Arc<Door>) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let handshakes = Arc::<Handshakes>::default();
     loop {
-        let Ok(handshake) = Arc::clone(&handshakes).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, from)) => {
+                let handshake = handshakes.begin(from);
                 let door = Arc::clone(&door);
                 tokio::spawn(async move { door.enter(stream, from, handshake).await });
             }
@@ -117,14 +116,13 @@ async fn accept<L: Listen>(mut listener: L, door: Arc<Door>) {
 }
 
 impl Door {
-    /// Receives one connection. `handshake` is given back as soon as it is known who is there.
-    async fn enter<S, H>(&self, stream: S, from: SocketAddr, handshake: H)
+    /// Receives one connection. `handshake` is over as soon as it is known who is there.
+    async fn enter<S>(&self, stream: S, from: SocketAddr, handshake: Handshake)
     where
         S: Stream + 'static,
     {
-        let caller = self.reception.greet(stream, from).await;
-        drop(handshake);
-        match caller {
+        let greeted = handshake.finish(self.reception.greet(stream, from)).await;
+        match greeted.unwrap_or(Err(NoCall::GaveWay)) {
             Ok(caller) => {
                 if let Some(caller) = self.switchboard.route(caller).await {
                     self.room.seat(caller).await;

@@ -57,8 +57,11 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         acquaintance::forget(name)?;
         return Ok(exit::OK);
     }
+    let keyring = Keyring::open(&home()?)?;
+    let mut notices = acquaintance::flaws(&keyring.known)?;
+    notices.push(words::own_key(keyring.own_key));
     let reception = Reception {
-        keyring: Keyring::open(&home()?)?,
+        keyring,
         allow_plain: args.allow_plain,
         known_only: args.known_only,
         framing: args.common.framing.into(),
@@ -78,8 +81,11 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         },
         interactive: console.interactive,
     };
-    let invitation = words::invitation(address.port(), &chat_server::reachable(address));
-    console.sink.show(Event::Notice(invitation));
+    let reachable = chat_server::reachable(address);
+    notices.push(words::invitation(address.port(), &reachable));
+    for notice in notices {
+        console.sink.show(Event::Notice(notice));
+    }
     let Console { source, sink, .. } = &mut console;
     let code = chat_server::run(listener, reception, config, source, sink, signals.next()).await?;
     Ok(code)

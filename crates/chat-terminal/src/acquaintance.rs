@@ -1,7 +1,7 @@
 //! What a program does with the keys of others on the person's behalf.
 
 use chat_core::conversation::{Peer, Security, Standing};
-use chat_core::trust::{self, Keyring, KnownPeers};
+use chat_core::trust::{self, FileError, Keyring, KnownPeers};
 
 use crate::words;
 
@@ -39,12 +39,23 @@ pub fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     }
 }
 
-/// The known peers, as a list to read.
+/// The own key and the known peers, as a list to read.
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {
-        Ok(known) => words::peers(&known),
+        Ok(known) => format!(
+            "{}\n{}",
+            words::own_key(keyring.own_key),
+            words::peers(&known)
+        ),
         Err(error) => error.to_string(),
     }
+}
+
+/// What the person should know of the file of known peers before the first call: each line of
+/// it that cannot be read, for the friend who stands there is not recognised.
+pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
+    let flaws = known.load()?;
+    Ok(flaws.unreadable().map(|flaw| flaw.to_string()).collect())
 }
 
 /// Forgets whoever has this name, and says so.

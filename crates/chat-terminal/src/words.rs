@@ -7,7 +7,7 @@ use chat_core::DEFAULT_PORT;
 use chat_core::conversation::{
     Ended, Ending, Event, LinkState, Loss, Peer, Security, Side, Standing,
 };
-use chat_core::trust::{KnownPeer, KnownPeersError, PeerList};
+use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
 
 use crate::commands::Mistake;
 
@@ -210,6 +210,19 @@ pub fn caller_turned_away(peer: &Peer) -> String {
 /// Somebody called who must not be spoken to.
 pub fn refused(reason: &str) -> String {
     format!("Refused a call: {reason}")
+}
+
+/// The same, with what was left out before it.
+pub fn after_others(notice: String, unmentioned: usize) -> String {
+    match unmentioned {
+        0 => notice,
+        _ => format!("{notice} (Left out before it, for there were too many: {unmentioned} more.)"),
+    }
+}
+
+/// One's own key, for others to compare or to demand.
+pub fn own_key(key: Fingerprint) -> String {
+    format!("Your key is {key}")
 }
 
 /// How to reach a server that listens on `port` at these addresses.

@@ -88,6 +88,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
+    /// Sets the longest line from now on, in bytes: a stranger is owed less than a friend.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.codec.set_limit(limit);
+    }
+
     /// Whether the peer takes one write for one message.
     pub(super) fn is_raw(&self) -> bool {
         self.codec.is_raw()

@@ -17,6 +17,10 @@ const KEY_TYPE: &str = "ed25519";
 /// The longest name that is remembered, in bytes.
 const MAX_NAME: usize = 64;
 
+/// How many callers are remembered whom this user has neither dialed nor verified: strangers
+/// are not to fill the file.
+const MAX_STRANGERS: usize = 1_000;
+
 /// The name of those who give none.
 const NAMELESS: &str = "peer";
 
@@ -160,6 +164,12 @@ pub enum KnownPeersError {
     /// An address that has no place in the file.
     #[error("{0:?} is no address that can be remembered")]
     Address(String),
+    /// Too many strangers have called.
+    #[error(
+        "{path} holds {MAX_STRANGERS} callers who were never verified: take some out",
+        path = .0.display()
+    )]
+    Full(PathBuf),
     /// Nobody has this key.
     #[error("nobody with the key {0} is known")]
     NoSuchKey(Fingerprint),
@@ -210,6 +220,8 @@ impl KnownPeers {
         self.update(|list| {
             if let Some(address) = address {
                 list.check_dialed(address, key)?;
+            } else if list.by_key(key).is_none() && list.strangers() >= MAX_STRANGERS {
+                return Err(KnownPeersError::Full(self.path.clone()));
             }
             list.remember(name, address, key);
             let peer = list.by_key(key).cloned();
@@ -358,6 +370,12 @@ impl PeerList {
             Some(peer) => Err(peer.changed_key(key, Met::Called)),
             None => Ok(None),
         }
+    }
+
+    /// How many have called of whom nothing else is known.
+    fn strangers(&self) -> usize {
+        let stranger = |peer: &&KnownPeer| !peer.verified && peer.addresses.is_empty();
+        self.peers().filter(stranger).count()
     }
 
     /// All names in one line.
@@ -707,6 +725,17 @@ mod tests {
             .remember(&"é".repeat(999), None, key(11))
             .expect("remembered");
         assert_eq!(long.name, "é".repeat(MAX_NAME / 2));
+    }
+
+    #[test]
+    fn strangers_who_call_cannot_fill_the_file() {
+        let stranger = |n| format!("s{n} ed25519 {} 2026-01-02 unverified\n", key(1));
+        let (_home, known) = known((0..MAX_STRANGERS).map(stranger).collect::<String>());
+        let full = known.remember("ann", None, ann()).expect_err("full");
+        assert!(matches!(full, KnownPeersError::Full(_)), "{full}");
+        let dialed = known.remember("ann", Some("ann:7788"), ann());
+        assert_eq!(dialed.expect("remembered").name, "ann");
+        known.remember("ann", None, ann()).expect("known already");
     }
 
     #[test]

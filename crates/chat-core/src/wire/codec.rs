@@ -117,6 +117,11 @@ impl LineCodec {
         Self { limit, ..self }
     }
 
+    /// Changes the longest line, in bytes.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Reads `88` as text.
     pub fn literal(self, literal: bool) -> Self {
         Self { literal, ..self }
