@@ -83,9 +83,6 @@ impl Introduction {
 /// Why no call came of a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum NoCall {
-    /// It was closed before anything was said.
-    #[error("it was closed at once")]
-    Closed,
     /// It is not encrypted.
     #[error("it is not encrypted")]
     Plaintext,
@@ -138,7 +135,7 @@ impl Reception {
         let mut stream = BufReader::with_capacity(PEEK, stream);
         // A silent caller may wait to be spoken to.
         let first = match timeout(FIRST_BYTE, stream.fill_buf()).await {
-            Ok(bytes) => Some(*bytes?.first().ok_or(NoCall::Closed)?),
+            Ok(bytes) => bytes?.first().copied(),
             Err(_) => None,
         };
         if first == Some(TLS_HANDSHAKE) {
@@ -265,7 +262,10 @@ impl Caller {
                 let waiting = waiting as u64;
                 self.link.push_control(&Control::Busy { waiting });
             }
-            None => self.link.push_line(BUSY),
+            None => {
+                self.link.push_line(BUSY);
+                self.link.push_hang_up();
+            }
         }
         self.link.end().await;
     }

@@ -97,7 +97,7 @@ impl WaitingRoom {
     /// Waits with a caller until its turn comes, it gives up, or there is no seat for it.
     pub async fn seat(&self, mut caller: Caller) {
         let (call, mut called) = oneshot::channel();
-        let Some(number) = self.enter(&caller.peer, call) else {
+        let Some((number, waits)) = self.enter(&caller.peer, call) else {
             self.tell(News::TurnedAway(caller.peer.clone()));
             return caller.turn_away(self.waiting()).await;
         };
@@ -108,13 +108,19 @@ impl WaitingRoom {
                     drop(door.send(caller));
                 }
             }
-            () = hold(&mut caller, || self.ahead(number), self.moved.subscribe()) => {
+            // Whoever does not have to wait may be somebody who only listens.
+            () = hold(&mut caller, || self.ahead(number), self.moved.subscribe()), if waits => {
                 self.leave(number);
             }
         }
     }
 
-    fn enter(&self, peer: &Peer, call: oneshot::Sender<oneshot::Sender<Caller>>) -> Option<u64> {
+    /// Gives a caller a number, and tells whether it has to wait.
+    fn enter(
+        &self,
+        peer: &Peer,
+        call: oneshot::Sender<oneshot::Sender<Caller>>,
+    ) -> Option<(u64, bool)> {
         let mut queue = self.queue();
         let waits = !queue.idle || !queue.tickets.is_empty();
         if queue.tickets.len() >= self.seats + usize::from(queue.idle) {
@@ -132,7 +138,7 @@ impl WaitingRoom {
         if waits {
             self.tell(News::Came(peer.clone()));
         }
-        Some(number)
+        Some((number, waits))
     }
 
     fn leave(&self, number: u64) {

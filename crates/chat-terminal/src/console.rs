@@ -75,6 +75,7 @@ impl Console {
     /// A pipe has the patience to see everything delivered; a person who hangs up has not.
     pub fn manners(&self) -> Manners {
         Manners {
+            attended: self.interactive,
             patient: !self.interactive,
             ..Manners::default()
         }

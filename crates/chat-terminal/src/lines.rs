@@ -1,6 +1,6 @@
 //! The person's side as plain lines: a pipe, or a terminal that cannot be painted.
 
-use std::io;
+use std::io::{self, Write};
 use std::pin::Pin;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -58,8 +58,8 @@ impl LineSource {
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUp) => return Some(Input::HangUp),
                 Ok(Request::Command(command)) => return Some(Input::Command(command)),
-                Ok(Request::Help) => eprintln!("{}", words::HELP),
-                Err(mistake) => eprintln!("* {}", words::mistake(&mistake)),
+                Ok(Request::Help) => notify(words::HELP),
+                Err(mistake) => notify(&words::mistake(&mistake)),
             }
         }
         None
@@ -94,8 +94,10 @@ impl Source for LineSource {
                     self.buffer.reserve(READ);
                     self.ended = self.reader.read_buf(&mut self.buffer).await? == 0;
                 }
-                None if self.typed.is_some() => return Ok(Input::Command(Command::Quit)),
-                None => return Ok(Input::End),
+                None => {
+                    let person = self.typed.take();
+                    return Ok(person.map_or(Input::End, |_| Input::Command(Command::Quit)));
+                }
             }
         }
     }
@@ -144,9 +146,7 @@ impl LineSink {
 impl Sink for LineSink {
     fn show(&mut self, event: Event) {
         if let Some(notice) = words::describe(&event) {
-            for line in notice.lines() {
-                eprintln!("* {}", sanitize::line(line));
-            }
+            notify(&notice);
         }
         match event {
             Event::Call(peer) => {
@@ -172,6 +172,14 @@ impl Sink for LineSink {
         }
         self.writer.flush().await
     }
+}
+
+/// Writes a notice to stderr. Where nobody reads it, nobody misses it.
+fn notify(notice: &str) {
+    let lines = notice
+        .lines()
+        .map(|line| format!("* {}\n", sanitize::line(line)));
+    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
 }
 
 /// Standard input. A FIFO goes through the reactor; what cannot is read on a thread.

@@ -1,6 +1,7 @@
 //! What a program is around its own work: a runtime, a log, an exit code.
 
 use std::future::Future;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::args::CommonArgs;
@@ -36,7 +37,8 @@ where
 {
     let code = start(args, work).unwrap_or_else(|Failure { code, error }| {
         let error = format!("{error:#}");
-        eprintln!("{program}: {}", sanitize::line(&error));
+        // If nobody reads it, the exit code still tells.
+        let _ = writeln!(io::stderr(), "{program}: {}", sanitize::line(&error));
         code
     });
     ExitCode::from(code)

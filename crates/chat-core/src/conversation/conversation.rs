@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     Command, Contact, Ended, Ending, Event, Input, Link, Loss, Peer, Protocol, ProtocolError, Side,
-    Sink, Source,
+    Sink, Source, Unsayable,
 };
 
 /// How long a person who hangs up waits for a screen or pipe that takes nothing more.
@@ -24,6 +24,9 @@ pub struct Manners {
     pub idle_timeout: Option<Duration>,
     /// Hang up at the end of input, instead of listening on.
     pub send_only: bool,
+    /// A person is there, who is always listened to and told when too much waits to be
+    /// delivered. A pipe is not read further instead.
+    pub attended: bool,
     /// Before hanging up, wait until all that was said has arrived, however long that takes.
     /// A person hangs up at once; a pipe has time.
     pub patient: bool,
@@ -193,7 +196,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                         return self.take_loss(Loss::from(error));
                     }
                 },
-                input = self.source.next(), if self.source_open && self.protocol.has_room() => {
+                input = self.source.next(), if self.listens_to_person() => {
                     match input {
                         Ok(Input::Command(command)) => return Step::Command(command),
                         Ok(input) => self.take_input(input),
@@ -288,9 +291,16 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         }
     }
 
+    fn listens_to_person(&self) -> bool {
+        self.source_open && (self.manners.attended || self.protocol.has_room())
+    }
+
     fn take_input(&mut self, input: Input) {
         let now = Instant::now().into_std();
         match input {
+            Input::Lines(_) | Input::Say(_) if !self.protocol.has_room() => {
+                self.show(Event::Unsaid(input.into_text(), Unsayable::NoRoom));
+            }
             Input::Lines(lines) => self.protocol.say_lines(lines),
             Input::Say(text) => {
                 if let Err(unsayable) = self.protocol.say(&text) {

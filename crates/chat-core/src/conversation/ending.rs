@@ -66,8 +66,9 @@ pub enum Loss {
 
 impl From<io::Error> for Loss {
     fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Cut,
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Self::Cut,
             _ => Self::Io(error),
         }
     }

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::io::poll_read_buf;
 
-use crate::wire::{Batch, Control, Frame, LineCodec, LineError, Outgoing};
+use crate::wire::{Batch, Control, Frame, HANG_UP, LineCodec, LineError, Outgoing};
 
 /// How much is read at once, in bytes.
 const READ: usize = 128 * 1024;
@@ -322,6 +322,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Puts a line on its way; [`end`](Self::end) writes it.
     pub fn push_line(&mut self, line: &str) {
         self.outgoing.push(Batch::from(line).into());
+    }
+
+    /// Puts the hang-up on its way, after which [`end`](Self::end) must follow.
+    pub fn push_hang_up(&mut self) {
+        self.outgoing.push(Bytes::from_static(HANG_UP.as_bytes()));
     }
 
     /// Puts a control line on its way.

@@ -26,6 +26,17 @@ pub enum Input {
     Command(Command),
 }
 
+impl Input {
+    /// What is said, if something is.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Lines(lines) => lines.lines().collect::<Vec<_>>().join("\n"),
+            Self::Say(text) => text,
+            _ => String::new(),
+        }
+    }
+}
+
 /// What the person wants of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {

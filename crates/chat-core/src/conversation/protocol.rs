@@ -129,6 +129,9 @@ pub enum Unsayable {
         /// The most that fits, in bytes.
         limit: usize,
     },
+    /// Too much is waiting to be delivered.
+    #[error("too much is waiting to be delivered; try again soon")]
+    NoRoom,
     /// It has a line `88`, which a peer without chat/1 takes for the hang-up.
     #[error("this peer would take the line 88 for a hang-up")]
     WouldHangUp,
