@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chat_core::conversation::{
     Command, Conversation, Ended, Ending, Event, Input, Link, Manners, Plain, Side, Source, Step,
+    Unsayable,
 };
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
@@ -660,6 +661,40 @@ async fn a_person_can_hang_up_on_a_peer_that_never_reads() {
     let ended = soon(hold(here, Manners::default(), script, screen)).await;
     assert_eq!(ended.hung_up_by(), Some(Side::Here));
     assert!(before.elapsed() <= Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_is_told_what_does_not_fit_and_can_still_hang_up() {
+    let (here, _there) = duplex(1024);
+    let (mut person, script, screen) = Person::new();
+    let manners = Manners {
+        attended: true,
+        ..Manners::default()
+    };
+    let call = tokio::spawn(hold(here, manners, script, screen));
+    let much = vec!["x".repeat(99); 4000].join("\n");
+    // The first fills what is on its way, the second what waits.
+    person.says(&much);
+    person.says(&much);
+    person.says("one too many");
+    let unsaid = person.sees(|event| match event {
+        Event::Unsaid(text, Unsayable::NoRoom) => Some(text.clone()),
+        _ => None,
+    });
+    assert_eq!(unsaid.await, "one too many");
+    person.hangs_up();
+    let ended = soon(call).await.expect("no panic");
+    assert_eq!(ended.hung_up_by(), Some(Side::Here));
+}
+
+#[tokio::test]
+async fn a_caller_that_only_listens_is_talked_to() {
+    let mut server = server().await;
+    let mut listener = Wire::to(server.address).await;
+    listener.shuts_down().await;
+    server.person.is_called().await;
+    server.person.says("the news");
+    listener.receives("the news\n").await;
 }
 
 #[tokio::test(start_paused = true)]
