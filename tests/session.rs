@@ -495,19 +495,35 @@ mod talking {
         let mut call = Call::on();
         call.ends[LISTENER].attentive = false;
         let line = "x".repeat(MAX_LINE - 1);
-        let mut count = 0;
-        while call.ends[DIALER].session.has_room() {
-            call.ends[DIALER].say(&line);
-            count += 1;
-        }
-        assert_eq!(count, 8);
+        let fill = |dialer: &mut End| {
+            let mut count = 0;
+            while dialer.session.has_room() {
+                dialer.say(&line);
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(fill(&mut call.ends[DIALER]), 4);
+        call.settle();
+        assert!(!call.ends[DIALER].session.has_room());
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 4);
+        call.cut();
+        assert_eq!(
+            fill(&mut call.ends[DIALER]),
+            8,
+            "more is kept for an outage"
+        );
+        call.connect();
         call.settle();
         assert!(!call.ends[DIALER].session.has_room());
         let now = call.now;
         call.ends[LISTENER].show(now);
         call.settle();
         assert!(call.ends[DIALER].session.has_room());
-        assert_eq!(call.ends[DIALER].delivered, 8);
+        assert_eq!(call.ends[DIALER].delivered, 12);
     }
 }
 

@@ -530,7 +530,7 @@ impl Protocol for Session {
     }
 
     fn has_room(&self) -> bool {
-        self.ledger.outbox.has_room()
+        self.ledger.outbox.has_room(self.leg.is_some())
     }
 
     fn say_lines(&mut self, mut lines: Batch) {
