@@ -65,7 +65,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             only: args.peer_key,
         },
     };
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     let mut console = Console::open(&args.common, words::calling(&args.target.to_string()))?;
     let connector = Connector {
         dialer: TcpDialer {

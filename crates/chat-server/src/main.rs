@@ -66,7 +66,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         known_only: args.known_only,
         framing: args.common.framing.into(),
     };
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     let listener =
         chat_server::bind(args.address).with_context(|| words::cannot_listen(args.address))?;
     let address = listener.local_addr()?;

@@ -22,8 +22,13 @@ impl Signals {
         })
     }
 
-    /// The exit code for the next signal: 128 and its number. Cancel safe.
-    pub async fn next(&mut self) -> u8 {
+    /// The exit code for the next signal: 128 and its number. Cancel safe. Waits in a task of
+    /// its own: a call polls this for every message, and three signals cost more than a task.
+    pub async fn next(self) -> u8 {
+        tokio::spawn(self.first()).await.unwrap_or(255)
+    }
+
+    async fn first(mut self) -> u8 {
         tokio::select! {
             _ = self.interrupt.recv() => 130,
             _ = self.terminate.recv() => 143,
