@@ -145,7 +145,7 @@ impl Sink for LineSink {
             }
         }
         match event {
-            Event::Call(peer) => {
+            Event::Call(peer) | Event::Peer(peer) => {
                 let name = sanitize::name(words::name_or_address(&peer));
                 self.speaker = name.unwrap_or(peer.address);
             }

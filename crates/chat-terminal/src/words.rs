@@ -171,7 +171,8 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::Ahead(ahead) => format!("The other side is busy; {ahead} before you."),
         Event::Ended(ended) => ending(ended),
         Event::Notice(text) => text.clone(),
-        Event::Lines(_)
+        Event::Peer(_)
+        | Event::Lines(_)
         | Event::Message(_)
         | Event::Delivered(_)
         | Event::Typing(_)
