@@ -70,28 +70,31 @@ impl Emulator {
         self.terminal.resize(size);
     }
 
-    /// The cells of one row of the screen, without those behind wide characters.
-    pub fn cells(&self, row: usize) -> impl Iterator<Item = &Cell> {
-        let spacers = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
-        let row = &self.terminal.grid()[Line(row as i32)];
+    /// The cells of one row of the screen with their columns, without those that a wide
+    /// character covers besides its own.
+    pub fn cells(&self, row: usize) -> impl Iterator<Item = (usize, &Cell)> {
+        self.cells_of(Line(row as i32))
+    }
+
+    fn cells_of(&self, line: Line) -> impl Iterator<Item = (usize, &Cell)> {
+        let covered = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
+        let row = &self.terminal.grid()[line];
         (0..self.terminal.columns())
-            .map(|column| &row[Column(column)])
-            .filter(move |cell| !cell.flags.intersects(spacers))
+            .map(|column| (column, &row[Column(column)]))
+            .filter(move |(_, cell)| !cell.flags.intersects(covered))
     }
 
     fn row(&self, line: Line) -> (String, bool) {
-        let row = &self.terminal.grid()[line];
-        let last = Column(self.terminal.columns() - 1);
         let mut text = String::new();
-        for column in 0..=last.0 {
-            let cell = &row[Column(column)];
-            let spacers = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
-            if !cell.flags.intersects(spacers) {
-                text.push(cell.c);
-                text.extend(cell.zerowidth().unwrap_or_default());
-            }
+        for (_, cell) in self.cells_of(line) {
+            text.push(cell.c);
+            text.extend(cell.zerowidth().unwrap_or_default());
         }
-        (text, row[last].flags.contains(Flags::WRAPLINE))
+        let last = Column(self.terminal.columns() - 1);
+        let goes_on = self.terminal.grid()[line][last]
+            .flags
+            .contains(Flags::WRAPLINE);
+        (text, goes_on)
     }
 
     /// Every line of the scrollback and the screen, as it would be copied, without the blank
