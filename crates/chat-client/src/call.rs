@@ -152,7 +152,7 @@ impl<D: Dial + 'static> Call<D> {
             (Command::Status, _) => words::status(&self.peer),
             (Command::Verify, Some(keyring)) => {
                 let answer = acquaintance::verify(keyring, &mut self.peer);
-                call.show(Event::Call(self.peer.clone()));
+                call.show(Event::Peer(self.peer.clone()));
                 answer
             }
             (Command::Peers, Some(keyring)) => acquaintance::list(keyring),

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -328,7 +330,16 @@ async fn nobody_has_that_name() {
 
 #[tokio::test]
 async fn nobody_answers_in_time() {
-    let ended = run(&["--plain", "--connect-timeout", "0s", "127.0.0.1:9"]).await;
+    // Once its queue is full, a listener that accepts nobody leaves callers without an answer.
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    listener.bind(&anywhere.into()).expect("a free port");
+    listener.listen(0).expect("it is bound");
+    let address = listener.local_addr().expect("it is bound");
+    let address = address.as_socket().expect("an IP address");
+    let _queue = std::net::TcpStream::connect(address).expect("room for one");
+    let address = address.to_string();
+    let ended = run(&["--plain", "--connect-timeout", "100ms", &address]).await;
     assert!(one_line(&ended).contains("no answer"), "{ended:?}");
     assert_eq!(ended.code, Some(1));
 }

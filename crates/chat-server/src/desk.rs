@@ -162,7 +162,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                     Step::Command(Command::Verify) => {
                         let answer = acquaintance::verify(&self.keyring, &mut peer);
                         call.show(Event::Notice(answer));
-                        call.show(Event::Call(peer.clone()));
+                        call.show(Event::Peer(peer.clone()));
                     }
                 },
                 Some(caller) = resumed.recv() => {

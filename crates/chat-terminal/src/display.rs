@@ -29,6 +29,9 @@ const RESIZE: Duration = Duration::from_millis(300);
 /// A terminal that takes no output for this long is given up at the end.
 const STALLED: Duration = Duration::from_millis(500);
 
+/// A process that was not stopped after this long will not be.
+const STOPPED: Duration = Duration::from_millis(500);
+
 /// Two signals to go on within this time are one.
 const AWAKE: Duration = Duration::from_secs(1);
 
@@ -251,6 +254,8 @@ impl Display {
             return Ok(());
         }
         terminal::suspend()?;
+        let _ = timeout(STOPPED, self.signals.woken()).await;
+        terminal::resume()?;
         self.resumed = Some(Instant::now());
         self.resize();
         Ok(())

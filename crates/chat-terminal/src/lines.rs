@@ -149,7 +149,7 @@ impl Sink for LineSink {
             notify(&notice);
         }
         match event {
-            Event::Call(peer) => {
+            Event::Call(peer) | Event::Peer(peer) => {
                 let name = sanitize::name(words::name_or_address(&peer));
                 self.speaker = name.unwrap_or(peer.address);
             }

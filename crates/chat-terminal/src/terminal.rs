@@ -75,9 +75,11 @@ pub(crate) fn give_back(farewell: &str) {
     }
 }
 
-/// Stops the process, with the terminal given back, until the shell wakes it up.
+/// Has the process stopped, with the terminal given back, until the shell wakes it up.
 ///
-/// The live region must have been cleared away.
+/// Threads go on for a moment: do not take the terminal over again before the process is woken.
+/// Where no shell could do that, it is not stopped at all. The live region must have been
+/// cleared away.
 pub(crate) fn suspend() -> io::Result<()> {
     let before = BEFORE
         .lock()
@@ -88,8 +90,7 @@ pub(crate) fn suspend() -> io::Result<()> {
     };
     let _ = write(stdout(), END.as_bytes());
     leave(&before);
-    kill_current_process_group(process::Signal::TSTP)?;
-    enter(&before)
+    Ok(kill_current_process_group(process::Signal::TSTP)?)
 }
 
 /// Takes the terminal over again, after a shell has used it.
@@ -121,6 +122,11 @@ impl Signals {
             _ = self.resized.recv() => Change::Resized,
             _ = self.woken.recv() => Change::Woken,
         }
+    }
+
+    /// The process goes on after it was stopped. Cancel safe.
+    pub(crate) async fn woken(&mut self) {
+        self.woken.recv().await;
     }
 }
 

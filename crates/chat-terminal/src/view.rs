@@ -116,10 +116,9 @@ struct Burst {
 
 impl Call {
     fn new(peer: Peer) -> Self {
-        let name = sanitize::name(words::name_or_address(&peer)).unwrap_or_default();
         Self {
+            name: harmless_name(&peer),
             peer,
-            name,
             link: LinkState::Up { round_trip: None },
             typing: false,
             hanging_up: false,
@@ -128,10 +127,20 @@ impl Call {
         }
     }
 
+    /// The peer is known better.
+    fn meet(&mut self, peer: Peer) {
+        self.name = harmless_name(&peer);
+        self.peer = peer;
+    }
+
     /// Whether the peer tells what it has received: those that have a key do.
     fn acknowledges(&self) -> bool {
         matches!(self.peer.security, Security::Key { .. })
     }
+}
+
+fn harmless_name(peer: &Peer) -> String {
+    sanitize::name(words::name_or_address(peer)).unwrap_or_default()
 }
 
 impl View {
@@ -432,7 +441,16 @@ impl View {
     pub fn event(&mut self, event: Event, now: Moment) {
         self.changed = true;
         match &event {
-            Event::Call(peer) => return self.call(peer.clone(), &event, now),
+            Event::Call(peer) => {
+                self.call = Some(Call::new(peer.clone()));
+                self.hint = None;
+                self.ring(now);
+            }
+            Event::Peer(peer) => {
+                if let Some(call) = &mut self.call {
+                    call.meet(peer.clone());
+                }
+            }
             Event::Lines(batch) => {
                 for line in batch.lines() {
                     self.message(line, now);
@@ -461,34 +479,12 @@ impl View {
             | Event::Notice(_) => (),
         }
         if let Some(text) = words::describe(&event) {
-            let style = match event {
+            let style = match &event {
                 Event::Unsaid(..) => Style::Alarm,
+                Event::Call(peer) if peer.security == Security::Plaintext => Style::Alarm,
                 _ => Style::Notice,
             };
             self.transcript.remark(style, &text, now);
-        }
-    }
-
-    fn call(&mut self, peer: Peer, event: &Event, now: Moment) {
-        let known = self.call.as_ref().is_some_and(|call| call.peer == peer);
-        if !known && let Some(text) = words::describe(event) {
-            let style = match peer.security {
-                Security::Plaintext => Style::Alarm,
-                Security::NoKey | Security::Key { .. } => Style::Notice,
-            };
-            self.transcript.remark(style, &text, now);
-        }
-        let fresh = Call::new(peer);
-        match &mut self.call {
-            Some(call) => {
-                call.peer = fresh.peer;
-                call.name = fresh.name;
-            }
-            None => {
-                self.call = Some(fresh);
-                self.hint = None;
-                self.ring(now);
-            }
         }
     }
 

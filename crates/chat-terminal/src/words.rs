@@ -165,13 +165,16 @@ pub fn describe(event: &Event) -> Option<String> {
                 .map(|(c, name)| format!("{c} {name}"))
                 .collect();
             let pictures = pictures.join(", ");
-            format!("Safety number {digits}: {pictures}. The same on both screens? Then /verify")
+            format!(
+                "Safety number {digits}: the same on both screens? Then /verify\n    {pictures}"
+            )
         }
         Event::Ahead(0) => "The other side is busy; you are next.".into(),
         Event::Ahead(ahead) => format!("The other side is busy; {ahead} before you."),
         Event::Ended(ended) => ending(ended),
         Event::Notice(text) => text.clone(),
-        Event::Lines(_)
+        Event::Peer(_)
+        | Event::Lines(_)
         | Event::Message(_)
         | Event::Delivered(_)
         | Event::Typing(_)
@@ -338,15 +341,15 @@ fn mark(security: &Security) -> &'static str {
 
 fn call(peer: &Peer) -> String {
     let more = match &peer.security {
-        Security::Plaintext => "; anybody on the way can read and change it".into(),
-        Security::NoKey => "; nobody knows with whom".into(),
+        Security::Plaintext => "; anybody on the way can read and change it.".into(),
+        Security::NoKey => "; nobody knows with whom.".into(),
         Security::Key {
             fingerprint,
             standing: Standing::New,
-        } => format!(", {fingerprint}"),
-        Security::Key { .. } => String::new(),
+        } => format!(".\n    {fingerprint}"),
+        Security::Key { .. } => ".".into(),
     };
-    format!("Call with {}: {}{more}.", who(peer), mark(&peer.security))
+    format!("Call with {}: {}{more}", who(peer), mark(&peer.security))
 }
 
 fn ending(ended: &Ended) -> String {

@@ -1,16 +1,9 @@
 //! The screen, drawn into a terminal emulator and read back as text.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alacritty_terminal::event::{Event as Report, EventListener};
-use alacritty_terminal::grid::Dimensions;
-use alacritty_terminal::index::{Column, Line};
-use alacritty_terminal::term::cell::{Cell, Flags};
-use alacritty_terminal::term::{Config, Term};
-use alacritty_terminal::vte::ansi::Processor;
+use alacritty_terminal::term::cell::Cell;
 use chat_core::conversation::{
     Command, Ended, Ending, Event, Input, LinkState, Peer, Security, Side, Standing, Unsayable,
 };
@@ -19,33 +12,11 @@ use chat_terminal::keys::Keyboard;
 use chat_terminal::painter::{Painter, Size};
 use chat_terminal::transcript::Moment;
 use chat_terminal::view::{ScreenOptions, View};
+use emulator::Emulator;
 use proptest::prelude::*;
 
-/// What the terminal is made to do besides showing text: bells, titles, answers.
-#[derive(Clone, Default)]
-struct Reports(Rc<RefCell<Vec<String>>>);
-
-impl EventListener for Reports {
-    fn send_event(&self, report: Report) {
-        self.0.borrow_mut().push(format!("{report:?}"));
-    }
-}
-
-struct Dimension(Size);
-
-impl Dimensions for Dimension {
-    fn total_lines(&self) -> usize {
-        self.0.rows
-    }
-
-    fn screen_lines(&self) -> usize {
-        self.0.rows
-    }
-
-    fn columns(&self) -> usize {
-        self.0.columns
-    }
-}
+#[path = "../../../tests/common/emulator.rs"]
+mod emulator;
 
 /// A person at a terminal.
 struct Desk {
@@ -53,9 +24,7 @@ struct Desk {
     painter: Painter,
     keyboard: Keyboard,
     now: Moment,
-    terminal: Term<Reports>,
-    processor: Processor,
-    reports: Reports,
+    terminal: Emulator,
 }
 
 fn size(columns: usize, rows: usize) -> Size {
@@ -71,9 +40,17 @@ fn peer(security: Security) -> Peer {
 }
 
 fn verified() -> Security {
+    key(Standing::Verified)
+}
+
+fn new() -> Security {
+    key(Standing::New)
+}
+
+fn key(standing: Standing) -> Security {
     Security::Key {
         fingerprint: chat_core::trust::Fingerprint::from_bytes([7; 32]),
-        standing: Standing::Verified,
+        standing,
     }
 }
 
@@ -103,20 +80,12 @@ impl Desk {
             bell: true,
             idle: "waiting on :7788".into(),
         };
-        let config = Config {
-            scrolling_history: 20_000,
-            ..Config::default()
-        };
-        let reports = Reports::default();
-        let size = size(columns, rows);
         let mut desk = Self {
             view: View::new(options, now),
-            painter: Painter::new(size),
+            painter: Painter::new(size(columns, rows)),
             keyboard: Keyboard::default(),
             now,
-            terminal: Term::new(config, &Dimension(size), reports.clone()),
-            processor: Processor::new(),
-            reports,
+            terminal: Emulator::new(emulator::Size(columns, rows)),
         };
         desk.draw();
         desk
@@ -171,13 +140,13 @@ impl Desk {
             let bell = self.view.take_bell();
             let frame = self.painter.frame(&lines, &live, bell);
             drawn += frame.len();
-            self.processor.advance(&mut self.terminal, &frame);
+            self.terminal.advance(&frame);
         }
         drawn
     }
 
     fn resize(&mut self, columns: usize, rows: usize) {
-        self.terminal.resize(Dimension(size(columns, rows)));
+        self.terminal.resize(emulator::Size(columns, rows));
         self.painter.resize(size(columns, rows));
         self.view.touch();
         self.draw();
@@ -187,62 +156,6 @@ impl Desk {
         std::iter::from_fn(|| self.view.next_input())
             .filter(|input| !matches!(input, Input::Typing(_)))
             .collect()
-    }
-
-    fn row(&self, line: Line) -> (String, bool) {
-        let row = &self.terminal.grid()[line];
-        let last = Column(self.terminal.columns() - 1);
-        let mut text = String::new();
-        for column in 0..=last.0 {
-            let cell = &row[Column(column)];
-            let spacers = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
-            if !cell.flags.intersects(spacers) {
-                text.push(cell.c);
-                text.extend(cell.zerowidth().unwrap_or_default());
-            }
-        }
-        (text, row[last].flags.contains(Flags::WRAPLINE))
-    }
-
-    /// Every line of the scrollback and the screen, as it would be copied, without the blank
-    /// ones at the end.
-    fn text(&self) -> Vec<String> {
-        let mut text = vec![String::new()];
-        for line in self.terminal.topmost_line().0..=self.terminal.bottommost_line().0 {
-            let (row, goes_on) = self.row(Line(line));
-            let current = text.last_mut().expect("there is a line");
-            current.push_str(&row);
-            if !goes_on {
-                current.truncate(current.trim_end().len());
-                text.push(String::new());
-            }
-        }
-        while text.last().is_some_and(String::is_empty) {
-            text.pop();
-        }
-        text
-    }
-
-    /// The last rows, without wrapping undone.
-    fn last_rows(&self, count: usize) -> Vec<String> {
-        let mut rows: Vec<String> = (0..self.terminal.screen_lines())
-            .map(|line| self.row(Line(line as i32)).0.trim_end().to_owned())
-            .collect();
-        while rows.last().is_some_and(String::is_empty) {
-            rows.pop();
-        }
-        rows.split_off(rows.len().saturating_sub(count))
-    }
-
-    /// The cursor's row as text, and its column.
-    fn cursor(&self) -> (String, usize) {
-        let point = self.terminal.grid().cursor.point;
-        (self.row(point.line).0.trim_end().to_owned(), point.column.0)
-    }
-
-    fn bells(&self) -> usize {
-        let reports = self.reports.0.borrow();
-        reports.iter().filter(|report| *report == "Bell").count()
     }
 }
 
@@ -258,15 +171,15 @@ fn messages_appear_above_a_draft_of_several_rows() {
         STATUS,
     ];
     let draft = draft.map(|row| row.replace("jumps ov", "jumps o").replace("  er", "  ver"));
-    assert_eq!(desk.last_rows(3), draft);
+    assert_eq!(desk.terminal.last_rows(3), draft);
     for number in 0..20 {
         desk.show(lines(&format!(
             "message {number}, which does not fit into one row"
         )));
-        assert_eq!(desk.last_rows(3), draft);
-        assert_eq!(desk.cursor(), ("  ver the lazy dog".into(), 18));
+        assert_eq!(desk.terminal.last_rows(3), draft);
+        assert_eq!(desk.terminal.cursor(), ("  ver the lazy dog".into(), 18));
     }
-    let text = desk.text();
+    let text = desk.terminal.text();
     for number in 0..20 {
         let line = format!("      <ann> message {number}, which does not fit into one row");
         assert_eq!(text.iter().filter(|shown| **shown == line).count(), 1);
@@ -282,23 +195,23 @@ fn a_burst_of_ten_thousand_messages_is_all_there_in_order() {
     for chunk in burst.chunks(100) {
         desk.show(lines(&chunk.join("\n")));
     }
-    let text = desk.text();
+    let text = desk.terminal.text();
     let shown: Vec<&str> = text
         .iter()
         .filter_map(|line| line.split_once("<ann> ").map(|(_, text)| text))
         .collect();
     assert_eq!(shown, burst);
-    assert_eq!(desk.cursor(), ("> draft".into(), 7));
+    assert_eq!(desk.terminal.cursor(), ("> draft".into(), 7));
 }
 
 #[test]
 fn a_wide_character_at_the_edge_is_whole() {
     let mut desk = Desk::in_call(12, 8);
     desk.press("abcdefgh你好");
-    assert_eq!(desk.last_rows(3)[..2], ["> abcdefgh", "  你好"]);
-    assert_eq!(desk.cursor(), ("  你好".into(), 6));
+    assert_eq!(desk.terminal.last_rows(3)[..2], ["> abcdefgh", "  你好"]);
+    assert_eq!(desk.terminal.cursor(), ("  你好".into(), 6));
     desk.press("\x02\x02");
-    assert_eq!(desk.cursor(), ("  你好".into(), 2));
+    assert_eq!(desk.terminal.cursor(), ("  你好".into(), 2));
     desk.press("\x02x\r");
     assert_eq!(desk.inputs(), [say("abcdefgxh你好")]);
 }
@@ -309,7 +222,7 @@ fn joined_emoji_and_combining_marks_are_sent_as_typed() {
     let mut desk = Desk::in_call(40, 8);
     desk.press(text);
     // This terminal draws the family as three people; what follows stands where it should.
-    assert_eq!(desk.cursor().1, 2 + 2 + 3 + 3 + 7);
+    assert_eq!(desk.terminal.cursor().1, 2 + 2 + 3 + 3 + 7);
     desk.press("\r");
     assert_eq!(desk.inputs(), [say(text)]);
 }
@@ -319,7 +232,10 @@ fn a_pasted_text_is_previewed_and_is_one_message() {
     let mut desk = Desk::in_call(40, 12);
     desk.read("\x1b[200~one\r\ntwo\r88\rfour\x1b[201~");
     assert_eq!(desk.inputs(), []);
-    assert_eq!(desk.last_rows(5)[..4], ["> one", "  two", "  88", "  four"]);
+    assert_eq!(
+        desk.terminal.last_rows(5)[..4],
+        ["> one", "  two", "  88", "  four"]
+    );
     desk.press("\r");
     assert_eq!(desk.inputs(), [say("one\ntwo\n88\nfour")]);
 }
@@ -335,14 +251,17 @@ fn lines_that_arrive_at_once_are_not_sent_unasked() {
     desk.pass(Duration::from_secs(1));
     assert_eq!(desk.inputs(), []);
     let hint = "3 lines came at once: Enter sends them as one message, Ctrl-C drops them.";
-    assert_eq!(desk.last_rows(6)[..4], [hint, "> one", "  two", "  three"]);
+    assert_eq!(
+        desk.terminal.last_rows(6)[..4],
+        [hint, "> one", "  two", "  three"]
+    );
     desk.press("\r");
     assert_eq!(desk.inputs(), [say("one\ntwo\nthree")]);
 
     desk.pass(Duration::from_secs(1));
     desk.read("one\rtwo\r");
     desk.press("\x03");
-    assert_eq!(desk.cursor(), (">".into(), 2));
+    assert_eq!(desk.terminal.cursor(), (">".into(), 2));
     assert_eq!(desk.inputs(), []);
 }
 
@@ -371,7 +290,7 @@ fn a_paste_that_never_ends_is_told_and_cancelled() {
     let mut desk = Desk::in_call(80, 8);
     desk.read("\x1b[200~half");
     desk.pass(Duration::from_secs(1));
-    assert!(desk.last_rows(3)[0].starts_with("A paste has not ended"));
+    assert!(desk.terminal.last_rows(3)[0].starts_with("A paste has not ended"));
     desk.read("\x03");
     desk.press("on\r");
     assert_eq!(desk.inputs(), [say("on")]);
@@ -388,15 +307,15 @@ fn resizing_loses_nothing_and_leaves_no_ghosts() {
             )));
         }
         desk.press(&"a draft which takes more than one row 你好 ".repeat(4));
-        let before = desk.text();
+        let before = desk.terminal.text();
         for width in widths {
             desk.resize(width, 24);
         }
-        assert_eq!(desk.text(), before, "after {widths:?}");
+        assert_eq!(desk.terminal.text(), before, "after {widths:?}");
 
         desk.resize(80, 10);
         desk.resize(80, 24);
-        assert_eq!(desk.text(), before, "after a change of height");
+        assert_eq!(desk.terminal.text(), before, "after a change of height");
     }
 }
 
@@ -410,7 +329,7 @@ fn the_smallest_terminals_show_the_draft() {
     }
     let mut desk = Desk::in_call(30, 1);
     desk.press("draft");
-    assert_eq!(desk.cursor(), ("> draft".into(), 7));
+    assert_eq!(desk.terminal.cursor(), ("> draft".into(), 7));
 }
 
 #[test]
@@ -438,12 +357,12 @@ fn the_status_row_gives_way_but_never_the_lock() {
     ];
     for (columns, status) in cases {
         desk.resize(columns, 6);
-        assert_eq!(desk.last_rows(1), [status]);
+        assert_eq!(desk.terminal.last_rows(1), [status]);
     }
     desk.show(ended());
     desk.resize(60, 6);
     assert_eq!(
-        desk.last_rows(1),
+        desk.terminal.last_rows(1),
         ["waiting on :7788 · 2 waiting · /help · Ctrl-C quits"]
     );
 }
@@ -453,18 +372,18 @@ fn own_messages_are_sent_and_then_received() {
     let mut desk = Desk::in_call(60, 20);
     desk.press("one\rtwo\r");
     assert_eq!(
-        desk.last_rows(4)[..2],
+        desk.terminal.last_rows(4)[..2],
         ["      · you: one", "      · you: two"]
     );
     desk.show(Event::Delivered(1));
     assert_eq!(
-        desk.last_rows(4)[..2],
+        desk.terminal.last_rows(4)[..2],
         ["      ✓ you: one", "      · you: two"]
     );
     desk.show(Event::Delivered(2));
     desk.show(lines("three"));
     assert_eq!(
-        desk.last_rows(5)[..3],
+        desk.terminal.last_rows(5)[..3],
         ["      ✓ you: one", "      ✓ you: two", "      <ann> three"]
     );
 }
@@ -485,19 +404,19 @@ fn only_the_newest_messages_wait_below() {
         "· you: 5",
         "· you: 6",
     ];
-    let rows = desk.last_rows(9);
+    let rows = desk.terminal.last_rows(9);
     assert_eq!(
         rows[..7].iter().map(|row| row.trim()).collect::<Vec<_>>(),
         shown
     );
 
     desk.show(Event::Delivered(3));
-    let rows = desk.last_rows(7);
+    let rows = desk.terminal.last_rows(7);
     assert_eq!(rows[0], "      ✓ you: 3");
     assert_eq!(rows[1], "      -- ✓ 2 more of your messages were received");
 
     desk.show(ended());
-    let text = desk.text().join("\n");
+    let text = desk.terminal.text().join("\n");
     for number in 4..=6 {
         assert!(text.contains(&format!("✗ you: {number}")), "{text}");
     }
@@ -508,7 +427,7 @@ fn a_peer_without_receipts_shows_none() {
     let mut desk = Desk::new(60, 12);
     desk.show(Event::Call(peer(Security::NoKey)));
     desk.press("hello\r");
-    assert_eq!(desk.last_rows(3)[0], "      you: hello");
+    assert_eq!(desk.terminal.last_rows(3)[0], "      you: hello");
 }
 
 #[test]
@@ -516,9 +435,9 @@ fn a_message_that_was_refused_comes_back_and_does_not_count() {
     let mut desk = Desk::in_call(80, 12);
     desk.press("one\rtwo\r");
     desk.show(Event::Unsaid("one".into(), Unsayable::WouldHangUp));
-    assert_eq!(desk.cursor().0, "> one");
+    assert_eq!(desk.terminal.cursor().0, "> one");
     desk.show(Event::Delivered(1));
-    let text = desk.text().join("\n");
+    let text = desk.terminal.text().join("\n");
     assert!(
         text.contains("✓ you: two") && !text.contains("you: one"),
         "{text}"
@@ -531,7 +450,7 @@ fn times_are_shown_when_they_change() {
     desk.show(lines("a\nb"));
     desk.now.clock = (12, 2);
     desk.show(lines("c\nd"));
-    let text = desk.text();
+    let text = desk.terminal.text();
     assert!(text[0].starts_with("12:01 -- "));
     assert_eq!(
         text[1..5],
@@ -550,7 +469,7 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
     let text = "hi\n      -- notice\r\n12:01 ✓ you: I owe you\u{2028}12:01 <bob> x";
     desk.show(Event::Message(text.into()));
     assert_eq!(
-        desk.text()[1..4],
+        desk.terminal.text()[1..4],
         [
             "      <ann> hi",
             "        │       -- notice",
@@ -563,7 +482,11 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
     };
     desk.show(Event::Call(named));
     desk.show(lines("y"));
-    assert!(desk.text().contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));
+    assert!(
+        desk.terminal
+            .text()
+            .contains(&"      <ann>␊-- ␛[2Jx> y".to_owned())
+    );
 }
 
 #[test]
@@ -573,17 +496,17 @@ fn the_bell_rings_once_for_a_burst_while_nobody_looks() {
     desk.read("\x1b[I");
     desk.pass(Duration::from_secs(60));
     desk.show(lines("seen"));
-    assert_eq!(desk.bells(), 0);
+    assert_eq!(desk.terminal.bells(), 0);
 
     desk.pass(Duration::from_secs(60));
     desk.read("\x1b[O");
     for _ in 0..100 {
         desk.show(lines("a\nb\nc"));
     }
-    assert_eq!(desk.bells(), 1);
+    assert_eq!(desk.terminal.bells(), 1);
     desk.pass(Duration::from_secs(60));
     desk.show(lines("later"));
-    assert_eq!(desk.bells(), 2);
+    assert_eq!(desk.terminal.bells(), 2);
 }
 
 #[test]
@@ -592,10 +515,10 @@ fn a_command_that_does_not_exist_is_explained_and_never_sent() {
     desk.press("/verfy\r");
     assert_eq!(desk.inputs(), []);
     assert_eq!(
-        desk.last_rows(3)[0],
+        desk.terminal.last_rows(3)[0],
         "There is no /verfy; did you mean /verify? To say it, type //verfy"
     );
-    assert_eq!(desk.cursor().0, "> /verfy");
+    assert_eq!(desk.terminal.cursor().0, "> /verfy");
     desk.press("\x15/ver\t\r/say 88\r//x\r/status\r88\r");
     assert_eq!(
         desk.inputs(),
@@ -608,7 +531,12 @@ fn a_command_that_does_not_exist_is_explained_and_never_sent() {
         ]
     );
     desk.press("/help\r");
-    assert!(desk.text().join("\n").contains("88 alone hangs up"));
+    assert!(
+        desk.terminal
+            .text()
+            .join("\n")
+            .contains("88 alone hangs up")
+    );
 }
 
 #[test]
@@ -617,7 +545,10 @@ fn leaving_keys_clear_then_hang_up_then_quit() {
         let mut desk = Desk::in_call(60, 12);
         desk.press("draft");
         desk.press("\x03");
-        assert_eq!((desk.cursor().0, desk.inputs()), (">".into(), vec![]));
+        assert_eq!(
+            (desk.terminal.cursor().0, desk.inputs()),
+            (">".into(), vec![])
+        );
         desk.press(key);
         assert_eq!(desk.inputs(), [Input::HangUp]);
         desk.show(ended());
@@ -627,12 +558,28 @@ fn leaving_keys_clear_then_hang_up_then_quit() {
 }
 
 #[test]
+fn a_peer_that_is_known_better_changes_the_status_row_alone() {
+    let mut desk = Desk::new(60, 12);
+    desk.show(Event::Call(peer(new())));
+    desk.press("draft");
+    let before = desk.terminal.text();
+    desk.show(Event::Peer(peer(verified())));
+    let after = desk.terminal.text();
+    assert_eq!(before.len(), after.len());
+    assert_eq!(
+        before.last(),
+        Some(&"ann · 🔒 new, unverified · /help".into())
+    );
+    assert_eq!(after.last(), Some(&STATUS.into()));
+}
+
+#[test]
 fn what_is_typed_to_nobody_stays() {
     let mut desk = Desk::new(60, 12);
     desk.press("hello\r");
     assert_eq!(desk.inputs(), []);
     assert_eq!(
-        desk.last_rows(3)[0],
+        desk.terminal.last_rows(3)[0],
         "Nobody is on the line; your text stays here."
     );
     desk.show(Event::Call(peer(verified())));
@@ -667,11 +614,11 @@ fn a_search_shows_what_it_finds() {
     desk.press("first line\rsecond\rdraft\x12li");
     let prompt = "search “li” (Enter takes it, Ctrl-R older, Esc back): ";
     assert_eq!(
-        desk.cursor(),
+        desk.terminal.cursor(),
         (format!("{prompt}first line"), prompt.chars().count())
     );
     desk.press("\r");
-    assert_eq!(desk.cursor(), ("> first line".into(), 12));
+    assert_eq!(desk.terminal.cursor(), ("> first line".into(), 12));
 }
 
 #[test]
@@ -682,8 +629,12 @@ fn a_cleared_screen_keeps_its_lines_in_the_scrollback() {
     desk.painter.clear();
     desk.view.touch();
     desk.draw();
-    assert_eq!(desk.last_rows(8), ["> draft", STATUS]);
-    assert!(desk.text().contains(&"      <ann> kept".to_owned()));
+    assert_eq!(desk.terminal.last_rows(8), ["> draft", STATUS]);
+    assert!(
+        desk.terminal
+            .text()
+            .contains(&"      <ann> kept".to_owned())
+    );
 }
 
 fn hostile() -> impl Strategy<Value = String> {
@@ -708,22 +659,22 @@ proptest! {
     ) {
         let mut desk = Desk::in_call(columns, rows);
         desk.press("draft");
-        let modes = *desk.terminal.mode();
+        let modes = desk.terminal.mode();
         desk.show(Event::Call(Peer { name: Some(name), ..peer(verified()) }));
         for text in texts {
             desk.show(lines(&text));
             desk.show(Event::Message(text.clone()));
             desk.show(Event::Notice(text));
-            prop_assert_eq!(desk.cursor(), ("> draft".to_owned(), 7));
+            prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         }
         desk.show(Event::Ended(Arc::new(Ended {
             ending: Ending::Refused(refusal),
             undelivered: Vec::new(),
         })));
-        prop_assert_eq!(desk.cursor(), ("> draft".to_owned(), 7));
-        prop_assert_eq!(*desk.terminal.mode(), modes);
-        prop_assert_eq!(&desk.terminal.grid().cursor.template, &Cell::default());
-        let reports = desk.reports.0.take();
+        prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
+        prop_assert_eq!(desk.terminal.mode(), modes);
+        prop_assert_eq!(desk.terminal.pen(), &Cell::default());
+        let reports = desk.terminal.take_reports();
         prop_assert!(reports.is_empty(), "{:?}", reports);
     }
 }

@@ -55,8 +55,10 @@ pub enum Command {
 /// What is brought before the person.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A call has begun, or is known better: the peer's name may come later than its address.
+    /// A call has begun.
     Call(Peer),
+    /// The peer of this call is known better than when it began.
+    Peer(Peer),
     /// The peer says these lines.
     Lines(Batch),
     /// The peer says one message, which may have line breaks.

@@ -1,0 +1,212 @@
+//! The programs as processes, each at a terminal of its own: keys go in, the screen is read.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+use std::future::Future;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Command as StdCommand;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use pty_process::{Command, OwnedReadPty, OwnedWritePty, Pts};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{Termios, tcgetattr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Child;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+pub use self::emulator::{Emulator, Size};
+
+pub mod emulator;
+
+/// Far longer than anything takes: what takes longer never comes.
+const NEVER: Duration = Duration::from_secs(30);
+
+/// Fails a test that would wait for ever.
+pub async fn soon<F: Future>(what: F) -> F::Output {
+    timeout(NEVER, what)
+        .await
+        .expect("what was waited for never came")
+}
+
+/// Where a program is, of the same build as this test.
+pub fn program(name: &str) -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(build).join(name)
+}
+
+/// Only the package that owns a program is told by cargo where it is, so it is built here.
+fn build() -> PathBuf {
+    let test = std::env::current_exe().expect("this test is a file");
+    let directory = test.ancestors().nth(2).expect("cargo put it deep enough");
+    let target = directory.parent().expect("each profile has a directory");
+    let mut cargo = StdCommand::new(env!("CARGO"));
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--bins"])
+        .args(["--package", "chat-server", "--package", "chat-client"])
+        .arg("--target-dir")
+        .arg(target);
+    if directory.ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().expect("cargo runs").success());
+    directory.to_owned()
+}
+
+/// A program with a home of its own, at an ordinary terminal.
+pub fn command(name: &str, home: &Path) -> Command {
+    Command::new(program(name))
+        .env("CHAT_HOME", home)
+        .env("TERM", "xterm-256color")
+        .env_remove("NO_COLOR")
+        .env_remove("RUST_LOG")
+        .kill_on_drop(true)
+}
+
+/// A terminal, and the program that runs in it.
+pub struct Terminal {
+    emulator: Arc<Mutex<Emulator>>,
+    changed: watch::Receiver<()>,
+    keys: OwnedWritePty,
+    line: Pts,
+    pump: JoinHandle<()>,
+    program: Child,
+}
+
+impl Terminal {
+    /// Opens a terminal and starts a program in it.
+    pub fn start(size: Size, command: Command) -> Self {
+        Self::start_with(size, |_| command)
+    }
+
+    /// The same, where the terminal has to be known before.
+    pub fn start_with(size: Size, command: impl FnOnce(&Pts) -> Command) -> Self {
+        let (pty, line) = pty_process::open().expect("a pseudo-terminal");
+        pty.resize(window(size)).expect("it has a size");
+        let program = command(&line)
+            .spawn_borrowed(&line)
+            .expect("the program starts");
+        let (output, keys) = pty.into_split();
+        let emulator = Arc::new(Mutex::new(Emulator::new(size)));
+        let (change, changed) = watch::channel(());
+        let pump = tokio::spawn(pump(output, Arc::clone(&emulator), change));
+        Self {
+            emulator,
+            changed,
+            keys,
+            line,
+            pump,
+            program,
+        }
+    }
+
+    /// What is on the screen now.
+    pub fn screen(&self) -> MutexGuard<'_, Emulator> {
+        lock(&self.emulator)
+    }
+
+    /// Types, as fast as a machine can.
+    pub async fn type_keys(&mut self, keys: &str) {
+        soon(self.keys.write_all(keys.as_bytes()))
+            .await
+            .expect("the terminal takes keys");
+    }
+
+    /// Waits until the screen is so.
+    pub async fn wait_for(&mut self, what: impl Fn(&Emulator) -> bool) {
+        let found = timeout(NEVER, async {
+            loop {
+                self.changed.borrow_and_update();
+                if what(&lock(&self.emulator)) {
+                    return;
+                }
+                self.changed.changed().await.expect("the terminal is open");
+            }
+        });
+        if found.await.is_err() {
+            panic!("never on the screen:\n{}", self.screen().text().join("\n"));
+        }
+    }
+
+    /// Waits until a line of the screen or the scrollback contains this. Answers the line.
+    pub async fn wait_for_line(&mut self, text: &str) -> String {
+        self.wait_for(|screen| find(screen, text).is_some()).await;
+        find(&self.screen(), text).expect("it was there just now")
+    }
+
+    /// Waits until the status row contains this.
+    pub async fn wait_for_status(&mut self, text: &str) {
+        let is_there = |row: &String| row.contains(text);
+        self.wait_for(|screen| screen.rows().last().is_some_and(is_there))
+            .await;
+    }
+
+    /// Gives the terminal another size, as a person who drags its edge.
+    pub fn resize(&mut self, size: Size) {
+        self.screen().resize(size);
+        self.keys.resize(window(size)).expect("it has a size");
+    }
+
+    /// The settings of the line, as a shell would find them.
+    pub fn settings(&self) -> Termios {
+        tcgetattr(&self.line).expect("it is a terminal")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let id = self.program.id().expect("the program runs") as i32;
+        let id = Pid::from_raw(id).expect("it has an id");
+        kill_process(id, signal).expect("it can be told");
+    }
+
+    /// Waits until the program has ended, and everything it wrote is on the screen. Answers its
+    /// exit code, the settings it leaves, and the screen.
+    pub async fn end(mut self) -> (i32, Termios, Emulator) {
+        let Ok(status) = timeout(NEVER, self.program.wait()).await else {
+            panic!("it never ends:\n{}", self.screen().text().join("\n"));
+        };
+        let status = status.expect("it is a child of this process");
+        let code = status
+            .code()
+            .unwrap_or_else(|| panic!("killed by signal {:?}", status.signal()));
+        let settings = self.settings();
+        // Once nobody holds the line, what was written is read to its end.
+        drop(self.line);
+        soon(self.pump).await.expect("no panic");
+        let emulator = Arc::into_inner(self.emulator).expect("the pump has ended");
+        let emulator = emulator
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        (code, settings, emulator)
+    }
+
+    /// Waits for a program that is to end well.
+    pub async fn exit_code(self) -> i32 {
+        self.end().await.0
+    }
+}
+
+/// Brings to the screen what the program writes.
+async fn pump(mut output: OwnedReadPty, emulator: Arc<Mutex<Emulator>>, change: watch::Sender<()>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = output.read(&mut buffer).await {
+        lock(&emulator).advance(&buffer[..length]);
+        change.send_replace(());
+    }
+}
+
+fn lock(emulator: &Mutex<Emulator>) -> MutexGuard<'_, Emulator> {
+    emulator.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn find(screen: &Emulator, text: &str) -> Option<String> {
+    let mut lines = screen.text().into_iter();
+    lines.find(|line| line.contains(text))
+}
+
+fn window(Size(columns, rows): Size) -> pty_process::Size {
+    pty_process::Size::new(rows as u16, columns as u16)
+}

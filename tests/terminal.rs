@@ -1,0 +1,471 @@
+//! Both programs as a person meets them: processes at a terminal, keys typed, the screen read.
+
+#![cfg(target_os = "linux")]
+
+use std::fs::File;
+use std::process::Stdio;
+
+use alacritty_terminal::term::cell::{Cell, Flags};
+use alacritty_terminal::vte::ansi::{Color, NamedColor};
+use rustix::process::Signal;
+use rustix::termios::Termios;
+use tempfile::TempDir;
+use terminal::{Emulator, Size, Terminal, command, program, soon};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[path = "common/terminal.rs"]
+mod terminal;
+
+const SIZE: Size = Size(80, 24);
+
+fn home() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// A server at a terminal, waiting for calls on a free port.
+struct Server {
+    terminal: Terminal,
+    address: String,
+    _home: TempDir,
+}
+
+impl Server {
+    async fn start(arguments: &[&str]) -> Self {
+        let home = home();
+        let command = command("chat-server", home.path())
+            .args(["127.0.0.1:0", "--name", "ann"])
+            .args(arguments);
+        let mut terminal = Terminal::start(SIZE, command);
+        let line = terminal.wait_for_line("    chat-client 127.0.0.1:").await;
+        let (_, address) = line.rsplit_once(' ').expect("it names a command");
+        Self {
+            address: address.to_owned(),
+            terminal,
+            _home: home,
+        }
+    }
+}
+
+/// A client at a terminal that calls.
+struct Client {
+    terminal: Terminal,
+    home: TempDir,
+}
+
+impl Client {
+    fn start(address: &str, arguments: &[&str]) -> Self {
+        Self::start_from(home(), address, arguments)
+    }
+
+    fn start_from(home: TempDir, address: &str, arguments: &[&str]) -> Self {
+        let command = command("chat-client", home.path())
+            .args([address, "--name", "bob"])
+            .args(arguments);
+        let terminal = Terminal::start(SIZE, command);
+        Self { terminal, home }
+    }
+}
+
+/// A call that is on.
+async fn call() -> (Server, Client) {
+    let mut server = Server::start(&[]).await;
+    let mut client = Client::start(&server.address, &[]);
+    client.terminal.wait_for_status("ann · ").await;
+    server.terminal.wait_for_status("bob · ").await;
+    (server, client)
+}
+
+/// What a shell expects of a terminal.
+fn assert_is_sane(screen: &Emulator) {
+    assert_eq!(screen.mode(), Emulator::new(SIZE).mode());
+    assert_eq!(screen.pen(), &Cell::default());
+    assert_eq!(screen.cursor(), (String::new(), 0), "{:#?}", screen.rows());
+}
+
+async fn settings_before() -> Termios {
+    let (pty, line) = pty_process::open().expect("a pseudo-terminal");
+    let settings = rustix::termios::tcgetattr(&line).expect("it is a terminal");
+    drop(pty);
+    settings
+}
+
+fn assert_same_settings(before: &Termios, after: &Termios) {
+    assert_eq!(before.input_modes, after.input_modes);
+    assert_eq!(before.output_modes, after.output_modes);
+    assert_eq!(before.local_modes, after.local_modes);
+    assert_eq!(before.control_modes, after.control_modes);
+}
+
+#[tokio::test]
+async fn two_people_talk_and_the_next_one_calls() {
+    let (server, bob) = call().await;
+    let Server {
+        mut terminal,
+        address,
+        _home,
+    } = server;
+    let ann = &mut terminal;
+    let Client {
+        terminal: mut bob,
+        home,
+    } = bob;
+
+    // The same safety number on both screens.
+    let mut numbers = Vec::new();
+    for person in [&mut *ann, &mut bob] {
+        person.wait_for_line("-- Safety number ").await;
+        let text = person.screen().text();
+        let mut lines = text.into_iter();
+        let number = lines.find(|line| line.contains("-- Safety number "));
+        numbers.push((number, lines.next()));
+    }
+    assert_eq!(numbers[0], numbers[1]);
+
+    // Both type; what comes does not touch what is typed.
+    ann.type_keys("a draft of ann's").await;
+    ann.wait_for(|screen| screen.cursor() == ("> a draft of ann's".into(), 18))
+        .await;
+    bob.wait_for_status("ann is typing …").await;
+    bob.type_keys("hello ann\r").await;
+    ann.wait_for_line("<bob> hello ann").await;
+    assert_eq!(ann.screen().cursor(), ("> a draft of ann's".into(), 18));
+    bob.wait_for_line("✓ you: hello ann").await;
+    bob.type_keys("你好 👩‍👩‍👧").await;
+    bob.wait_for(|screen| screen.cursor().0.starts_with("> 你好 👩"))
+        .await;
+    ann.type_keys("\x17a message\r").await;
+    bob.wait_for_line("<ann> a draft of a message").await;
+    assert!(bob.screen().cursor().0.starts_with("> 你好 👩"));
+    bob.type_keys("\r").await;
+    ann.wait_for_line("<bob> 你好 👩‍👩‍👧").await;
+    ann.wait_for_line("✓ you: a draft of a message").await;
+
+    // Once compared, always known.
+    bob.wait_for_status("🔒 new, unverified").await;
+    bob.type_keys("/verify\r").await;
+    bob.wait_for_status("🔒 verified").await;
+    bob.wait_for_line("-- ann (127.0.0.1:").await;
+    let calls = |screen: &Emulator| {
+        let text = screen.text();
+        text.iter()
+            .filter(|line| line.contains("-- Call with"))
+            .count()
+    };
+    assert_eq!(calls(&bob.screen()), 1);
+
+    bob.type_keys("88\r").await;
+    assert_eq!(bob.exit_code().await, 0);
+    ann.wait_for_line("-- The other side hung up.").await;
+    ann.wait_for_status("waiting for a call").await;
+
+    // The next call, from a peer who is known by now.
+    let mut bob = Client::start_from(home, &address, &[]);
+    bob.terminal.wait_for_status("ann · 🔒 verified").await;
+    ann.wait_for_status("bob · 🔒 unverified").await;
+    ann.type_keys("\x03").await;
+    bob.terminal
+        .wait_for_line("-- The other side hung up.")
+        .await;
+    assert_eq!(bob.terminal.exit_code().await, 0);
+    ann.wait_for_status("waiting for a call").await;
+    assert_eq!(calls(&ann.screen()), 2);
+    ann.type_keys("\x03").await;
+    assert_eq!(terminal.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_paste_of_several_lines_is_one_message_and_an_88_in_it_is_text() {
+    let (mut server, mut client) = call().await;
+    client
+        .terminal
+        .type_keys("\x1b[200~one\r88\rthree\x1b[201~")
+        .await;
+    client
+        .terminal
+        .wait_for(|screen| screen.last_rows(4)[..3] == ["> one", "  88", "  three"])
+        .await;
+    client.terminal.type_keys("\r").await;
+    server.terminal.wait_for_line("<bob> one").await;
+    server.terminal.wait_for_line("  │ 88").await;
+    server.terminal.wait_for_line("  │ three").await;
+    server.terminal.wait_for_status("bob · ").await;
+}
+
+#[tokio::test]
+async fn a_resize_during_the_call_keeps_every_line_and_the_draft() {
+    let (mut server, mut client) = call().await;
+    let long = "a message which is longer than a narrow terminal is wide".repeat(2);
+    server.terminal.type_keys("a draft").await;
+    for width in [40, 120, 60] {
+        server.terminal.resize(Size(width, 20));
+        client
+            .terminal
+            .type_keys(&format!("{width} {long}\r"))
+            .await;
+        server
+            .terminal
+            .wait_for_line(&format!("<bob> {width} {long}"))
+            .await;
+        server
+            .terminal
+            .wait_for(|screen| screen.cursor() == ("> a draft".into(), 9))
+            .await;
+        server.terminal.wait_for_status("bob · ").await;
+    }
+    let text = server.terminal.screen().text();
+    assert_eq!(
+        text.iter()
+            .filter(|line| line.contains("> a draft"))
+            .count(),
+        1,
+        "{text:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_hostile_peer_cannot_touch_the_terminal() {
+    let mut server = Server::start(&["--allow-plain"]).await;
+    let mut peer = TcpStream::connect(&server.address)
+        .await
+        .expect("it listens");
+    peer.write_all(b"hello\n").await.expect("it reads");
+    let terminal = &mut server.terminal;
+    terminal.wait_for_status("NOT ENCRYPTED").await;
+    terminal.type_keys("draft").await;
+    terminal
+        .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
+        .await;
+    let mode = terminal.screen().mode();
+    terminal.screen().take_reports();
+
+    let hostile = "\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[?25l\x1b[5n\x1b[c\x1bP1$r\x1b\\\u{9b}31m\
+                   \u{202e}txet\u{7}\x08\x7f\r12:00 -- notice\u{2028}\0end\n";
+    peer.write_all(hostile.as_bytes()).await.expect("it reads");
+    peer.write_all(b"\xff\xfe\x1b broken\n")
+        .await
+        .expect("it reads");
+    let line = terminal.wait_for_line("␀end").await;
+    assert!(line.contains("> ␛]0;title␇␛[2J␛[31mred"), "{line}");
+    assert!(
+        line.contains("⟨U+202E⟩txet␇␈␡␍12:00 -- notice⟨U+2028⟩"),
+        "{line}"
+    );
+    terminal.wait_for_line("\u{fffd}\u{fffd}␛ broken").await;
+    terminal.wait_for_status("NOT ENCRYPTED").await;
+    let screen = terminal.screen();
+    assert_eq!(screen.cursor(), ("> draft".into(), 7));
+    assert_eq!(screen.mode(), mode);
+    assert_eq!(screen.pen(), &Cell::default());
+    assert_eq!(screen.take_reports(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_terminal_is_given_back_after_every_signal() {
+    let before = settings_before().await;
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let (server, client) = call().await;
+        assert_ne!(client.terminal.settings().local_modes, before.local_modes);
+        for terminal in [client.terminal, server.terminal] {
+            terminal.signal(signal);
+            let (exit, after, screen) = terminal.end().await;
+            assert_eq!(exit, code, "{signal:?}");
+            assert_same_settings(&before, &after);
+            assert_is_sane(&screen);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_terminal_is_given_back_after_a_call() {
+    let (server, mut client) = call().await;
+    client.terminal.type_keys("bye\r").await;
+    client.terminal.wait_for_line("✓ you: bye").await;
+    client.terminal.type_keys("\x04").await;
+    let (code, after, screen) = client.terminal.end().await;
+    assert_eq!(code, 0);
+    assert_same_settings(&settings_before().await, &after);
+    assert_is_sane(&screen);
+    let last = screen.text().pop();
+    assert_eq!(last.as_deref(), Some("      -- You hung up."));
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_takes_is_told_on_a_sane_terminal() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let client = Client::start(&address, &[]);
+    let (code, after, screen) = client.terminal.end().await;
+    assert_eq!(code, 1);
+    assert_same_settings(&settings_before().await, &after);
+    assert_is_sane(&screen);
+    let text = screen.text();
+    assert_eq!(text.len(), 1, "{text:#?}");
+    assert!(text[0].starts_with("chat-client: "), "{text:#?}");
+    assert!(text[0].contains(&address), "{text:#?}");
+}
+
+/// A shell with job control: runs a program, says when it was stopped, and goes on after a line.
+const SHELL: &str =
+    r#"set -m; "$@"; stty -a; echo "stopped ($?)"; read -r line; fg >/dev/null; echo "ended ($?)""#;
+
+#[tokio::test]
+async fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
+    let mut server = Server::start(&[]).await;
+    let home = home();
+    let shell = pty_process::Command::new("sh")
+        .args(["-c", SHELL, "sh"])
+        .arg(program("chat-client"))
+        .args([&server.address, "--name", "bob"])
+        .env("CHAT_HOME", home.path())
+        .env("TERM", "xterm-256color")
+        .kill_on_drop(true);
+    let mut terminal = Terminal::start(SIZE, shell);
+    terminal.wait_for_status("ann · ").await;
+    terminal.type_keys("draft").await;
+    terminal
+        .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
+        .await;
+    terminal.type_keys("\x1a").await;
+    terminal.wait_for_line("stopped (").await;
+    assert_same_settings(&settings_before().await, &terminal.settings());
+    assert_eq!(terminal.screen().mode(), Emulator::new(SIZE).mode());
+
+    // What is said meanwhile is not lost.
+    server.terminal.wait_for_status("bob · ").await;
+    server.terminal.type_keys("are you there?\r").await;
+    server.terminal.wait_for_line("· you: are you there?").await;
+    terminal.type_keys("go on\r").await;
+    terminal.wait_for_line("<ann> are you there?").await;
+    terminal
+        .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
+        .await;
+    terminal.wait_for_status("ann · ").await;
+    server.terminal.wait_for_line("✓ you: are you there?").await;
+    terminal.type_keys("\x1588\r").await;
+    terminal.wait_for_line("ended (0)").await;
+    let (_, after, screen) = terminal.end().await;
+    assert_same_settings(&settings_before().await, &after);
+    assert_is_sane(&screen);
+}
+
+#[tokio::test]
+async fn a_dumb_terminal_gets_plain_lines() {
+    let server = Server::start(&[]).await;
+    let home = home();
+    let command = command("chat-client", home.path())
+        .args([&server.address, "--name", "bob"])
+        .env("TERM", "dumb");
+    let mut terminal = Terminal::start(SIZE, command);
+    terminal.wait_for_line("* Call with ann").await;
+    let mut server = server;
+    server.terminal.wait_for_status("bob · ").await;
+    server
+        .terminal
+        .type_keys("hello\x1b[200~\x1b]0;title\x07\x1b[201~\r")
+        .await;
+    terminal.wait_for_line("ann: hello").await;
+    terminal.type_keys("hi\n").await;
+    server.terminal.wait_for_line("<bob> hi").await;
+    assert_eq!(terminal.screen().mode(), Emulator::new(SIZE).mode());
+    assert_eq!(terminal.screen().take_reports(), Vec::<String>::new());
+    terminal.type_keys("88\n").await;
+    assert_eq!(terminal.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn colours_are_used_unless_they_are_not_wanted() {
+    let server = Server::start(&[]).await;
+    let home = home();
+    for (name, value, colored) in [("NO_COLOR", "1", false), ("NO_COLOR", "", true)] {
+        let command = command("chat-client", home.path())
+            .args([&server.address, "--name", "bob"])
+            .env(name, value);
+        let mut terminal = Terminal::start(SIZE, command);
+        terminal.wait_for_status("ann · ").await;
+        assert_eq!(is_colored(&terminal.screen()), colored, "{name}={value}");
+        terminal.type_keys("88\r").await;
+        terminal.exit_code().await;
+    }
+    let mut client = Client::start_from(home, &server.address, &["--no-color"]);
+    client.terminal.wait_for_status("ann · ").await;
+    assert!(!is_colored(&client.terminal.screen()));
+}
+
+fn is_colored(screen: &Emulator) -> bool {
+    let plain = (
+        Color::Named(NamedColor::Foreground),
+        Color::Named(NamedColor::Background),
+    );
+    let mut cells = (0..SIZE.1).flat_map(|row| screen.cells(row));
+    cells.any(|(_, cell)| (cell.fg, cell.bg) != plain || cell.flags.contains(Flags::INVERSE))
+}
+
+#[tokio::test]
+async fn a_piped_output_is_no_screen() {
+    let mut server = Server::start(&[]).await;
+    let home = home();
+    let path = home.path().join("output");
+    let output = File::create(&path).expect("a file");
+    let command = command("chat-client", home.path())
+        .args([&server.address, "--name", "bob"])
+        .stdout(Stdio::from(output));
+    let mut terminal = Terminal::start(SIZE, command);
+    terminal.wait_for_line("* Call with ann").await;
+    server.terminal.wait_for_status("bob · ").await;
+    server.terminal.type_keys("hello\r").await;
+    server.terminal.wait_for_line("✓ you: hello").await;
+    server.terminal.type_keys("88\r").await;
+    let (code, after, screen) = terminal.end().await;
+    assert_eq!(code, 0);
+    assert_same_settings(&settings_before().await, &after);
+    assert_is_sane(&screen);
+    assert_eq!(
+        std::fs::read_to_string(&path).expect("it was written"),
+        "hello\n"
+    );
+}
+
+#[tokio::test]
+async fn ten_thousand_lines_at_once_are_all_there_in_order() {
+    let mut server = Server::start(&["--once"]).await;
+    server.terminal.type_keys("draft").await;
+    server
+        .terminal
+        .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
+        .await;
+    let home = home();
+    let mut client = tokio::process::Command::new(program("chat-client"))
+        .args([&server.address, "--name", "bob", "--send-only"])
+        .env("CHAT_HOME", home.path())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it starts");
+    let lines: Vec<String> = (0..10_000).map(|number| format!("line {number}")).collect();
+    let mut input = client.stdin.take().expect("it is piped");
+    soon(input.write_all((lines.join("\n") + "\n").as_bytes()))
+        .await
+        .expect("it reads");
+    drop(input);
+    let mut errors = String::new();
+    let mut stderr = client.stderr.take().expect("it is piped");
+    soon(stderr.read_to_string(&mut errors))
+        .await
+        .expect("it is text");
+    assert!(
+        soon(client.wait()).await.expect("it runs").success(),
+        "{errors}"
+    );
+    let (code, _, screen) = server.terminal.end().await;
+    assert_eq!(code, 0);
+    let shown: Vec<String> = screen
+        .text()
+        .iter()
+        .filter_map(|line| Some(line.split_once("<bob> ")?.1.to_owned()))
+        .collect();
+    assert_eq!(shown, lines);
+}
