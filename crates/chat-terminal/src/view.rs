@@ -470,6 +470,10 @@ impl View {
                     call.typing &= matches!(link, LinkState::Up { .. });
                     call.link = link.clone();
                 }
+                // The status row counts the tries; one line of them is enough.
+                if matches!(link, LinkState::Reconnecting(2..)) {
+                    return;
+                }
             }
             Event::Unsaid(text, _) => self.unsaid(text),
             Event::Ended(_) => self.ended(now),

@@ -445,6 +445,17 @@ fn a_message_that_was_refused_comes_back_and_does_not_count() {
 }
 
 #[test]
+fn an_outage_is_told_once_and_its_tries_are_counted() {
+    let mut desk = Desk::in_call(80, 12);
+    for tries in 1..=3 {
+        desk.show(Event::Link(LinkState::Reconnecting(tries)));
+    }
+    let text = desk.terminal.text().join("\n");
+    assert_eq!(text.matches("Connection lost").count(), 1, "{text}");
+    assert!(text.contains("try 3"), "{text}");
+}
+
+#[test]
 fn times_are_shown_when_they_change() {
     let mut desk = Desk::in_call(60, 12);
     desk.show(lines("a\nb"));
