@@ -40,8 +40,17 @@ impl Dimensions for Size {
     }
 }
 
+/// How each frame begins: a synchronized update.
+const FRAME: &[u8] = b"\x1b[?2026h";
+
 /// The core of a real terminal emulator.
 pub struct Emulator {
+    /// How many bytes were written to it.
+    pub bytes: usize,
+    /// How many frames these were.
+    pub frames: usize,
+    /// How much of [`FRAME`] was read last.
+    begun: usize,
     terminal: Term<Reports>,
     processor: Processor,
     reports: Reports,
@@ -55,6 +64,9 @@ impl Emulator {
         };
         let reports = Reports::default();
         Self {
+            bytes: 0,
+            frames: 0,
+            begun: 0,
             terminal: Term::new(config, &size, reports.clone()),
             processor: Processor::new(),
             reports,
@@ -63,6 +75,17 @@ impl Emulator {
 
     /// Shows what a program writes.
     pub fn advance(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        for &byte in bytes {
+            self.begun = match byte {
+                _ if byte == FRAME[self.begun] => self.begun + 1,
+                _ => usize::from(byte == FRAME[0]),
+            };
+            if self.begun == FRAME.len() {
+                self.frames += 1;
+                self.begun = 0;
+            }
+        }
         self.processor.advance(&mut self.terminal, bytes);
     }
 

@@ -116,6 +116,16 @@ impl Terminal {
             .expect("the terminal takes keys");
     }
 
+    /// The program's process.
+    pub fn id(&self) -> u32 {
+        self.program.id().expect("the program runs")
+    }
+
+    /// Waits until the screen has changed.
+    pub async fn changed(&mut self) {
+        self.changed.changed().await.expect("the terminal is open");
+    }
+
     /// Waits until the screen is so.
     pub async fn wait_for(&mut self, what: impl Fn(&Emulator) -> bool) {
         let found = timeout(NEVER, async {
@@ -157,8 +167,7 @@ impl Terminal {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let id = self.program.id().expect("the program runs") as i32;
-        let id = Pid::from_raw(id).expect("it has an id");
+        let id = Pid::from_raw(self.id() as i32).expect("it has an id");
         kill_process(id, signal).expect("it can be told");
     }
 

@@ -1,0 +1,191 @@
+//! How soon keys and messages are on the screen, through a real pseudo-terminal: while nobody
+//! speaks, at 1,000 messages a second, and in a burst of 10,000.
+
+#[cfg(target_os = "linux")]
+#[path = "../tests/common/terminal.rs"]
+mod terminal;
+
+#[cfg(target_os = "linux")]
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    linux::run().await;
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("processor time is read from /proc, which only Linux has");
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::time::{Duration, Instant};
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpStream;
+    use tokio::time::{MissedTickBehavior, interval, sleep};
+
+    use super::terminal::{Emulator, Size, Terminal, command};
+
+    const BURST: usize = 10_000;
+
+    /// How long messages come at 1,000 a second.
+    const LOAD: Duration = Duration::from_secs(10);
+
+    /// Ticks of `/proc/PID/stat` in a second, on every Linux that matters.
+    const TICKS: f64 = 100.0;
+
+    pub async fn run() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let command = command("chat-server", home.path()).args(["127.0.0.1:0", "--allow-plain"]);
+        let mut screen = Terminal::start(Size(80, 24), command);
+        let line = screen.wait_for_line("chat-client 127.0.0.1:").await;
+        let address = line.rsplit(' ').next().expect("an address");
+        let mut peer = TcpStream::connect(address).await.expect("it listens");
+        peer.set_nodelay(true).expect("it is a socket");
+        peer.write_all(b"message 0\n").await.expect("it reads");
+        screen.wait_for(|screen| newest(screen) == Some(0)).await;
+
+        println!("{:36}{:>9}{:>9}{:>9}", "", "p50", "p99", "most");
+        report("key, while nobody speaks", keys(&mut screen, 200).await);
+        under_load(&mut screen, &mut peer).await;
+        burst(&mut screen, &mut peer).await;
+    }
+
+    /// Types one key after another, and measures until each is on the screen.
+    async fn keys(screen: &mut Terminal, count: usize) -> Vec<Duration> {
+        let mut times = Vec::new();
+        for number in 0..count {
+            // Not in step with the frames.
+            sleep(Duration::from_micros(
+                20_000 + 7_919 * number as u64 % 16_000,
+            ))
+            .await;
+            let column = screen.screen().cursor().1;
+            if column > 70 {
+                screen.type_keys("\x15").await;
+                screen.wait_for(|screen| screen.cursor().1 == 2).await;
+                continue;
+            }
+            let start = Instant::now();
+            screen.type_keys("x").await;
+            screen
+                .wait_for(|screen| screen.cursor().1 == column + 1)
+                .await;
+            times.push(start.elapsed());
+        }
+        screen.type_keys("\x15").await;
+        times
+    }
+
+    /// Messages in step with a clock, keys in between.
+    async fn under_load(screen: &mut Terminal, peer: &mut TcpStream) {
+        let before = Usage::of(screen);
+        let count = LOAD.as_millis() as usize;
+        let mut sent = Vec::with_capacity(count);
+        let (mut echoes, mut shown) = (Vec::new(), Vec::new());
+        let mut clock = interval(Duration::from_millis(1));
+        clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut key: Option<(Instant, usize)> = None;
+        let start = Instant::now();
+        while shown.len() < count {
+            tokio::select! {
+                _ = clock.tick(), if sent.len() < count => {
+                    sent.push(Instant::now());
+                    let line = format!("message {}\n", sent.len());
+                    peer.write_all(line.as_bytes()).await.expect("it reads");
+                    if sent.len() % 53 == 0 && key.is_none() {
+                        let column = screen.screen().cursor().1;
+                        let (typed, then) = match column > 70 {
+                            true => ("\x15", 2),
+                            false => ("x", column + 1),
+                        };
+                        key = Some((Instant::now(), then));
+                        screen.type_keys(typed).await;
+                    }
+                }
+                () = screen.changed() => {
+                    let newest = newest(&screen.screen()).unwrap_or(0);
+                    let times = sent.get(shown.len()..newest).unwrap_or_default();
+                    shown.extend(times.iter().map(Instant::elapsed));
+                    let column = screen.screen().cursor().1;
+                    if let Some((typed, _)) = key.take_if(|(_, then)| *then == column) {
+                        echoes.push(typed.elapsed());
+                    }
+                }
+            }
+        }
+        report("key, at 1,000 messages a second", echoes);
+        report("message, at 1,000 a second", shown);
+        before.report(screen, start);
+        screen.type_keys("\x15").await;
+    }
+
+    /// Many messages at once.
+    async fn burst(screen: &mut Terminal, peer: &mut TcpStream) {
+        let first = LOAD.as_millis() as usize + 1;
+        let lines: String = (first..first + BURST)
+            .map(|n| format!("message {n}\n"))
+            .collect();
+        let before = Usage::of(screen);
+        let start = Instant::now();
+        peer.write_all(lines.as_bytes()).await.expect("it reads");
+        let last = Some(first + BURST - 1);
+        screen.wait_for(|screen| newest(screen) == last).await;
+        report("the last of 10,000 at once", vec![start.elapsed()]);
+        before.report(screen, start);
+    }
+
+    /// The number of the newest message on the screen.
+    fn newest(screen: &Emulator) -> Option<usize> {
+        let rows = screen.rows();
+        let messages = rows
+            .iter()
+            .rev()
+            .filter_map(|row| row.split_once("> message "));
+        messages.filter_map(|(_, text)| text.parse().ok()).next()
+    }
+
+    fn report(what: &str, mut times: Vec<Duration>) {
+        times.sort_unstable();
+        let at = |percent: usize| {
+            let index = (times.len() - 1) * percent / 100;
+            format!("{:.1} ms", times[index].as_secs_f64() * 1e3)
+        };
+        println!("{what:36}{:>9}{:>9}{:>9}", at(50), at(99), at(100));
+    }
+
+    /// What the program has used so far.
+    struct Usage {
+        processor: f64,
+        bytes: usize,
+        frames: usize,
+    }
+
+    impl Usage {
+        fn of(terminal: &Terminal) -> Self {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", terminal.id()))
+                .expect("the program runs");
+            // After the name, which may contain blanks: utime and stime, proc_pid_stat(5).
+            let (_, fields) = stat.rsplit_once(')').expect("a name");
+            let ticks = fields.split_whitespace().skip(11).take(2);
+            let ticks: f64 = ticks.filter_map(|field| field.parse::<f64>().ok()).sum();
+            let screen = terminal.screen();
+            Self {
+                processor: ticks / TICKS,
+                bytes: screen.bytes,
+                frames: screen.frames,
+            }
+        }
+
+        fn report(self, terminal: &Terminal, start: Instant) {
+            let now = Self::of(terminal);
+            let frames = now.frames - self.frames;
+            println!(
+                "    {:.2} s of the processor, {frames} frames ({:.0} a second), {} kB",
+                now.processor - self.processor,
+                frames as f64 / start.elapsed().as_secs_f64(),
+                (now.bytes - self.bytes) / 1000,
+            );
+        }
+    }
+}
