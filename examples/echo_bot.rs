@@ -25,7 +25,12 @@ async fn main() -> io::Result<()> {
             let (mouth, said) = mpsc::channel(1);
             let answers = VecDeque::new();
             let (mut ears, mut mouth) = (Ears { answers, mouth }, Mouth(said));
-            let call = Conversation::new(Plain::new(), Manners::default(), &mut mouth, &mut ears);
+            let call = Conversation::new(
+                Box::new(Plain::new()),
+                Manners::default(),
+                &mut mouth,
+                &mut ears,
+            );
             let ended = call.hold(Link::new(stream, LineCodec::default())).await;
             println!("{from}: {}", ended.ending);
         });

@@ -195,7 +195,7 @@ where
 {
     let (mut script, mut screen) = (script, screen);
     let link = Link::new(stream, LineCodec::new(Framing::Auto));
-    let call = Conversation::new(Plain::new(), manners, &mut script, &mut screen);
+    let call = Conversation::new(Box::new(Plain::new()), manners, &mut script, &mut screen);
     call.hold(link).await
 }
 

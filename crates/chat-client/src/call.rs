@@ -5,30 +5,33 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chat_core::conversation::{
-    AnyLink, Command, Contact, Conversation, Ending, Event, LinkState, Loss, Peer, Plain, Session,
-    SessionConfig, Sink, Source, Step,
+    AnyLink, Command, Contact, Conversation, Ending, Event, LinkState, Loss, Peer, Plain, Protocol,
+    Session, SessionConfig, Sink, Source, Step,
 };
 use chat_core::wire::ConversationId;
-use chat_terminal::{acquaintance, exit, words};
+use chat_terminal::acquaintance::Acquaintance;
+use chat_terminal::exit;
 
 use crate::Config;
-use crate::connect::{Connected, Connector, Trust};
+use crate::connect::{Connected, Connector};
 use crate::dial::Dial;
 use crate::redial::{Attempt, Redial};
 
 pub(crate) struct Call<D> {
     connector: Arc<Connector<D>>,
     config: Config,
-    peer: Peer,
+    peer: Acquaintance,
 }
 
 impl<D: Dial + 'static> Call<D> {
     /// A call with `peer`; only its key is accepted when the connection has to be made again.
     pub(crate) fn new(connector: Connector<D>, config: Config, peer: Peer) -> Self {
+        let keyring = connector.trust.keyring().cloned();
+        let address = connector.address.clone();
         Self {
             connector: Arc::new(connector.insisting_on(&peer.security)),
             config,
-            peer,
+            peer: Acquaintance::new(peer, keyring, Some(address)),
         }
     }
 
@@ -46,12 +49,16 @@ impl<D: Dial + 'static> Call<D> {
         Out: Sink,
         F: Future<Output = u8>,
     {
-        let mut call = self.begin(contact.is_some(), source, sink);
-        let mut ending = None;
-        match contact {
-            Some(contact) => ending = call.connected(contact).err().map(Ending::from),
-            None => call.show(Event::Call(self.peer.clone())),
-        }
+        let protocol = self.protocol(contact.is_some());
+        let manners = self.config.manners.clone();
+        let mut call = Conversation::new(protocol, manners, source, sink);
+        let mut ending = match contact {
+            Some(contact) => call.connected(contact).err().map(Ending::from),
+            None => {
+                call.show(Event::Call(self.peer.peer().clone()));
+                None
+            }
+        };
         let mut link = Some(link);
         let mut redial = Redial::new();
         let mut attempt: Option<Attempt> = None;
@@ -70,9 +77,9 @@ impl<D: Dial + 'static> Call<D> {
                         attempt = Some(redial.attempt(&self.connector));
                     }
                     Step::Cut => ending = Some(call.give_up(Loss::Cut)),
-                    Step::Met(peer) => self.met(peer, &mut call),
+                    Step::Met(peer) => call.show_all(self.peer.met(peer)),
                     Step::Command(Command::Quit) => call.hang_up(),
-                    Step::Command(command) => self.obey(command, &mut call),
+                    Step::Command(command) => call.show_all(self.peer.answer(command)),
                 },
                 outcome = under_way(&mut attempt) => match outcome {
                     Ok(Connected { link: again, contact: Some(contact), .. }) => {
@@ -95,71 +102,22 @@ impl<D: Dial + 'static> Call<D> {
                 }
             }
         };
-        let closing = async {
-            if let Some(link) = link {
-                link.end().await;
-            }
-        };
-        let concluded = async { tokio::join!(call.conclude(ending), closing).0 };
         tokio::select! {
-            ended = concluded => interrupted.unwrap_or_else(|| exit::code(&ended)),
+            ended = call.end(ending, link) => interrupted.unwrap_or_else(|| exit::code(&ended)),
             code = shutdown, if interrupted.is_none() => code,
         }
     }
 
-    fn begin<'p, In: Source, Out: Sink>(
-        &self,
-        chat1: bool,
-        source: &'p mut In,
-        sink: &'p mut Out,
-    ) -> Conversation<'p, In, Out> {
-        let manners = self.config.manners.clone();
+    /// What this side speaks with the server.
+    fn protocol(&self, chat1: bool) -> Box<dyn Protocol> {
         if !chat1 {
-            return Conversation::new(Plain::new(), manners, source, sink);
+            return Box::new(Plain::new());
         }
-        let session = Session::new(SessionConfig {
+        Box::new(Session::new(SessionConfig {
             name: self.config.name.clone(),
-            peer: self.peer.clone(),
+            peer: self.peer.peer().clone(),
             conversation: ConversationId::random(),
-        });
-        Conversation::new(session, manners, source, sink)
-    }
-
-    /// The peer's name is known: it is remembered, and the call shown.
-    fn met<In: Source, Out: Sink>(&mut self, peer: Peer, call: &mut Conversation<'_, In, Out>) {
-        self.peer = peer;
-        let Trust::Encrypted { keyring, .. } = &self.connector.trust else {
-            return;
-        };
-        let address = Some(self.connector.address.as_str());
-        let trouble = acquaintance::remember(keyring, &mut self.peer, address);
-        call.show(Event::Call(self.peer.clone()));
-        if let Some(trouble) = trouble {
-            call.show(Event::Notice(trouble));
-        }
-    }
-
-    fn obey<In: Source, Out: Sink>(
-        &mut self,
-        command: Command,
-        call: &mut Conversation<'_, In, Out>,
-    ) {
-        let keyring = match &self.connector.trust {
-            Trust::Encrypted { keyring, .. } => Some(keyring),
-            Trust::Plain(_) => None,
-        };
-        let answer = match (command, keyring) {
-            (Command::Status, _) => words::status(&self.peer),
-            (Command::Verify, Some(keyring)) => {
-                let answer = acquaintance::verify(keyring, &mut self.peer);
-                call.show(Event::Peer(self.peer.clone()));
-                answer
-            }
-            (Command::Peers, Some(keyring)) => acquaintance::list(keyring),
-            (Command::Verify | Command::Peers, None) => words::NO_KEY_TO_VERIFY.into(),
-            (Command::Next | Command::Quit, _) => words::NEXT_IS_FOR_SERVERS.into(),
-        };
-        call.show(Event::Notice(answer));
+        }))
     }
 }
 

@@ -24,6 +24,16 @@ pub enum Trust {
     },
 }
 
+impl Trust {
+    /// The keys, in an encrypted call.
+    pub fn keyring(&self) -> Option<&Keyring> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Encrypted { keyring, .. } => Some(keyring),
+        }
+    }
+}
+
 /// A way to a server, and what is demanded of it.
 #[derive(Clone)]
 pub struct Connector<D> {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::conversation::{
-    Command, Conversation, Ending, Event, Input, LinkState, Loss, Plain, Session, SessionConfig,
-    Sink, Source, Step, at,
+    Command, Conversation, Ending, Event, Input, LinkState, Loss, Peer, Plain, Protocol, Session,
+    SessionConfig, Sink, Source, Step, at,
 };
 use chat_core::trust::Keyring;
-use chat_terminal::{acquaintance, exit, words};
+use chat_terminal::acquaintance::{self, Acquaintance};
+use chat_terminal::{exit, words};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -82,12 +83,14 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         continue;
                     }
                 },
-                Some(news) = self.news.recv() => match (news, self.doorbell.ring()) {
-                    (News::Refused(reason), Some(unmentioned)) => {
-                        words::after_others(words::refused(&reason), unmentioned)
+                Some(news) = self.news.recv() => {
+                    // Whoever comes or leaves now has not waited.
+                    let refused = Some(news).filter(|news| matches!(news, News::Refused(_)));
+                    match refused.and_then(|news| tell(&mut self.doorbell, news, 0)) {
+                        Some(notice) => notice,
+                        None => continue,
                     }
-                    _ => continue,
-                },
+                }
                 code = shutdown.as_mut() => {
                     self.quitting = Some(code);
                     return Ok(None);
@@ -104,32 +107,24 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         F: Future<Output = u8>,
     {
         let Caller {
-            mut peer,
+            peer,
             link,
             introduction,
         } = caller;
-        let manners = self.config.manners.clone();
         let mut resumed = self.switchboard.begin(introduction.as_ref());
-        let mut call = match introduction.as_ref().and_then(Introduction::conversation) {
-            None => Conversation::new(Plain::new(), manners, self.source, self.sink),
-            Some(conversation) => {
-                let session = Session::new(SessionConfig {
-                    name: self.config.name.clone(),
-                    peer: peer.clone(),
-                    conversation,
-                });
-                Conversation::new(session, manners, self.source, self.sink)
-            }
-        };
+        let protocol = self.protocol(&peer, introduction.as_ref());
+        let manners = self.config.manners.clone();
+        let mut call = Conversation::new(protocol, manners, self.source, self.sink);
+        let mut peer = Acquaintance::new(peer, Some(self.keyring.clone()), None);
         let mut link = Some(link);
         let mut give_up_at = None;
-        let mut ending: Option<Ending> = None;
-        match introduction {
-            None => call.show(Event::Call(peer.clone())),
-            Some(introduction) => {
-                ending = call.connected(introduction.contact).err().map(Ending::from);
+        let mut ending = match introduction {
+            Some(introduction) => call.connected(introduction.contact).err().map(Ending::from),
+            None => {
+                call.show(Event::Call(peer.peer().clone()));
+                None
             }
-        }
+        };
         while self.news.try_recv().is_ok() {}
         call.show(Event::Waiting(self.room.waiting()));
         let ending = loop {
@@ -139,12 +134,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
             tokio::select! {
                 step = call.over(link.as_mut()) => match step {
                     Step::Ended(end) => ending = Some(end),
-                    Step::Met(met) => {
-                        peer = met;
-                        let trouble = acquaintance::remember(&self.keyring, &mut peer, None);
-                        call.show(Event::Call(peer.clone()));
-                        trouble.into_iter().for_each(|text| call.show(Event::Notice(text)));
-                    }
+                    Step::Met(met) => call.show_all(peer.met(met)),
                     Step::Cut => {
                         link = None;
                         give_up_at = Some(Instant::now() + GRACE);
@@ -155,15 +145,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         call.hang_up();
                     }
                     Step::Command(Command::Next) => call.hang_up(),
-                    Step::Command(Command::Status) => call.show(Event::Notice(words::status(&peer))),
-                    Step::Command(Command::Peers) => {
-                        call.show(Event::Notice(acquaintance::list(&self.keyring)));
-                    }
-                    Step::Command(Command::Verify) => {
-                        let answer = acquaintance::verify(&self.keyring, &mut peer);
-                        call.show(Event::Notice(answer));
-                        call.show(Event::Peer(peer.clone()));
-                    }
+                    Step::Command(command) => call.show_all(peer.answer(command)),
                 },
                 Some(caller) = resumed.recv() => {
                     if link.take().is_some() {
@@ -172,21 +154,15 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                     if let Some(introduction) = caller.introduction {
                         link = Some(caller.link);
                         give_up_at = None;
-                        ending = ending.or(call.connected(introduction.contact).err().map(Ending::from));
+                        let refused = call.connected(introduction.contact).err();
+                        ending = ending.or(refused.map(Ending::from));
                     }
                 }
                 () = at(give_up_at) => ending = Some(call.give_up(Loss::Silent(GRACE))),
                 Some(news) = self.news.recv() => {
                     let waiting = self.room.waiting();
-                    if let Some(unmentioned) = self.doorbell.ring() {
-                        let notice = match news {
-                            News::Came(peer) => words::caller_waits(&peer, waiting),
-                            News::Left(peer) => words::caller_left(&peer),
-                            News::TurnedAway(peer) => words::caller_turned_away(&peer),
-                            News::Refused(reason) => words::refused(&reason),
-                        };
-                        call.show(Event::Notice(words::after_others(notice, unmentioned)));
-                    }
+                    let notice = tell(&mut self.doorbell, news, waiting);
+                    call.show_all(notice.map(Event::Notice));
                     call.show(Event::Waiting(waiting));
                 }
                 code = shutdown.as_mut(), if self.quitting.is_none() => {
@@ -196,15 +172,33 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
             }
         };
         self.switchboard.end();
-        let closing = async {
-            if let Some(link) = link {
-                link.end().await;
-            }
-        };
-        let concluded = async { tokio::join!(call.conclude(ending), closing).0 };
         tokio::select! {
-            ended = concluded => exit::code(&ended),
+            ended = call.end(ending, link) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
         }
     }
+
+    /// What this side speaks with a caller.
+    fn protocol(&self, peer: &Peer, introduction: Option<&Introduction>) -> Box<dyn Protocol> {
+        match introduction.and_then(Introduction::conversation) {
+            None => Box::new(Plain::new()),
+            Some(conversation) => Box::new(Session::new(SessionConfig {
+                name: self.config.name.clone(),
+                peer: peer.clone(),
+                conversation,
+            })),
+        }
+    }
+}
+
+/// What the person is told of the door, if it is not too much.
+fn tell(doorbell: &mut Doorbell, news: News, waiting: usize) -> Option<String> {
+    let unmentioned = doorbell.ring()?;
+    let notice = match news {
+        News::Came(peer) => words::caller_waits(&peer, waiting),
+        News::Left(peer) => words::caller_left(&peer),
+        News::TurnedAway(peer) => words::caller_turned_away(&peer),
+        News::Refused(reason) => words::refused(&reason),
+    };
+    Some(words::after_others(notice, unmentioned))
 }

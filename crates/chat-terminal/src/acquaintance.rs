@@ -1,28 +1,81 @@
-//! What a program does with the keys of others on the person's behalf.
+//! The peer of a call, and what a program does about its key on the person's behalf.
 
-use chat_core::conversation::{Peer, Security, Standing};
+use chat_core::conversation::{Command, Event, Peer, Security, Standing};
 use chat_core::trust::{self, FileError, Keyring, KnownPeers};
 
 use crate::words;
 
-/// Remembers a peer that was met, and where it was dialed if it was. Its name becomes the one
-/// by which it is known here. Answers what went wrong, if something did.
-pub fn remember(keyring: &Keyring, peer: &mut Peer, dialed: Option<&str>) -> Option<String> {
-    let Security::Key { fingerprint, .. } = peer.security else {
-        return None;
-    };
-    let name = peer.name.as_deref().unwrap_or_default();
-    match keyring.known.remember(name, dialed, fingerprint) {
-        Ok(known) => {
-            peer.name = Some(known.name);
-            None
+/// The peer of a call.
+pub struct Acquaintance {
+    peer: Peer,
+    /// The keys of others; none in a call that is not encrypted.
+    keyring: Option<Keyring>,
+    /// Where this side dialed it, if it did.
+    dialed: Option<String>,
+}
+
+impl Acquaintance {
+    /// A peer of whom no more is known than the connection tells.
+    pub fn new(peer: Peer, keyring: Option<Keyring>, dialed: Option<String>) -> Self {
+        Self {
+            peer,
+            keyring,
+            dialed,
         }
-        Err(error) => Some(words::not_remembered(&error)),
+    }
+
+    /// The peer, as far as it is known.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The peer has said hello. It is remembered, and called what it is known as here. Answers
+    /// what to show.
+    pub fn met(&mut self, peer: Peer) -> Vec<Event> {
+        self.peer = peer;
+        let trouble = self.remember();
+        let call = Event::Call(self.peer.clone());
+        std::iter::once(call)
+            .chain(trouble.map(Event::Notice))
+            .collect()
+    }
+
+    /// Answers a command that concerns the peer with what to show.
+    pub fn answer(&mut self, command: Command) -> Vec<Event> {
+        let notice = match (command, &self.keyring) {
+            (Command::Verify, Some(keyring)) => {
+                let notice = verify(keyring, &mut self.peer);
+                return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
+            }
+            (Command::Peers, Some(keyring)) => list(keyring),
+            (Command::Verify | Command::Peers, None) => words::NO_KEY_TO_VERIFY.into(),
+            (Command::Status, _) => words::status(&self.peer),
+            (Command::Next | Command::Quit, _) => words::NEXT_IS_FOR_SERVERS.into(),
+        };
+        vec![Event::Notice(notice)]
+    }
+
+    /// Answers what went wrong, if something did.
+    fn remember(&mut self) -> Option<String> {
+        let (Some(keyring), Security::Key { fingerprint, .. }) =
+            (&self.keyring, &self.peer.security)
+        else {
+            return None;
+        };
+        let name = self.peer.name.as_deref().unwrap_or_default();
+        let dialed = self.dialed.as_deref();
+        match keyring.known.remember(name, dialed, *fingerprint) {
+            Ok(known) => {
+                self.peer.name = Some(known.name);
+                None
+            }
+            Err(error) => Some(words::not_remembered(&error)),
+        }
     }
 }
 
 /// Remembers that the two people compared their safety numbers. Answers what to tell them.
-pub fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
+fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     let Security::Key {
         fingerprint,
         standing,
@@ -42,11 +95,10 @@ pub fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
 /// The own key and the known peers, as a list to read.
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {
-        Ok(known) => format!(
-            "{}\n{}",
-            words::own_key(keyring.own_key),
-            words::peers(&known)
-        ),
+        Ok(known) => {
+            let own = words::own_key(keyring.own_key);
+            format!("{own}\n{}", words::peers(&known))
+        }
         Err(error) => error.to_string(),
     }
 }

@@ -76,14 +76,14 @@ pub struct Conversation<'p, In, Out> {
 impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     /// The start of a call.
     pub fn new(
-        protocol: impl Protocol + 'static,
+        protocol: Box<dyn Protocol>,
         manners: Manners,
         source: &'p mut In,
         sink: &'p mut Out,
     ) -> Self {
         source.begin(protocol.counts_messages());
         Self {
-            protocol: Box::new(protocol),
+            protocol,
             manners,
             source,
             sink,
@@ -107,6 +107,11 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         }
         self.sink.show(event);
         self.showing = !self.unseen;
+    }
+
+    /// Shows several of them.
+    pub fn show_all(&mut self, events: impl IntoIterator<Item = Event>) {
+        events.into_iter().for_each(|event| self.show(event));
     }
 
     /// Ends the call politely; drive on until it has ended.
@@ -150,7 +155,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                 Step::Command(_) | Step::Met(_) => {}
             }
         };
-        tokio::join!(self.conclude(ending), link.end()).0
+        self.end(ending, Some(link)).await
     }
 
     /// Carries the call on over `link`, until it ends, the link does, or the program is needed.
@@ -209,9 +214,13 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         }
     }
 
-    /// Tells the person how the call ended, and waits until everything is handed over; not for
-    /// long, if it was the person who hung up.
-    pub async fn conclude(mut self, ending: Ending) -> Arc<Ended> {
+    /// Ends the call: tells the person how it ended, and the connection in good order.
+    ///
+    /// Waits until everything is handed over; not for long, if it was the person who hung up.
+    pub async fn end<S>(mut self, ending: Ending, link: Option<Link<S>>) -> Arc<Ended>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let undelivered = self.protocol.undelivered();
         let ended = Arc::new(Ended {
             ending,
@@ -219,16 +228,26 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         });
         while self.show_events().is_some() {}
         self.show(Event::Ended(Arc::clone(&ended)));
-        if self.showing {
-            let limit = self.hasty.then(|| Instant::now() + LAST_LOOK);
-            tokio::select! {
-                flushed = self.sink.flushed() => if let Err(error) = flushed {
-                    tracing::debug!(%error, "the end of the call was not shown");
-                },
-                () = at(limit) => tracing::debug!("the end of the call was not looked at"),
+        let closed = async {
+            if let Some(link) = link {
+                link.end().await;
             }
-        }
+        };
+        tokio::join!(self.last_look(), closed);
         ended
+    }
+
+    async fn last_look(&mut self) {
+        if !self.showing {
+            return;
+        }
+        let limit = self.hasty.then(|| Instant::now() + LAST_LOOK);
+        tokio::select! {
+            flushed = self.sink.flushed() => if let Err(error) = flushed {
+                tracing::debug!(%error, "the end of the call was not shown");
+            },
+            () = at(limit) => tracing::debug!("the end of the call was not looked at"),
+        }
     }
 
     /// Lets the protocol take what came, unless the person's side is still busy with more.
