@@ -18,9 +18,10 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme, version};
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
-    copy, duplex,
+    copy, copy_bidirectional, duplex,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
@@ -882,4 +883,50 @@ async fn connections_that_come_too_late_do_not_get_into_the_next_call() {
     server.person.says("hello yourself");
     client.person.hears("hello yourself").await;
     client.hangs_up().await;
+}
+
+/// Takes the first call through to `server` and cuts it on demand; answers the next itself.
+async fn hijacked(
+    listener: TcpListener,
+    server: SocketAddr,
+    cut: Arc<Notify>,
+    thief: User,
+) -> Vec<u8> {
+    let mut near = take_one(&listener).await;
+    let mut far = TcpStream::connect(server).await.expect("a server");
+    tokio::select! {
+        _ = copy_bidirectional(&mut near, &mut far) => {}
+        () = cut.notified() => {}
+    }
+    drop((near, far));
+    let secure = thief.keyring().secure;
+    let secured = secure.accept(take_one(&listener).await).await;
+    let mut stream = secured.expect("a handshake").stream;
+    all_from(&mut stream).await
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_is_not_taken_up_by_another_key() {
+    let (ann, bob, mallory) = (user("ann"), user("bob"), user("bob"));
+    let (old_key, new_key) = (bob.key(), mallory.key());
+    let mut server = bob.answers().await;
+    let (listener, address) = a_port().await;
+    let cut = Arc::new(Notify::new());
+    let thief = hijacked(listener, server.address, Arc::clone(&cut), mallory);
+    let thief = tokio::spawn(thief);
+    let mut client = ann.calls(address);
+    client.person.is_called().await;
+    server.person.is_called().await;
+    cut.notify_one();
+    client.person.is_told("Connection lost").await;
+    client.person.says("a secret");
+    let (code, ended) = client.ends().await;
+    assert_eq!(code, 1);
+    tells_of_change(&ended, "chat-client", "bob", old_key, new_key);
+    assert!(
+        ended.contains("1 message of yours was not received"),
+        "{ended}"
+    );
+    let heard = soon(thief).await.expect("no panic");
+    assert_eq!(heard, b"", "not even a hello");
 }
