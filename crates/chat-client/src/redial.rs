@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::conversation::Loss;
-use chat_core::wire::Hex;
 use tokio::time::{Instant, sleep};
 
 use crate::connect::{ConnectError, Connected, Connector};
@@ -79,6 +78,5 @@ fn pause(tries: u32) -> Duration {
     let pause = FIRST_PAUSE
         .saturating_mul(1 << tries.min(10))
         .min(LONGEST_PAUSE);
-    let Hex([random]) = Hex::<1>::random();
-    pause.mul_f64(0.75 + f64::from(random) / 512.0)
+    pause.mul_f64(0.75 + fastrand::f64() / 2.0)
 }
