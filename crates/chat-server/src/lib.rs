@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::conversation::{Manners, Sink, Source, Stream};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use desk::Desk;
@@ -73,7 +74,9 @@ where
         switchboard: Arc::clone(&switchboard),
         room: Arc::clone(&room),
     };
-    let accepting = tokio::spawn(accept(listener, Arc::new(door)));
+    // Dropped at the end: nobody waits for a person who is gone.
+    let mut accepting = JoinSet::new();
+    accepting.spawn(accept(listener, Arc::new(door)));
     let desk = Desk {
         config,
         keyring,
@@ -85,9 +88,7 @@ where
         sink,
         quitting: None,
     };
-    let code = desk.serve(pin!(shutdown)).await;
-    accepting.abort();
-    code
+    desk.serve(pin!(shutdown)).await
 }
 
 /// The way of a connection from the listener to the person.
@@ -100,12 +101,14 @@ struct Door {
 /// Accepts connections for ever. Each gets a task, so that none can hold up the next.
 async fn accept<L: Listen>(mut listener: L, door: Arc<Door>) {
     let handshakes = Arc::<Handshakes>::default();
+    let mut callers = JoinSet::new();
     loop {
+        while callers.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, from)) => {
                 let handshake = handshakes.begin(from);
                 let door = Arc::clone(&door);
-                tokio::spawn(async move { door.enter(stream, from, handshake).await });
+                callers.spawn(async move { door.enter(stream, from, handshake).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
