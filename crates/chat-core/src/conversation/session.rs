@@ -484,13 +484,17 @@ impl Session {
         }
     }
 
-    fn transmit_good_bye(&mut self, out: &mut Outgoing, now: Instant) {
-        let due = match self.good_bye {
+    /// Whether the next thing to send is the hang-up.
+    fn is_leaving(&self) -> bool {
+        match self.good_bye {
             GoodBye::Wanted { .. } => self.ledger.outbox.is_empty(),
             GoodBye::Due => true,
             _ => false,
-        };
-        if due {
+        }
+    }
+
+    fn transmit_good_bye(&mut self, out: &mut Outgoing, now: Instant) {
+        if self.is_leaving() {
             out.push(Bytes::from_static(HANG_UP.as_bytes()));
             self.good_bye = GoodBye::Appended { by: now + PATIENCE };
         }
@@ -673,6 +677,7 @@ impl Protocol for Session {
             self.good_bye,
             GoodBye::Talking | GoodBye::Wanted { .. } | GoodBye::Due
         );
+        let leaving = self.is_leaving();
         let leg = self.leg.as_mut().filter(|leg| talking && !leg.closing);
         let Some(leg) = leg else { return };
         if !out.is_full() {
@@ -681,7 +686,8 @@ impl Protocol for Session {
             if leg.greeted {
                 let may_say = self.good_bye != GoodBye::Due;
                 leg.transmit_messages(&mut self.ledger, may_say, out);
-                leg.transmit_ack(self.ledger.shown, out.remaining() > before, out);
+                let in_company = leaving || out.remaining() > before;
+                leg.transmit_ack(self.ledger.shown, in_company, out);
             }
         }
         if self.good_bye == GoodBye::Talking {
