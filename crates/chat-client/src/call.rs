@@ -60,7 +60,7 @@ impl<D: Dial + 'static> Call<D> {
             }
         };
         let mut link = Some(link);
-        let mut redial = Redial::new();
+        let mut redial: Option<Redial> = None;
         let mut attempt: Option<Attempt> = None;
         let mut interrupted = None;
         let ending = loop {
@@ -72,12 +72,21 @@ impl<D: Dial + 'static> Call<D> {
                     Step::Ended(end) => ending = Some(end),
                     Step::Cut if self.config.redial => {
                         link = None;
-                        redial = Redial::new();
-                        call.show(Event::Link(LinkState::Reconnecting(redial.number())));
-                        attempt = Some(redial.attempt(&self.connector));
+                        let lost = match &mut redial {
+                            Some(redial) => redial.unanswered(),
+                            None => None,
+                        };
+                        match lost {
+                            Some(loss) => ending = Some(call.give_up(loss)),
+                            None => attempt = Some(self.redial(&mut redial, &mut call)),
+                        }
                     }
                     Step::Cut => ending = Some(call.give_up(Loss::Cut)),
-                    Step::Met(peer) => call.show_all(self.peer.met(peer)),
+                    Step::Answered => redial = None,
+                    Step::Met(peer) => {
+                        redial = None;
+                        call.show_all(self.peer.met(peer));
+                    }
                     Step::Command(Command::Quit) => call.hang_up(),
                     Step::Command(command) => call.show_all(self.peer.answer(command)),
                 },
@@ -88,12 +97,9 @@ impl<D: Dial + 'static> Call<D> {
                         ending = call.connected(contact).err().map(Ending::from);
                     }
                     Ok(_) => ending = Some(call.give_up(Loss::Cut)),
-                    Err(error) => match redial.failed(&error) {
+                    Err(error) => match redial.as_mut().and_then(|redial| redial.failed(&error)) {
                         Some(loss) => ending = Some(call.give_up(loss)),
-                        None => {
-                            call.show(Event::Link(LinkState::Reconnecting(redial.number())));
-                            attempt = Some(redial.attempt(&self.connector));
-                        }
+                        None => attempt = Some(self.redial(&mut redial, &mut call)),
                     },
                 },
                 code = shutdown.as_mut(), if interrupted.is_none() => {
@@ -106,6 +112,17 @@ impl<D: Dial + 'static> Call<D> {
             ended = call.end(ending, link) => interrupted.unwrap_or_else(|| exit::code(&ended)),
             code = shutdown, if interrupted.is_none() => code,
         }
+    }
+
+    /// Calls again, for the first time or once more.
+    fn redial<In: Source, Out: Sink>(
+        &self,
+        redial: &mut Option<Redial>,
+        call: &mut Conversation<'_, In, Out>,
+    ) -> Attempt {
+        let redial = redial.get_or_insert_with(Redial::new);
+        call.show(Event::Link(LinkState::Reconnecting(redial.number())));
+        redial.attempt(&self.connector)
     }
 
     /// What this side speaks with the server.

@@ -132,9 +132,13 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether calling again is no use: somebody answered, but cannot be trusted.
-    pub fn is_distrust(&self) -> bool {
-        self.exit_code() == exit::REFUSED && !matches!(self, Self::NoHandshake { .. })
+    /// Whether somebody else has the address now. Where the handshake failed, that is not
+    /// known: a hotel's network answers in the server's stead, but not for ever.
+    pub(crate) fn is_another_peer(&self) -> bool {
+        matches!(
+            self,
+            Self::Changed(_) | Self::OtherKey { .. } | Self::Downgraded { .. }
+        )
     }
 
     /// The exit code of a program that ends by this.

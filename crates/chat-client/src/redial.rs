@@ -27,7 +27,7 @@ const REFUSALS: u32 = 5;
 /// One try, under way.
 pub type Attempt = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 
-/// The tries to have a connection back, one after the other.
+/// The tries to have the call back, one after the other, until the peer answers.
 #[derive(Debug)]
 pub struct Redial {
     tries: u32,
@@ -62,13 +62,26 @@ impl Redial {
 
     /// A try has failed. Answers why there should be no other, if so.
     pub fn failed(&mut self, error: &ConnectError) -> Option<Loss> {
-        self.tries += 1;
         self.refusals = match error {
             ConnectError::Dial(error) if error.is_refusal() => self.refusals + 1,
             _ => 0,
         };
-        let hopeless = self.refusals >= REFUSALS || error.is_distrust();
-        (hopeless || self.since.elapsed() >= GRACE).then(|| Loss::Unreachable(error.to_string()))
+        let hopeless = self.refusals >= REFUSALS || error.is_another_peer();
+        let over = self.try_is_over();
+        (hopeless || over).then(|| Loss::Unreachable(error.to_string()))
+    }
+
+    /// A try has brought a connection, but it was lost before the peer answered. Answers why
+    /// there should be no other, if so.
+    pub fn unanswered(&mut self) -> Option<Loss> {
+        self.refusals = 0;
+        self.try_is_over().then_some(Loss::Silent(GRACE))
+    }
+
+    /// Counts a try. Answers whether it was the last.
+    fn try_is_over(&mut self) -> bool {
+        self.tries += 1;
+        self.since.elapsed() >= GRACE
     }
 }
 

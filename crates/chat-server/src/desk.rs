@@ -135,6 +135,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 step = call.over(link.as_mut()) => match step {
                     Step::Ended(end) => ending = Some(end),
                     Step::Met(met) => call.show_all(peer.met(met)),
+                    Step::Answered => {}
                     Step::Cut => {
                         link = None;
                         give_up_at = Some(Instant::now() + GRACE);

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    Command, Contact, Ended, Ending, Event, Input, Link, Loss, Peer, Protocol, ProtocolError, Side,
-    Sink, Source, Unsayable,
+    Command, Contact, Ended, Ending, Event, Input, Link, LinkState, Loss, Peer, Protocol,
+    ProtocolError, Side, Sink, Source, Unsayable,
 };
 
 /// How long a person who hangs up waits for a screen or pipe that takes nothing more.
@@ -39,6 +39,8 @@ pub enum Step {
     Command(Command),
     /// Both sides have said hello: the peer's name is known now. Show the call.
     Met(Peer),
+    /// The peer goes on with the call over this connection, or says that it has to wait.
+    Answered,
     /// The connection is gone, but the call is not: bring another.
     Cut,
     /// The call is over.
@@ -152,7 +154,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             match self.over(Some(&mut link)).await {
                 Step::Ended(ending) => break ending,
                 Step::Cut => break Loss::Cut.into(),
-                Step::Command(_) | Step::Met(_) => {}
+                Step::Command(_) | Step::Met(_) | Step::Answered => {}
             }
         };
         self.end(ending, Some(link)).await
@@ -276,6 +278,11 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                 Event::Call(peer) => {
                     self.events = events.collect();
                     return Some(Step::Met(peer));
+                }
+                Event::Link(LinkState::Back { .. }) | Event::Ahead(_) => {
+                    self.show(event);
+                    self.events = events.collect();
+                    return Some(Step::Answered);
                 }
                 Event::Lines(_) | Event::Message(_) => {
                     self.showing_text = true;
