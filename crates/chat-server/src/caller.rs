@@ -71,6 +71,14 @@ impl Introduction {
         self.contact.hello.as_ref().map(|hello| hello.conversation)
     }
 
+    /// The conversation, and whose it is.
+    pub fn party(&self) -> Option<Party> {
+        Some(Party {
+            conversation: self.conversation()?,
+            key: self.key,
+        })
+    }
+
     /// Whether the caller takes the conversation for one that has begun already.
     pub fn is_resumed(&self) -> bool {
         self.contact
@@ -78,6 +86,13 @@ impl Introduction {
             .as_ref()
             .is_some_and(|hello| hello.resumed)
     }
+}
+
+/// A conversation, and the key that it is held under: the id alone is no proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party {
+    pub conversation: ConversationId,
+    pub key: Fingerprint,
 }
 
 /// Why no call came of a connection.

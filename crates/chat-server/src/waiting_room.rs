@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chat_core::conversation::Peer;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Introduction, Party};
 use crate::hold::hold;
 
 /// News that nobody has read yet; beyond them news is dropped, for a stranger can make any
@@ -49,8 +49,16 @@ struct Queue {
 struct Ticket {
     number: u64,
     peer: Peer,
+    party: Option<Party>,
     /// Takes the caller out of the room.
     call: oneshot::Sender<oneshot::Sender<Caller>>,
+}
+
+impl Ticket {
+    /// Whether both are for the same caller and the same conversation.
+    fn is_of(&self, other: &Self) -> bool {
+        self.party.is_some() && self.party == other.party
+    }
 }
 
 impl WaitingRoom {
@@ -89,6 +97,7 @@ impl WaitingRoom {
                 && let Ok(caller) = caller.await
             {
                 self.queue().idle = false;
+                self.moved.send_replace(());
                 return caller;
             }
         }
@@ -97,7 +106,7 @@ impl WaitingRoom {
     /// Waits with a caller until its turn comes, it gives up, or there is no seat for it.
     pub async fn seat(&self, mut caller: Caller) {
         let (call, mut called) = oneshot::channel();
-        let Some((number, waits)) = self.enter(&caller.peer, call) else {
+        let Some((number, waits)) = self.enter(&caller, call) else {
             self.tell(News::TurnedAway(caller.peer.clone()));
             return caller.turn_away(self.waiting()).await;
         };
@@ -118,25 +127,34 @@ impl WaitingRoom {
     /// Gives a caller a number, and tells whether it has to wait.
     fn enter(
         &self,
-        peer: &Peer,
+        caller: &Caller,
         call: oneshot::Sender<oneshot::Sender<Caller>>,
     ) -> Option<(u64, bool)> {
         let mut queue = self.queue();
         let waits = !queue.idle || !queue.tickets.is_empty();
+        let number = queue.next_number;
+        let ticket = Ticket {
+            number,
+            peer: caller.peer.clone(),
+            party: caller.introduction.as_ref().and_then(Introduction::party),
+            call,
+        };
+        let mut tickets = queue.tickets.iter_mut();
+        // One who was cut off while it waited keeps its place. The old connection ends.
+        if let Some(place) = tickets.find(|other| other.is_of(&ticket)) {
+            *place = ticket;
+            queue.next_number += 1;
+            return Some((number, true));
+        }
         if queue.tickets.len() >= self.seats + usize::from(queue.idle) {
             return None;
         }
-        let number = queue.next_number;
         queue.next_number += 1;
-        queue.tickets.push_back(Ticket {
-            number,
-            peer: peer.clone(),
-            call,
-        });
+        queue.tickets.push_back(ticket);
         drop(queue);
         self.came.notify_one();
         if waits {
-            self.tell(News::Came(peer.clone()));
+            self.tell(News::Came(caller.peer.clone()));
         }
         Some((number, waits))
     }
@@ -159,12 +177,9 @@ impl WaitingRoom {
     /// Nothing, if the next caller is about to be taken.
     fn ahead(&self, number: u64) -> Option<u64> {
         let queue = self.queue();
-        let earlier = queue
-            .tickets
-            .iter()
-            .take_while(|ticket| ticket.number < number);
-        let ahead = earlier.count() as u64;
-        (ahead > 0 || !queue.idle).then_some(ahead)
+        let mut tickets = queue.tickets.iter();
+        let ahead = tickets.position(|ticket| ticket.number == number)?;
+        (ahead > 0 || !queue.idle).then_some(ahead as u64)
     }
 
     /// Has the person told, unless there is too much to tell.
