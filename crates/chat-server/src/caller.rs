@@ -10,7 +10,7 @@ use chat_core::trust::{
     self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, Secured, TlsError,
 };
 use chat_core::wire::{
-    Control, ConversationId, Frame, Framing, Hello, LineCodec, MAX_CONTROL, MAX_LINE,
+    Control, ConversationId, Frame, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, MAX_LINE,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
@@ -266,6 +266,15 @@ async fn hear_hello(link: &mut AnyLink) -> Result<Hello, NoCall> {
 /// Tells a chat/1 caller why nobody will answer, and ends the connection.
 pub async fn refuse(mut link: AnyLink, reason: &str) {
     link.push_control(&Control::Refused(reason.to_owned()));
+    link.end().await;
+}
+
+/// Hangs up on one who goes on with a call that this side has ended.
+pub async fn hang_up(mut link: AnyLink, last_words: &[Control]) {
+    for control in last_words {
+        link.push_control(control);
+    }
+    link.push_line(HANG_UP);
     link.end().await;
 }
 

@@ -148,15 +148,13 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => call.show_all(peer.answer(command)),
                 },
-                Some(caller) = resumed.recv() => {
-                    if link.take().is_some() {
+                Some((again, contact)) = resumed.recv() => {
+                    if link.replace(again).is_some() {
                         ending = call.disconnected(Loss::Cut);
                     }
-                    if let Some(introduction) = caller.introduction {
-                        link = Some(caller.link);
+                    if ending.is_none() {
                         give_up_at = None;
-                        let refused = call.connected(introduction.contact).err();
-                        ending = ending.or(refused.map(Ending::from));
+                        ending = call.connected(contact).err().map(Ending::from);
                     }
                 }
                 () = at(give_up_at) => ending = Some(call.give_up(Loss::Silent(GRACE))),
@@ -172,7 +170,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 }
             }
         };
-        self.switchboard.end();
+        self.switchboard.end(&ending, call.last_words());
         tokio::select! {
             ended = call.end(ending, link) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),

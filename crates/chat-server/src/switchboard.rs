@@ -1,71 +1,125 @@
 //! Brings a new connection of the call that is on to that call.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chat_core::trust::Fingerprint;
-use chat_core::wire::ConversationId;
+use chat_core::conversation::{AnyLink, Contact, Ending, Side};
+use chat_core::wire::Control;
 use tokio::sync::mpsc;
 
-use crate::caller::{Caller, Introduction, refuse};
+use crate::caller::{Caller, Introduction, Party, hang_up, refuse};
 
-/// What a caller hears who wants to go on with a call that has ended.
-const OVER: &str = "this call is over here";
+/// How many hang-ups are remembered for those who were cut off and did not hear them.
+const UNHEARD: usize = 64;
 
-/// Knows which conversation is on, and under whose key.
+/// Knows which conversation is on, and on which this side has hung up.
 #[derive(Debug, Default)]
 pub struct Switchboard {
-    current: Mutex<Option<Current>>,
+    calls: Mutex<Calls>,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    current: Option<Current>,
+    /// The oldest first.
+    hung_up: VecDeque<HungUp>,
 }
 
 /// The call that is on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Current {
-    conversation: ConversationId,
-    key: Fingerprint,
-    connections: mpsc::Sender<Caller>,
+    party: Party,
+    connections: mpsc::Sender<Connection>,
+}
+
+/// A call on which this side has hung up.
+#[derive(Debug)]
+struct HungUp {
+    party: Party,
+    last_words: Vec<Control>,
+}
+
+/// A new connection of the call that is on.
+pub type Connection = (AnyLink, Contact);
+
+/// What is to be done with one who goes on with a conversation.
+enum Way {
+    /// It is the call that is on.
+    Through(mpsc::Sender<Connection>),
+    /// This side has hung up.
+    HungUp(Vec<Control>),
+    /// There is no such call.
+    Refused(&'static str),
+    /// It begins a conversation.
+    New,
 }
 
 impl Switchboard {
-    /// From now on this call is on. Answers where its new connections come, which are nobody
-    /// else's: those that come too late end with it.
-    pub fn begin(&self, introduction: Option<&Introduction>) -> mpsc::Receiver<Caller> {
-        let (sender, connections) = mpsc::channel(1);
-        *self.current() = introduction.and_then(|peer| {
-            Some(Current {
-                conversation: peer.conversation()?,
-                key: peer.key,
-                connections: sender,
-            })
-        });
-        connections
+    /// A call begins. Answers its new connections, as they come.
+    pub fn begin(&self, introduction: Option<&Introduction>) -> mpsc::Receiver<Connection> {
+        let (connections, coming) = mpsc::channel(1);
+        let party = introduction.and_then(Introduction::party);
+        self.calls().current = party.map(|party| Current { party, connections });
+        coming
     }
 
-    /// No call is on any more.
-    pub fn end(&self) {
-        *self.current() = None;
+    /// The call is over. Whoever was cut off and comes back hears the `last_words`.
+    pub fn end(&self, ending: &Ending, last_words: Vec<Control>) {
+        let mut calls = self.calls();
+        let Some(Current { party, .. }) = calls.current.take() else {
+            return;
+        };
+        if matches!(ending, Ending::HungUp(Side::Here) | Ending::Idle(_)) {
+            calls.hung_up.push_back(HungUp { party, last_words });
+            if calls.hung_up.len() > UNHEARD {
+                calls.hung_up.pop_front();
+            }
+        }
     }
 
     /// Takes the caller if it goes on with a conversation, and gives it back if it begins one.
-    pub async fn route(&self, caller: Caller) -> Option<Caller> {
-        let Some(introduction) = &caller.introduction else {
+    pub async fn route(&self, mut caller: Caller) -> Option<Caller> {
+        let Some(introduction) = caller.introduction.take() else {
             return Some(caller);
         };
-        let id = introduction.conversation();
-        let current = self.current().clone();
-        match current.filter(|current| Some(current.conversation) == id) {
-            Some(current) if current.key == introduction.key => {
-                if let Err(late) = current.connections.send(caller).await {
-                    refuse(late.0.link, OVER).await;
-                }
+        match self.way(&introduction) {
+            Way::Through(connections) => {
+                // If the call ends just now, the connection ends with it; the next learns why.
+                let again = (caller.link, introduction.contact);
+                drop(connections.send(again).await);
             }
-            Some(_) => refuse(caller.link, "this conversation belongs to another key").await,
-            None if introduction.is_resumed() => refuse(caller.link, OVER).await,
-            None => return Some(caller),
+            Way::HungUp(last_words) => hang_up(caller.link, &last_words).await,
+            Way::Refused(reason) => refuse(caller.link, reason).await,
+            Way::New => {
+                caller.introduction = Some(introduction);
+                return Some(caller);
+            }
         }
         None
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Current>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn way(&self, introduction: &Introduction) -> Way {
+        let Some(party) = introduction.party() else {
+            return Way::New;
+        };
+        let calls = self.calls();
+        match &calls.current {
+            Some(current) if current.party == party => Way::Through(current.connections.clone()),
+            Some(current) if current.party.conversation == party.conversation => {
+                Way::Refused("this conversation belongs to another key")
+            }
+            _ => {
+                let hung_up = calls.hung_up.iter().find(|call| call.party == party);
+                match hung_up {
+                    Some(call) => Way::HungUp(call.last_words.clone()),
+                    None if introduction.is_resumed() => Way::Refused("this call is over here"),
+                    None => Way::New,
+                }
+            }
+        }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,7 @@ use super::{
     Command, Contact, Ended, Ending, Event, Input, Link, LinkState, Loss, Peer, Protocol,
     ProtocolError, Side, Sink, Source, Unsayable,
 };
+use crate::wire::Control;
 
 /// How long a person who hangs up waits for a screen or pipe that takes nothing more.
 const LAST_LOOK: Duration = Duration::from_secs(2);
@@ -129,6 +130,11 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     pub fn connected(&mut self, contact: Contact) -> Result<(), ProtocolError> {
         let now = Instant::now().into_std();
         self.protocol.connected(contact, &mut self.events, now)
+    }
+
+    /// What a peer is told that comes back when this side has hung up.
+    pub fn last_words(&self) -> Vec<Control> {
+        self.protocol.last_words()
     }
 
     /// The connection has been replaced, or will not come back. Answers how the call ended by

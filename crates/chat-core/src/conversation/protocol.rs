@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Ending, Event, Loss, ProtocolError};
 use crate::trust::safety_number::Binding;
-use crate::wire::{Batch, Frame, Hello, Outgoing};
+use crate::wire::{Batch, Control, Frame, Hello, Outgoing};
 
 /// A new connection, as the protocol learns of it.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +113,11 @@ pub trait Protocol: Send {
 
     /// Why the call is over, once it is. `written`: nothing is left in the link's buffers.
     fn ending(&mut self, written: bool) -> Option<Ending>;
+
+    /// What a peer is told that comes back when this side has hung up: the last receipt.
+    fn last_words(&self) -> Vec<Control> {
+        Vec::new()
+    }
 
     /// The person's messages that the peer has not acknowledged.
     fn undelivered(&self) -> Vec<String>;

@@ -291,7 +291,7 @@ impl Session {
             Some(_) => self.exchange.commit(),
             None => None,
         };
-        let hello = self.hello(commitment);
+        let hello = self.hello(self.ledger.received, commitment);
         let mut leg = Leg::new(binding, now);
         leg.due.push(hello);
         self.leg = Some(leg);
@@ -306,7 +306,7 @@ impl Session {
         now: Instant,
     ) -> Result<(), ProtocolError> {
         let mut leg = Leg::new(binding, now);
-        leg.due.push(self.hello(None));
+        leg.due.push(self.hello(self.ledger.received, None));
         if leg.binding.is_some()
             && let Some(nonce) = self.exchange.answer(hello.commitment)
         {
@@ -316,11 +316,11 @@ impl Session {
         self.greet(hello, events, now)
     }
 
-    fn hello(&self, commitment: Option<Commitment>) -> Control {
+    fn hello(&self, received: u64, commitment: Option<Commitment>) -> Control {
         Control::Hello(Hello {
             name: self.name.clone(),
             conversation: self.ledger.conversation,
-            received: self.ledger.received,
+            received,
             resumed: self.met,
             commitment,
         })
@@ -382,6 +382,9 @@ impl Session {
             Control::Busy { waiting } => self.over = Some(Ending::Busy { waiting }),
             // A peer that knows nothing of a settled conversation has ended it already.
             Control::Refused(_) if self.ledger.is_settled() => self.over = Some(Ending::InputOver),
+            Control::Refused(reason) if self.met => {
+                self.over = Some(Loss::Unreachable(reason).into());
+            }
             Control::Refused(reason) => self.over = Some(Ending::Refused(reason)),
             Control::Ping(number) => leg.liveness.ping(number),
             Control::Pong(number) => {
@@ -767,6 +770,11 @@ impl Protocol for Session {
                 (leg.closing && leg.peer_closed && written).then_some(Ending::InputOver)
             }
         }
+    }
+
+    fn last_words(&self) -> Vec<Control> {
+        let shown = self.ledger.shown;
+        vec![self.hello(shown, None), Control::Received(shown)]
     }
 
     fn undelivered(&self) -> Vec<String> {
