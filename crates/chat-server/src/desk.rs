@@ -149,6 +149,9 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                     Step::Command(command) => call.show_all(peer.answer(command)),
                 },
                 Some((again, contact)) = resumed.recv() => {
+                    if call.is_outdated(&contact) {
+                        continue;
+                    }
                     if link.replace(again).is_some() {
                         ending = call.disconnected(Loss::Cut);
                     }

@@ -132,6 +132,11 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         self.protocol.connected(contact, &mut self.events, now)
     }
 
+    /// Whether a connection was made before one that is known already, and came late.
+    pub fn is_outdated(&self, contact: &Contact) -> bool {
+        self.protocol.is_outdated(contact)
+    }
+
     /// What a peer is told that comes back when this side has hung up.
     pub fn last_words(&self) -> Vec<Control> {
         self.protocol.last_words()

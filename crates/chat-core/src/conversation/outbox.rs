@@ -39,6 +39,11 @@ impl Outbox {
         self.bytes < if connected { WINDOW } else { ROOM }
     }
 
+    /// The number of the last message that the peer acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
     /// Whether everything was acknowledged.
     pub(super) fn is_empty(&self) -> bool {
         self.acknowledged == self.last

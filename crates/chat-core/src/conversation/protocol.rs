@@ -38,6 +38,11 @@ pub trait Protocol: Send {
         false
     }
 
+    /// Whether a connection was made before one that is known already, and came late.
+    fn is_outdated(&self, _contact: &Contact) -> bool {
+        false
+    }
+
     /// Whether the person may say more; otherwise too much is waiting to be delivered.
     fn has_room(&self) -> bool;
 

@@ -525,6 +525,12 @@ impl Protocol for Session {
         true
     }
 
+    /// A hello that knows less than was acknowledged was written before that.
+    fn is_outdated(&self, contact: &Contact) -> bool {
+        let received = contact.hello.as_ref().map(|hello| hello.received);
+        received.is_some_and(|received| received < self.ledger.outbox.acknowledged())
+    }
+
     fn give_up(&mut self, loss: Loss) -> Ending {
         self.leg = None;
         if self.ledger.is_settled() {
