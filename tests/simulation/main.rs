@@ -1,0 +1,393 @@
+//! Both programs on a simulated network, in virtual time. Each run follows from a seed, which
+//! decides what is said, when the network holds, loses or cuts, and how the people part.
+//!
+//! `CHAT_SIM_SEED=n` repeats the run of one seed and shows what happened in it, and
+//! `CHAT_SIM_RUNS=n` makes so many runs. The order in which tokio looks at what is ready at the
+//! same time follows from the seed only with `RUSTFLAGS="--cfg tokio_unstable"`.
+
+mod log;
+mod network;
+mod person;
+mod plan;
+mod verdict;
+
+use std::env;
+use std::future::Future;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use chat_client::{Connector, Trust};
+use chat_core::conversation::{Ending, Manners};
+use chat_core::trust::Keyring;
+use chat_core::wire::Framing;
+use chat_server::{Listen, Reception};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use turmoil::{Builder, Sim};
+
+use log::{Log, SERVER, What};
+use network::{Dialer, Listener, Network};
+use person::{LastAct, Screen, Script};
+use plan::{Fault, FaultKind, Person, Plan};
+
+/// Runs in the ordinary test suite.
+const RUNS: u64 = 1_000;
+
+/// By then everybody has ended, in virtual time.
+const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// How long a connection may be under way to the server after its client has ended: two
+/// handshakes.
+const LATE: Duration = Duration::from_secs(25);
+
+/// Where the server listens, as the clients' people write it.
+const ADDRESS: &str = "server:7788";
+
+#[test]
+fn nothing_is_lost_or_doubled_whatever_the_network_does() {
+    let seeds = match (number("CHAT_SIM_SEED"), number("CHAT_SIM_RUNS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, runs) => 0..runs.unwrap_or(RUNS),
+    };
+    let verbose = seeds.end - seeds.start == 1;
+    let next = AtomicU64::new(seeds.start);
+    let outages = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    let work = || {
+        let world = World::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            match world.run(seed, verbose) {
+                Ok(survived) => {
+                    outages.fetch_add(survived, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    eprintln!("CHAT_SIM_SEED={seed}: {error}");
+                    failures.lock().expect("no panic").push(seed);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let failures = failures.into_inner().expect("no panic");
+    assert!(failures.is_empty(), "seeds that failed: {failures:?}");
+    let (runs, outages) = (seeds.end - seeds.start, outages.into_inner());
+    println!("{runs} runs survived {outages} outages");
+    assert!(runs < RUNS || outages as u64 > runs, "too little happens");
+}
+
+/// It has the right key, and takes every connection, but nobody says hello.
+#[test]
+fn a_server_that_never_answers_is_given_up() {
+    let world = World::new();
+    let plan = Person {
+        talk: 1,
+        last_act: LastAct::Finish,
+        patient: true,
+        late: Duration::ZERO,
+        seed: 0,
+    };
+    let network = Network::new(fastrand::Rng::with_seed(0), 0, 1);
+    let log = Log::default();
+    let secure = world.keyrings[SERVER].secure.clone();
+    let mut sim = Builder::new()
+        .tick_duration(Duration::from_millis(20))
+        .simulation_duration(LIMIT)
+        .build();
+    let listening = Listener::bind(network.clone());
+    sim.host("server", {
+        let listening = Mutex::new(Some(listening));
+        move || {
+            let listening = listening.lock().expect("no panic").take();
+            let secure = secure.clone();
+            async move {
+                let mut listener = listening.expect("started once").await?;
+                let mut silent = Vec::new();
+                loop {
+                    let (cable, _) = listener.accept().await?;
+                    silent.push(secure.accept(cable).await?);
+                }
+            }
+        }
+    });
+    let client = world.client(1, &plan, network, log.clone());
+    sim.client("client-1", async {
+        client.await;
+        Ok(())
+    });
+    sim.run().expect("the client ends");
+    let entries = log.entries();
+    let lost = entries.iter().find_map(|entry| match &entry.what {
+        What::Ended(ended) => Some((entry.at, matches!(ended.ending, Ending::Lost(_)))),
+        _ => None,
+    });
+    let (at, lost) = lost.expect("the call ends");
+    assert!(lost, "the call is lost");
+    let minutes = at.as_secs() / 60;
+    assert!((5..7).contains(&minutes), "given up after {at:?}");
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().expect("the variable is a number"))
+}
+
+/// What the runs of one thread share: making keys takes time.
+struct World {
+    /// The server's, then the clients'.
+    keyrings: Vec<Keyring>,
+    _homes: Vec<TempDir>,
+}
+
+impl World {
+    fn new() -> Self {
+        let homes: Vec<_> = (0..3)
+            .map(|_| tempfile::tempdir().expect("a temporary directory"))
+            .collect();
+        let keyrings = homes
+            .iter()
+            .map(|home| Keyring::open(home.path()).expect("a new home"));
+        Self {
+            keyrings: keyrings.collect(),
+            _homes: homes,
+        }
+    }
+
+    /// Makes one run. Answers how many times somebody's call came back after an outage.
+    fn run(&self, seed: u64, verbose: bool) -> Result<usize, String> {
+        fastrand::seed(seed);
+        let plan = Plan::new(seed);
+        let log = Log::default();
+        let result = self
+            .simulate(seed, &plan, &log)
+            .map_err(|error| error.to_string())
+            .and_then(|()| verdict::check(&plan, &log.entries()));
+        if verbose {
+            eprintln!("{plan:#?}");
+            log.entries().iter().for_each(|entry| eprintln!("{entry}"));
+        }
+        result.map(|()| log.comebacks())
+    }
+
+    fn simulate(&self, seed: u64, plan: &Plan, log: &Log) -> turmoil::Result {
+        let mut sim = Builder::new()
+            .rng_seed(seed)
+            .tick_duration(plan.tick)
+            .simulation_duration(LIMIT)
+            .min_message_latency(plan.latency.start)
+            .max_message_latency(plan.latency.end)
+            .enable_random_order()
+            .build();
+        let rng = fastrand::Rng::with_seed(seed ^ 0xcab1e);
+        let network = Network::new(rng, plan.flaws, plan.clients.len());
+        let ended = watch::Sender::new(0);
+        let everybody = plan.clients.len() + 1;
+
+        let server = self.server(plan, network.clone(), log.clone(), &ended);
+        sim.client("server", until(server, ended.clone(), everybody));
+        for (person, number) in plan.clients.iter().zip(1..) {
+            let client = self.client(number, person, network.clone(), log.clone());
+            let name = format!("client-{number}");
+            sim.client(name, until(client, ended.clone(), everybody));
+        }
+        let mut weather = Weather::new(&plan.faults);
+        loop {
+            weather.change(&sim, &network);
+            if sim.step()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn server(
+        &self,
+        plan: &Plan,
+        network: Network,
+        log: Log,
+        ended: &watch::Sender<usize>,
+    ) -> impl Future<Output = ()> + use<> {
+        let (mut script, mut screen) = person(SERVER, &plan.server, &log);
+        let reception = Reception {
+            keyring: self.keyrings[SERVER].clone(),
+            allow_plain: false,
+            known_only: false,
+            framing: Framing::Auto,
+        };
+        let config = chat_server::Config {
+            name: SERVER.to_string(),
+            backlog: 5,
+            once: plan.once,
+            manners: manners(&plan.server),
+            interactive: false,
+        };
+        let clients = plan.clients.len();
+        let mut ended = ended.subscribe();
+        async move {
+            let listener = Listener::bind(network).await.expect("a free port");
+            let nobody_calls = async {
+                ended
+                    .wait_for(|ended| *ended >= clients)
+                    .await
+                    .expect("a sender");
+                sleep(LATE).await;
+                while log.in_call(SERVER) {
+                    sleep(LATE).await;
+                }
+                chat_terminal::exit::OK
+            };
+            let run = chat_server::run(
+                listener,
+                reception,
+                config,
+                &mut script,
+                &mut screen,
+                nobody_calls,
+            );
+            let code = run.await.expect("the person's side works");
+            log.note(SERVER, What::Exited(code));
+        }
+    }
+
+    fn client(
+        &self,
+        number: usize,
+        who: &Person,
+        network: Network,
+        log: Log,
+    ) -> impl Future<Output = ()> + use<> {
+        let (mut script, mut screen) = person(number, who, &log);
+        let keyring = self.keyrings[number].clone();
+        let config = chat_client::Config {
+            name: number.to_string(),
+            manners: manners(who),
+            redial: true,
+        };
+        let late = who.late;
+        async move {
+            sleep(late).await;
+            // Only a call that is on is dialed again; until then, it is the person who does.
+            for _ in 0..1_000 {
+                let connector = Connector {
+                    dialer: Dialer {
+                        client: number,
+                        network: network.clone(),
+                    },
+                    address: ADDRESS.to_owned(),
+                    trust: Trust::Encrypted {
+                        keyring: keyring.clone(),
+                        only: None,
+                    },
+                    framing: Framing::Auto,
+                };
+                let never = std::future::pending();
+                let run =
+                    chat_client::run(connector, config.clone(), &mut script, &mut screen, never);
+                match run.await {
+                    Ok(code) => return log.note(number, What::Exited(code)),
+                    Err(_) => sleep(Duration::from_secs(1)).await,
+                }
+            }
+            log.note(number, What::NoCall("nobody answered".into()));
+        }
+    }
+}
+
+/// Runs a program, then keeps its host up until everybody has ended: a host answers for a
+/// program that is gone.
+async fn until(
+    program: impl Future<Output = ()>,
+    ended: watch::Sender<usize>,
+    everybody: usize,
+) -> turmoil::Result {
+    program.await;
+    ended.send_modify(|ended| *ended += 1);
+    ended
+        .subscribe()
+        .wait_for(|ended| *ended == everybody)
+        .await?;
+    Ok(())
+}
+
+fn person(who: usize, person: &Person, log: &Log) -> (Script, Screen) {
+    let mut rng = fastrand::Rng::with_seed(person.seed);
+    let script = Script {
+        who,
+        log: log.clone(),
+        rng: rng.fork(),
+        talk: person.talk,
+        last_act: person.last_act,
+        calls: 0,
+        spoken: 0,
+        next_at: None,
+    };
+    let screen = Screen {
+        who,
+        log: log.clone(),
+        rng,
+        unread: Vec::new(),
+        read_at: None,
+    };
+    (script, screen)
+}
+
+fn manners(person: &Person) -> Manners {
+    Manners {
+        patient: person.patient,
+        send_only: person.last_act == LastAct::SendOnly,
+        ..Manners::default()
+    }
+}
+
+/// Brings the faults about, each in its time.
+struct Weather<'p> {
+    faults: &'p [Fault],
+    under_way: bool,
+}
+
+impl<'p> Weather<'p> {
+    fn new(faults: &'p [Fault]) -> Self {
+        Self {
+            faults,
+            under_way: false,
+        }
+    }
+
+    fn change(&mut self, sim: &Sim<'_>, network: &Network) {
+        let Some((fault, later)) = self.faults.split_first() else {
+            return;
+        };
+        let client = format!("client-{}", fault.client);
+        let client = client.as_str();
+        if !self.under_way && fault.begin <= sim.elapsed() {
+            self.under_way = true;
+            network.loses(fault.client, !matches!(fault.kind, FaultKind::Hold));
+            match fault.kind {
+                FaultKind::Hold => sim.hold("server", client),
+                FaultKind::Partition => sim.partition("server", client),
+                FaultKind::Deaf => sim.partition_oneway(client, "server"),
+                FaultKind::Mute => sim.partition_oneway("server", client),
+            }
+        }
+        if self.under_way && fault.end <= sim.elapsed() {
+            self.under_way = false;
+            self.faults = later;
+            network.loses(fault.client, false);
+            match fault.kind {
+                FaultKind::Hold => sim.release("server", client),
+                FaultKind::Partition => sim.repair("server", client),
+                FaultKind::Deaf => sim.repair_oneway(client, "server"),
+                FaultKind::Mute => sim.repair_oneway("server", client),
+            }
+        }
+    }
+}

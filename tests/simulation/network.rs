@@ -1,0 +1,253 @@
+//! A network on which cables break: turmoil carries the bytes, in virtual time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use chat_client::{Dial, DialError, Target};
+use chat_server::Listen;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
+use turmoil::net::{TcpListener, TcpStream};
+
+/// Where the server listens.
+pub const PORT: u16 = 7788;
+
+/// How long a client dials, as the real one does.
+const DIAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// The pause before a lost SYN is sent again, which doubles each time (RFC 6298).
+const SYN_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a kernel keeps a closed socket.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// Lays the cables of one run. Cheap to clone.
+#[derive(Clone)]
+pub struct Network(Arc<Mutex<State>>);
+
+struct State {
+    rng: fastrand::Rng,
+    /// How many cables are still to break.
+    flaws: u32,
+    /// For each client, by number from 1, whether what it sends or is sent is lost.
+    lossy: Vec<bool>,
+}
+
+impl Network {
+    /// A network on which `flaws` cables break.
+    pub fn new(rng: fastrand::Rng, flaws: u32, clients: usize) -> Self {
+        let lossy = vec![false; clients + 1];
+        Self(Arc::new(Mutex::new(State { rng, flaws, lossy })))
+    }
+
+    /// From now on packets between this client and the server are lost, or no longer.
+    pub fn loses(&self, client: usize, lossy: bool) {
+        self.state().lossy[client] = lossy;
+    }
+
+    fn lay(&self, stream: TcpStream) -> Cable {
+        let mut state = self.state();
+        let breaks = state.flaws > 0 && state.rng.u8(..) < 220;
+        let good_for = breaks.then(|| {
+            state.flaws -= 1;
+            // A handshake takes about 4,500 bytes, both directions together.
+            let most = [500, 5_000, 5_500, 6_500, 9_000, 30_000][state.rng.usize(..6)];
+            state.rng.usize(..most)
+        });
+        Cable {
+            stream: Some(stream),
+            good_for,
+            flaw: [Flaw::Reset, Flaw::Stall, Flaw::End][state.rng.usize(..3)],
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a cable breaks.
+#[derive(Clone, Copy, Debug)]
+enum Flaw {
+    /// It is cut: both ends notice.
+    Reset,
+    /// Nothing gets through any more, and nobody is told.
+    Stall,
+    /// Its other end seems to send nothing more; what this end sends arrives.
+    End,
+}
+
+/// One end of a connection. It may break after some bytes.
+#[derive(Debug)]
+pub struct Cable {
+    /// Nothing, once it is cut.
+    stream: Option<TcpStream>,
+    /// The bytes after which it breaks, if it does.
+    good_for: Option<usize>,
+    flaw: Flaw,
+}
+
+impl Cable {
+    fn flaw(&self) -> Option<Flaw> {
+        (self.good_for == Some(0)).then_some(self.flaw)
+    }
+
+    /// How many of `bytes` get through before it breaks.
+    fn passes(&self, bytes: usize) -> usize {
+        self.good_for.map_or(bytes, |good_for| good_for.min(bytes))
+    }
+
+    fn passed(&mut self, bytes: usize) {
+        if let Some(good_for) = &mut self.good_for {
+            *good_for -= bytes;
+        }
+        if let Some(Flaw::Reset) = self.flaw() {
+            self.stream = None;
+        }
+    }
+}
+
+impl AsyncRead for Cable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = self.passes(buf.remaining());
+        let stream = match (self.flaw(), &mut self.stream) {
+            (None, Some(stream)) => stream,
+            (Some(Flaw::Stall), _) => return Poll::Pending,
+            (Some(Flaw::End), _) => return Poll::Ready(Ok(())),
+            (Some(Flaw::Reset), _) | (None, None) => {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+        };
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
+        let polled = Pin::new(stream).poll_read(cx, &mut part);
+        let read = part.filled().len();
+        buf.advance(read);
+        self.passed(read);
+        polled
+    }
+}
+
+impl AsyncWrite for Cable {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let flaw = self.flaw();
+        if let Some(Flaw::Stall) = flaw {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let room = match flaw {
+            None => self.passes(bytes.len()),
+            Some(_) => bytes.len(),
+        };
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        let polled = Pin::new(stream).poll_write(cx, &bytes[..room]);
+        if let (None, Poll::Ready(Ok(written))) = (flaw, &polled) {
+            self.passed(*written);
+        }
+        polled
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match (self.flaw(), &mut self.stream) {
+            (None | Some(Flaw::End), Some(stream)) => Pin::new(stream).poll_shutdown(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Cable {
+    /// In turmoil a closed socket is gone at once, and resets the other end that closes a little
+    /// later. A real kernel keeps it until that has happened.
+    fn drop(&mut self) {
+        if let (None, Some(mut stream), Ok(runtime)) =
+            (self.flaw(), self.stream.take(), Handle::try_current())
+        {
+            runtime.spawn(async move {
+                // It may be shut down already.
+                let _ = stream.shutdown().await;
+                let _ = timeout(LINGER, stream.read_u8()).await;
+            });
+        }
+    }
+}
+
+/// Where the server hears callers.
+pub struct Listener {
+    listener: TcpListener,
+    network: Network,
+}
+
+impl Listener {
+    /// Listens on the server's host.
+    pub async fn bind(network: Network) -> io::Result<Self> {
+        let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
+        Ok(Self { listener, network })
+    }
+}
+
+impl Listen for Listener {
+    type Stream = Cable;
+
+    async fn accept(&mut self) -> io::Result<(Cable, SocketAddr)> {
+        let (stream, from) = self.listener.accept().await?;
+        Ok((self.network.lay(stream), from))
+    }
+}
+
+/// How a client calls.
+pub struct Dialer {
+    /// Its number, from 1.
+    pub client: usize,
+    pub network: Network,
+}
+
+impl Dialer {
+    /// In turmoil a lost SYN looks like a refusal. In a real network it is sent again.
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let mut pause = SYN_AGAIN;
+        loop {
+            match TcpStream::connect(("server", PORT)).await {
+                Err(_) if self.network.state().lossy[self.client] => {}
+                connected => return connected,
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+    }
+}
+
+impl Dial for Dialer {
+    type Stream = Cable;
+
+    async fn dial(&self) -> Result<Cable, DialError> {
+        let target = Target {
+            host: "server".into(),
+            port: PORT,
+        };
+        match timeout(DIAL_LIMIT, self.connect()).await {
+            Ok(Ok(stream)) => Ok(self.network.lay(stream)),
+            Ok(Err(reason)) => Err(DialError::Connect { target, reason }),
+            Err(_) => Err(DialError::Timeout {
+                target,
+                limit: DIAL_LIMIT,
+            }),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What must hold of every run.
+
+use std::sync::Arc;
+
+use chat_core::conversation::{Ended, Ending, LinkState, Side};
+use chat_terminal::exit;
+
+use crate::log::{Entry, SERVER, What};
+use crate::plan::Plan;
+
+/// One person's side of one call.
+#[derive(Debug, Default)]
+struct Call {
+    with: usize,
+    said: Vec<String>,
+    heard: Vec<String>,
+    delivered: usize,
+    hung_up: bool,
+    finished: bool,
+    ended: Option<Arc<Ended>>,
+}
+
+/// What is found out while the log is read.
+#[derive(Debug, Default)]
+struct Verdict {
+    /// The calls of each person.
+    calls: Vec<Vec<Call>>,
+    exits: Vec<Option<u8>>,
+}
+
+/// Whether a run was as it must be.
+pub fn check(plan: &Plan, entries: &[Entry]) -> Result<(), String> {
+    let people = plan.clients.len() + 1;
+    let mut verdict = Verdict {
+        calls: (0..people).map(|_| Vec::new()).collect(),
+        exits: vec![None; people],
+    };
+    for client in 1..people {
+        verdict.calls[client].push(Call::default());
+    }
+    for entry in entries {
+        verdict
+            .read(entry, plan)
+            .map_err(|error| format!("{error}, at: {entry}"))?;
+    }
+    verdict.conclude(plan)
+}
+
+impl Verdict {
+    fn read(&mut self, entry: &Entry, plan: &Plan) -> Result<(), String> {
+        let who = entry.who;
+        if let (SERVER, What::Call(name)) = (who, &entry.what) {
+            let with = name.parse().map_err(|_| format!("a call with {name}"))?;
+            let calls = &mut self.calls[SERVER];
+            // A call is shown again when more is known of it.
+            if calls.last().is_none_or(|call| call.ended.is_some()) {
+                calls.push(Call {
+                    with,
+                    ..Call::default()
+                });
+            }
+            return match calls.last() {
+                Some(call) if call.with == with => Ok(()),
+                _ => Err("the call has changed hands".into()),
+            };
+        }
+        if let What::Exited(code) = entry.what {
+            self.exits[who] = Some(code);
+            return Ok(());
+        }
+        if let (SERVER, What::Ended(_)) = (who, &entry.what)
+            && self.calls[SERVER]
+                .last()
+                .is_none_or(|call| call.ended.is_some())
+        {
+            // It ended before the two had met.
+            return Ok(());
+        }
+        let call = self.calls[who].last_mut().ok_or("there is no call")?;
+        match &entry.what {
+            What::Says(text) => call.said.push(text.clone()),
+            What::Hears(text) => call.heard.push(text.clone()),
+            What::HangsUp => call.hung_up = true,
+            What::Finishes => call.finished = true,
+            What::Delivered(number) => {
+                call.delivered = *number as usize;
+                let heard = self.peer_of(who).map_or(0, |peer| peer.heard.len());
+                if *number as usize > heard {
+                    return Err(format!("delivered {number}, but heard {heard}"));
+                }
+            }
+            What::Ended(ended) => call.ended = Some(Arc::clone(ended)),
+            What::NoCall(error) => return Err(format!("there never was a call: {error}")),
+            What::Link(LinkState::Reconnecting(_)) if plan.is_calm() => {
+                return Err("the link was lost although nothing happened to it".into());
+            }
+            What::Link(_) | What::Call(_) | What::Exited(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The other side of a person's last call.
+    fn peer_of(&self, who: usize) -> Option<&Call> {
+        if who == SERVER {
+            let with = self.calls[SERVER].last()?.with;
+            return self.calls[with].last();
+        }
+        let mut calls = self.calls[SERVER].iter().rev();
+        calls.find(|call| call.with == who)
+    }
+
+    fn conclude(&self, plan: &Plan) -> Result<(), String> {
+        for (who, calls) in self.calls.iter().enumerate() {
+            for call in calls {
+                let ended = call.ended.as_ref().ok_or("a call has not ended")?;
+                check_undelivered(call, ended).map_err(|error| format!("{who}: {error}"))?;
+            }
+            let Some(code) = self.exits[who] else {
+                return Err(format!("{who} has not ended"));
+            };
+            let last = calls.last().and_then(|call| call.ended.as_ref());
+            let expected = match last {
+                Some(ended) if who != SERVER || plan.once => exit::code(ended),
+                _ => exit::OK,
+            };
+            if code != expected {
+                return Err(format!("{who} exits with {code} instead of {expected}"));
+            }
+        }
+        for client in 1..self.calls.len() {
+            self.check_pair(client, plan)
+                .map_err(|error| format!("server and {client}: {error}"))?;
+        }
+        Ok(())
+    }
+
+    fn check_pair(&self, client: usize, plan: &Plan) -> Result<(), String> {
+        let own = &self.calls[client][0];
+        let mut theirs = self.calls[SERVER]
+            .iter()
+            .filter(|call| call.with == client)
+            .rev();
+        let Some(their) = theirs.next() else {
+            return match own.heard.is_empty() && own.delivered == 0 {
+                true => Ok(()),
+                false => Err("heard although there was no call".into()),
+            };
+        };
+        // The client may not have learned that earlier ones were on.
+        for unmet in theirs {
+            if unmet.delivered > 0 || !unmet.heard.is_empty() {
+                return Err("the conversation was begun anew".into());
+            }
+        }
+        check_text(own, their).map_err(|error| format!("to the server: {error}"))?;
+        check_text(their, own).map_err(|error| format!("to the client: {error}"))?;
+        check_endings(own, their, plan)?;
+        check_endings(their, own, plan)
+    }
+}
+
+/// What was not received is named, word for word.
+fn check_undelivered(call: &Call, ended: &Ended) -> Result<(), String> {
+    if call.said[call.delivered..] != ended.undelivered {
+        return Err(format!(
+            "{} of {} delivered, but undelivered are {:?}",
+            call.delivered,
+            call.said.len(),
+            ended.undelivered
+        ));
+    }
+    Ok(())
+}
+
+/// Exactly what was said is heard, once, in order; all of it that counts as delivered.
+fn check_text(speaker: &Call, listener: &Call) -> Result<(), String> {
+    if !speaker.said.starts_with(&listener.heard) {
+        let at = speaker.said.iter().zip(&listener.heard);
+        let same = at.take_while(|(said, heard)| said == heard).count();
+        return Err(format!(
+            "message {same} is heard as {:?}",
+            listener.heard.get(same)
+        ));
+    }
+    if speaker.delivered > listener.heard.len() {
+        return Err("delivered more than was heard".into());
+    }
+    Ok(())
+}
+
+/// The way in which a call ends for one person is what really happened.
+fn check_endings(own: &Call, their: &Call, plan: &Plan) -> Result<(), String> {
+    let (Some(end), Some(other)) = (&own.ended, &their.ended) else {
+        return Err("not ended".into());
+    };
+    let they_hung_up = their.hung_up && matches!(other.ending, Ending::HungUp(Side::Here));
+    let all_heard = own.said == their.heard && their.said == own.heard;
+    let is_true = match &end.ending {
+        Ending::HungUp(Side::Here) => own.hung_up,
+        Ending::HungUp(Side::There) => they_hung_up,
+        Ending::InputOver => own.finished && their.finished && all_heard,
+        Ending::Lost(_) => plan.may_lose() || they_hung_up,
+        _ => false,
+    };
+    match is_true {
+        true => Ok(()),
+        false => Err(format!("{:?} and {:?}", end.ending, other.ending)),
+    }
+}
