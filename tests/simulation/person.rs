@@ -144,7 +144,11 @@ impl Sink for Screen {
             }
             Event::Message(text) => return self.unread.push(What::Hears(text)),
             Event::Ended(ended) => return self.unread.push(What::Ended(ended)),
-            Event::Call(peer) => What::Call(peer.name.unwrap_or_default()),
+            Event::Call(peer) => {
+                // Whoever left the last call in haste has not read all of it.
+                self.read();
+                What::Call(peer.name.unwrap_or_default())
+            }
             Event::Delivered(number) => What::Delivered(number),
             Event::Link(state) => What::Link(state),
             Event::Unsaid(text, why) => panic!("{text:?} was not said: {why}"),
@@ -165,9 +169,22 @@ impl Sink for Screen {
         self.read_at = Some(at);
         sleep_until(at).await;
         self.read_at = None;
+        self.read();
+        Ok(())
+    }
+}
+
+impl Screen {
+    fn read(&mut self) {
         for what in self.unread.drain(..) {
             self.log.note(self.who, what);
         }
-        Ok(())
+    }
+}
+
+/// A program that ends in haste leaves the rest on the screen.
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.read();
     }
 }
