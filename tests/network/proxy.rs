@@ -1,0 +1,166 @@
+//! A network that fails on command: a TCP proxy between the programs.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It carries everything.
+    Carries,
+    /// Both ends are reset.
+    Reset,
+    /// Both ends are told that the other sends nothing more; what they send is lost.
+    HalfClosed,
+    /// Nothing gets through any more, and nobody is told.
+    Stalls,
+}
+
+/// Stands between a client and a server.
+pub struct Proxy {
+    /// What the client is to call.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    _accepting: JoinSet<()>,
+}
+
+struct Shared {
+    server: SocketAddr,
+    /// The connections to come: each carries so many bytes, then meets its fate.
+    plan: Mutex<VecDeque<(usize, Fate)>>,
+    /// The fate of all connections that there are, and of those to come.
+    weather: watch::Sender<Fate>,
+}
+
+impl Proxy {
+    /// A proxy on a free port of this machine. The first connections have a `plan`; those
+    /// after them carry everything.
+    pub async fn start(server: SocketAddr, plan: impl IntoIterator<Item = (usize, Fate)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let shared = Arc::new(Shared {
+            server,
+            plan: Mutex::new(plan.into_iter().collect()),
+            weather: watch::Sender::new(Fate::Carries),
+        });
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept(listener, Arc::clone(&shared)));
+        Self {
+            address,
+            shared,
+            _accepting: accepting,
+        }
+    }
+
+    /// From now on this happens to all connections.
+    pub fn weather(&self, fate: Fate) {
+        self.shared.weather.send_replace(fate);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (client, _) = listener.accept().await.expect("a caller");
+        let mut plan = shared.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bytes, fate) = plan.pop_front().unwrap_or((usize::MAX, Fate::Carries));
+        drop(plan);
+        let shared = Arc::clone(&shared);
+        connections.spawn(async move {
+            // The server may be gone; then the client learns it as it would without a proxy.
+            if let Ok(server) = TcpStream::connect(shared.server).await {
+                carry(client, server, bytes, fate, shared.weather.subscribe()).await;
+            }
+        });
+    }
+}
+
+/// Carries both directions until the connection ends or meets its fate.
+async fn carry(
+    client: TcpStream,
+    server: TcpStream,
+    bytes: usize,
+    fate: Fate,
+    mut weather: watch::Receiver<Fate>,
+) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let budget = Mutex::new(bytes);
+    let carried = async {
+        tokio::try_join!(
+            pump(&mut from_client, &mut to_server, &budget, fate),
+            pump(&mut from_server, &mut to_client, &budget, fate)
+        )
+    };
+    let fate = tokio::select! {
+        carried = carried => match carried {
+            Ok(_) => return,
+            Err(fate) => fate,
+        },
+        fate = weather.wait_for(|fate| *fate != Fate::Carries) => match fate {
+            Ok(fate) => *fate,
+            Err(_) => return,
+        },
+    };
+    match fate {
+        Fate::Carries => {}
+        Fate::Reset => {
+            for half in [&to_client, &to_server] {
+                half.as_ref().set_zero_linger().expect("a TCP socket");
+            }
+        }
+        Fate::HalfClosed => {
+            // An end that is gone already needs no telling.
+            let _ = to_client.shutdown().await;
+            let _ = to_server.shutdown().await;
+            tokio::join!(swallow(&mut from_client), swallow(&mut from_server));
+        }
+        Fate::Stalls => {
+            let both = async { tokio::join!(swallow(&mut from_client), swallow(&mut from_server)) };
+            tokio::select! {
+                _ = both => {}
+                _ = weather.changed() => {}
+            }
+        }
+    }
+}
+
+/// Carries one direction to its end. An error is what becomes of the connection before.
+async fn pump(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    budget: &Mutex<usize>,
+    fate: Fate,
+) -> Result<(), Fate> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await.map_err(|_| Fate::Reset)?;
+        if read == 0 {
+            return to.shutdown().await.map_err(|_| Fate::Reset);
+        }
+        let passes = {
+            let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
+            let passes = read.min(*budget);
+            *budget -= passes;
+            passes
+        };
+        let written = to.write_all(&buffer[..passes]).await;
+        written.map_err(|_| Fate::Reset)?;
+        if passes < read {
+            return Err(fate);
+        }
+    }
+}
+
+/// Lets what comes get lost.
+async fn swallow(from: &mut OwnedReadHalf) {
+    // That an end fails is no news here.
+    let _ = tokio::io::copy(from, &mut tokio::io::sink()).await;
+}

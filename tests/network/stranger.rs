@@ -1,0 +1,244 @@
+//! A caller that speaks chat/1 frame by frame, to a server inside the test.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use chat_core::conversation::{AnyLink, Event, Input, Link, Manners, Sink, Source};
+use chat_core::trust::Keyring;
+use chat_core::wire::{Control, ConversationId, Frame, Framing, Hello, LineCodec, LineError};
+use chat_server::{Config, Reception};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Far longer than anything takes: what takes longer never comes.
+const NEVER: Duration = Duration::from_secs(20);
+
+/// One who only says what the test says.
+struct Says(mpsc::UnboundedReceiver<Input>);
+
+/// One who tells the test what there is to see.
+struct Sees(mpsc::UnboundedSender<Event>);
+
+impl Source for Says {
+    async fn next(&mut self) -> io::Result<Input> {
+        match self.0.recv().await {
+            Some(input) => Ok(input),
+            None => pending().await,
+        }
+    }
+}
+
+impl Sink for Sees {
+    fn show(&mut self, event: Event) {
+        // A test may have seen enough.
+        let _ = self.0.send(event);
+    }
+
+    async fn flushed(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A server inside the test, with a person of the test's own.
+struct Server {
+    address: SocketAddr,
+    says: mpsc::UnboundedSender<Input>,
+    sees: mpsc::UnboundedReceiver<Event>,
+    _running: JoinSet<()>,
+    _home: TempDir,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let (home, keyring) = someone();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (says, input) = mpsc::unbounded_channel();
+        let (output, sees) = mpsc::unbounded_channel();
+        let reception = Reception {
+            keyring,
+            allow_plain: false,
+            known_only: false,
+            framing: Framing::Auto,
+        };
+        let config = Config {
+            name: "server".into(),
+            backlog: 5,
+            once: false,
+            manners: Manners::default(),
+            interactive: false,
+        };
+        let mut running = JoinSet::new();
+        running.spawn(async move {
+            let (mut says, mut sees) = (Says(input), Sees(output));
+            let run =
+                chat_server::run(listener, reception, config, &mut says, &mut sees, pending());
+            run.await.expect("the person's side works");
+        });
+        Self {
+            address,
+            says,
+            sees,
+            _running: running,
+            _home: home,
+        }
+    }
+
+    /// Waits for an event that `is` what is waited for.
+    async fn sees(&mut self, is: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            let event = timeout(NEVER, self.sees.recv()).await;
+            let event = event.expect("it happens").expect("the server runs");
+            if is(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// Calls it, and says hello.
+    async fn call(&self, keyring: &Keyring, hello: &Hello) -> AnyLink {
+        let stream = TcpStream::connect(self.address).await.expect("a server");
+        let secured = keyring.secure.connect(stream).await.expect("a handshake");
+        let mut link: AnyLink = Link::new(Box::new(secured.stream), LineCodec::chat1());
+        link.push_control(&Control::Hello(hello.clone()));
+        link
+    }
+}
+
+fn someone() -> (TempDir, Keyring) {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let keyring = Keyring::open(home.path()).expect("a new home");
+    (home, keyring)
+}
+
+fn hello(name: &str, conversation: ConversationId, received: u64, resumed: bool) -> Hello {
+    Hello {
+        name: name.to_owned(),
+        conversation,
+        received,
+        resumed,
+        commitment: None,
+    }
+}
+
+/// The next control line that is about the call itself.
+async fn answer(link: &mut AnyLink) -> Control {
+    loop {
+        let frame = timeout(NEVER, link.next_frame()).await;
+        let Frame::Control(json) = frame.expect("it comes").expect("a frame") else {
+            continue;
+        };
+        match Control::parse(&json).expect("a control line") {
+            Some(Control::Ping(_) | Control::Nonce(_)) | None => {}
+            Some(control) => return control,
+        }
+    }
+}
+
+/// Reads on until the connection ends.
+async fn end(link: &mut AnyLink) -> LineError {
+    loop {
+        if let Err(error) = link.next_frame().await {
+            return error;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_belongs_to_its_key() {
+    let mut server = Server::start().await;
+    let ((_home, owner), (_other, thief)) = (someone(), someone());
+    let conversation = ConversationId::random();
+    let mut link = server
+        .call(&owner, &hello("owner", conversation, 0, false))
+        .await;
+    assert!(matches!(answer(&mut link).await, Control::Hello(_)));
+    server.sees(|event| matches!(event, Event::Call(_))).await;
+
+    for resumed in [false, true] {
+        let mut stolen = server
+            .call(&thief, &hello("thief", conversation, 0, resumed))
+            .await;
+        let Control::Refused(reason) = answer(&mut stolen).await else {
+            panic!("another key goes on with the conversation");
+        };
+        assert!(reason.contains("another key"), "{reason}");
+    }
+
+    link.push_line("still me");
+    let heard = tokio::select! {
+        heard = server.sees(|event| matches!(event, Event::Lines(_))) => heard,
+        error = end(&mut link) => panic!("the call has ended: {error}"),
+    };
+    assert!(matches!(heard, Event::Lines(lines) if lines.lines().eq(["still me"])));
+}
+
+#[tokio::test]
+async fn a_connection_that_comes_late_does_not_replace_a_newer_one() {
+    let mut server = Server::start().await;
+    let (_home, keyring) = someone();
+    let conversation = ConversationId::random();
+    let mut link = server
+        .call(&keyring, &hello("owner", conversation, 0, false))
+        .await;
+    assert!(matches!(answer(&mut link).await, Control::Hello(_)));
+    server
+        .says
+        .send(Input::Lines("one".into()))
+        .expect("it runs");
+    while !matches!(link.next_frame().await, Ok(Frame::Text(_))) {}
+    link.push_control(&Control::Received(1));
+    let delivered = |event: &Event| matches!(event, Event::Delivered(1));
+    tokio::select! {
+        _ = server.sees(delivered) => {}
+        error = end(&mut link) => panic!("the call has ended: {error}"),
+    }
+
+    let mut late = server
+        .call(&keyring, &hello("owner", conversation, 0, true))
+        .await;
+    let dropped = timeout(NEVER, late.next_frame()).await.expect("an end");
+    assert!(dropped.is_err(), "it was answered: {dropped:?}");
+
+    server
+        .says
+        .send(Input::Lines("two".into()))
+        .expect("it runs");
+    loop {
+        match timeout(NEVER, link.next_frame()).await.expect("it goes on") {
+            Ok(Frame::Text(lines)) => return assert!(lines.lines().eq(["two"])),
+            Ok(_) => {}
+            Err(error) => panic!("the call has ended: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_calls_again_while_waiting_keeps_its_place_and_has_only_one() {
+    let mut server = Server::start().await;
+    let people: Vec<_> = (0..3).map(|_| someone()).collect();
+    let calls =
+        ["first", "second", "third"].map(|name| hello(name, ConversationId::random(), 0, false));
+    let mut first = server.call(&people[0].1, &calls[0]).await;
+    assert!(matches!(answer(&mut first).await, Control::Hello(_)));
+    let mut second = server.call(&people[1].1, &calls[1]).await;
+    assert_eq!(answer(&mut second).await, Control::Waiting { ahead: 0 });
+    let mut third = server.call(&people[2].1, &calls[2]).await;
+    assert_eq!(answer(&mut third).await, Control::Waiting { ahead: 1 });
+
+    let mut again = server.call(&people[1].1, &calls[1]).await;
+    assert_eq!(answer(&mut again).await, Control::Waiting { ahead: 0 });
+    let dropped = timeout(NEVER, second.next_frame()).await.expect("an end");
+    assert!(dropped.is_err(), "the old connection goes on: {dropped:?}");
+
+    drop(first);
+    server.says.send(Input::HangUp).expect("it runs");
+    assert!(matches!(answer(&mut again).await, Control::Hello(_)));
+    assert_eq!(answer(&mut third).await, Control::Waiting { ahead: 0 });
+    server.sees(|event| matches!(event, Event::Ended(_))).await;
+}
