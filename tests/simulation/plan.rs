@@ -54,9 +54,6 @@ pub enum FaultKind {
     Mute,
 }
 
-/// After so long an outage a call may be lost for good.
-const GRACE: Duration = Duration::from_secs(5 * 60);
-
 impl Plan {
     pub fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -92,12 +89,6 @@ impl Plan {
     /// Whether nothing happens to the network.
     pub fn is_calm(&self) -> bool {
         self.faults.is_empty() && self.flaws == 0
-    }
-
-    /// Whether the network was away for so long that nobody need have waited for it.
-    pub fn may_lose(&self) -> bool {
-        let too_long = |fault: &Fault| fault.end - fault.begin + Duration::from_secs(60) > GRACE;
-        self.faults.iter().any(too_long)
     }
 }
 

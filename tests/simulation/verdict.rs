@@ -1,12 +1,16 @@
 //! What must hold of every run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::conversation::{Ended, Ending, LinkState, Side};
 use chat_terminal::exit;
 
 use crate::log::{Entry, SERVER, What};
 use crate::plan::Plan;
+
+/// After so long an outage a call is lost for good.
+const GRACE: Duration = Duration::from_secs(5 * 60);
 
 /// One person's side of one call.
 #[derive(Debug, Default)]
@@ -17,6 +21,10 @@ struct Call {
     delivered: usize,
     hung_up: bool,
     finished: bool,
+    /// Since when the other is away.
+    away_since: Option<Duration>,
+    /// For how long it was when the call ended.
+    away: Duration,
     ended: Option<Arc<Ended>>,
 }
 
@@ -89,12 +97,21 @@ impl Verdict {
                     return Err(format!("delivered {number}, but heard {heard}"));
                 }
             }
-            What::Ended(ended) => call.ended = Some(Arc::clone(ended)),
+            What::Ended(ended) => {
+                call.ended = Some(Arc::clone(ended));
+                call.away = call
+                    .away_since
+                    .map_or(Duration::ZERO, |since| entry.at - since);
+            }
             What::NoCall(error) => return Err(format!("there never was a call: {error}")),
             What::Link(LinkState::Reconnecting(_)) if plan.is_calm() => {
                 return Err("the link was lost although nothing happened to it".into());
             }
-            What::Link(_) | What::Call(_) | What::Exited(_) => {}
+            What::Link(LinkState::Reconnecting(_)) => {
+                call.away_since.get_or_insert(entry.at);
+            }
+            What::Link(_) => call.away_since = None,
+            What::Call(_) | What::Exited(_) => {}
         }
         Ok(())
     }
@@ -128,13 +145,13 @@ impl Verdict {
             }
         }
         for client in 1..self.calls.len() {
-            self.check_pair(client, plan)
+            self.check_pair(client)
                 .map_err(|error| format!("server and {client}: {error}"))?;
         }
         Ok(())
     }
 
-    fn check_pair(&self, client: usize, plan: &Plan) -> Result<(), String> {
+    fn check_pair(&self, client: usize) -> Result<(), String> {
         let own = &self.calls[client][0];
         let mut theirs = self.calls[SERVER]
             .iter()
@@ -154,8 +171,8 @@ impl Verdict {
         }
         check_text(own, their).map_err(|error| format!("to the server: {error}"))?;
         check_text(their, own).map_err(|error| format!("to the client: {error}"))?;
-        check_endings(own, their, plan)?;
-        check_endings(their, own, plan)
+        check_endings(own, their)?;
+        check_endings(their, own)
     }
 }
 
@@ -189,7 +206,7 @@ fn check_text(speaker: &Call, listener: &Call) -> Result<(), String> {
 }
 
 /// The way in which a call ends for one person is what really happened.
-fn check_endings(own: &Call, their: &Call, plan: &Plan) -> Result<(), String> {
+fn check_endings(own: &Call, their: &Call) -> Result<(), String> {
     let (Some(end), Some(other)) = (&own.ended, &their.ended) else {
         return Err("not ended".into());
     };
@@ -199,7 +216,7 @@ fn check_endings(own: &Call, their: &Call, plan: &Plan) -> Result<(), String> {
         Ending::HungUp(Side::Here) => own.hung_up,
         Ending::HungUp(Side::There) => they_hung_up,
         Ending::InputOver => own.finished && their.finished && all_heard,
-        Ending::Lost(_) => plan.may_lose() || they_hung_up,
+        Ending::Lost(_) => they_hung_up || own.away.max(their.away) >= GRACE,
         _ => false,
     };
     match is_true {
