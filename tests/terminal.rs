@@ -3,7 +3,9 @@
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::process::Stdio;
+use std::time::Duration;
 
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 use terminal::{Emulator, Size, Terminal, command, program, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 #[path = "common/terminal.rs"]
 mod terminal;
@@ -305,6 +308,33 @@ async fn a_call_that_nobody_takes_is_told_on_a_sane_terminal() {
     assert_eq!(text.len(), 1, "{text:#?}");
     assert!(text[0].starts_with("chat-client: "), "{text:#?}");
     assert!(text[0].contains(&address), "{text:#?}");
+}
+
+#[tokio::test]
+async fn a_terminal_that_takes_no_output_slows_the_peer_and_can_be_left() {
+    let mut server = Server::start(&["--allow-plain"]).await;
+    let peer = TcpStream::connect(&server.address)
+        .await
+        .expect("it listens");
+    assert_eq!(peer.try_write(b"hello\n").expect("it has room"), 6);
+    server.terminal.wait_for_status("NOT ENCRYPTED").await;
+    server.terminal.stall();
+    let lines = "a line of a flood\n".repeat(1_000);
+    let mut written = 0;
+    while timeout(Duration::from_secs(1), peer.writable())
+        .await
+        .is_ok()
+    {
+        match peer.try_write(lines.as_bytes()) {
+            Ok(length) => written += length,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+        assert!(written < 64 << 20, "everything is kept in memory");
+    }
+    server.terminal.signal(Signal::TERM);
+    let (code, after) = server.terminal.leave().await;
+    assert_eq!(code, 143);
+    assert_same_settings(&settings_before().await, &after);
 }
 
 /// A shell with job control: runs a program, says when it was stopped, and goes on after a line.

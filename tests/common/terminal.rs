@@ -171,9 +171,13 @@ impl Terminal {
         kill_process(id, signal).expect("it can be told");
     }
 
-    /// Waits until the program has ended, and everything it wrote is on the screen. Answers its
-    /// exit code, the settings it leaves, and the screen.
-    pub async fn end(mut self) -> (i32, Termios, Emulator) {
+    /// From now on the terminal takes no output.
+    pub fn stall(&self) {
+        self.pump.abort();
+    }
+
+    /// Waits until the program has ended. Answers its exit code, and the settings it leaves.
+    pub async fn leave(&mut self) -> (i32, Termios) {
         let Ok(status) = timeout(NEVER, self.program.wait()).await else {
             panic!("it never ends:\n{}", self.screen().text().join("\n"));
         };
@@ -181,7 +185,12 @@ impl Terminal {
         let code = status
             .code()
             .unwrap_or_else(|| panic!("killed by signal {:?}", status.signal()));
-        let settings = self.settings();
+        (code, self.settings())
+    }
+
+    /// The same, and waits until everything it wrote is on the screen.
+    pub async fn end(mut self) -> (i32, Termios, Emulator) {
+        let (code, settings) = self.leave().await;
         // Once nobody holds the line, what was written is read to its end.
         drop(self.line);
         soon(self.pump).await.expect("no panic");

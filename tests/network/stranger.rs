@@ -126,10 +126,16 @@ fn hello(name: &str, conversation: ConversationId, received: u64, resumed: bool)
     }
 }
 
+/// The next frame, where the end of the stream is an error too.
+async fn next_frame(link: &mut AnyLink) -> Result<Frame, LineError> {
+    let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    link.receive().await?.ok_or_else(|| gone().into())
+}
+
 /// The next control line that is about the call itself.
 async fn answer(link: &mut AnyLink) -> Control {
     loop {
-        let frame = timeout(NEVER, link.next_frame()).await;
+        let frame = timeout(NEVER, next_frame(link)).await;
         let Frame::Control(json) = frame.expect("it comes").expect("a frame") else {
             continue;
         };
@@ -143,7 +149,7 @@ async fn answer(link: &mut AnyLink) -> Control {
 /// Reads on until the connection ends.
 async fn end(link: &mut AnyLink) -> LineError {
     loop {
-        if let Err(error) = link.next_frame().await {
+        if let Err(error) = next_frame(link).await {
             return error;
         }
     }
@@ -191,7 +197,7 @@ async fn a_connection_that_comes_late_does_not_replace_a_newer_one() {
         .says
         .send(Input::Lines("one".into()))
         .expect("it runs");
-    while !matches!(link.next_frame().await, Ok(Frame::Text(_))) {}
+    while !matches!(next_frame(&mut link).await, Ok(Frame::Text(_))) {}
     link.push_control(&Control::Received(1));
     let delivered = |event: &Event| matches!(event, Event::Delivered(1));
     tokio::select! {
@@ -202,7 +208,7 @@ async fn a_connection_that_comes_late_does_not_replace_a_newer_one() {
     let mut late = server
         .call(&keyring, &hello("owner", conversation, 0, true))
         .await;
-    let dropped = timeout(NEVER, late.next_frame()).await.expect("an end");
+    let dropped = timeout(NEVER, next_frame(&mut late)).await.expect("an end");
     assert!(dropped.is_err(), "it was answered: {dropped:?}");
 
     server
@@ -210,7 +216,10 @@ async fn a_connection_that_comes_late_does_not_replace_a_newer_one() {
         .send(Input::Lines("two".into()))
         .expect("it runs");
     loop {
-        match timeout(NEVER, link.next_frame()).await.expect("it goes on") {
+        match timeout(NEVER, next_frame(&mut link))
+            .await
+            .expect("it goes on")
+        {
             Ok(Frame::Text(lines)) => return assert!(lines.lines().eq(["two"])),
             Ok(_) => {}
             Err(error) => panic!("the call has ended: {error}"),
@@ -233,7 +242,9 @@ async fn who_calls_again_while_waiting_keeps_its_place_and_has_only_one() {
 
     let mut again = server.call(&people[1].1, &calls[1]).await;
     assert_eq!(answer(&mut again).await, Control::Waiting { ahead: 0 });
-    let dropped = timeout(NEVER, second.next_frame()).await.expect("an end");
+    let dropped = timeout(NEVER, next_frame(&mut second))
+        .await
+        .expect("an end");
     assert!(dropped.is_err(), "the old connection goes on: {dropped:?}");
 
     drop(first);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use chat_core::conversation::{Event, Manners, Sink};
 use chat_core::trust::{Keyring, home};
 use chat_server::{Config, Reception};
@@ -67,8 +67,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         framing: args.common.framing.into(),
     };
     let signals = Signals::new()?;
-    let listener =
-        chat_server::bind(args.address).with_context(|| words::cannot_listen(args.address))?;
+    let listener = chat_server::bind(args.address)
+        .map_err(|error| anyhow!(words::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
     let mut console = Console::open(&args.common, words::idle(address.port()))?;
     let config = Config {

@@ -269,7 +269,7 @@ impl View {
         self.changed = true;
         if self.burst.several {
             self.editor.insert("\n");
-            self.ask();
+            self.ask(words::gathered);
         } else {
             self.submit(now);
         }
@@ -306,20 +306,20 @@ impl View {
             Action::Redraw => return Some(Urge::Redraw),
         }
         if self.burst.several {
-            self.ask();
+            self.ask(words::gathered);
         }
         None
     }
 
-    /// Many lines came at once: they are one message, if the person wants so.
-    fn ask(&mut self) {
+    /// Several lines came at once: they are one message, if the person wants so.
+    fn ask(&mut self, words: fn(usize) -> String) {
         let lines = self
             .editor
             .text()
             .trim_end_matches('\n')
             .split('\n')
             .count();
-        self.warn(words::gathered(lines));
+        self.warn(words(lines));
     }
 
     fn insert(&mut self, text: &str) {
@@ -327,6 +327,9 @@ impl View {
             self.warn(words::paste_too_long(text.len(), MAX_LINE));
         } else {
             self.editor.insert(text);
+            if text.contains('\n') {
+                self.ask(words::pasted);
+            }
         }
     }
 

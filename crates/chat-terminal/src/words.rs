@@ -1,5 +1,6 @@
 //! Everything a person reads, in one place, apart from the logic.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -56,6 +57,11 @@ Ctrl-C: drop the line, or hang up   Ctrl-Z: suspend   Tab: complete a command";
 /// Lines that came faster than anybody types.
 pub(crate) fn gathered(lines: usize) -> String {
     format!("{lines} lines came at once: Enter sends them as one message, Ctrl-C drops them.")
+}
+
+/// Several lines were pasted.
+pub(crate) fn pasted(lines: usize) -> String {
+    format!("{lines} lines: Enter sends them as one message, Ctrl-C drops them.")
 }
 
 /// A paste that is too large for one message.
@@ -186,10 +192,10 @@ pub fn describe(event: &Event) -> Option<String> {
 /// What is known of the call.
 pub fn status(peer: &Peer) -> String {
     let key = match &peer.security {
-        Security::Key { fingerprint, .. } => format!(", {fingerprint}"),
+        Security::Key { fingerprint, .. } => format!("\n    {fingerprint}"),
         _ => String::new(),
     };
-    format!("Talking with {}: {}{key}.", who(peer), mark(&peer.security))
+    format!("Talking with {}: {}.{key}", who(peer), mark(&peer.security))
 }
 
 /// A caller has to wait.
@@ -252,9 +258,13 @@ pub fn calling(target: &str) -> String {
 }
 
 /// Why a server cannot start.
-pub fn cannot_listen(address: SocketAddr) -> String {
-    let other = address.port().checked_add(1).unwrap_or(DEFAULT_PORT);
-    format!("cannot listen on {address}; to use another port: chat-server {other}")
+pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let port = address.port().checked_add(1).unwrap_or(DEFAULT_PORT);
+    let other = match address.ip().is_unspecified() {
+        true => port.to_string(),
+        false => SocketAddr::new(address.ip(), port).to_string(),
+    };
+    format!("cannot listen on {address}: {error}; to use another port: chat-server {other}")
 }
 
 /// There is no key that could be verified.
@@ -285,7 +295,7 @@ pub fn peers(known: &PeerList) -> String {
             ..
         } = peer;
         let addresses = peer.addresses.join(" ");
-        format!("\n    {name}  {state} since {first_seen}  {fingerprint}  {addresses}")
+        format!("\n    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
     });
     let flaws = known.unreadable().map(|flaw| format!("\n    {flaw}"));
     let lines: String = lines.chain(flaws).collect();

@@ -229,13 +229,12 @@ fn joined_emoji_and_combining_marks_are_sent_as_typed() {
 
 #[test]
 fn a_pasted_text_is_previewed_and_is_one_message() {
-    let mut desk = Desk::in_call(40, 12);
+    let mut desk = Desk::in_call(80, 12);
     desk.read("\x1b[200~one\r\ntwo\r88\rfour\x1b[201~");
     assert_eq!(desk.inputs(), []);
-    assert_eq!(
-        desk.terminal.last_rows(5)[..4],
-        ["> one", "  two", "  88", "  four"]
-    );
+    let hint = "4 lines: Enter sends them as one message, Ctrl-C drops them.";
+    let preview = [hint, "> one", "  two", "  88", "  four"];
+    assert_eq!(desk.terminal.last_rows(6)[..5], preview);
     desk.press("\r");
     assert_eq!(desk.inputs(), [say("one\ntwo\n88\nfour")]);
 }
