@@ -871,7 +871,7 @@ mod waiting {
         end.flight.clear();
         end.session.hang_up(false, now);
         end.transmit(now);
-        assert_eq!(end.flight, "88");
+        assert_eq!(end.flight, "88\n");
         assert!(matches!(end.ending, Some(Ending::HungUp(Side::Here))));
     }
 }
@@ -1103,7 +1103,7 @@ mod endings {
         assert!(call.ends[DIALER].ending.is_none());
         call.pass(200 * MS, false);
         assert!(here(&call.ends[DIALER]));
-        assert!(call.ends[DIALER].flight.ends_with(b"88"));
+        assert!(call.ends[DIALER].flight.ends_with(b"88\n"));
         assert_eq!(call.ends[DIALER].session.undelivered(), ["bye"]);
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::conversation::{AnyLink, Event, Input, Link, Manners, Sink, Source};
+use chat_core::conversation::{AnyLink, Ending, Event, Input, Link, Loss, Manners, Sink, Source};
 use chat_core::trust::Keyring;
 use chat_core::wire::{Control, ConversationId, Frame, Framing, Hello, LineCodec, LineError};
 use chat_server::{Config, Reception};
@@ -252,4 +252,22 @@ async fn who_calls_again_while_waiting_keeps_its_place_and_has_only_one() {
     assert!(matches!(answer(&mut again).await, Control::Hello(_)));
     assert_eq!(answer(&mut third).await, Control::Waiting { ahead: 0 });
     server.sees(|event| matches!(event, Event::Ended(_))).await;
+}
+
+#[tokio::test]
+async fn who_is_cut_off_and_begins_anew_does_not_wait_for_itself() {
+    let mut server = Server::start().await;
+    let (_home, keyring) = someone();
+    let call = || hello("owner", ConversationId::random(), 0, false);
+    let mut first = server.call(&keyring, &call()).await;
+    assert!(matches!(answer(&mut first).await, Control::Hello(_)));
+    drop(first);
+    let mut anew = server.call(&keyring, &call()).await;
+    while matches!(answer(&mut anew).await, Control::Waiting { .. }) {}
+    let anew = |event: &Event| {
+        matches!(event, Event::Ended(ended) if matches!(
+            ended.ending, Ending::Lost(Loss::CalledAnew)
+        ))
+    };
+    server.sees(anew).await;
 }

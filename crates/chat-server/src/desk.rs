@@ -112,6 +112,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
             introduction,
         } = caller;
         let mut resumed = self.switchboard.begin(introduction.as_ref());
+        let key = introduction.as_ref().map(|introduction| introduction.key);
         let protocol = self.protocol(&peer, introduction.as_ref());
         let manners = self.config.manners.clone();
         let mut call = Conversation::new(protocol, manners, self.source, self.sink);
@@ -130,6 +131,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         let ending = loop {
             if let Some(ending) = ending {
                 break ending;
+            }
+            // Whoever was cut off and begins anew, after a crash say, does not wait for itself.
+            if link.is_none() && key.is_some_and(|key| self.room.has(key)) {
+                break call.give_up(Loss::CalledAnew);
             }
             tokio::select! {
                 step = call.over(link.as_mut()) => match step {

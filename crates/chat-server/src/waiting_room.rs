@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_core::conversation::Peer;
+use chat_core::trust::Fingerprint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::caller::{Caller, Introduction, Party};
@@ -78,6 +79,12 @@ impl WaitingRoom {
     /// How many callers wait.
     pub fn waiting(&self) -> usize {
         self.queue().tickets.len()
+    }
+
+    /// Whether the owner of this key waits.
+    pub fn has(&self, key: Fingerprint) -> bool {
+        let of_key = |ticket: &Ticket| ticket.party.is_some_and(|party| party.key == key);
+        self.queue().tickets.iter().any(of_key)
     }
 
     /// The next caller, in order of arrival. Cancel safe, but for a caller on its way through

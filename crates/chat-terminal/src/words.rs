@@ -160,7 +160,7 @@ pub fn describe(event: &Event) -> Option<String> {
         }
         Event::Link(LinkState::Back { after, resent }) => {
             format!(
-                "Back after {}, {} delivered.",
+                "Back after {}, {} sent again.",
                 seconds(*after),
                 messages(*resent)
             )

@@ -53,6 +53,9 @@ pub enum Loss {
     /// The stream ended without a good-bye.
     #[error("the other side is gone")]
     Cut,
+    /// The peer has begun another call, so it does not come back to this one.
+    #[error("the other side calls anew")]
+    CalledAnew,
     /// It could not be had back.
     #[error("it could not be had back: {0}")]
     Unreachable(String),
