@@ -311,6 +311,16 @@ async fn a_call_that_nobody_takes_is_told_on_a_sane_terminal() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_not_answered_can_be_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let mut client = Client::start(&address, &[]);
+    client.terminal.wait_for_status("calling").await;
+    client.terminal.type_keys("\x03").await;
+    assert_eq!(client.terminal.exit_code().await, 0);
+}
+
+#[tokio::test]
 async fn a_terminal_that_takes_no_output_slows_the_peer_and_can_be_left() {
     let mut server = Server::start(&["--allow-plain"]).await;
     let peer = TcpStream::connect(&server.address)

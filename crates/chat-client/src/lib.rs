@@ -8,7 +8,8 @@ mod redial;
 use std::future::Future;
 use std::pin::pin;
 
-use chat_core::conversation::{Manners, Sink, Source};
+use chat_core::conversation::{Command, Event, Input, Manners, Sink, Source};
+use chat_terminal::{exit, words};
 
 use call::Call;
 
@@ -46,10 +47,22 @@ where
     let mut shutdown = pin!(shutdown);
     let connected = tokio::select! {
         connected = connector.connect() => connected?,
+        () = leaves(source, sink), if config.manners.attended => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let call = Call::new(connector, config, connected.peer);
     Ok(call
         .hold(connected.link, connected.contact, source, sink, shutdown)
         .await)
+}
+
+/// Waits until a person does not want to be answered any more. There is nobody yet to talk to.
+async fn leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
+    loop {
+        match source.next().await {
+            Ok(Input::Typing(_)) => {}
+            Ok(Input::HangUp | Input::End | Input::Command(Command::Quit)) | Err(_) => return,
+            Ok(_) => sink.show(Event::Notice(words::NOBODY_THERE.into())),
+        }
+    }
 }
