@@ -1,15 +1,20 @@
 //! What two people share: a conversation, and the people who hold it.
 
+mod acks;
 mod connection;
 #[expect(clippy::module_inception, reason = "the module's one main type")]
 mod conversation;
 mod ending;
+mod good_bye;
+mod ledger;
+mod leg;
 mod link;
 mod liveness;
 mod outbox;
 mod person;
 mod plain;
 mod protocol;
+mod saying;
 mod session;
 mod typing;
 
