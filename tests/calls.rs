@@ -17,7 +17,7 @@ use chat_terminal::exit;
 use common::{Network, Person, Wire, call, client, client_with, hold, server, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, advance, interval, timeout};
+use tokio::time::{Instant, advance, interval, sleep, timeout};
 
 fn finished(event: &Event) -> Option<()> {
     matches!(event, Event::PeerFinished).then_some(())
@@ -546,6 +546,36 @@ async fn who_looks_away_does_not_find_the_peer_idle() {
     person.hears("two").await;
     peer.sends("88\n").await;
     person.call_is_over(Side::There).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_before_leaving_is_heard_although_nothing_can_be_answered() {
+    let (here, there) = duplex(1024);
+    let mut peer = Wire::new(there);
+    peer.sends("one\n").await;
+    drop(peer);
+    let mut link = Link::new(here, LineCodec::default());
+    timeout(Duration::from_secs(1), link.given_up())
+        .await
+        .expect_err("it said something");
+
+    let (mut person, mut script, mut screen) = Person::new();
+    person.looks_away();
+    person.says("are you there?");
+    let call = async {
+        let manners = Manners::default();
+        let mut call = Conversation::new(Box::new(Plain::new()), manners, &mut script, &mut screen);
+        call.show(Event::Notice("a call".into()));
+        call.hold(link).await
+    };
+    let person = async {
+        // All is still: the answer has failed, and the person sees nothing yet.
+        sleep(Duration::from_secs(1)).await;
+        person.looks_back();
+        person.hears("one").await;
+    };
+    let (ended, ()) = tokio::join!(call, person);
+    assert!(matches!(ended.ending, Ending::Lost(_)), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]

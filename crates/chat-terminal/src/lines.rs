@@ -15,6 +15,10 @@ use crate::{sanitize, words};
 /// How much is read at once, in bytes.
 const READ: usize = 128 * 1024;
 
+/// With less room than this, in bytes, a new read buffer is taken. Lines that wait to be
+/// delivered share theirs: one for each read would be far more than what is said.
+const LEAST_READ: usize = 16 * 1024;
+
 /// Lines from a reader.
 pub struct LineSource {
     reader: Pin<Box<dyn AsyncRead + Send>>,
@@ -91,7 +95,9 @@ impl Source for LineSource {
                 Some(Frame::HangUp) => return Ok(Input::HangUp),
                 Some(Frame::Control(_)) => {}
                 None if !self.ended => {
-                    self.buffer.reserve(READ);
+                    if self.buffer.capacity() - self.buffer.len() < LEAST_READ {
+                        self.buffer.reserve(READ);
+                    }
                     self.ended = self.reader.read_buf(&mut self.buffer).await? == 0;
                 }
                 None => {
@@ -198,4 +204,29 @@ pub fn stdout() -> Pin<Box<dyn AsyncWrite + Send>> {
         return Box::pin(fifo);
     }
     Box::pin(tokio::io::stdout())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_that_come_one_by_one_share_a_buffer() {
+        let (mut pipe, reader) = tokio::io::duplex(64);
+        let mut source = LineSource::piped(reader, false);
+        let mut kept = Vec::new();
+        for _ in 0..1_000 {
+            pipe.write_all(b"x\n").await.expect("it is read");
+            let Ok(Input::Lines(lines)) = source.next().await else {
+                panic!("a line was said");
+            };
+            kept.push(lines);
+        }
+        let apart = |pair: &[Batch]| {
+            let [one, next] = [&pair[0], &pair[1]].map(|batch| batch.as_bytes().as_ptr_range());
+            one.end != next.start
+        };
+        let buffers = 1 + kept.windows(2).filter(|pair| apart(pair)).count();
+        assert_eq!(buffers, 1, "for a thousand short lines");
+    }
 }

@@ -91,9 +91,9 @@ struct Call {
     link: LinkState,
     typing: bool,
     hanging_up: bool,
-    /// Messages said so far.
-    said: u64,
-    /// Those that were not received yet, the oldest first.
+    /// How many of one's own messages the peer has received.
+    received: u64,
+    /// Those that it has not received yet, the oldest first.
     unreceived: VecDeque<Said>,
 }
 
@@ -122,7 +122,7 @@ impl Call {
             link: LinkState::Up { round_trip: None },
             typing: false,
             hanging_up: false,
-            said: 0,
+            received: 0,
             unreceived: VecDeque::new(),
         }
     }
@@ -359,7 +359,6 @@ impl View {
             Request::Say(text) => match &mut self.call {
                 None => return self.warn(words::NOBODY.to_owned()),
                 Some(call) => {
-                    call.said += 1;
                     if call.acknowledges() {
                         call.unreceived.push_back(Said {
                             text: text.clone(),
@@ -523,14 +522,15 @@ impl View {
         let Some(call) = &mut self.call else {
             return;
         };
-        let before = call.said - call.unreceived.len() as u64;
         let mut later = 0;
-        for _ in before..count.min(call.said) {
-            match call.unreceived.pop_front() {
-                Some(said) if !said.written => {
-                    self.transcript.own(Progress::Received, &said.text, now);
-                }
-                _ => later += 1,
+        while call.received < count
+            && let Some(said) = call.unreceived.pop_front()
+        {
+            call.received += 1;
+            if said.written {
+                later += 1;
+            } else {
+                self.transcript.own(Progress::Received, &said.text, now);
             }
         }
         if later > 0 {
@@ -541,11 +541,10 @@ impl View {
 
     /// A message was refused: it does not count, and may be mended.
     fn unsaid(&mut self, text: &str) {
-        if let Some(call) = &mut self.call {
-            call.said = call.said.saturating_sub(1);
-            if let Some(index) = call.unreceived.iter().position(|said| said.text == text) {
-                call.unreceived.remove(index);
-            }
+        if let Some(call) = &mut self.call
+            && let Some(index) = call.unreceived.iter().position(|said| said.text == text)
+        {
+            call.unreceived.remove(index);
         }
         if self.editor.text().is_empty() {
             self.editor.set(text.to_owned());

@@ -216,8 +216,9 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                 },
                 input = self.source.next(), if self.listens_to_person() => {
                     match input {
-                        Ok(Input::Command(command)) => return Step::Command(command),
-                        Ok(input) => self.take_input(input),
+                        Ok(input) => if let Some(step) = self.take_input(input) {
+                            return step;
+                        },
                         Err(error) => self.take_failure(error),
                     }
                 }
@@ -332,7 +333,8 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         self.source_open && (self.manners.attended || self.protocol.has_room())
     }
 
-    fn take_input(&mut self, input: Input) {
+    /// Does what the person wants, or leaves it to the program.
+    fn take_input(&mut self, input: Input) -> Option<Step> {
         let now = Instant::now().into_std();
         match input {
             Input::Lines(_) | Input::Say(_) if !self.protocol.has_room() => {
@@ -357,8 +359,9 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                 }
             }
             Input::Typing(typing) => self.protocol.typing(typing, now),
-            Input::Command(_) => unreachable!("commands are the program's"),
+            Input::Command(command) => return Some(Step::Command(command)),
         }
+        None
     }
 
     /// The person's input failed: what was said before is still delivered.

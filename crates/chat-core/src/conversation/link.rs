@@ -157,7 +157,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Poll::Ready(Ok(wrote)) => wrote,
             Poll::Pending => false,
         };
-        if self.read != ReadHalf::Open
+        // Who does not read yet may have frames of the peer still to take.
+        if reading
+            && self.read != ReadHalf::Open
             && let Some(error) = self.write_error()
         {
             return Poll::Ready(Err(error));

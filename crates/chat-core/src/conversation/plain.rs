@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::good_bye::PATIENCE;
 use super::{Ending, Event, Loss, Protocol, ProtocolError, Side, Unsayable};
 use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, Outgoing, is_hang_up};
 
 /// What a person may have said that is not yet written, in bytes.
 const ROOM: usize = 256 * 1024;
-
-/// How long a hang-up waits for what was said before it.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Lines out, lines in. Nothing is numbered, so nothing can be sent again.
 #[derive(Debug, Default)]

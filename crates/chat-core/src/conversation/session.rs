@@ -3,35 +3,18 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use memchr::{memchr, memchr2, memmem};
 
-use super::liveness::{Liveness, Silence};
-use super::outbox::Outbox;
-use super::typing::{Teller, Watcher};
+use super::good_bye::{GoodBye, PATIENCE};
+use super::ledger::Ledger;
+use super::leg::Leg;
+use super::typing::Watcher;
 use super::{
-    Contact, Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Side, Unsayable,
+    Contact, Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Side, Unsayable, saying,
 };
 use crate::trust::safety_number::{Binding, Exchange, ExchangeError, SafetyNumber};
 use crate::wire::{
-    Batch, CONTROL, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, MAX_LINE, Outgoing,
-    is_hang_up,
+    Batch, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, MAX_LINE, Outgoing,
 };
-
-/// How long a hang-up waits for its messages to be acknowledged, and then to be written.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long the peer may take to say hello, or that there is a queue.
-const ANSWER: Duration = Duration::from_secs(10);
-
-/// How long an acknowledgement waits for something to go with.
-const ACK_DELAY: Duration = Duration::from_millis(15);
-
-/// So much text is acknowledged at once, in bytes.
-const ACK_BYTES: usize = 256 * 1024;
-
-/// The longest piece of a line that fits into a `say` whatever it holds, in bytes: JSON
-/// needs up to six bytes for one.
-const SAFE_PIECE: usize = MAX_LINE / 8;
 
 /// What a session is about.
 #[derive(Clone, Debug)]
@@ -66,205 +49,13 @@ pub struct Session {
     over: Option<Ending>,
 }
 
-/// All that a conversation needs to go on over another connection.
-#[derive(Debug)]
-struct Ledger {
-    conversation: ConversationId,
-    outbox: Outbox,
-    /// This side has no more to say.
-    finished: bool,
-    /// How many of the peer's messages have come.
-    received: u64,
-    /// How many of them were shown to the person.
-    shown: u64,
-    peer_finished: bool,
-}
-
-impl Ledger {
-    /// Whether both sides have no more to say, and all of it has arrived.
-    fn is_settled(&self) -> bool {
-        self.finished && self.outbox.is_empty() && self.peer_finished && self.shown == self.received
-    }
-}
-
-/// How far the call is on its way to a hang-up.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum GoodBye {
-    Talking,
-    /// This side hangs up once the peer has everything, or at this time.
-    Wanted {
-        by: Option<Instant>,
-    },
-    /// The hang-up is to be sent now.
-    Due,
-    /// It is among the bytes to write, and has until then.
-    Appended {
-        by: Instant,
-    },
-    Written,
-    /// The peer hung up.
-    Heard,
-}
-
-/// One of the connections that the conversation goes over.
-#[derive(Debug)]
-struct Leg {
-    binding: Option<Binding>,
-    /// Control lines that go out before anything else.
-    due: Vec<Control>,
-    /// The peer has said hello on this connection.
-    greeted: bool,
-    /// When the peer must have said hello, until it has shown that it is there.
-    answer_by: Option<Instant>,
-    liveness: Liveness,
-    typing: Teller,
-    acks: Acks,
-    /// The peer was told that this side has no more to say.
-    told_done: bool,
-    /// The conversation is settled, the peer was told everything, nothing more is sent.
-    closing: bool,
-    /// The peer sends nothing more.
-    peer_closed: bool,
-    /// The connection is as good as gone.
-    lost: Option<Loss>,
-}
-
-/// The acknowledgements on one connection.
-#[derive(Debug, Default)]
-struct Acks {
-    /// The last number that was acknowledged.
-    told: u64,
-    /// Text that came since then, in bytes.
-    bytes: usize,
-    /// When what was shown must be acknowledged.
-    by: Option<Instant>,
-    /// It must be now.
-    due: bool,
-}
-
-impl Leg {
-    fn new(binding: Option<Binding>, now: Instant) -> Self {
-        Self {
-            binding,
-            due: Vec::new(),
-            greeted: false,
-            answer_by: Some(now + ANSWER),
-            liveness: Liveness::new(now),
-            typing: Teller::default(),
-            acks: Acks::default(),
-            told_done: false,
-            closing: false,
-            peer_closed: false,
-            lost: None,
-        }
-    }
-
-    /// The peer has shown that it is there: from now on it must go on doing so.
-    fn answered(&mut self, now: Instant) {
-        if self.answer_by.take().is_some() {
-            self.liveness = Liveness::new(now);
-        }
-    }
-
-    fn listening(&mut self, listening: bool, now: Instant) {
-        let deaf = self.liveness.listening(listening, now);
-        if let Some(by) = &mut self.answer_by {
-            *by += deaf;
-        }
-    }
-
-    fn timeout(&self) -> Option<Instant> {
-        if self.answer_by.is_some() {
-            return self.answer_by.filter(|_| self.liveness.is_listening());
-        }
-        let alive = self.liveness.timeout();
-        let others = [self.acks.by, self.typing.timeout()];
-        Some(others.into_iter().flatten().fold(alive, Instant::min))
-    }
-
-    fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
-        if let Some(by) = self.answer_by {
-            if by <= now && self.liveness.is_listening() {
-                self.lost = Some(Loss::Silent(ANSWER));
-            }
-            return;
-        }
-        match self.liveness.handle_timeout(now) {
-            Some(Silence::Notable(time)) => events.push(Event::Link(LinkState::Silent(time))),
-            Some(Silence::Deadly(time)) => self.lost = Some(Loss::Silent(time)),
-            None => {}
-        }
-        self.acks.due |= self.acks.by.take_if(|by| *by <= now).is_some();
-        self.typing.handle_timeout(now);
-    }
-
-    fn link_up(&self) -> Event {
-        Event::Link(LinkState::Up {
-            round_trip: self.liveness.round_trip,
-        })
-    }
-
-    /// What there is to say, and whether there is more to come.
-    fn transmit_messages(&mut self, ledger: &mut Ledger, may_say: bool, out: &mut Outgoing) {
-        while may_say
-            && !out.is_full()
-            && let Some(bytes) = ledger.outbox.send()
-        {
-            out.push(bytes);
-        }
-        if ledger.finished && ledger.outbox.is_sent() && !self.told_done {
-            self.told_done = true;
-            out.push(Control::Done(true).to_line());
-        }
-    }
-
-    /// An acknowledgement, if it must be now or can go with something else.
-    fn transmit_ack(&mut self, shown: u64, in_company: bool, out: &mut Outgoing) {
-        if shown > self.acks.told && (in_company || self.acks.due) {
-            self.acks = Acks {
-                told: shown,
-                ..Acks::default()
-            };
-            out.push(Control::Received(shown).to_line());
-        }
-    }
-
-    /// What depends on nothing but this connection.
-    fn transmit_controls(&mut self, out: &mut Outgoing, now: Instant) {
-        for control in self.due.drain(..) {
-            out.push(control.to_line());
-        }
-        if self.answer_by.is_some() {
-            return;
-        }
-        if let Some(number) = self.liveness.take_pong() {
-            out.push(Control::Pong(number).to_line());
-        }
-        if let Some(number) = self.liveness.take_ping(now) {
-            out.push(Control::Ping(number).to_line());
-        }
-        if self.greeted
-            && let Some(typing) = self.typing.take(now)
-        {
-            out.push(Control::Typing(typing).to_line());
-        }
-    }
-}
-
 impl Session {
     /// A conversation without a connection yet.
     pub fn new(config: SessionConfig) -> Self {
         Self {
             name: Hello::fitting_name(config.name),
             peer: config.peer,
-            ledger: Ledger {
-                conversation: config.conversation,
-                outbox: Outbox::default(),
-                finished: false,
-                received: 0,
-                shown: 0,
-                peer_finished: false,
-            },
+            ledger: Ledger::new(config.conversation),
             exchange: Exchange::default(),
             leg: None,
             met: false,
@@ -344,7 +135,7 @@ impl Session {
         };
         leg.answered(now);
         leg.greeted = true;
-        leg.acks.due = self.ledger.shown > 0;
+        leg.acks.repeat(self.ledger.shown);
         let down_since = self.down_since.take();
         if std::mem::replace(&mut self.met, true) {
             let after = down_since.map_or(Duration::ZERO, |since| now - since);
@@ -397,7 +188,7 @@ impl Session {
             }
             Control::Say(text) => {
                 let bytes = text.len();
-                self.receive_text(said(text), 1, bytes, events, now)?;
+                self.receive_text(saying::heard(text), 1, bytes, events, now)?;
             }
             Control::Received(number) => {
                 if self.ledger.outbox.acknowledge(number)? {
@@ -456,7 +247,7 @@ impl Session {
             ));
         }
         self.ledger.received += count as u64;
-        leg.acks.bytes += bytes;
+        leg.acks.received(bytes);
         // Its text says by itself that it stopped typing.
         if self.peer_typing.typing(false, now) {
             events.push(Event::Typing(false));
@@ -469,21 +260,6 @@ impl Session {
         self.ledger.outbox.push(lines);
         if let Some(leg) = &mut self.leg {
             leg.typing.said();
-        }
-    }
-
-    /// Says a line that cannot cross the wire as it is.
-    fn push_special(&mut self, line: &str) {
-        let control = Control::Say(line.to_owned()).to_line();
-        if control.len() <= MAX_LINE + 1 {
-            return self.push(Batch::from_wire(control, 1));
-        }
-        let (head, tail) = line.split_at(line.floor_char_boundary(SAFE_PIECE));
-        self.push_special(head);
-        if is_plain(tail) {
-            self.push(Batch::from_lines(tail, MAX_LINE));
-        } else {
-            self.push_special(tail);
         }
     }
 
@@ -547,34 +323,17 @@ impl Protocol for Session {
         self.ledger.outbox.has_room(self.leg.is_some())
     }
 
-    fn say_lines(&mut self, mut lines: Batch) {
-        if self.good_bye != GoodBye::Talking {
-            return;
+    fn say_lines(&mut self, lines: Batch) {
+        if self.good_bye == GoodBye::Talking {
+            saying::lines(lines, &mut |batch| self.push(batch));
         }
-        if may_hold_special(lines.as_bytes()) {
-            let mut plain = 0;
-            for line in lines.clone().lines() {
-                if is_plain(line) {
-                    plain += 1;
-                } else {
-                    self.push(lines.split_to(std::mem::take(&mut plain)));
-                    lines.skip(1);
-                    self.push_special(line);
-                }
-            }
-        }
-        self.push(lines);
     }
 
     fn say(&mut self, text: &str) -> Result<(), Unsayable> {
         if self.good_bye != GoodBye::Talking {
             return Ok(());
         }
-        let line = if is_plain(text) {
-            Bytes::from(format!("{text}\n"))
-        } else {
-            Control::Say(text.to_owned()).to_line()
-        };
+        let line = saying::message(text);
         let length = line.len() - 1;
         if length > MAX_LINE {
             let limit = MAX_LINE;
@@ -646,11 +405,7 @@ impl Protocol for Session {
                 None => Ok(()),
             },
             Frame::HangUp => {
-                self.good_bye = match self.good_bye {
-                    // Both hang up at once: each did it by itself.
-                    GoodBye::Appended { .. } | GoodBye::Written => GoodBye::Written,
-                    _ => GoodBye::Heard,
-                };
+                self.good_bye.heard();
                 Ok(())
             }
         }
@@ -667,12 +422,9 @@ impl Protocol for Session {
 
     fn shown(&mut self, now: Instant) {
         self.ledger.shown = self.ledger.received;
-        if let Some(leg) = &mut self.leg
-            && leg.acks.told < self.ledger.shown
-        {
-            leg.acks.by.get_or_insert(now + ACK_DELAY);
-            // The end of a call is not to wait.
-            leg.acks.due |= leg.acks.bytes >= ACK_BYTES || self.ledger.peer_finished;
+        if let Some(leg) = &mut self.leg {
+            let last = self.ledger.peer_finished;
+            leg.acks.shown(self.ledger.shown, last, now);
         }
     }
 
@@ -683,62 +435,51 @@ impl Protocol for Session {
     }
 
     fn transmit(&mut self, _raw: bool, out: &mut Outgoing, now: Instant) {
-        let talking = matches!(
-            self.good_bye,
-            GoodBye::Talking | GoodBye::Wanted { .. } | GoodBye::Due
-        );
+        if self.good_bye.is_said() {
+            return;
+        }
         let leaving = self.is_leaving();
-        let leg = self.leg.as_mut().filter(|leg| talking && !leg.closing);
-        let Some(leg) = leg else { return };
+        let Some(leg) = self.leg.as_mut().filter(|leg| !leg.closing) else {
+            return;
+        };
         if !out.is_full() {
             let before = out.remaining();
             leg.transmit_controls(out, now);
             if leg.greeted {
                 let may_say = self.good_bye != GoodBye::Due;
-                leg.transmit_messages(&mut self.ledger, may_say, out);
+                self.ledger.transmit(leg, may_say, out);
                 let in_company = leaving || out.remaining() > before;
-                leg.transmit_ack(self.ledger.shown, in_company, out);
+                if let Some(number) = leg.acks.take(self.ledger.shown, in_company) {
+                    out.push(Control::Received(number).to_line());
+                }
             }
         }
         if self.good_bye == GoodBye::Talking {
             leg.closing =
-                leg.told_done && self.ledger.is_settled() && leg.acks.told == self.ledger.shown;
+                leg.told_done && self.ledger.is_settled() && leg.acks.has_told(self.ledger.shown);
         } else {
             self.transmit_good_bye(out, now);
         }
     }
 
     fn transmitted(&mut self, _now: Instant) {
-        if let GoodBye::Appended { .. } = self.good_bye {
-            self.good_bye = GoodBye::Written;
-        }
+        self.good_bye.written();
     }
 
     fn closes(&self) -> bool {
-        let hung_up = match self.good_bye {
-            GoodBye::Talking | GoodBye::Wanted { .. } | GoodBye::Due => false,
-            GoodBye::Appended { .. } | GoodBye::Written | GoodBye::Heard => true,
-        };
-        hung_up || self.over.is_some() || self.leg.as_ref().is_some_and(|leg| leg.closing)
+        self.good_bye.is_said()
+            || self.over.is_some()
+            || self.leg.as_ref().is_some_and(|leg| leg.closing)
     }
 
     fn timeout(&self) -> Option<Instant> {
-        let good_bye = match self.good_bye {
-            GoodBye::Wanted { by } => by,
-            GoodBye::Appended { by } => Some(by),
-            _ => None,
-        };
         let leg = self.leg.as_ref().and_then(Leg::timeout);
-        let timeouts = [good_bye, leg, self.peer_typing.timeout()];
+        let timeouts = [self.good_bye.timeout(), leg, self.peer_typing.timeout()];
         timeouts.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
-        match self.good_bye {
-            GoodBye::Wanted { by: Some(by) } if by <= now => self.good_bye = GoodBye::Due,
-            GoodBye::Appended { by } if by <= now => self.good_bye = GoodBye::Written,
-            _ => {}
-        }
+        self.good_bye.handle_timeout(now);
         if self.peer_typing.handle_timeout(now) {
             events.push(Event::Typing(false));
         }
@@ -786,47 +527,12 @@ impl Protocol for Session {
 
     fn undelivered(&self) -> Vec<String> {
         let lines = self.ledger.outbox.batches().flat_map(Batch::lines);
-        lines.map(as_said).collect()
+        lines.map(saying::text_of).collect()
     }
 }
 
 impl From<SafetyNumber> for Event {
     fn from(SafetyNumber { digits, emoji }: SafetyNumber) -> Self {
         Self::SafetyNumber { digits, emoji }
-    }
-}
-
-/// Whether a message can cross the wire as a line, and comes out as it was: a CR at its end
-/// would be taken for a part of the line's end.
-fn is_plain(message: &str) -> bool {
-    let bytes = message.as_bytes();
-    bytes.first() != Some(&CONTROL)
-        && bytes.last() != Some(&b'\r')
-        && !is_hang_up(bytes)
-        && memchr(b'\n', bytes).is_none()
-}
-
-/// Whether some of these lines may not be plain. Quick, and right when it says no.
-fn may_hold_special(lines: &[u8]) -> bool {
-    memchr2(CONTROL, b'\r', lines).is_some()
-        || lines.starts_with(b"88\n")
-        || memmem::find(lines, b"\n88\n").is_some()
-}
-
-/// A message that came in a control line.
-fn said(text: String) -> Event {
-    if text.contains(['\n', '\r']) {
-        Event::Message(text)
-    } else {
-        Event::Lines(Batch::from_lines(&text, MAX_LINE))
-    }
-}
-
-/// What was said, of the line that it became.
-fn as_said(line: &str) -> String {
-    let control = line.strip_prefix(char::from(CONTROL));
-    match control.map(|json| Control::parse(json.as_bytes())) {
-        Some(Ok(Some(Control::Say(text)))) => text,
-        _ => line.to_owned(),
     }
 }

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::{
-    FileError, Fingerprint, Identity, IdentityError, KnownPeer, KnownPeers, KnownPeersError,
-    Secure, TlsError,
+    FileError, Fingerprint, Identity, IdentityError, KnownPeer, KnownPeers, Secure, TlsError,
 };
 use crate::conversation::{Security, Standing};
 
@@ -43,19 +42,9 @@ impl Keyring {
             known: KnownPeers::open(home)?,
         })
     }
-
-    /// Remembers a peer that was met, and answers what is known of it from now on.
-    pub fn remember(
-        &self,
-        name: Option<&str>,
-        address: Option<&str>,
-        key: Fingerprint,
-    ) -> Result<KnownPeer, KnownPeersError> {
-        self.known.remember(name.unwrap_or_default(), address, key)
-    }
 }
 
-/// How far a key can be trusted whose owner is known so far.
+/// How far a key can be trusted, by what is `known` of its owner; nothing if it is new.
 pub fn security(key: Fingerprint, known: Option<&KnownPeer>) -> Security {
     let standing = match known {
         None => Standing::New,

@@ -1,4 +1,11 @@
 //! Who is at the other end: keys, who owns which, and encryption under them.
+//!
+//! [`Keyring`] opens all that a user brings to a call from the directory [`home`]: the own
+//! [`Identity`], TLS under it ([`Secure`]), and the [`KnownPeers`]. TLS proves that the peer
+//! owns a key, which people know by its [`Fingerprint`]; whether that key is welcome is asked
+//! of the known peers, with [`PeerList::check_dialed`] or [`PeerList::check_caller`], before a
+//! word is said. That nobody sits in between at a first contact, only the two people can
+//! tell, by their [`safety_number`].
 
 mod fingerprint;
 mod identity;

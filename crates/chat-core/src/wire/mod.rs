@@ -1,4 +1,8 @@
-//! What crosses the network.
+//! What crosses the network: UTF-8 lines, each ended by LF; a line `88` hangs up.
+//!
+//! [`LineCodec`] turns bytes into [`Frame`]s and back. What people say travels in a [`Batch`],
+//! many lines in one piece; what the programs tell each other is a [`Control`] line of chat/1.
+//! A stranger can make none of this panic, nor hold more than about [`MAX_LINE`].
 
 mod codec;
 mod control;
@@ -8,7 +12,7 @@ mod outgoing;
 pub(crate) use codec::CONTROL;
 pub use codec::{Frame, Framing, LineCodec, LineError};
 pub use control::{
-    Commitment, Control, ControlError, ConversationId, Hello, Hex, MAX_CONTROL, Nonce,
+    Commitment, Control, ControlError, ConversationId, Hello, Hex, HexError, MAX_CONTROL, Nonce,
 };
 pub use message::{Batch, HANG_UP, MAX_LINE, is_hang_up};
 pub use outgoing::Outgoing;
