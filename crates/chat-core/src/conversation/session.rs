@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use super::good_bye::{GoodBye, PATIENCE};
 use super::ledger::Ledger;
