@@ -306,6 +306,23 @@ async fn a_man_in_the_middle_of_friends_is_refused_and_hears_nothing() {
 }
 
 #[tokio::test]
+async fn the_name_of_an_account_claims_nothing() {
+    let (root, other_root, bob) = (user("root"), user("root"), user("bob"));
+    let mut server = bob.answers().await;
+    for (user, name) in [(&root, "root"), (&other_root, "root-2"), (&root, "root")] {
+        let mut client = user.calls_unnamed(server.address);
+        let peer = server.person.is_called().await;
+        assert_eq!(peer.name.as_deref(), Some(name));
+        if name == "root-2" {
+            server.person.is_told("You know another root").await;
+        }
+        client.person.is_called().await;
+        client.hangs_up().await;
+        server.person.call_ends().await;
+    }
+}
+
+#[tokio::test]
 async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
     let (ann, new_ann, bob) = (user("ann"), user("ann"), user("bob"));
     let address = have_met(&ann, &bob).await;

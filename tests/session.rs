@@ -58,6 +58,7 @@ fn session(name: &str) -> Session {
 fn hello(received: u64) -> Hello {
     Hello {
         name: "bob".into(),
+        chosen: false,
         conversation: ID,
         received,
         resumed: false,

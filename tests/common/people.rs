@@ -9,6 +9,7 @@ use chat_client::{ConnectError, Connector, Target, TcpDialer, Trust};
 use chat_core::conversation::{Command, Event, Input, Manners, Peer, Sink, Source, Stream};
 use chat_core::trust::{Fingerprint, Keyring, KnownPeer};
 use chat_core::wire::Framing;
+use chat_core::wire::Name;
 use chat_server::{Listen, Reception};
 use chat_terminal::words;
 use tempfile::TempDir;
@@ -101,9 +102,18 @@ impl User {
     }
 
     pub fn calls_over(&self, connector: Connector<TcpDialer>) -> Client {
+        self.calls_as(self.name.into(), connector)
+    }
+
+    /// Calls under the name of the account.
+    pub fn calls_unnamed(&self, address: SocketAddr) -> Client {
+        self.calls_as(Name::of_account(self.name.into()), self.way_to(address))
+    }
+
+    fn calls_as(&self, name: Name, connector: Connector<TcpDialer>) -> Client {
         let (person, mut script, mut screen) = Person::new();
         let config = chat_client::Config {
-            name: self.name.to_owned(),
+            name,
             manners: Manners::default(),
             redial: true,
         };
@@ -145,7 +155,7 @@ impl User {
     ) -> Server {
         let (person, mut script, mut screen) = Person::new();
         let config = chat_server::Config {
-            name: self.name.to_owned(),
+            name: self.name.into(),
             backlog: BACKLOG,
             once: false,
             manners: Manners::default(),

@@ -119,6 +119,7 @@ fn someone() -> (TempDir, Keyring) {
 fn hello(name: &str, conversation: ConversationId, received: u64, resumed: bool) -> Hello {
     Hello {
         name: name.to_owned(),
+        chosen: false,
         conversation,
         received,
         resumed,

@@ -224,7 +224,7 @@ impl World {
             framing: Framing::Auto,
         };
         let config = chat_server::Config {
-            name: SERVER.to_string(),
+            name: SERVER.to_string().into(),
             backlog: 5,
             once: plan.once,
             manners: manners(&plan.server),
@@ -268,7 +268,7 @@ impl World {
         let (mut script, mut screen) = person(number, who, &log);
         let keyring = self.keyrings[number].clone();
         let config = chat_client::Config {
-            name: number.to_string(),
+            name: number.to_string().into(),
             manners: manners(who),
             redial: true,
         };

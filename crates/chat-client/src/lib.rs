@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::pin;
 
 use chat_core::conversation::{Command, Event, Input, Manners, Sink, Source};
+use chat_core::wire::Name;
 use chat_terminal::{exit, words};
 
 use call::Call;
@@ -20,7 +21,7 @@ pub use dial::{Dial, DialError, Target, TcpDialer};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What the peer sees of the person.
-    pub name: String,
+    pub name: Name,
     /// How this side behaves in the call.
     pub manners: Manners,
     /// Whether to call again when the connection is lost.

@@ -239,7 +239,7 @@ impl Reception {
     /// Looks the caller up among the known peers.
     fn recognise(&self, key: Fingerprint, hello: &Hello, from: SocketAddr) -> Result<Peer, NoCall> {
         let known = self.keyring.known.load()?;
-        let known = known.check_caller(key, Some(&hello.name))?;
+        let known = known.check_caller(key, hello.chosen_name())?;
         if known.is_none() && self.known_only {
             return Err(NoCall::Unknown(key.to_string()));
         }

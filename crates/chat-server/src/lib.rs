@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::conversation::{Manners, Sink, Source, Stream};
+use chat_core::wire::Name;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -37,7 +38,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What the peer sees of the person.
-    pub name: String,
+    pub name: Name,
     /// Callers who may wait while a call is on.
     pub backlog: usize,
     /// End after one call.

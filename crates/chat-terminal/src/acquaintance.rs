@@ -1,7 +1,7 @@
 //! The peer of a call, and what a program does about its key on the person's behalf.
 
 use chat_core::conversation::{Command, Event, Peer, Security, Standing};
-use chat_core::trust::{self, FileError, Keyring, KnownPeers};
+use chat_core::trust::{self, FileError, Keyring, KnownPeer, KnownPeers};
 
 use crate::words;
 
@@ -66,12 +66,23 @@ impl Acquaintance {
         let dialed = self.dialed.as_deref();
         match keyring.known.remember(name, dialed, *fingerprint) {
             Ok(known) => {
-                self.peer.name = Some(known.name);
-                None
+                let claimed = self.peer.name.replace(known.name.clone());
+                let claimed = claimed.filter(|claimed| is_of_another(keyring, claimed, &known));
+                claimed.map(|claimed| words::name_is_taken(&claimed, &known.name))
             }
             Err(error) => Some(words::not_remembered(&error)),
         }
     }
+}
+
+/// Whether a name is that of somebody else who is known here.
+fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
+    let known = keyring.known.load();
+    known.is_ok_and(|known| {
+        known
+            .peers()
+            .any(|other| other.name == name && other.fingerprint != peer.fingerprint)
+    })
 }
 
 /// Remembers that the two people compared their safety numbers. Answers what to tell them.

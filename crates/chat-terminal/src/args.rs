@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use anyhow::Context as _;
-use chat_core::wire::Framing;
+use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -70,15 +70,11 @@ impl From<FramingArg> for Framing {
 
 impl CommonArgs {
     /// The name that the peer sees.
-    pub fn name(&self) -> String {
-        let user = || {
-            let names = ["USER", "LOGNAME", "USERNAME"].map(|key| std::env::var(key).ok());
-            names.into_iter().flatten().find(|name| !name.is_empty())
-        };
-        self.name
-            .clone()
-            .or_else(user)
-            .unwrap_or_else(|| "somebody".into())
+    pub fn name(&self) -> Name {
+        match &self.name {
+            Some(name) => name.clone().into(),
+            None => Name::of_account(whoami::username().unwrap_or_else(|_| "somebody".into())),
+        }
     }
 
     /// Whether colours are wanted (<https://no-color.org>).

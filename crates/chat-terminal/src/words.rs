@@ -275,6 +275,11 @@ pub fn verified(peer: &Peer) -> String {
     format!("{} is verified from now on.", who(peer))
 }
 
+/// A peer calls itself what somebody else is called.
+pub fn name_is_taken(claimed: &str, name: &str) -> String {
+    format!("You know another {claimed}, by another key; this one is {name} here.")
+}
+
 /// The file of known peers could not be changed.
 pub fn not_remembered(error: &KnownPeersError) -> String {
     format!("The key of this peer is not remembered: {error}")

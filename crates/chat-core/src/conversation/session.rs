@@ -13,14 +13,14 @@ use super::{
 };
 use crate::trust::safety_number::{Binding, Exchange, ExchangeError, SafetyNumber};
 use crate::wire::{
-    Batch, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, MAX_LINE, Outgoing,
+    Batch, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, MAX_LINE, Name, Outgoing,
 };
 
 /// What a session is about.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// What this side's person is called.
-    pub name: String,
+    pub name: Name,
     /// The other side, as far as it is known. A name that is known is kept.
     pub peer: Peer,
     /// The conversation: a new one at the dialer, the one in the dialer's hello at the listener.
@@ -33,7 +33,7 @@ pub struct SessionConfig {
 /// [`disconnected`](Protocol::disconnected).
 #[derive(Debug)]
 pub struct Session {
-    name: String,
+    name: Name,
     peer: Peer,
     ledger: Ledger,
     exchange: Exchange,
@@ -53,7 +53,7 @@ impl Session {
     /// A conversation without a connection yet.
     pub fn new(config: SessionConfig) -> Self {
         Self {
-            name: Hello::fitting_name(config.name),
+            name: config.name.fitting(),
             peer: config.peer,
             ledger: Ledger::new(config.conversation),
             exchange: Exchange::default(),
@@ -109,7 +109,8 @@ impl Session {
 
     fn hello(&self, received: u64, commitment: Option<Commitment>) -> Control {
         Control::Hello(Hello {
-            name: self.name.clone(),
+            name: self.name.text.clone(),
+            chosen: self.name.chosen,
             conversation: self.ledger.conversation,
             received,
             resumed: self.met,

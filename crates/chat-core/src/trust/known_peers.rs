@@ -346,15 +346,17 @@ impl PeerList {
         }
     }
 
-    /// For the listener: whose key called, under which name; nobody's if it is new.
+    /// For the listener: whose key called, under which name if it was chosen; nobody's if it
+    /// is new.
     ///
     /// Where a call comes from says nothing, so the key counts first: its owner is greeted by
     /// the name that this user knows, whatever the caller claims. With an unknown key the
-    /// claimed name is all there is. It proves nothing, but whoever takes the name of a friend
+    /// claimed name is all there is. It proves nothing, but whoever claims the name of a friend
     /// is either that friend with a new key or somebody to be kept out, so it is refused. Of
     /// two friends with one name the second needs another (`--name`), or the first is given
     /// another in the file: a listener looks them up by their keys. A stranger can try names
-    /// and learn which are known here; that is the price.
+    /// and learn which are known here; that is the price. The name of an account, of which
+    /// there are many alike, claims nothing: such a caller is new, and gets a name of its own.
     pub fn check_caller(
         &self,
         key: Fingerprint,

@@ -59,7 +59,11 @@ pub struct Hello {
     /// What the person is called.
     #[serde(deserialize_with = "short_name")]
     pub name: String,
-    /// Chosen by the dialer, the same on every connection of the conversation.
+    /// The person has chosen that name, and does not just happen to be called so on this
+    /// machine: who comes under it with another key is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chosen: bool,
+    /// Made up by the dialer, the same on every connection of the conversation.
     pub conversation: ConversationId,
     /// How many of your messages I have.
     pub received: u64,
@@ -73,10 +77,46 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// Cuts `name` to what fits into a hello.
-    pub fn fitting_name(mut name: String) -> String {
-        name.truncate(name.floor_char_boundary(MAX_NAME));
-        name
+    /// The name, if it says anything of who that is.
+    pub fn chosen_name(&self) -> Option<&str> {
+        self.chosen.then_some(&self.name)
+    }
+}
+
+/// What a person is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The name.
+    pub text: String,
+    /// Whether the person has chosen it; many accounts are called `root`.
+    pub chosen: bool,
+}
+
+impl Name {
+    /// The name of the person's account.
+    pub fn of_account(text: String) -> Self {
+        Self {
+            text,
+            chosen: false,
+        }
+    }
+
+    /// The beginning that fits into a hello.
+    pub(crate) fn fitting(mut self) -> Self {
+        self.text.truncate(self.text.floor_char_boundary(MAX_NAME));
+        self
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        Self { text, chosen: true }
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
     }
 }
 
@@ -305,6 +345,7 @@ mod tests {
     fn hello() -> Hello {
         Hello {
             name: "ann".into(),
+            chosen: false,
             conversation: Hex([0xab; 16]),
             received: 7,
             resumed: false,
@@ -421,7 +462,7 @@ mod tests {
         .to_line();
         let parsed = Control::parse(&line[1..]);
         assert!(matches!(parsed, Err(ControlError::Value { .. })));
-        assert_eq!(Hello::fitting_name(name), "你".repeat(85));
+        assert_eq!(Name::from(name).fitting().text, "你".repeat(85));
     }
 
     #[test]

@@ -12,7 +12,8 @@ mod outgoing;
 pub(crate) use codec::CONTROL;
 pub use codec::{Frame, Framing, LineCodec, LineError};
 pub use control::{
-    Commitment, Control, ControlError, ConversationId, Hello, Hex, HexError, MAX_CONTROL, Nonce,
+    Commitment, Control, ControlError, ConversationId, Hello, Hex, HexError, MAX_CONTROL, Name,
+    Nonce,
 };
 pub use message::{Batch, HANG_UP, MAX_LINE, is_hang_up};
 pub use outgoing::Outgoing;
