@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use chat_core::conversation::{
-    Contact, Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Security, Session,
-    SessionConfig, Side, Unsayable,
+    Contact, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Security,
+    Session, SessionConfig, Side, Unsayable,
 };
 use chat_core::trust::Fingerprint;
 use chat_core::trust::safety_number::Binding;
@@ -870,7 +870,7 @@ mod waiting {
         let (mut end, now) = dialer();
         receive(&mut end, &Control::Waiting { ahead: 2 }, now);
         end.flight.clear();
-        end.session.hang_up(false, now);
+        end.session.hang_up(Patience::Brief, now);
         end.transmit(now);
         assert_eq!(end.flight, "88\n");
         assert!(matches!(end.ending, Some(Ending::HungUp(Side::Here))));
@@ -1085,7 +1085,7 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(false, now);
+        call.ends[DIALER].session.hang_up(Patience::Brief, now);
         call.transmit();
         assert!(call.ends[DIALER].flight.ends_with(b"bye\n"));
         call.pass(20 * MS, true);
@@ -1099,7 +1099,7 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(false, now);
+        call.ends[DIALER].session.hang_up(Patience::Brief, now);
         call.pass(1900 * MS, false);
         assert!(call.ends[DIALER].ending.is_none());
         call.pass(200 * MS, false);
@@ -1114,7 +1114,7 @@ mod endings {
         call.ends[LISTENER].attentive = false;
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(true, now);
+        call.ends[DIALER].session.hang_up(Patience::Endless, now);
         call.pass(600 * S, true);
         assert!(call.ends[DIALER].ending.is_none());
         call.cut();
@@ -1129,14 +1129,29 @@ mod endings {
     }
 
     #[test]
+    fn a_pipe_hangs_up_on_a_peer_that_acknowledges_nothing() {
+        let mut call = Call::on();
+        call.ends[LISTENER].attentive = false;
+        call.ends[DIALER].say("bye");
+        call.settle();
+        let now = call.now;
+        call.ends[DIALER].session.hang_up(Patience::Steady, now);
+        call.pass(1900 * MS, false);
+        assert!(call.ends[DIALER].ending.is_none());
+        call.pass(200 * MS, false);
+        assert!(here(&call.ends[DIALER]));
+        assert_eq!(call.ends[DIALER].session.undelivered(), ["bye"]);
+    }
+
+    #[test]
     fn patience_may_come_to_an_end() {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(true, now);
+        call.ends[DIALER].session.hang_up(Patience::Endless, now);
         call.pass(10 * S, false);
         let now = call.now;
-        call.ends[DIALER].session.hang_up(false, now);
+        call.ends[DIALER].session.hang_up(Patience::Brief, now);
         call.pass(2 * S, false);
         assert!(here(&call.ends[DIALER]));
     }
@@ -1146,7 +1161,7 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         for end in &mut call.ends {
-            end.session.hang_up(false, now);
+            end.session.hang_up(Patience::Brief, now);
         }
         call.settle();
         assert!(here(&call.ends[DIALER]) && here(&call.ends[LISTENER]));
@@ -1158,7 +1173,7 @@ mod endings {
         let session = &mut call.ends[DIALER].session;
         let mut out = Outgoing::default();
         session.say_lines(Batch::from("x".repeat(MAX_LINE).as_str()));
-        session.hang_up(false, call.now);
+        session.hang_up(Patience::Brief, call.now);
         for _ in 0..2 {
             session.transmit(false, &mut out, call.now);
             assert!(session.ending(false).is_none());
@@ -1178,7 +1193,7 @@ mod endings {
         call.transmit();
         call.cut();
         let session = &mut call.ends[DIALER].session;
-        session.hang_up(false, call.now);
+        session.hang_up(Patience::Brief, call.now);
         assert!(matches!(
             session.ending(true),
             Some(Ending::HungUp(Side::Here))
@@ -1191,7 +1206,7 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("lost\ntoo");
-        call.ends[DIALER].session.hang_up(false, now);
+        call.ends[DIALER].session.hang_up(Patience::Brief, now);
         call.transmit();
         call.cut();
         assert!(here(&call.ends[DIALER]));
@@ -1202,7 +1217,7 @@ mod endings {
     fn nothing_is_said_after_a_hang_up() {
         let mut call = Call::on();
         let session = &mut call.ends[DIALER].session;
-        session.hang_up(false, call.now);
+        session.hang_up(Patience::Brief, call.now);
         session.say("too late").expect("no error either");
         session.say_lines(Batch::from("too late"));
         assert!(session.undelivered().is_empty());
@@ -1588,7 +1603,7 @@ proptest! {
         let mut call = Call::new();
         play(&mut call, &before);
         let now = call.now;
-        call.ends[side].session.hang_up(patiently, now);
+        call.ends[side].session.hang_up(if patiently { Patience::Endless } else { Patience::Brief }, now);
         let unsaid = |step: &Move| !matches!(step, Move::Say(..) | Move::SayLines(..));
         let after: Vec<_> = after.into_iter().filter(unsaid).collect();
         play(&mut call, &after);

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    Command, Contact, Ended, Ending, Event, Input, Link, LinkState, Loss, Peer, Protocol,
+    Command, Contact, Ended, Ending, Event, Input, Link, LinkState, Loss, Patience, Peer, Protocol,
     ProtocolError, Side, Sink, Source, Unsayable,
 };
 use crate::wire::Control;
@@ -28,7 +28,7 @@ pub struct Manners {
     /// A person is there, who is always listened to and told when too much waits to be
     /// delivered. A pipe is not read further instead.
     pub attended: bool,
-    /// Before hanging up, wait until all that was said has arrived, however long that takes.
+    /// Before hanging up, wait until all that was said has arrived, as long as it goes on.
     /// A person hangs up at once; a pipe has time.
     pub patient: bool,
 }
@@ -120,7 +120,8 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     /// Ends the call politely; drive on until it has ended.
     pub fn hang_up(&mut self) {
         self.hasty = true;
-        self.protocol.hang_up(false, Instant::now().into_std());
+        self.protocol
+            .hang_up(Patience::Brief, Instant::now().into_std());
     }
 
     /// There is a connection, the first or another; drive on over it.
@@ -348,12 +349,12 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             }
             Input::HangUp => {
                 self.hasty = !self.manners.patient;
-                self.protocol.hang_up(self.manners.patient, now);
+                self.protocol.hang_up(self.patience(), now);
             }
             Input::End => {
                 self.source_open = false;
                 if self.manners.send_only {
-                    self.protocol.hang_up(true, now);
+                    self.protocol.hang_up(Patience::Endless, now);
                 } else {
                     self.protocol.finish();
                 }
@@ -364,12 +365,19 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         None
     }
 
+    fn patience(&self) -> Patience {
+        match self.manners.patient {
+            true => Patience::Steady,
+            false => Patience::Brief,
+        }
+    }
+
     /// The person's input failed: what was said before is still delivered.
     fn take_failure(&mut self, error: io::Error) {
         self.source_open = false;
         self.failure = Some(error);
         let now = Instant::now().into_std();
-        self.protocol.hang_up(self.manners.patient, now);
+        self.protocol.hang_up(self.patience(), now);
     }
 
     fn take_flushed(&mut self, flushed: io::Result<()>) {
@@ -387,7 +395,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             self.failure = Some(error);
         }
         self.unseen = true;
-        self.protocol.hang_up(false, now.into_std());
+        self.protocol.hang_up(Patience::Brief, now.into_std());
     }
 
     fn take_loss(&mut self, loss: Loss) -> Step {

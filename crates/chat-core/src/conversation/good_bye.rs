@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::Patience;
+
 /// How long a hang-up waits for what was said before it, and then to be written.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -12,6 +14,7 @@ pub(super) enum GoodBye {
     /// This side hangs up once the peer has everything, or at this time.
     Wanted {
         by: Option<Instant>,
+        patience: Patience,
     },
     /// The hang-up is to be sent now.
     Due,
@@ -25,6 +28,29 @@ pub(super) enum GoodBye {
 }
 
 impl GoodBye {
+    /// This side hangs up, with so much patience.
+    pub(super) fn wanted(patience: Patience, now: Instant) -> Self {
+        let by = (patience != Patience::Endless).then(|| now + PATIENCE);
+        Self::Wanted { by, patience }
+    }
+
+    /// Something more was delivered, or can be again.
+    pub(super) fn delivered(&mut self, now: Instant) {
+        if let Self::Wanted { patience, .. } = *self
+            && self.is_patient()
+        {
+            *self = Self::wanted(patience, now);
+        }
+    }
+
+    /// Whether a hang-up waits that can wait longer.
+    pub(super) fn is_patient(self) -> bool {
+        match self {
+            Self::Wanted { patience, .. } => patience != Patience::Brief,
+            _ => false,
+        }
+    }
+
     /// Whether a hang-up was said, by either side: nothing is sent after it.
     pub(super) fn is_said(self) -> bool {
         match self {
@@ -51,7 +77,7 @@ impl GoodBye {
 
     pub(super) fn timeout(self) -> Option<Instant> {
         match self {
-            Self::Wanted { by } => by,
+            Self::Wanted { by, .. } => by,
             Self::Appended { by } => Some(by),
             _ => None,
         }
@@ -59,9 +85,29 @@ impl GoodBye {
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         match *self {
-            Self::Wanted { by: Some(by) } if by <= now => *self = Self::Due,
+            Self::Wanted { by: Some(by), .. } if by <= now => *self = Self::Due,
             Self::Appended { by } if by <= now => *self = Self::Written,
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_patience_grows_with_what_is_delivered() {
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        for (patience, by) in [
+            (Patience::Brief, Some(start + PATIENCE)),
+            (Patience::Steady, Some(later + PATIENCE)),
+            (Patience::Endless, None),
+        ] {
+            let mut good_bye = GoodBye::wanted(patience, start);
+            good_bye.delivered(later);
+            assert_eq!(good_bye.timeout(), by, "{patience:?}");
         }
     }
 }

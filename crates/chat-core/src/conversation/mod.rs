@@ -35,5 +35,5 @@ pub use ending::{Ending, Loss, ProtocolError, Side};
 pub use link::Link;
 pub use person::{Command, Ended, Event, Input, LinkState, Peer, Security, Sink, Source, Standing};
 pub use plain::Plain;
-pub use protocol::{Contact, Protocol, Unsayable};
+pub use protocol::{Contact, Patience, Protocol, Unsayable};
 pub use session::{Session, SessionConfig};

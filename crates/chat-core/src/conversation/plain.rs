@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::good_bye::PATIENCE;
-use super::{Ending, Event, Loss, Protocol, ProtocolError, Side, Unsayable};
+use super::{Ending, Event, Loss, Patience, Protocol, ProtocolError, Side, Unsayable};
 use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, Outgoing, is_hang_up};
 
 /// What a person may have said that is not yet written, in bytes.
@@ -108,11 +108,12 @@ impl Protocol for Plain {
         self.finished = true;
     }
 
-    fn hang_up(&mut self, patiently: bool, now: Instant) {
+    fn hang_up(&mut self, patience: Patience, now: Instant) {
         if self.good_bye == GoodBye::Talking {
             self.good_bye = GoodBye::Wanted;
         }
-        if !patiently {
+        // Nothing tells what has been delivered: patience lasts as long as the connection.
+        if patience == Patience::Brief {
             self.hang_up_by.get_or_insert(now + PATIENCE);
         }
     }
@@ -121,7 +122,7 @@ impl Protocol for Plain {
         if self.good_bye == GoodBye::Talking {
             self.dismissed_after = Some(idle);
         }
-        self.hang_up(false, now);
+        self.hang_up(Patience::Brief, now);
     }
 
     fn receive(

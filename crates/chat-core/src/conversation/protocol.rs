@@ -15,6 +15,17 @@ pub struct Contact {
     pub hello: Option<Hello>,
 }
 
+/// How long a hang-up waits for what was said before it to be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// For 2 s: a person wants to go.
+    Brief,
+    /// As long as something is delivered every 2 s: a pipe has time.
+    Steady,
+    /// For as long as it takes.
+    Endless,
+}
+
 /// A state machine that speaks for one person with one peer.
 ///
 /// The conversation calls it with what happened and when; it answers with events for the
@@ -58,9 +69,8 @@ pub trait Protocol: Send {
     /// The person has no more to say.
     fn finish(&mut self);
 
-    /// The person hangs up, or with `patiently` does so when all was delivered, however
-    /// long that takes as long as it goes on.
-    fn hang_up(&mut self, patiently: bool, now: Instant);
+    /// The person hangs up. What was said before is still delivered, with so much patience.
+    fn hang_up(&mut self, patience: Patience, now: Instant);
 
     /// Hangs up on a peer that said nothing for `idle`, and lets its person know.
     fn dismiss(&mut self, idle: Duration, now: Instant);

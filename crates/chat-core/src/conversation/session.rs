@@ -9,7 +9,8 @@ use super::ledger::Ledger;
 use super::leg::Leg;
 use super::typing::Watcher;
 use super::{
-    Contact, Ending, Event, LinkState, Loss, Peer, Protocol, ProtocolError, Side, Unsayable, saying,
+    Contact, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Side,
+    Unsayable, saying,
 };
 use crate::trust::safety_number::{Binding, Exchange, ExchangeError, SafetyNumber};
 use crate::wire::{
@@ -137,6 +138,7 @@ impl Session {
         leg.answered(now);
         leg.greeted = true;
         leg.acks.repeat(self.ledger.shown);
+        self.good_bye.delivered(now);
         let down_since = self.down_since.take();
         if std::mem::replace(&mut self.met, true) {
             let after = down_since.map_or(Duration::ZERO, |since| now - since);
@@ -193,6 +195,7 @@ impl Session {
             }
             Control::Received(number) => {
                 if self.ledger.outbox.acknowledge(number)? {
+                    self.good_bye.delivered(now);
                     events.push(Event::Delivered(number));
                 }
             }
@@ -271,6 +274,19 @@ impl Session {
             GoodBye::Due => true,
             _ => false,
         }
+    }
+
+    /// Whether a hang-up has nothing to wait for: without a connection only a pipe waits, for
+    /// the next one.
+    fn is_hopeless(&self, patience: Patience) -> bool {
+        self.leg.is_none() && (patience == Patience::Brief || self.ledger.outbox.is_empty())
+    }
+
+    /// While the two sides have not met, or not again, a pipe's hang-up waits with the rest.
+    fn good_bye_timeout(&self) -> Option<Instant> {
+        let apart = !self.leg.as_ref().is_some_and(|leg| leg.greeted);
+        let waits = apart && self.good_bye.is_patient();
+        self.good_bye.timeout().filter(|_| !waits)
     }
 
     fn transmit_good_bye(&mut self, out: &mut Outgoing, now: Instant) {
@@ -354,18 +370,17 @@ impl Protocol for Session {
         self.ledger.finished = true;
     }
 
-    fn hang_up(&mut self, patiently: bool, now: Instant) {
-        let by = (!patiently).then(|| now + PATIENCE);
-        match self.good_bye {
-            GoodBye::Talking | GoodBye::Wanted { by: None } => {
-                let hopeless = self.leg.is_none() && (!patiently || self.ledger.outbox.is_empty());
-                self.good_bye = if hopeless {
-                    GoodBye::Written
-                } else {
-                    GoodBye::Wanted { by }
-                };
-            }
-            _ => {}
+    fn hang_up(&mut self, patience: Patience, now: Instant) {
+        let wanted = match self.good_bye {
+            GoodBye::Talking => true,
+            // Who was patient may no longer be.
+            good_bye => good_bye.is_patient(),
+        };
+        if wanted {
+            self.good_bye = match self.is_hopeless(patience) {
+                true => GoodBye::Written,
+                false => GoodBye::wanted(patience, now),
+            };
         }
     }
 
@@ -375,7 +390,7 @@ impl Protocol for Session {
         {
             leg.due.push(Control::Idle(idle.as_millis() as u64));
         }
-        self.hang_up(false, now);
+        self.hang_up(Patience::Brief, now);
     }
 
     fn heard(&mut self, events: &mut Vec<Event>, now: Instant) {
@@ -475,12 +490,14 @@ impl Protocol for Session {
 
     fn timeout(&self) -> Option<Instant> {
         let leg = self.leg.as_ref().and_then(Leg::timeout);
-        let timeouts = [self.good_bye.timeout(), leg, self.peer_typing.timeout()];
+        let timeouts = [self.good_bye_timeout(), leg, self.peer_typing.timeout()];
         timeouts.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
-        self.good_bye.handle_timeout(now);
+        if self.good_bye_timeout().is_some() {
+            self.good_bye.handle_timeout(now);
+        }
         if self.peer_typing.handle_timeout(now) {
             events.push(Event::Typing(false));
         }
@@ -501,7 +518,7 @@ impl Protocol for Session {
         self.down_since.get_or_insert(now);
         let hopeless = match self.good_bye {
             GoodBye::Talking => false,
-            GoodBye::Wanted { by: None } => self.ledger.outbox.is_empty(),
+            GoodBye::Wanted { patience, .. } => self.is_hopeless(patience),
             _ => true,
         };
         hopeless.then_some(Ending::HungUp(Side::Here))
