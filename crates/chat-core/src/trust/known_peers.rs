@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::Fingerprint;
+use super::ignorable::is_ignorable;
 use super::private_file::{self, FileError};
 use super::shell::quoted;
 
@@ -534,17 +535,6 @@ fn tidy_name(claimed: &str) -> Option<String> {
 /// What two names have in common that people take for one: `Bob` is not to pass for `bob`.
 fn folded(name: &str) -> String {
     name.to_lowercase()
-}
-
-/// Unicode's Default_Ignorable_Code_Point: what a screen shows as nothing at all.
-fn is_ignorable(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 #[cfg(test)]

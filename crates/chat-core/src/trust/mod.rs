@@ -9,6 +9,7 @@
 
 mod fingerprint;
 mod identity;
+mod ignorable;
 mod keyring;
 mod known_peers;
 mod private_file;
@@ -18,6 +19,7 @@ mod tls;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use identity::{Identity, IdentityError, NoHome, home};
+pub use ignorable::is_ignorable;
 pub use keyring::{Keyring, KeyringError, security};
 pub use known_peers::{
     ChangedKey, Flaw, KnownPeer, KnownPeers, KnownPeersError, Met, PeerList, Unreadable,
