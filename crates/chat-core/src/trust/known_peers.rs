@@ -193,6 +193,9 @@ pub struct KnownPeers {
 
 impl KnownPeers {
     /// Those in `home`, where the identity is. Makes the directory if it is not there.
+    ///
+    /// # Errors
+    /// The directory is not the user's alone, or cannot be made.
     pub fn open(home: &Path) -> Result<Self, FileError> {
         private_file::private_dir(home)?;
         Ok(Self {
@@ -201,6 +204,9 @@ impl KnownPeers {
     }
 
     /// Reads the file; it need not exist.
+    ///
+    /// # Errors
+    /// The file is not the user's alone, or cannot be read.
     pub fn load(&self) -> Result<PeerList, FileError> {
         let bytes = private_file::read(&self.path)?.unwrap_or_default();
         Ok(PeerList::parse(&bytes, &self.path))
@@ -208,7 +214,11 @@ impl KnownPeers {
 
     /// Remembers a key, under a name of its own, and where it was dialed if it was.
     ///
-    /// A key that is known keeps its name. An address of another key is refused.
+    /// A key that is known keeps its name.
+    ///
+    /// # Errors
+    /// The address belongs to another key, or cannot be written down; too many strangers have
+    /// called already; the file cannot be used.
     pub fn remember(
         &self,
         name: &str,
@@ -231,6 +241,9 @@ impl KnownPeers {
     }
 
     /// Remembers that the owner of this key was verified.
+    ///
+    /// # Errors
+    /// Nobody has this key, or the file cannot be used.
     pub fn verify(&self, key: Fingerprint) -> Result<(), KnownPeersError> {
         self.update(|list| {
             if list.by_key(key).is_none() {
@@ -242,6 +255,9 @@ impl KnownPeers {
     }
 
     /// Forgets whoever has this name, and returns them.
+    ///
+    /// # Errors
+    /// Nobody has this name, or the file cannot be used.
     pub fn forget(&self, name: &str) -> Result<Vec<KnownPeer>, KnownPeersError> {
         self.update(|list| {
             let forgotten = list.forget(name);
@@ -332,6 +348,9 @@ impl PeerList {
     /// The address is what this user asked for, so it counts before the key: even the key of
     /// another friend is refused there. A key that is known, at an address that is not, is a
     /// friend who has moved.
+    ///
+    /// # Errors
+    /// Another key is known at this address.
     pub fn check_dialed(
         &self,
         address: &str,
@@ -356,6 +375,9 @@ impl PeerList {
     /// two friends with one name the second needs another (`--name`), or the first is given
     /// another in the file: a listener looks them up by their keys. A stranger can try names
     /// and learn which are known here; that is the price.
+    ///
+    /// # Errors
+    /// Another key is known under the claimed name.
     pub fn check_caller(
         &self,
         key: Fingerprint,
