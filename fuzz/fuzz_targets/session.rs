@@ -6,7 +6,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use chat_core::conversation::{Config, Event, Loss, Peer, Protocol, Security, Session};
+use chat_core::conversation::{
+    Contact, Event, Loss, Peer, Protocol, Security, Session, SessionConfig,
+};
+use chat_core::trust::Fingerprint;
 use chat_core::trust::safety_number::Binding;
 use chat_core::wire::{Hex, LineCodec, Outgoing};
 use libfuzzer_sys::fuzz_target;
@@ -15,14 +18,14 @@ use tokio_util::codec::Decoder;
 fn binding() -> Binding {
     Binding {
         exporter: [1; 32],
-        own_key: [2; 32],
-        peer_key: [3; 32],
+        own_key: Fingerprint::from_bytes([2; 32]),
+        peer_key: Fingerprint::from_bytes([3; 32]),
     }
 }
 
 fuzz_target!(|wire: &[u8]| {
     let mut now = Instant::now();
-    let mut session = Session::new(Config {
+    let mut session = Session::new(SessionConfig {
         name: "ann".into(),
         peer: Peer {
             name: None,
@@ -34,7 +37,12 @@ fuzz_target!(|wire: &[u8]| {
     let mut said = 0;
     // A NUL cuts the connection.
     for connection in wire.split(|byte| *byte == 0) {
-        session.dialed(Some(binding()), now);
+        let contact = Contact {
+            binding: Some(binding()),
+            hello: None,
+        };
+        let dialed = session.connected(contact, &mut Vec::new(), now);
+        dialed.expect("a dialer has heard nothing yet");
         let mut codec = LineCodec::chat1();
         let mut incoming = BytesMut::new();
         for line in connection.split_inclusive(|byte| *byte == b'\n') {

@@ -116,12 +116,18 @@ pub fn list(keyring: &Keyring) -> String {
 
 /// What the person should know of the file of known peers before the first call: each line of
 /// it that cannot be read, for the friend who stands there is not recognised.
+///
+/// # Errors
+/// The file as a whole cannot be used.
 pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
     let flaws = known.load()?;
     Ok(flaws.unreadable().map(|flaw| flaw.to_string()).collect())
 }
 
-/// Forgets whoever has this name, and says so.
+/// Forgets whoever has this name, and says so on stderr.
+///
+/// # Errors
+/// Nobody has this name, or the file of known peers cannot be used.
 pub fn forget(name: &str) -> anyhow::Result<()> {
     let forgotten = KnownPeers::open(&trust::home()?)?.forget(name)?;
     eprintln!("{}", words::forgotten(&forgotten));

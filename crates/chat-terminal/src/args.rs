@@ -82,7 +82,10 @@ impl CommonArgs {
         !self.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
-    /// Starts logging, if it is wanted.
+    /// Starts logging, if it is wanted. `RUST_LOG` refines what is logged.
+    ///
+    /// # Errors
+    /// The log file cannot be opened.
     pub fn start_logging(&self) -> anyhow::Result<()> {
         let level = match self.verbose {
             0 if self.log_file.is_none() => LevelFilter::OFF,
@@ -112,6 +115,9 @@ impl CommonArgs {
 }
 
 /// Reads a span of time such as `10s` or `5m`.
+///
+/// # Errors
+/// It is written in another way; the error says how to write it.
 pub fn duration(text: &str) -> Result<std::time::Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 10s or 5m"))
 }

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use chat_core::trust::is_ignorable;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -133,24 +134,9 @@ fn is_welcome(character: char, before: Option<char>, after: Option<char>) -> boo
 
 /// Characters that are there to not be seen, or to reorder what is. Control characters aside.
 fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}'                                // soft hyphen
-        | '\u{34f}'                             // grapheme joiner
-        | '\u{61c}' | '\u{200b}'..='\u{200f}'   // zero width, joiners, marks of direction
-        | '\u{115f}' | '\u{1160}'               // fillers
-        | '\u{3164}' | '\u{ffa0}'
-        | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}'
-        | '\u{2028}'..='\u{202e}'               // separators, embeddings, overrides
-        | '\u{2060}'..='\u{206f}'               // invisible operators, isolates
-        | '\u{fe00}'..='\u{fe0f}'               // variation selectors
-        | '\u{feff}'
-        | '\u{fff0}'..='\u{fffb}'               // annotations
-        | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e0fff}'             // tags, more variation selectors
-    )
+    // Besides those that Unicode calls ignorable: separators of lines, and annotations.
+    is_ignorable(character)
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// Writes down which character is there, instead of the character.

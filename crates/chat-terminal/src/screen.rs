@@ -36,6 +36,9 @@ impl Screen {
     /// was shown has been drawn, or after half a second if the terminal takes no output.
     ///
     /// One screen at a time: the terminal is the process's.
+    ///
+    /// # Errors
+    /// The terminal cannot be set up, or there is no thread to be had.
     pub fn open(options: ScreenOptions) -> io::Result<(ScreenSource, ScreenSink)> {
         terminal::take_over()?;
         let (source, sink, backend) = halves();

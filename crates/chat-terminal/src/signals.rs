@@ -13,7 +13,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From here on these signals no longer end the process by themselves.
+    /// From here on these signals no longer end the process by themselves. Needs a runtime.
+    ///
+    /// # Errors
+    /// The system lets this process handle no signals.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,

@@ -284,13 +284,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Whether the peer has let too much pile up that was pushed.
+    /// Whether the peer has let too much pile up that was pushed: 256 KiB.
     pub fn is_congested(&self) -> bool {
         self.outgoing.is_full()
     }
 
     /// The next frame, or `None` once the peer sends nothing more: for a program that takes
     /// turns instead of holding a conversation. Cancel safe.
+    ///
+    /// # Errors
+    /// The stream failed, or a line was over a limit that must not be cut.
     pub async fn receive(&mut self) -> Result<Option<Frame>, LineError> {
         loop {
             if let Some(frame) = self.frame()? {
@@ -311,6 +314,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Sends a frame, and waits until it is written. Nothing is read meanwhile.
+    ///
+    /// # Errors
+    /// The stream failed.
     pub async fn send(&mut self, frame: Frame) -> Result<(), LineError> {
         let mut bytes = BytesMut::new();
         self.codec.encode(frame, &mut bytes)?;
@@ -336,8 +342,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.outgoing.push(control.to_line());
     }
 
-    /// Ends the connection in good order: closes the write half, then reads to the end for a
-    /// moment, because closing with unread data would turn the good-bye into a reset.
+    /// Ends the connection in good order: closes the write half, then reads to the end for at
+    /// most 1 s, because closing with unread data would turn the good-bye into a reset.
     pub async fn end(mut self) {
         self.close();
         let drained = async {

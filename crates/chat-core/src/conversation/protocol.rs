@@ -60,7 +60,10 @@ pub trait Protocol: Send {
     /// The person says these lines.
     fn say_lines(&mut self, lines: Batch);
 
-    /// The person says one message. Answers why not, if it cannot be said to this peer.
+    /// The person says one message.
+    ///
+    /// # Errors
+    /// It cannot be said to this peer; nothing of it is sent.
     fn say(&mut self, text: &str) -> Result<(), Unsayable>;
 
     /// The person has begun or stopped typing.
@@ -79,6 +82,9 @@ pub trait Protocol: Send {
     fn heard(&mut self, _events: &mut Vec<Event>, _now: Instant) {}
 
     /// A frame came.
+    ///
+    /// # Errors
+    /// The peer broke the rules of the wire: the call is over.
     fn receive(
         &mut self,
         frame: Frame,

@@ -22,6 +22,9 @@ pub struct NoHome;
 
 /// The directory of the user's identity and known peers: `$CHAT_HOME`, else
 /// `$XDG_DATA_HOME/chat`, else `~/.local/share/chat`. It need not exist.
+///
+/// # Errors
+/// None of them is set, nor is the user's home known.
 pub fn home() -> Result<PathBuf, NoHome> {
     home_from(|name| env::var_os(name), env::home_dir)
 }
@@ -75,6 +78,9 @@ impl Identity {
     /// Loads the key from the file `identity` in `home`, and makes both on first use.
     ///
     /// Programs that make it at the same time end up with the same key.
+    ///
+    /// # Errors
+    /// The directory or file is not the user's alone, or holds no key that can be used.
     pub fn open(home: &Path) -> Result<Self, IdentityError> {
         private_file::private_dir(home)?;
         let path = home.join("identity");

@@ -33,7 +33,10 @@ pub enum KeyringError {
 }
 
 impl Keyring {
-    /// Opens the files in `home`, and makes them on first use.
+    /// Opens the files in `home`, and makes the identity on first use.
+    ///
+    /// # Errors
+    /// The directory or a file in it cannot be used.
     pub fn open(home: &Path) -> Result<Self, KeyringError> {
         let identity = Identity::open(home)?;
         Ok(Self {

@@ -9,8 +9,11 @@
 
 mod fingerprint;
 mod identity;
+mod ignorable;
 mod keyring;
 mod known_peers;
+mod peer_line;
+mod peer_list;
 mod private_file;
 pub mod safety_number;
 mod shell;
@@ -18,10 +21,11 @@ mod tls;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use identity::{Identity, IdentityError, NoHome, home};
+pub use ignorable::is_ignorable;
 pub use keyring::{Keyring, KeyringError, security};
-pub use known_peers::{
-    ChangedKey, Flaw, KnownPeer, KnownPeers, KnownPeersError, Met, PeerList, Unreadable,
-};
+pub use known_peers::{KnownPeers, KnownPeersError};
+pub use peer_line::{Flaw, KnownPeer};
+pub use peer_list::{ChangedKey, Met, PeerList, Unreadable};
 pub use private_file::FileError;
 pub use shell::quoted;
 pub use tls::{ALPN, Dialect, HANDSHAKE_LIMIT, Secure, Secured, TlsError};

@@ -101,6 +101,9 @@ impl Exchange {
     }
 
     /// Takes the listener's nonce, at the dialer. Returns the nonce to reveal, and the number.
+    ///
+    /// # Errors
+    /// Nothing was committed to on this connection.
     pub fn reveal(
         &mut self,
         binding: &Binding,
@@ -116,6 +119,9 @@ impl Exchange {
     }
 
     /// Takes what the dialer reveals, at the listener. Returns the number.
+    ///
+    /// # Errors
+    /// Nothing is to be revealed, or it is not what was committed to.
     pub fn open(
         &mut self,
         binding: &Binding,

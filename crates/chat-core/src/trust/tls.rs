@@ -122,6 +122,9 @@ impl From<io::Error> for TlsError {
 
 impl Secure {
     /// Prepares both ends: one user may call and be called under the same key.
+    ///
+    /// # Errors
+    /// No certificate can be made for the key.
     pub fn new(identity: &Identity) -> Result<Self, TlsError> {
         let key = KeyPair::try_from(&identity.key)?;
         let mut params = CertificateParams::default();
@@ -156,6 +159,9 @@ impl Secure {
     }
 
     /// Answers a caller, who has [`HANDSHAKE_LIMIT`].
+    ///
+    /// # Errors
+    /// There is no encrypted connection to be had with this caller.
     pub async fn accept<S>(&self, stream: S) -> Result<Secured<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -166,7 +172,10 @@ impl Secure {
 
     /// Calls whoever is at the other end of `stream`, who has [`HANDSHAKE_LIMIT`].
     ///
-    /// Trusts any key: whose it is, is for the caller to check before a word is said.
+    /// Trusts any key: whose it is, is for this side to check before a word is said.
+    ///
+    /// # Errors
+    /// There is no encrypted connection to be had over this stream.
     pub async fn connect<S>(&self, stream: S) -> Result<Secured<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,

@@ -235,6 +235,9 @@ impl From<serde_json::Error> for ControlError {
 
 impl Control {
     /// Reads what follows the U+0001. A line with none but unknown members is `None`.
+    ///
+    /// # Errors
+    /// It is no JSON object, has a wrong or a second known member, or is too long.
     pub fn parse(json: &[u8]) -> Result<Option<Self>, ControlError> {
         let Known(control) = serde_json::from_slice(json)?;
         match control {
