@@ -5,7 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::conversation::{AnyLink, Ending, Event, Input, Link, Loss, Manners, Sink, Source};
+use chat_core::conversation::{
+    AnyLink, Command, Ending, Event, Input, Link, Loss, Manners, Sink, Source,
+};
 use chat_core::trust::Keyring;
 use chat_core::wire::{Control, ConversationId, Frame, Framing, Hello, LineCodec, LineError};
 use chat_server::{Config, Reception};
@@ -271,4 +273,39 @@ async fn who_is_cut_off_and_begins_anew_does_not_wait_for_itself() {
         ))
     };
     server.sees(anew).await;
+}
+
+#[tokio::test]
+async fn a_hello_that_cannot_be_read_is_told_to_both() {
+    let mut server = Server::start().await;
+    let (_home, keyring) = someone();
+    let bad = hello(&"x".repeat(3_000), ConversationId::random(), 0, false);
+    let mut link = server.call(&keyring, &bad).await;
+    let told = answer(&mut link).await;
+    assert!(
+        matches!(&told, Control::Refused(why) if why.contains("hello")),
+        "{told:?}"
+    );
+    let told = |event: &Event| matches!(event, Event::Notice(text) if text.contains("no hello"));
+    server.sees(told).await;
+}
+
+#[tokio::test]
+async fn without_a_safety_number_nobody_is_verified() {
+    let mut server = Server::start().await;
+    let (_home, keyring) = someone();
+    let plain = hello("owner", ConversationId::random(), 0, false);
+    assert_eq!(plain.commitment, None);
+    let mut link = server.call(&keyring, &plain).await;
+    assert!(matches!(answer(&mut link).await, Control::Hello(_)));
+    server
+        .says
+        .send(Input::Command(Command::Verify))
+        .expect("it runs");
+    let told =
+        |event: &Event| matches!(event, Event::Notice(text) if text.contains("no safety number"));
+    tokio::select! {
+        _ = server.sees(told) => {}
+        error = end(&mut link) => panic!("the call has ended: {error}"),
+    }
 }

@@ -88,7 +88,10 @@ impl<D: Dial + 'static> Call<D> {
                         call.show_all(self.peer.met(peer));
                     }
                     Step::Command(Command::Quit) => call.hang_up(),
-                    Step::Command(command) => call.show_all(self.peer.answer(command)),
+                    Step::Command(command) => {
+                        let comparable = call.has_safety_number();
+                        call.show_all(self.peer.answer(command, comparable));
+                    }
                 },
                 outcome = under_way(&mut attempt) => match outcome {
                     Ok(Connected { link: again, contact: Some(contact), .. }) => {

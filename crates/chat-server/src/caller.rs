@@ -10,7 +10,8 @@ use chat_core::trust::{
     self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, Secured, TlsError,
 };
 use chat_core::wire::{
-    Control, ConversationId, Frame, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, MAX_LINE,
+    Control, ConversationId, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL,
+    MAX_LINE,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
@@ -116,6 +117,9 @@ pub enum NoCall {
     /// It speaks chat/1, but did not say hello.
     #[error("it did not say hello")]
     NoHello,
+    /// It speaks chat/1, but what it said first was no hello.
+    #[error("a caller's first words were no hello that can be read")]
+    BadHello,
     /// The known peers could not be read.
     #[error(transparent)]
     KnownPeers(#[from] FileError),
@@ -130,13 +134,17 @@ impl NoCall {
         match self {
             Self::Changed(_) => "your key is not the one that is known here under your name",
             Self::Unknown(_) => "your key is not known here",
+            Self::BadHello => "a hello must come first, and yours cannot be read",
             _ => "something is wrong here",
         }
     }
 
     /// Whether the person should know at once; the rest is for the log.
     pub fn concerns_person(&self) -> bool {
-        matches!(self, Self::Changed(_) | Self::KnownPeers(_))
+        matches!(
+            self,
+            Self::Changed(_) | Self::KnownPeers(_) | Self::BadHello
+        )
     }
 }
 
@@ -214,10 +222,13 @@ impl Reception {
         };
         let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
         let mut link: AnyLink = Link::new(Box::new(secured.stream), short_lines);
-        let hello = hear_hello(&mut link).await?;
+        let hello = hear_hello(&mut link).await;
         link.set_limit(MAX_LINE);
-        let peer = match self.recognise(key, &hello, from) {
-            Ok(peer) => peer,
+        let known = hello.and_then(|hello| Ok((self.recognise(key, &hello, from)?, hello)));
+        let (peer, hello) = match known {
+            Ok(known) => known,
+            // A hello that was held up on its way may come in time on the next connection.
+            Err(NoCall::NoHello) => return Err(NoCall::NoHello),
             Err(no_call) => {
                 refuse(link, no_call.reason_for_caller()).await;
                 return Err(no_call);
@@ -253,13 +264,19 @@ impl Reception {
 }
 
 async fn hear_hello(link: &mut AnyLink) -> Result<Hello, NoCall> {
-    let frame = timeout(HELLO, link.receive()).await;
-    let Ok(Ok(Some(Frame::Control(json)))) = frame else {
-        return Err(NoCall::NoHello);
+    let frame = match timeout(HELLO, link.receive()).await {
+        Ok(Ok(Some(frame))) => frame,
+        Ok(Err(LineError::TooLong { .. })) => return Err(NoCall::BadHello),
+        _ => return Err(NoCall::NoHello),
     };
-    match Control::parse(&json) {
-        Ok(Some(Control::Hello(hello))) => Ok(hello),
-        _ => Err(NoCall::NoHello),
+    match frame {
+        Frame::Control(json) => match Control::parse(&json) {
+            Ok(Some(Control::Hello(hello))) => Ok(hello),
+            _ => Err(NoCall::BadHello),
+        },
+        // Whoever hangs up first may have thought better of it.
+        Frame::HangUp => Err(NoCall::NoHello),
+        Frame::Text(_) => Err(NoCall::BadHello),
     }
 }
 

@@ -151,7 +151,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         call.hang_up();
                     }
                     Step::Command(Command::Next) => call.hang_up(),
-                    Step::Command(command) => call.show_all(peer.answer(command)),
+                    Step::Command(command) => {
+                        let comparable = call.has_safety_number();
+                        call.show_all(peer.answer(command, comparable));
+                    }
                 },
                 Some((again, contact)) = resumed.recv() => {
                     if call.is_outdated(&contact) {

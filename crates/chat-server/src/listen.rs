@@ -41,7 +41,10 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse() {
         return Ok(SocketAddr::new(everywhere, port));
     }
-    let host = text.trim_start_matches('[').trim_end_matches(']');
+    let bracketed = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let host = bracketed.unwrap_or(text);
     match (text.parse(), host.parse()) {
         (Ok(address), _) => Ok(address),
         (_, Ok(host)) => Ok(SocketAddr::new(host, DEFAULT_PORT)),
@@ -120,5 +123,6 @@ mod tests {
         }
         assert!(parse_address("somewhere").is_err());
         assert!(parse_address("99999").is_err());
+        assert!(parse_address("[::1").is_err());
     }
 }

@@ -40,9 +40,13 @@ impl Acquaintance {
             .collect()
     }
 
-    /// Answers a command that concerns the peer with what to show.
-    pub fn answer(&mut self, command: Command) -> Vec<Event> {
+    /// Answers a command that concerns the peer with what to show. `comparable`: the safety
+    /// number was shown, without which there is nothing to verify a peer by.
+    pub fn answer(&mut self, command: Command, comparable: bool) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
+            (Command::Verify, Some(_)) if self.has_key() && !comparable => {
+                words::NO_SAFETY_NUMBER.into()
+            }
             (Command::Verify, Some(keyring)) => {
                 let notice = verify(keyring, &mut self.peer);
                 return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
@@ -53,6 +57,10 @@ impl Acquaintance {
             (Command::Next | Command::Quit, _) => words::NEXT_IS_FOR_SERVERS.into(),
         };
         vec![Event::Notice(notice)]
+    }
+
+    fn has_key(&self) -> bool {
+        matches!(self.peer.security, Security::Key { .. })
     }
 
     /// Answers what went wrong, if something did.

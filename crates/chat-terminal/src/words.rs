@@ -267,6 +267,10 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen on {address}: {error}; to use another port: chat-server {other}")
 }
 
+/// There is nothing that the two people could have compared.
+pub const NO_SAFETY_NUMBER: &str =
+    "There is no safety number to compare: the other side has not offered one.";
+
 /// There is no key that could be verified.
 pub const NO_KEY_TO_VERIFY: &str = "There is no key to verify: this call is not with chat-client or chat-server, or not encrypted.";
 
@@ -412,8 +416,8 @@ fn ordinal(number: u32) -> String {
 
 fn seconds(time: Duration) -> String {
     match time.as_secs() {
-        0 => format!("{:.1} s", time.as_secs_f64()),
-        1..120 => format!("{} s", time.as_secs()),
+        0..120 if time.subsec_millis() >= 100 => format!("{:.1} s", time.as_secs_f64()),
+        seconds @ 0..120 => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
     }
 }

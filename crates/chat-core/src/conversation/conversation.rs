@@ -70,6 +70,8 @@ pub struct Conversation<'p, In, Out> {
     spoken: Instant,
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
+    /// The person was shown the safety number.
+    numbered: bool,
     /// This side hangs up and has no time to wait.
     hasty: bool,
     /// This side hangs up because its input failed.
@@ -97,6 +99,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             unseen: false,
             spoken: Instant::now(),
             idle: false,
+            numbered: false,
             hasty: false,
             failure: None,
         }
@@ -136,6 +139,11 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     /// Whether a connection was made before one that is known already, and came late.
     pub fn is_outdated(&self, contact: &Contact) -> bool {
         self.protocol.is_outdated(contact)
+    }
+
+    /// Whether the two people have anything to compare.
+    pub fn has_safety_number(&self) -> bool {
+        self.numbered
     }
 
     /// What a peer is told that comes back when this side has hung up.
@@ -301,7 +309,10 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
                     self.showing_text = true;
                     self.show(event);
                 }
-                _ => self.show(event),
+                _ => {
+                    self.numbered |= matches!(event, Event::SafetyNumber { .. });
+                    self.show(event);
+                }
             }
         }
         if self.showing {

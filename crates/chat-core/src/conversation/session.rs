@@ -270,7 +270,11 @@ impl Session {
     /// Whether the next thing to send is the hang-up.
     fn is_leaving(&self) -> bool {
         match self.good_bye {
-            GoodBye::Wanted { .. } => self.ledger.outbox.is_empty(),
+            // A pipe first learns who is there, and whether it may talk at all.
+            GoodBye::Wanted { patience, .. } => {
+                let met = self.leg.as_ref().is_some_and(|leg| leg.greeted);
+                self.ledger.outbox.is_empty() && (met || patience == Patience::Brief)
+            }
             GoodBye::Due => true,
             _ => false,
         }
