@@ -177,6 +177,7 @@ impl<D: Dial> Connector<D> {
             Trust::Plain(known) => return self.connect_plain(known).await,
         };
         let stream = self.dialer.dial().await?;
+        tracing::info!(address = %self.address, "connected, now the handshake");
         let secured = keyring.secure.connect(stream).await;
         let secured = secured.map_err(|error| self.no_handshake(error))?;
         self.check(keyring, only, &secured)?;

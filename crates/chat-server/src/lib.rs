@@ -128,6 +128,7 @@ impl Door {
         let greeted = handshake.finish(self.reception.greet(stream, from)).await;
         match greeted.unwrap_or(Err(NoCall::GaveWay)) {
             Ok(caller) => {
+                tracing::info!(%from, security = ?caller.peer.security, "a caller");
                 if let Some(caller) = self.switchboard.route(caller).await {
                     self.room.seat(caller).await;
                 }

@@ -11,6 +11,8 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::screen::Screen;
+
 /// Options of both programs.
 #[derive(Args, Clone, Debug)]
 pub struct CommonArgs {
@@ -38,7 +40,7 @@ pub struct CommonArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Log to stderr; twice for more
+    /// Log to stderr, unless that is the screen; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -88,6 +90,8 @@ impl CommonArgs {
     /// The log file cannot be opened.
     pub fn start_logging(&self) -> anyhow::Result<()> {
         let level = match self.verbose {
+            // Nothing but the painter writes to the screen.
+            _ if self.log_file.is_none() && is_on_screen() => return Ok(()),
             0 if self.log_file.is_none() => LevelFilter::OFF,
             0 | 1 => LevelFilter::INFO,
             _ => LevelFilter::DEBUG,
@@ -112,6 +116,11 @@ impl CommonArgs {
         }
         Ok(())
     }
+}
+
+/// Whether stderr is the terminal that is being painted.
+fn is_on_screen() -> bool {
+    std::io::stderr().is_terminal() && Screen::is_possible()
 }
 
 /// Reads a span of time such as `10s` or `5m`.

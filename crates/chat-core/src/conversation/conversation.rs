@@ -86,6 +86,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         source: &'p mut In,
         sink: &'p mut Out,
     ) -> Self {
+        tracing::info!(chat1 = protocol.counts_messages(), "a call begins");
         source.begin(protocol.counts_messages());
         Self {
             protocol,
@@ -132,6 +133,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     /// # Errors
     /// The peer's hello cannot be true.
     pub fn connected(&mut self, contact: Contact) -> Result<(), ProtocolError> {
+        tracing::info!(called = contact.hello.is_some(), "a connection of the call");
         let now = Instant::now().into_std();
         self.protocol.connected(contact, &mut self.events, now)
     }
@@ -154,6 +156,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     /// The connection has been replaced, or will not come back. Answers how the call ended by
     /// that, if it did.
     pub fn disconnected(&mut self, loss: Loss) -> Option<Ending> {
+        tracing::info!(%loss, "the connection is gone");
         let ending = self.protocol.disconnected(loss, Instant::now().into_std());
         ending.map(|ending| self.explained(ending))
     }
@@ -245,6 +248,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let undelivered = self.protocol.undelivered();
+        tracing::info!(%ending, undelivered = undelivered.len(), "the call is over");
         let ended = Arc::new(Ended {
             ending,
             undelivered,
@@ -283,6 +287,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         }
         let now = Instant::now().into_std();
         while let Some(frame) = link.frame()? {
+            tracing::debug!(%frame, "received");
             self.protocol.receive(frame, &mut self.events, now)?;
         }
         if link.take_end() {

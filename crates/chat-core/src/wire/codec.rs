@@ -1,5 +1,7 @@
 //! The line codec: bytes to lines and back.
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::{memchr, memchr_iter};
 use tokio_util::codec::{Decoder, Encoder};
@@ -18,6 +20,17 @@ pub enum Frame {
     Control(Bytes),
     /// The other side hangs up.
     HangUp,
+}
+
+/// What it is, and not what it says.
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(lines) => write!(f, "{} lines of text", lines.len()),
+            Self::Control(json) => write!(f, "a control line of {} bytes", json.len()),
+            Self::HangUp => f.write_str("the hang-up"),
+        }
+    }
 }
 
 /// Where one message ends and the next begins, with peers that do not speak chat/1.
