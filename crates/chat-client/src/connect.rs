@@ -3,7 +3,8 @@
 use chat_core::conversation::{AnyLink, Contact, Link, Peer, Security};
 use chat_core::trust::safety_number::Binding;
 use chat_core::trust::{
-    self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, KnownPeers, Secured, TlsError,
+    self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, KnownPeer, KnownPeers, PeerList,
+    Secured, TlsError,
 };
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::exit;
@@ -180,9 +181,12 @@ impl<D: Dial> Connector<D> {
         tracing::info!(address = %self.address, "connected, now the handshake");
         let secured = keyring.secure.connect(stream).await;
         let secured = secured.map_err(|error| self.no_handshake(error))?;
-        self.check(keyring, only, &secured)?;
+        let known = keyring.known.load()?;
+        self.check(&known, only, &secured)?;
         match (secured.dialect, secured.peer_key) {
-            (Dialect::Chat1, Some(key)) => self.with_key(keyring, key, secured),
+            (Dialect::Chat1, Some(key)) => {
+                Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
+            }
             _ => Ok(self.without_key(
                 Link::new(Box::new(secured.stream), self.codec()),
                 Security::NoKey,
@@ -216,11 +220,10 @@ impl<D: Dial> Connector<D> {
     /// Whether this server may be spoken to at all.
     fn check<S>(
         &self,
-        keyring: &Keyring,
+        known: &PeerList,
         only: Option<Fingerprint>,
         secured: &Secured<S>,
     ) -> Result<(), ConnectError> {
-        let known = keyring.known.load()?;
         match (secured.dialect, secured.peer_key) {
             (Dialect::Chat1, Some(key)) => {
                 known.check_dialed(&self.address, key)?;
@@ -246,13 +249,12 @@ impl<D: Dial> Connector<D> {
 
     fn with_key(
         &self,
-        keyring: &Keyring,
+        own_key: Fingerprint,
         key: Fingerprint,
+        known: Option<&KnownPeer>,
         secured: Secured<D::Stream>,
-    ) -> Result<Connected, ConnectError> {
-        let known = keyring.known.load()?;
-        let known = known.by_key(key);
-        Ok(Connected {
+    ) -> Connected {
+        Connected {
             peer: Peer {
                 name: known.map(|peer| peer.name.clone()),
                 address: self.address.clone(),
@@ -261,13 +263,13 @@ impl<D: Dial> Connector<D> {
             contact: Some(Contact {
                 binding: Some(Binding {
                     exporter: secured.exporter,
-                    own_key: keyring.own_key,
+                    own_key,
                     peer_key: key,
                 }),
                 hello: None,
             }),
             link: Link::new(Box::new(secured.stream), LineCodec::chat1()),
-        })
+        }
     }
 
     fn without_key(&self, link: AnyLink, security: Security) -> Connected {
