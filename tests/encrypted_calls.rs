@@ -1,5 +1,7 @@
 //! Whole calls between people who have keys: who gets through, as whom, and who does not.
 
+#[path = "common/anybody.rs"]
+mod anybody;
 #[path = "common/people.rs"]
 mod people;
 
@@ -8,14 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anybody::Anybody;
 use chat_client::ConnectError;
 use chat_core::conversation::{Command, Input, Peer, Security, Standing};
 use chat_core::trust::{ALPN, Fingerprint};
 use people::{BACKLOG, Network, User, a_port, all_from, soon, take_one, user};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme, version};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ServerConfig, version};
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
     copy, copy_bidirectional, duplex,
@@ -463,46 +465,6 @@ impl Foreign<TlsAcceptor> {
             Ok(mut stream) => all_from(&mut stream).await,
             Err(_) => Vec::new(),
         }
-    }
-}
-
-/// Trusts everybody, as a stock tool without options does.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-        algorithms.supported_schemes()
     }
 }
 
