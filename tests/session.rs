@@ -567,10 +567,25 @@ mod receipts {
     fn an_acknowledgement_goes_with_an_answer() {
         let mut call = Call::on();
         call.ends[DIALER].say("hello");
-        call.settle();
+        call.pass(10 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 0);
         call.ends[LISTENER].say("hello yourself");
         call.settle();
         assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn a_quick_exchange_is_not_slowed_by_acknowledgements() {
+        let mut call = Call::on();
+        for _ in 0..100 {
+            call.ends[DIALER].say("ping");
+            call.settle();
+            call.ends[LISTENER].say("pong");
+            call.settle();
+        }
+        assert_eq!(call.ends[DIALER].delivered, 0);
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 100);
     }
 
     #[test]

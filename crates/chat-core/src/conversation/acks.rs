@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// How long an acknowledgement waits for something to go with.
+/// How long an acknowledgement waits for more to acknowledge, or for something to go with.
 const DELAY: Duration = Duration::from_millis(15);
+
+/// Until it has waited for this long it does not go with anything either: in a quick exchange
+/// each line would take one along.
+const YOUNG: Duration = Duration::from_millis(5);
 
 /// So much text is acknowledged at once, in bytes.
 const BYTES: usize = 256 * 1024;
@@ -15,8 +19,8 @@ pub(super) struct Acks {
     told: u64,
     /// Text that came since then, in bytes.
     bytes: usize,
-    /// When what was shown must be acknowledged.
-    by: Option<Instant>,
+    /// Since when there is something to acknowledge.
+    since: Option<Instant>,
     /// It must be now.
     due: bool,
 }
@@ -35,15 +39,21 @@ impl Acks {
     /// All messages up to this number were shown; nothing more follows if it is the `last`.
     pub(super) fn shown(&mut self, number: u64, last: bool, now: Instant) {
         if self.told < number {
-            self.by.get_or_insert(now + DELAY);
+            self.since.get_or_insert(now);
             // The end of a call is not to wait.
             self.due |= self.bytes >= BYTES || last;
         }
     }
 
+    /// Nothing follows to go with.
+    pub(super) fn hasten(&mut self) {
+        self.due = true;
+    }
+
     /// The number to acknowledge, if that must be now or can go with something else.
-    pub(super) fn take(&mut self, shown: u64, in_company: bool) -> Option<u64> {
-        if shown <= self.told || !(in_company || self.due) {
+    pub(super) fn take(&mut self, shown: u64, in_company: bool, now: Instant) -> Option<u64> {
+        let joins = in_company && self.since.is_some_and(|since| since + YOUNG <= now);
+        if shown <= self.told || !(joins || self.due) {
             return None;
         }
         *self = Self {
@@ -59,10 +69,11 @@ impl Acks {
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
-        self.by
+        self.since.map(|since| since + DELAY)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        self.due |= self.by.take_if(|by| *by <= now).is_some();
+        let late = |since: &mut Instant| *since + DELAY <= now;
+        self.due |= self.since.take_if(late).is_some();
     }
 }

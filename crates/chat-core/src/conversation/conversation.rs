@@ -1,9 +1,10 @@
 //! Drives a call: person, protocol and link, all read at once.
 
-use std::future::pending;
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -46,6 +47,15 @@ pub enum Step {
     Cut,
     /// The call is over.
     Ended(Ending),
+}
+
+/// What a call waited for.
+enum News {
+    /// Bytes were read, or else written.
+    Moved(io::Result<bool>),
+    Input(io::Result<Input>),
+    Flushed(io::Result<()>),
+    Alarm,
 }
 
 /// A call between a person and a peer, over one connection or several in a row.
@@ -190,18 +200,23 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut alarm = pin!(sleep_until(Instant::now()));
+        let mut now = Instant::now();
+        let mut alarm = pin!(sleep_until(now));
         loop {
-            if let Some(link) = link.as_deref_mut()
-                && let Err(error) = self.take_frames(link)
-            {
-                return Step::Ended(error.into());
-            }
-            if let Some(step) = self.show_events() {
-                return step;
+            // All that needs no waiting is done before there is any: each wait costs a turn.
+            loop {
+                if let Some(step) = self.show_events() {
+                    return step;
+                }
+                self.hand_over(now).await;
+                match link.as_deref_mut().map(|link| self.take_frames(link, now)) {
+                    Some(Ok(true)) => {}
+                    Some(Err(error)) => return Step::Ended(error.into()),
+                    Some(Ok(false)) | None => break,
+                }
             }
             if let Some(link) = link.as_deref_mut() {
-                self.transmit(link);
+                self.transmit(link, now).await;
             }
             let written = link.as_deref().is_none_or(Link::is_written);
             if let Some(ending) = self.protocol.ending(written) {
@@ -212,30 +227,33 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             }
             let timeout = self.next_timeout(link.as_deref());
             set(alarm.as_mut(), timeout);
-            tokio::select! {
-                moved = moved(link.as_deref_mut(), !self.showing) => match moved {
-                    Ok(true) => self.heard(),
-                    Ok(false) => {}
-                    Err(error) => {
-                        // What came before the loss is still heard, the hang-up above all.
-                        if let Some(link) = link.as_deref_mut()
-                            && let Err(error) = self.take_frames(link)
-                        {
-                            return Step::Ended(error.into());
-                        }
-                        return self.take_loss(Loss::from(error));
+            let news = tokio::select! {
+                moved = moved(link.as_deref_mut(), !self.showing) => News::Moved(moved),
+                input = self.source.next(), if self.listens_to_person() => News::Input(input),
+                flushed = self.sink.flushed(), if self.showing => News::Flushed(flushed),
+                () = alarm.as_mut(), if timeout.is_some() => News::Alarm,
+            };
+            now = Instant::now();
+            match news {
+                News::Moved(Ok(true)) => self.protocol.heard(&mut self.events, now.into_std()),
+                News::Moved(Ok(false)) => {}
+                News::Moved(Err(error)) => {
+                    // What came before the loss is still heard, the hang-up above all.
+                    if let Some(link) = link.as_deref_mut()
+                        && let Err(error) = self.take_frames(link, now)
+                    {
+                        return Step::Ended(error.into());
                     }
-                },
-                input = self.source.next(), if self.listens_to_person() => {
-                    match input {
-                        Ok(input) => if let Some(step) = self.take_input(input) {
-                            return step;
-                        },
-                        Err(error) => self.take_failure(error),
+                    return self.take_loss(Loss::from(error));
+                }
+                News::Input(Ok(input)) => {
+                    if let Some(step) = self.take_input(input, now) {
+                        return step;
                     }
                 }
-                flushed = self.sink.flushed(), if self.showing => self.take_flushed(flushed),
-                () = alarm.as_mut(), if timeout.is_some() => self.take_timeout(),
+                News::Input(Err(error)) => self.take_failure(error, now),
+                News::Flushed(flushed) => self.take_flushed(flushed, now),
+                News::Alarm => self.take_timeout(now),
             }
         }
     }
@@ -278,64 +296,83 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 
     /// Lets the protocol take what came, unless the person's side is still busy with more.
-    fn take_frames<S>(&mut self, link: &mut Link<S>) -> Result<(), ProtocolError>
+    /// Answers whether anything was taken.
+    fn take_frames<S>(&mut self, link: &mut Link<S>, now: Instant) -> Result<bool, ProtocolError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if self.showing {
-            return Ok(());
+            return Ok(false);
         }
-        let now = Instant::now().into_std();
+        let now = now.into_std();
+        let mut taken = false;
         while let Some(frame) = link.frame()? {
             tracing::debug!(%frame, "received");
             self.protocol.receive(frame, &mut self.events, now)?;
+            taken = true;
         }
         if link.take_end() {
             self.protocol.receive_end(&mut self.events, now);
+            taken = true;
         }
-        Ok(())
+        Ok(taken)
     }
 
-    /// Brings the events before the person. No more is read until that is done.
+    /// Brings the events before the person.
     fn show_events(&mut self) -> Option<Step> {
-        let mut events = std::mem::take(&mut self.events).into_iter();
-        for event in &mut events {
-            match event {
-                Event::Call(peer) => {
-                    self.events = events.collect();
-                    return Some(Step::Met(peer));
-                }
-                Event::Link(LinkState::Back { .. }) | Event::Ahead(_) => {
-                    self.show(event);
-                    self.events = events.collect();
-                    return Some(Step::Answered);
-                }
-                Event::Lines(_) | Event::Message(_) => {
-                    self.showing_text = true;
-                    self.show(event);
-                }
-                _ => {
-                    self.numbered |= matches!(event, Event::SafetyNumber { .. });
-                    self.show(event);
-                }
-            }
+        let mut events = std::mem::take(&mut self.events);
+        let mut rest = events.drain(..);
+        let step = rest.find_map(|event| self.show_event(event));
+        if step.is_some() {
+            self.events = rest.collect();
+        } else {
+            // Empty, but with room for the next ones.
+            drop(rest);
+            self.events = events;
         }
-        if self.showing {
-            self.protocol.listening(false, Instant::now().into_std());
-        }
-        None
+        step
     }
 
-    fn heard(&mut self) {
-        self.protocol
-            .heard(&mut self.events, Instant::now().into_std());
+    fn show_event(&mut self, event: Event) -> Option<Step> {
+        let answered = matches!(event, Event::Link(LinkState::Back { .. }) | Event::Ahead(_));
+        match event {
+            Event::Call(peer) => return Some(Step::Met(peer)),
+            Event::Lines(_) | Event::Message(_) => self.showing_text = true,
+            Event::SafetyNumber { .. } => self.numbered = true,
+            _ => {}
+        }
+        self.show(event);
+        answered.then_some(Step::Answered)
     }
 
-    fn transmit<S>(&mut self, link: &mut Link<S>)
+    /// Hands over what is shown, if that is possible at once. If it is not, no more is read
+    /// until it was.
+    async fn hand_over(&mut self, now: Instant) {
+        if !self.showing {
+            return;
+        }
+        match at_once(self.sink.flushed()).await {
+            Some(flushed) => self.take_flushed(flushed, now),
+            None => self.protocol.listening(false, now.into_std()),
+        }
+    }
+
+    /// Writes what there is to say, as much as goes at once, and puts more of it on its way.
+    async fn transmit<S>(&mut self, link: &mut Link<S>, now: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let now = Instant::now().into_std();
+        self.fill(link, now);
+        if !link.is_written() && at_once(link.moved(false)).await.is_some() {
+            self.fill(link, now);
+        }
+    }
+
+    fn fill<S>(&mut self, link: &mut Link<S>, now: Instant)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let now = now.into_std();
         let raw = link.is_raw();
         self.protocol.transmit(raw, &mut link.outgoing, now);
         if self.protocol.closes() {
@@ -351,8 +388,8 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 
     /// Does what the person wants, or leaves it to the program.
-    fn take_input(&mut self, input: Input) -> Option<Step> {
-        let now = Instant::now().into_std();
+    fn take_input(&mut self, input: Input, now: Instant) -> Option<Step> {
+        let now = now.into_std();
         match input {
             Input::Lines(_) | Input::Say(_) if !self.protocol.has_room() => {
                 self.show(Event::Unsaid(input.into_text(), Unsayable::NoRoom));
@@ -389,15 +426,13 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 
     /// The person's input failed: what was said before is still delivered.
-    fn take_failure(&mut self, error: io::Error) {
+    fn take_failure(&mut self, error: io::Error, now: Instant) {
         self.source_open = false;
         self.failure = Some(error);
-        let now = Instant::now().into_std();
-        self.protocol.hang_up(self.patience(), now);
+        self.protocol.hang_up(self.patience(), now.into_std());
     }
 
-    fn take_flushed(&mut self, flushed: io::Result<()>) {
-        let now = Instant::now();
+    fn take_flushed(&mut self, flushed: io::Result<()>, now: Instant) {
         self.showing = false;
         if std::mem::take(&mut self.showing_text) {
             self.spoken = now;
@@ -443,8 +478,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         self.spoken.checked_add(limit)
     }
 
-    fn take_timeout(&mut self) {
-        let now = Instant::now();
+    fn take_timeout(&mut self, now: Instant) {
         if self.idle_at().is_some_and(|at| at <= now) {
             self.idle = true;
             let limit = self.manners.idle_timeout.unwrap_or_default();
@@ -471,6 +505,18 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             (None, _) => ending,
         }
     }
+}
+
+/// What a future comes to, if it gets there without waiting.
+async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 /// Waits until the link has moved, or forever if there is none.

@@ -187,8 +187,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Ready(Ok(()))
             }
             Ok(_) => {
-                self.alone_until = Some(Instant::now() + ALONE)
-                    .filter(|_| self.codec.may_stand_alone(&self.incoming));
+                let alone = self.codec.may_stand_alone(&self.incoming);
+                self.alone_until = alone.then(|| Instant::now() + ALONE);
                 Poll::Ready(Ok(()))
             }
             // Stock TLS tools end without a close_notify; only chat/1 knows that as a cut.

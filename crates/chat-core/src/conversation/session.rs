@@ -468,8 +468,11 @@ impl Protocol for Session {
             if leg.greeted {
                 let may_say = self.good_bye != GoodBye::Due;
                 self.ledger.transmit(leg, may_say, out);
-                let in_company = leaving || out.remaining() > before;
-                if let Some(number) = leg.acks.take(self.ledger.shown, in_company) {
+                if leaving {
+                    leg.acks.hasten();
+                }
+                let in_company = out.remaining() > before;
+                if let Some(number) = leg.acks.take(self.ledger.shown, in_company, now) {
                     out.push(Control::Received(number).to_line());
                 }
             }
