@@ -1,9 +1,10 @@
 //! The person's side as plain lines: a pipe, or a terminal that cannot be painted.
 
+use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use chat_core::conversation::{Command, Event, Input, Sink, Source};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, Outgoing, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -173,8 +174,8 @@ impl Sink for LineSink {
     }
 
     async fn flushed(&mut self) -> io::Result<()> {
-        while self.unwritten.has_remaining() {
-            self.writer.write_buf(&mut self.unwritten).await?;
+        while !self.unwritten.is_empty() {
+            poll_fn(|cx| self.unwritten.poll_write_to(self.writer.as_mut(), cx)).await?;
         }
         self.writer.flush().await
     }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{Decoder, Encoder};
@@ -25,9 +25,6 @@ const ALONE: Duration = Duration::from_millis(100);
 
 /// How long a closed call waits for the peer to close its side too.
 const DRAIN: Duration = Duration::from_secs(1);
-
-/// Slices in one vectored write.
-const SLICES: usize = 16;
 
 /// A connection that carries a conversation.
 #[derive(Debug)]
@@ -232,9 +229,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 self.outgoing.clear();
                 return Poll::Ready(Ok(true));
             }
-            match self.poll_write_some(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.outgoing.advance(count),
+            let stream = Pin::new(&mut self.stream);
+            match self.outgoing.poll_write_to(stream, cx) {
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if wrote => return Poll::Ready(Ok(true)),
                 Poll::Pending => return Poll::Pending,
@@ -257,17 +254,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Ready(Ok(wrote)),
-        }
-    }
-
-    fn poll_write_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let stream = Pin::new(&mut self.stream);
-        if stream.is_write_vectored() {
-            let mut slices = [io::IoSlice::new(&[]); SLICES];
-            let count = self.outgoing.chunks_vectored(&mut slices);
-            stream.poll_write_vectored(cx, &slices[..count])
-        } else {
-            stream.poll_write(cx, self.outgoing.chunk())
         }
     }
 

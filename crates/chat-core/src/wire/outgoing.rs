@@ -1,9 +1,12 @@
 //! What is on its way out: small pieces gathered, large ones passed on as they are.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncWrite;
 
 /// Pieces up to this length, in bytes, are copied together; longer ones are shared.
 const SMALL: usize = 4 * 1024;
@@ -11,7 +14,10 @@ const SMALL: usize = 4 * 1024;
 /// Enough for one large write, in bytes.
 const FULL: usize = 256 * 1024;
 
-/// Bytes to write, in order. Hand it to `write_buf`.
+/// Slices in one vectored write.
+const SLICES: usize = 16;
+
+/// Bytes to write, in order.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     pieces: VecDeque<Bytes>,
@@ -45,6 +51,33 @@ impl Outgoing {
     /// Forgets everything.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Writes some of it, all that one write takes. Cancel safe.
+    ///
+    /// # Errors
+    /// The writer failed, or took nothing.
+    pub fn poll_write_to<W>(
+        &mut self,
+        mut writer: Pin<&mut W>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>>
+    where
+        W: AsyncWrite + ?Sized,
+    {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let written = match self.chunks_vectored(&mut slices) {
+            // A short line, mostly. The system is quicker without a list of one.
+            0 | 1 => writer.as_mut().poll_write(cx, self.chunk()),
+            count => writer.as_mut().poll_write_vectored(cx, &slices[..count]),
+        };
+        match ready!(written)? {
+            0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            count => {
+                self.advance(count);
+                Poll::Ready(Ok(()))
+            }
+        }
     }
 
     fn end_tail(&mut self) {
