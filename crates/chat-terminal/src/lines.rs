@@ -20,6 +20,10 @@ const READ: usize = 128 * 1024;
 /// delivered share theirs: one for each read would be far more than what is said.
 const LEAST_READ: usize = 16 * 1024;
 
+/// What a pipe at either end should hold, in bytes.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 256 * 1024;
+
 /// Lines from a reader.
 pub struct LineSource {
     reader: Pin<Box<dyn AsyncRead + Send>>,
@@ -193,6 +197,7 @@ fn notify(notice: &str) {
 pub fn stdin() -> Pin<Box<dyn AsyncRead + Send>> {
     #[cfg(target_os = "linux")]
     if let Ok(fifo) = tokio::net::unix::pipe::OpenOptions::new().open_receiver("/proc/self/fd/0") {
+        widen(&fifo);
         return Box::pin(fifo);
     }
     Box::pin(tokio::io::stdin())
@@ -202,9 +207,21 @@ pub fn stdin() -> Pin<Box<dyn AsyncRead + Send>> {
 pub fn stdout() -> Pin<Box<dyn AsyncWrite + Send>> {
     #[cfg(target_os = "linux")]
     if let Ok(fifo) = tokio::net::unix::pipe::OpenOptions::new().open_sender("/proc/self/fd/1") {
+        widen(&fifo);
         return Box::pin(fifo);
     }
     Box::pin(tokio::io::stdout())
+}
+
+/// Lets a pipe hold more, if the system has the memory to spare: with the usual 64 KiB the
+/// programs at its ends wait for each other more than they work (pipe(7), `F_SETPIPE_SZ`).
+#[cfg(target_os = "linux")]
+fn widen(pipe: impl std::os::fd::AsFd) {
+    use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+
+    if fcntl_getpipe_size(&pipe).is_ok_and(|size| size < PIPE) {
+        let _ = fcntl_setpipe_size(&pipe, PIPE);
+    }
 }
 
 #[cfg(test)]
