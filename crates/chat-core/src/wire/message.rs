@@ -81,9 +81,13 @@ impl Batch {
 
     /// The messages, without their terminators.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
-        std::str::from_utf8(&self.bytes)
-            .unwrap_or_default()
-            .split_terminator('\n')
+        let text = simdutf8::basic::from_utf8(&self.bytes).unwrap_or_default();
+        let mut start = 0;
+        memchr::memchr_iter(b'\n', &self.bytes).map(move |lf| {
+            let line = text.get(start..lf).unwrap_or_default();
+            start = lf + 1;
+            line
+        })
     }
 
     /// Cuts the first `count` messages off, or all if there are fewer, and returns them.
