@@ -138,7 +138,7 @@ impl End {
     fn say_lines(&mut self, text: &str) {
         let lines = Batch::from(text);
         self.said.extend(lines.lines().map(str::to_owned));
-        self.session.say_lines(lines);
+        self.session.say_lines(lines).expect("lines that fit");
     }
 
     fn show(&mut self, now: Instant) {
@@ -459,14 +459,14 @@ mod talking {
         let lines = Batch::from("x".repeat(100_000).as_str());
         let place = lines.as_bytes().as_ptr();
         let session = &mut call.ends[DIALER].session;
-        session.say_lines(lines);
+        session.say_lines(lines).expect("a line that fits");
         let mut out = Outgoing::default();
         session.transmit(false, &mut out, call.now);
         assert_eq!(out.chunk().as_ptr(), place);
     }
 
     #[test]
-    fn a_line_that_does_not_fit_is_refused_or_cut() {
+    fn a_line_that_does_not_fit_is_refused() {
         let mut call = Call::on();
         let end = &mut call.ends[DIALER];
         let fits = "x".repeat(MAX_LINE);
@@ -482,13 +482,14 @@ mod talking {
             end.session.say(&long),
             Err(Unsayable::TooLong { length, .. }) if length > MAX_LINE
         ));
-        // A line of a pipe has nobody to complain to.
-        let special = "\u{1}".repeat(MAX_LINE);
-        end.session.say_lines(Batch::from(special.as_str()));
+        // It fits as it is, but cannot go as it is.
+        let lines = ["before", &"\u{1}".repeat(MAX_LINE), "after"].join("\n");
+        assert!(matches!(
+            end.session.say_lines(Batch::from(lines.as_str())),
+            Err(Unsayable::TooLong { length, .. }) if length > MAX_LINE
+        ));
         call.settle();
-        let heard = &call.ends[LISTENER].heard;
-        assert_eq!(heard[0], fits);
-        assert_eq!(heard[1..].concat(), special);
+        assert_eq!(call.ends[LISTENER].heard, [&fits, "before"]);
     }
 
     #[test]
@@ -794,7 +795,8 @@ mod liveness {
         let mut out = Outgoing::default();
         let end = &mut call.ends[DIALER];
         end.session
-            .say_lines(Batch::from("x".repeat(MAX_LINE).as_str()));
+            .say_lines(Batch::from("x".repeat(MAX_LINE).as_str()))
+            .expect("a line that fits");
         end.session.typing(true, call.now);
         end.session.transmit(false, &mut out, call.now);
         assert!(out.is_full());
@@ -1187,7 +1189,9 @@ mod endings {
         let mut call = Call::on();
         let session = &mut call.ends[DIALER].session;
         let mut out = Outgoing::default();
-        session.say_lines(Batch::from("x".repeat(MAX_LINE).as_str()));
+        session
+            .say_lines(Batch::from("x".repeat(MAX_LINE).as_str()))
+            .expect("a line that fits");
         session.hang_up(Patience::Brief, call.now);
         for _ in 0..2 {
             session.transmit(false, &mut out, call.now);
@@ -1234,7 +1238,7 @@ mod endings {
         let session = &mut call.ends[DIALER].session;
         session.hang_up(Patience::Brief, call.now);
         session.say("too late").expect("no error either");
-        session.say_lines(Batch::from("too late"));
+        assert_eq!(session.say_lines(Batch::from("too late")), Ok(()));
         assert!(session.undelivered().is_empty());
     }
 
@@ -1247,7 +1251,7 @@ mod endings {
         assert!(here(&call.ends[LISTENER]) && there(&call.ends[DIALER]));
         assert!(has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Notice(text) if text.contains("heard nothing for 10s")
+            Event::Dismissed(idle) if *idle == 10 * S
         )));
     }
 

@@ -482,6 +482,7 @@ impl View {
             Event::PeerFinished
             | Event::SafetyNumber { .. }
             | Event::Ahead(_)
+            | Event::Dismissed(_)
             | Event::Notice(_) => (),
         }
         if let Some(text) = words::describe(&event) {

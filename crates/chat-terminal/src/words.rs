@@ -142,6 +142,12 @@ pub fn describe(event: &Event) -> Option<String> {
     Some(match event {
         Event::Call(peer) => call(peer),
         Event::PeerFinished => "The other side has no more to say, but still listens.".into(),
+        Event::Dismissed(idle) => {
+            format!(
+                "The other side hangs up: nothing heard for {}.",
+                seconds(*idle)
+            )
+        }
         Event::Unsaid(_, why) => format!("Not sent: {why}."),
         Event::Link(LinkState::Silent(silence)) => {
             format!("Link silent for {}.", seconds(*silence))
@@ -382,6 +388,7 @@ fn ending(ended: &Ended) -> String {
         }
         Ending::Lost(loss) => format!("Connection lost: {loss}."),
         Ending::Protocol(error) => format!("Call ended, the other side broke the rules: {error}."),
+        Ending::Busy { waiting: 0 } => "The other side is busy. Try again later.".into(),
         Ending::Busy { waiting } => {
             format!("The other side is busy, {waiting} wait already. Try again later.")
         }

@@ -388,13 +388,17 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 
     /// Does what the person wants, or leaves it to the program.
-    fn take_input(&mut self, input: Input, now: Instant) -> Option<Step> {
-        let now = now.into_std();
+    fn take_input(&mut self, input: Input, at: Instant) -> Option<Step> {
+        let now = at.into_std();
         match input {
             Input::Lines(_) | Input::Say(_) if !self.protocol.has_room() => {
                 self.show(Event::Unsaid(input.into_text(), Unsayable::NoRoom));
             }
-            Input::Lines(lines) => self.protocol.say_lines(lines),
+            Input::Lines(lines) => {
+                if let Err(unsayable) = self.protocol.say_lines(lines) {
+                    self.take_failure(io::Error::other(unsayable), at);
+                }
+            }
             Input::Say(text) => {
                 if let Err(unsayable) = self.protocol.say(&text) {
                     self.show(Event::Unsaid(text, unsayable));

@@ -71,6 +71,8 @@ pub enum Event {
     Typing(bool),
     /// The peer has no more to say, but still listens.
     PeerFinished,
+    /// The peer hangs up, because it heard nothing for this long.
+    Dismissed(Duration),
     /// The connection's state has changed.
     Link(LinkState),
     /// Both screens show these when nobody sits in between: six digits and five emoji.

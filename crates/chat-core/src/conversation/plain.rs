@@ -86,11 +86,12 @@ impl Protocol for Plain {
         self.unsent_bytes < ROOM
     }
 
-    fn say_lines(&mut self, lines: Batch) {
+    fn say_lines(&mut self, lines: Batch) -> Result<(), Unsayable> {
         if self.good_bye == GoodBye::Talking && !lines.is_empty() {
             self.unsent_bytes += lines.wire_len();
             self.unsent.push_back(lines);
         }
+        Ok(())
     }
 
     fn say(&mut self, text: &str) -> Result<(), Unsayable> {
@@ -98,8 +99,7 @@ impl Protocol for Plain {
         if lines.lines().any(|line| is_hang_up(line.as_bytes())) {
             return Err(Unsayable::WouldHangUp);
         }
-        self.say_lines(lines);
-        Ok(())
+        self.say_lines(lines)
     }
 
     fn typing(&mut self, _typing: bool, _now: Instant) {}

@@ -57,8 +57,11 @@ pub trait Protocol: Send {
     /// Whether the person may say more; otherwise too much is waiting to be delivered.
     fn has_room(&self) -> bool;
 
-    /// The person says these lines.
-    fn say_lines(&mut self, lines: Batch);
+    /// The person says these lines, each one a message.
+    ///
+    /// # Errors
+    /// One of them cannot be said to this peer; those before it are sent.
+    fn say_lines(&mut self, lines: Batch) -> Result<(), Unsayable>;
 
     /// The person says one message.
     ///

@@ -3,24 +3,26 @@
 use bytes::Bytes;
 use memchr::{memchr, memchr2, memmem};
 
-use super::Event;
+use super::{Event, Unsayable};
 use crate::wire::{Batch, CONTROL, Control, MAX_LINE, is_hang_up};
 
-/// The longest piece of a line that fits into a `say` whatever it holds, in bytes: JSON
-/// needs up to six bytes for one.
-const SAFE_PIECE: usize = MAX_LINE / 8;
-
-/// One message as a line, which may be longer than [`MAX_LINE`].
-pub(super) fn message(text: &str) -> Bytes {
-    if is_plain(text) {
+/// One message as a line of the wire.
+pub(super) fn message(text: &str) -> Result<Batch, Unsayable> {
+    let line = if is_plain(text) {
         Bytes::from(format!("{text}\n"))
     } else {
         Control::Say(text.to_owned()).to_line()
+    };
+    let (length, limit) = (line.len() - 1, MAX_LINE);
+    if length > limit {
+        return Err(Unsayable::TooLong { length, limit });
     }
+    Ok(Batch::from_wire(line, 1))
 }
 
-/// Passes `lines` on as they cross the wire, in order and in as few batches as can be.
-pub(super) fn lines(mut lines: Batch, push: &mut impl FnMut(Batch)) {
+/// Passes `lines` on as they cross the wire, in order and in as few batches as can be: all of
+/// them, or those before the first that is too long.
+pub(super) fn lines(mut lines: Batch, push: &mut impl FnMut(Batch)) -> Result<(), Unsayable> {
     if may_hold_special(lines.as_bytes()) {
         let mut plain = 0;
         for line in lines.clone().lines() {
@@ -29,27 +31,12 @@ pub(super) fn lines(mut lines: Batch, push: &mut impl FnMut(Batch)) {
             } else {
                 push(lines.split_to(std::mem::take(&mut plain)));
                 lines.skip(1);
-                special(line, push);
+                push(message(line)?);
             }
         }
     }
     push(lines);
-}
-
-/// Passes on a line that cannot cross the wire as it is: as one message if it fits into a
-/// `say`, else as several.
-fn special(line: &str, push: &mut impl FnMut(Batch)) {
-    let control = Control::Say(line.to_owned()).to_line();
-    if control.len() <= MAX_LINE + 1 {
-        return push(Batch::from_wire(control, 1));
-    }
-    let (head, tail) = line.split_at(line.floor_char_boundary(SAFE_PIECE));
-    special(head, push);
-    if is_plain(tail) {
-        push(Batch::from_lines(tail, MAX_LINE));
-    } else {
-        special(tail, push);
-    }
+    Ok(())
 }
 
 /// Whether a message can cross the wire as a line, and comes out as it was: a CR at its end

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::trust::safety_number::{Binding, Exchange, ExchangeError, SafetyNumber};
 use crate::wire::{
-    Batch, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, MAX_LINE, Name, Outgoing,
+    Batch, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, Name, Outgoing,
 };
 
 /// What a session is about.
@@ -65,11 +65,6 @@ impl Session {
             good_bye: GoodBye::Talking,
             over: None,
         }
-    }
-
-    /// The conversation's id.
-    pub fn conversation(&self) -> ConversationId {
-        self.ledger.conversation
     }
 
     /// Whether the two sides have ever met: both hellos were said.
@@ -215,10 +210,7 @@ impl Session {
                 ));
             }
             Control::Idle(millis) => {
-                let idle = Duration::from_millis(millis);
-                events.push(Event::Notice(format!(
-                    "the other side hangs up: it heard nothing for {idle:?}"
-                )));
+                events.push(Event::Dismissed(Duration::from_millis(millis)));
             }
             Control::Nonce(nonce) => {
                 let binding = leg.binding.as_ref().ok_or(ExchangeError::Unasked)?;
@@ -344,23 +336,17 @@ impl Protocol for Session {
         self.ledger.outbox.has_room(self.leg.is_some())
     }
 
-    fn say_lines(&mut self, lines: Batch) {
-        if self.good_bye == GoodBye::Talking {
-            saying::lines(lines, &mut |batch| self.push(batch));
+    fn say_lines(&mut self, lines: Batch) -> Result<(), Unsayable> {
+        match self.good_bye {
+            GoodBye::Talking => saying::lines(lines, &mut |batch| self.push(batch)),
+            _ => Ok(()),
         }
     }
 
     fn say(&mut self, text: &str) -> Result<(), Unsayable> {
-        if self.good_bye != GoodBye::Talking {
-            return Ok(());
+        if self.good_bye == GoodBye::Talking {
+            self.push(saying::message(text)?);
         }
-        let line = saying::message(text);
-        let length = line.len() - 1;
-        if length > MAX_LINE {
-            let limit = MAX_LINE;
-            return Err(Unsayable::TooLong { length, limit });
-        }
-        self.push(Batch::from_wire(line, 1));
         Ok(())
     }
 
