@@ -302,6 +302,26 @@ async fn a_server_for_one_call_ends_with_it() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_server_that_ends_is_told() {
+    let mut config = common::server_config();
+    config.once = true;
+    let mut server = common::server_with(config).await;
+    let mut ann = Wire::to(server.address).await;
+    ann.sends("ann\n").await;
+    server.person.hears("ann").await;
+    let mut bob = Wire::to(server.address).await;
+    bob.sends("bob\n").await;
+    server.person.is_told("is calling too").await;
+    ann.sends("88\n").await;
+    server.person.call_is_over(Side::There).await;
+    drop(ann);
+    bob.receives("closed: nobody takes calls here any more\n88")
+        .await;
+    drop(bob);
+    assert_eq!(server.exit_code().await, 0);
+}
+
+#[tokio::test]
 async fn signals_hang_up_politely() {
     let mut server = server().await;
     let mut ann = Wire::to(server.address).await;

@@ -754,6 +754,24 @@ async fn a_slow_sender_does_not_delay_a_call() {
     call.ends_well().await;
 }
 
+#[tokio::test]
+async fn who_waits_for_a_server_that_ends_is_told() {
+    let (ann, bob, cem) = (user("ann"), user("bob"), user("cem"));
+    let mut server = bob.answers().await;
+    let mut first = ann.calls(server.address);
+    first.person.is_called().await;
+    let mut second = cem.calls(server.address);
+    second.person.is_told("you are next").await;
+    server.person.is_told("is calling too").await;
+    server.stops().await;
+    first.ends().await;
+    let (code, ended) = second.ends().await;
+    assert_eq!(
+        (code, ended.as_str()),
+        (4, "The other side is busy. Try again later.")
+    );
+}
+
 /// How many strangers call in a row: in the ordinary tests just so many that a leak shows.
 const CROWD: usize = 500;
 

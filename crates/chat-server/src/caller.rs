@@ -30,6 +30,7 @@ const PEEK: usize = 16;
 
 // What callers read that do not speak chat/1, and whom nobody will answer.
 const BUSY: &str = "busy: too many callers are waiting; try again later";
+const CLOSED: &str = "closed: nobody takes calls here any more";
 const NO_PLAINTEXT: &str = "this server answers only encrypted calls: use chat-client, \
     or openssl s_client -quiet, or start the server with --allow-plain";
 const NO_KEY: &str = "this server answers only callers whose key it knows: use chat-client";
@@ -297,16 +298,23 @@ pub async fn hang_up(mut link: AnyLink, last_words: &[Control]) {
 
 impl Caller {
     /// Tells the caller that this side is busy, and ends the connection.
-    pub async fn turn_away(mut self, waiting: usize) {
-        match self.introduction {
-            Some(_) => {
-                let waiting = waiting as u64;
-                self.link.push_control(&Control::Busy { waiting });
-            }
-            None => {
-                self.link.push_line(BUSY);
-                self.link.push_hang_up();
-            }
+    pub async fn turn_away(self, waiting: usize) {
+        let waiting = waiting as u64;
+        self.part(&Control::Busy { waiting }, BUSY).await;
+    }
+
+    /// Tells the caller that its turn will not come, and ends the connection.
+    pub async fn send_home(self) {
+        self.part(&Control::Busy { waiting: 0 }, CLOSED).await;
+    }
+
+    /// Ends the connection with a `control` for chat/1, or a `line` for others.
+    async fn part(mut self, control: &Control, line: &str) {
+        if self.introduction.is_some() {
+            self.link.push_control(control);
+        } else {
+            self.link.push_line(line);
+            self.link.push_hang_up();
         }
         self.link.end().await;
     }

@@ -81,7 +81,7 @@ where
     let desk = Desk {
         config,
         keyring,
-        room,
+        room: Arc::clone(&room),
         news,
         doorbell: Doorbell::new(),
         switchboard,
@@ -89,7 +89,9 @@ where
         sink,
         quitting: None,
     };
-    desk.serve(pin!(shutdown)).await
+    let code = desk.serve(pin!(shutdown)).await;
+    room.close().await;
+    code
 }
 
 /// The way of a connection from the listener to the person.

@@ -2,13 +2,18 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chat_core::conversation::Peer;
 use chat_core::trust::Fingerprint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use crate::caller::{Caller, Introduction, Party};
 use crate::hold::hold;
+
+/// How long those who wait may take to leave when the room is closed.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// News that nobody has read yet; beyond them news is dropped, for a stranger can make any
 /// amount of it.
@@ -33,7 +38,7 @@ pub struct WaitingRoom {
     seats: usize,
     queue: Mutex<Queue>,
     came: Notify,
-    /// Tells those who wait that somebody left the queue.
+    /// Tells those who wait that somebody left the queue. Everybody in the room listens.
     moved: watch::Sender<()>,
     news: mpsc::Sender<News>,
 }
@@ -44,6 +49,8 @@ struct Queue {
     next_number: u64,
     /// Somebody is ready to take the next caller, so that one needs no seat.
     idle: bool,
+    /// Nobody will take the next caller.
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -113,21 +120,36 @@ impl WaitingRoom {
     /// Waits with a caller until its turn comes, it gives up, or there is no seat for it.
     pub async fn seat(&self, mut caller: Caller) {
         let (call, mut called) = oneshot::channel();
+        let moved = self.moved.subscribe();
         let Some((number, waits)) = self.enter(&caller, call) else {
             self.tell(News::TurnedAway(caller.peer.clone()));
             return caller.turn_away(self.waiting()).await;
         };
         tokio::select! {
-            door = &mut called => {
-                if let Ok(door) = door {
-                    // The listener may have stopped in the meantime.
-                    drop(door.send(caller));
-                }
-            }
+            door = &mut called => match door {
+                // The person may have left in the meantime.
+                Ok(door) => drop(door.send(caller)),
+                Err(_) if self.queue().closed => caller.send_home().await,
+                // It has come again, over another connection.
+                Err(_) => {}
+            },
             // Whoever does not have to wait may be somebody who only listens.
-            () = hold(&mut caller, || self.ahead(number), self.moved.subscribe()), if waits => {
+            () = hold(&mut caller, || self.ahead(number), moved.clone()), if waits => {
                 self.leave(number);
             }
+        }
+    }
+
+    /// Nobody takes calls any more: tells those who wait, and lets them leave, for at most 1 s.
+    pub async fn close(&self) {
+        let tickets = {
+            let mut queue = self.queue();
+            queue.closed = true;
+            std::mem::take(&mut queue.tickets)
+        };
+        drop(tickets);
+        if timeout(FAREWELL, self.moved.closed()).await.is_err() {
+            tracing::debug!("somebody who waited did not leave");
         }
     }
 
@@ -138,6 +160,10 @@ impl WaitingRoom {
         call: oneshot::Sender<oneshot::Sender<Caller>>,
     ) -> Option<(u64, bool)> {
         let mut queue = self.queue();
+        if queue.closed {
+            // Without a ticket nobody is called.
+            return Some((queue.next_number, false));
+        }
         let waits = !queue.idle || !queue.tickets.is_empty();
         let number = queue.next_number;
         let ticket = Ticket {
