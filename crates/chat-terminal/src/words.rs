@@ -11,6 +11,7 @@ use chat_core::conversation::{
 use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
 
 use crate::commands::Mistake;
+use crate::sanitize;
 
 /// Before one's own messages.
 pub(crate) const YOU: &str = "you:";
@@ -343,10 +344,11 @@ pub const NOBODY_WAITS: &str = "Nobody is waiting.";
 /// A client has no next caller.
 pub const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
 
-/// The peer, as one calls it, and where it is.
+/// The peer, as one calls it, and where it is. A name is made visible here already: a line
+/// break in it would make two notices of one.
 fn who(peer: &Peer) -> String {
     match &peer.name {
-        Some(name) => format!("{name} ({})", peer.address),
+        Some(name) => format!("{} ({})", sanitize::line(name), peer.address),
         None => peer.address.clone(),
     }
 }

@@ -12,6 +12,7 @@ use chat_terminal::keys::Keyboard;
 use chat_terminal::painter::{Painter, Size};
 use chat_terminal::transcript::Moment;
 use chat_terminal::view::{ScreenOptions, View};
+use chat_terminal::words;
 use emulator::Emulator;
 use proptest::prelude::*;
 
@@ -490,13 +491,13 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
         name: Some("ann>\n-- \x1b[2Jx".into()),
         ..peer(verified())
     };
-    desk.show(Event::Call(named));
+    desk.show(Event::Call(named.clone()));
+    desk.show(Event::Notice(words::caller_waits(&named, 1)));
     desk.show(lines("y"));
-    assert!(
-        desk.terminal
-            .text()
-            .contains(&"      <ann>␊-- ␛[2Jx> y".to_owned())
-    );
+    let text = desk.terminal.text();
+    assert!(text.contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));
+    let forged = |line: &&String| line.contains("-- ␛[2Jx") && !line.contains("ann>␊-- ");
+    assert_eq!(text.iter().find(forged), None);
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub enum Control {
     Done(bool),
     /// You said nothing for so many milliseconds that I hang up next.
     Idle(u64),
-    /// No call, and why.
+    /// No call, and why. Control characters come out as U+FFFD.
     Refused(String),
     /// The listener's part of the safety number.
     Nonce(Nonce),
@@ -56,7 +56,7 @@ pub enum Control {
 /// How each side begins, on every connection of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// What the person is called.
+    /// What the person is called. Control characters come out as U+FFFD.
     #[serde(deserialize_with = "short_name")]
     pub name: String,
     /// The person has chosen that name, and does not just happen to be called so on this
@@ -194,8 +194,19 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     }
 }
 
+/// What a peer says for a notice of this program: in one line, for a second would be a notice
+/// of the peer's own making, here and in a log.
+struct OneLine(String);
+
+impl<'de> Deserialize<'de> for OneLine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(Self(text.replace(char::is_control, "\u{fffd}")))
+    }
+}
+
 fn short_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let name = String::deserialize(deserializer)?;
+    let OneLine(name) = OneLine::deserialize(deserializer)?;
     if name.len() > MAX_NAME {
         return Err(de::Error::custom("the name is too long"));
     }
@@ -325,7 +336,10 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 }
                 Member::Done => Control::Done(members.next_value()?),
                 Member::Idle => Control::Idle(members.next_value()?),
-                Member::Refused => Control::Refused(members.next_value()?),
+                Member::Refused => {
+                    let OneLine(reason) = members.next_value()?;
+                    Control::Refused(reason)
+                }
                 Member::Nonce => Control::Nonce(members.next_value()?),
                 Member::Reveal => Control::Reveal(members.next_value()?),
                 Member::Unknown => {
@@ -395,6 +409,29 @@ mod tests {
         ] {
             let line = control.to_line();
             assert_eq!(Control::parse(&line[1..line.len() - 1]), Ok(Some(control)));
+        }
+    }
+
+    /// The safety number of a call could be forged in the name of who waits for its end.
+    #[test]
+    fn what_goes_into_a_notice_is_one_line() {
+        let name = Hello {
+            name: "x\nSafety number\u{9b}".into(),
+            ..hello()
+        };
+        let seen = Hello {
+            name: "x\u{fffd}Safety number\u{fffd}".into(),
+            ..hello()
+        };
+        for (sent, seen) in [
+            (Control::Hello(name), Control::Hello(seen)),
+            (
+                Control::Refused("no\r\n\u{1b}[2J".into()),
+                Control::Refused("no\u{fffd}\u{fffd}\u{fffd}[2J".into()),
+            ),
+        ] {
+            let line = sent.to_line();
+            assert_eq!(Control::parse(&line[1..line.len() - 1]), Ok(Some(seen)));
         }
     }
 
