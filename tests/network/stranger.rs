@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_core::conversation::{
-    AnyLink, Command, Ending, Event, Input, Link, Loss, Manners, Sink, Source,
+    AnyLink, Command, Ending, Event, Input, Link, LinkState, Loss, Manners, Sink, Source,
 };
 use chat_core::trust::Keyring;
 use chat_core::wire::{Control, ConversationId, Frame, Framing, Hello, LineCodec, LineError};
@@ -273,6 +273,26 @@ async fn who_is_cut_off_and_begins_anew_does_not_wait_for_itself() {
         ))
     };
     server.sees(anew).await;
+}
+
+#[tokio::test]
+async fn a_second_caller_with_the_same_key_does_not_end_an_interrupted_call() {
+    let mut server = Server::start().await;
+    let (_home, keyring) = someone();
+    let call = ConversationId::random();
+    let mut first = server.call(&keyring, &hello("owner", call, 0, false)).await;
+    assert!(matches!(answer(&mut first).await, Control::Hello(_)));
+    let other = hello("owner", ConversationId::random(), 0, false);
+    let mut second = server.call(&keyring, &other).await;
+    assert_eq!(answer(&mut second).await, Control::Waiting { ahead: 0 });
+    // The first is still there, later than the second came.
+    first.push_control(&Control::Ping(1));
+    assert_eq!(answer(&mut first).await, Control::Pong(1));
+    drop(first);
+    let cut = |event: &Event| matches!(event, Event::Link(LinkState::Reconnecting(_)));
+    server.sees(cut).await;
+    let mut again = server.call(&keyring, &hello("owner", call, 0, true)).await;
+    assert!(matches!(answer(&mut again).await, Control::Hello(_)));
 }
 
 #[tokio::test]

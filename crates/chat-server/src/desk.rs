@@ -133,7 +133,9 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 break ending;
             }
             // Whoever was cut off and begins anew, after a crash say, does not wait for itself.
-            if link.is_none() && key.is_some_and(|key| self.room.has(key)) {
+            // One who came while the other was still heard is a second caller with that key.
+            let heard = call.last_heard();
+            if link.is_none() && key.is_some_and(|key| self.room.has_since(key, heard)) {
                 break call.give_up(Loss::CalledAnew);
             }
             tokio::select! {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chat_core::conversation::Peer;
 use chat_core::trust::Fingerprint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::caller::{Caller, Introduction, Party};
 use crate::hold::hold;
@@ -56,6 +56,7 @@ struct Queue {
 #[derive(Debug)]
 struct Ticket {
     number: u64,
+    came: Instant,
     peer: Peer,
     party: Option<Party>,
     /// Takes the caller out of the room.
@@ -88,20 +89,18 @@ impl WaitingRoom {
         self.queue().tickets.len()
     }
 
-    /// Whether the owner of this key waits.
-    pub fn has(&self, key: Fingerprint) -> bool {
-        let of_key = |ticket: &Ticket| ticket.party.is_some_and(|party| party.key == key);
-        self.queue().tickets.iter().any(of_key)
+    /// Whether the owner of this key waits, and came after that moment.
+    pub fn has_since(&self, key: Fingerprint, moment: Instant) -> bool {
+        let queue = self.queue();
+        let mut later = queue.tickets.iter().filter(|ticket| ticket.came > moment);
+        later.any(|ticket| ticket.party.is_some_and(|party| party.key == key))
     }
 
     /// The next caller, in order of arrival. Cancel safe, but for a caller on its way through
     /// the door: that one is hung up on.
     pub async fn next(&self) -> Caller {
-        self.queue().idle = true;
         loop {
-            let ticket = self.queue().tickets.pop_front();
-            self.moved.send_replace(());
-            let Some(ticket) = ticket else {
+            let Some(ticket) = self.first() else {
                 self.came.notified().await;
                 continue;
             };
@@ -110,11 +109,20 @@ impl WaitingRoom {
             if ticket.call.send(door).is_ok()
                 && let Ok(caller) = caller.await
             {
-                self.queue().idle = false;
-                self.moved.send_replace(());
                 return caller;
             }
         }
+    }
+
+    /// Takes the first in the queue. Until there is one, nobody who comes has to wait; who
+    /// comes while that one is on its way through the door has to.
+    fn first(&self) -> Option<Ticket> {
+        let mut queue = self.queue();
+        let ticket = queue.tickets.pop_front();
+        queue.idle = ticket.is_none();
+        drop(queue);
+        self.moved.send_replace(());
+        ticket
     }
 
     /// Waits with a caller until its turn comes, it gives up, or there is no seat for it.
@@ -166,8 +174,9 @@ impl WaitingRoom {
         }
         let waits = !queue.idle || !queue.tickets.is_empty();
         let number = queue.next_number;
-        let ticket = Ticket {
+        let mut ticket = Ticket {
             number,
+            came: Instant::now(),
             peer: caller.peer.clone(),
             party: caller.introduction.as_ref().and_then(Introduction::party),
             call,
@@ -175,6 +184,7 @@ impl WaitingRoom {
         let mut tickets = queue.tickets.iter_mut();
         // One who was cut off while it waited keeps its place. The old connection ends.
         if let Some(place) = tickets.find(|other| other.is_of(&ticket)) {
+            ticket.came = place.came;
             *place = ticket;
             queue.next_number += 1;
             return Some((number, true));
@@ -225,5 +235,51 @@ impl WaitingRoom {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+
+    use chat_core::conversation::{Link, Security};
+    use chat_core::wire::LineCodec;
+    use tokio::io::duplex;
+
+    use super::*;
+
+    fn caller() -> Caller {
+        let (here, _) = duplex(64);
+        Caller {
+            peer: Peer {
+                name: None,
+                address: "somewhere".to_owned(),
+                security: Security::Plaintext,
+            },
+            link: Link::new(Box::new(here), LineCodec::default()),
+            introduction: None,
+        }
+    }
+
+    fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn who_comes_while_another_is_on_its_way_through_the_door_has_to_wait() {
+        let (room, mut news) = WaitingRoom::new(0);
+        let mut next = pin!(room.next());
+        assert!(poll(next.as_mut()).is_pending());
+        let mut first = pin!(room.seat(caller()));
+        assert!(poll(first.as_mut()).is_pending());
+        assert!(poll(next.as_mut()).is_pending());
+        let mut second = pin!(room.seat(caller()));
+        // Nobody is at its other end, so that it is told at once.
+        assert!(poll(second.as_mut()).is_ready());
+        assert!(matches!(news.try_recv(), Ok(News::TurnedAway(_))));
+        assert!(poll(first.as_mut()).is_ready());
+        assert!(poll(next.as_mut()).is_ready());
     }
 }

@@ -76,6 +76,8 @@ pub struct Conversation<'p, In, Out> {
     showing_text: bool,
     /// The sink no longer takes what the peer says.
     unseen: bool,
+    /// When bytes of the peer last came.
+    heard: Instant,
     /// When the peer last said something.
     spoken: Instant,
     /// This side hangs up because the peer was silent for too long.
@@ -108,6 +110,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             showing: false,
             showing_text: false,
             unseen: false,
+            heard: Instant::now(),
             spoken: Instant::now(),
             idle: false,
             numbered: false,
@@ -151,6 +154,11 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     /// Whether a connection was made before one that is known already, and came late.
     pub fn is_outdated(&self, contact: &Contact) -> bool {
         self.protocol.is_outdated(contact)
+    }
+
+    /// When bytes of the peer last came, text or not.
+    pub fn last_heard(&self) -> Instant {
+        self.heard
     }
 
     /// Whether the two people have anything to compare.
@@ -235,7 +243,10 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
             };
             now = Instant::now();
             match news {
-                News::Moved(Ok(true)) => self.protocol.heard(&mut self.events, now.into_std()),
+                News::Moved(Ok(true)) => {
+                    self.heard = now;
+                    self.protocol.heard(&mut self.events, now.into_std());
+                }
                 News::Moved(Ok(false)) => {}
                 News::Moved(Err(error)) => {
                     // What came before the loss is still heard, the hang-up above all.
