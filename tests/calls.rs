@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chat_core::conversation::{
-    Command, Conversation, Ended, Ending, Event, Input, Link, Manners, Plain, Side, Source, Step,
-    Unsayable,
+    Command, Conversation, Ended, Ending, Event, Input, Link, Loss, Manners, Plain, Side, Source,
+    Step, Unsayable,
 };
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
 use common::{Network, Person, Wire, call, client, client_with, hold, server, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
+use tokio::task::yield_now;
 use tokio::time::{Instant, advance, interval, sleep, timeout};
 
 fn finished(event: &Event) -> Option<()> {
@@ -287,6 +288,34 @@ async fn send_only_hangs_up_when_all_has_arrived() {
     }
     server.person.call_is_over(Side::There).await;
     assert_eq!(client.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_pipe_learns_that_a_plain_peer_did_not_read_it() {
+    for send_only in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut client = client_with(address, |config| {
+            config.manners.send_only = send_only;
+            config.manners.patient = true;
+        });
+        let (stream, _) = soon(listener.accept()).await.expect("a caller");
+        client.person.is_called().await;
+        client.person.says("unread");
+        client.person.does(match send_only {
+            true => Input::End,
+            false => Input::HangUp,
+        });
+        let mut all = [0; 16];
+        while soon(stream.peek(&mut all)).await.expect("it arrives") < "unread\n88".len() {
+            yield_now().await;
+        }
+        // Closing with unread data resets the connection.
+        drop(stream);
+        let ended = client.person.call_ends().await;
+        assert!(matches!(ended.ending, Ending::Lost(Loss::Cut)), "{ended:?}");
+        assert_eq!(client.exit_code().await, 1);
+    }
 }
 
 #[tokio::test]
@@ -698,6 +727,32 @@ async fn a_peer_that_never_reads_stops_the_pipe() {
     let ended = call.end(ending, Some(link)).await;
     assert!(!ended.undelivered.is_empty(), "not all has arrived");
     assert!(before.elapsed() <= Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hang_up_of_a_pipe_waits_as_long_as_something_is_written() {
+    let (here, mut there) = duplex(1024);
+    let (person, script, screen) = Person::new();
+    let manners = Manners {
+        patient: true,
+        ..Manners::default()
+    };
+    let call = tokio::spawn(hold(here, manners, script, screen));
+    person.says(&"x".repeat(20 * 1024));
+    person.does(Input::HangUp);
+    let mut buffer = [0; 1024];
+    for _ in 0..10 {
+        sleep(Duration::from_millis(1_900)).await;
+        soon(there.read_exact(&mut buffer))
+            .await
+            .expect("it is open");
+    }
+    let ended = timeout(Duration::from_secs(4), call).await;
+    let ended = ended.expect("nothing moves").expect("no panic");
+    let Ending::Lost(Loss::Io(error)) = &ended.ending else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
 #[tokio::test(start_paused = true)]

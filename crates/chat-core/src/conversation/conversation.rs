@@ -272,10 +272,19 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     /// Ends the call: tells the person how it ended, and the connection in good order.
     ///
     /// Waits until everything is handed over; not for long, if it was the person who hung up.
-    pub async fn end<S>(mut self, ending: Ending, link: Option<Link<S>>) -> Arc<Ended>
+    pub async fn end<S>(mut self, mut ending: Ending, mut link: Option<Link<S>>) -> Arc<Ended>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        // Without receipts, only the end tells a pipe whether the last of it was read.
+        if matches!(ending, Ending::HungUp(Side::Here))
+            && self.manners.patient
+            && !self.protocol.counts_messages()
+            && let Some(link) = link.take()
+            && let Err(error) = link.ended().await
+        {
+            ending = Loss::from(error).into();
+        }
         let undelivered = self.protocol.undelivered();
         tracing::info!(%ending, undelivered = undelivered.len(), "the call is over");
         let ended = Arc::new(Ended {

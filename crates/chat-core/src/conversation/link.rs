@@ -330,15 +330,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Ends the connection in good order: closes the write half, then reads to the end for at
     /// most 1 s, because closing with unread data would turn the good-bye into a reset.
-    pub async fn end(mut self) {
+    pub async fn end(self) {
+        let _ = self.ended().await;
+    }
+
+    /// Ends the connection, and answers whether the peer took it well: one that resets it has
+    /// not read everything.
+    pub(super) async fn ended(mut self) -> io::Result<()> {
         self.close();
         let drained = async {
-            while !(self.read != ReadHalf::Open && self.write.is_over())
-                && self.moved(true).await.is_ok()
-            {
+            while !(self.read != ReadHalf::Open && self.write.is_over()) {
+                self.moved(true).await?;
                 self.incoming.clear();
             }
+            Ok(())
         };
-        let _ = timeout(DRAIN, drained).await;
+        timeout(DRAIN, drained).await.unwrap_or(Ok(()))
     }
 }

@@ -1,9 +1,10 @@
 //! The protocol with peers that speak plain lines: `nc`, telnet, plain sockets, stock TLS.
 
 use std::collections::VecDeque;
+use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::good_bye::PATIENCE;
 use super::{Ending, Event, Loss, Patience, Protocol, ProtocolError, Side, Unsayable};
@@ -21,6 +22,11 @@ pub struct Plain {
     peer_finished: bool,
     good_bye: GoodBye,
     hang_up_by: Option<Instant>,
+    patience: Option<Patience>,
+    /// What was left to write when this was last looked at, in bytes.
+    left: usize,
+    /// The peer takes nothing more, although there is patience.
+    stuck: bool,
     /// The peer was silent for so long that this side hangs up, and is to be told.
     dismissed_after: Option<Duration>,
 }
@@ -44,6 +50,15 @@ impl Plain {
     /// A protocol at the start of a call.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing tells what has been delivered: patience lasts as long as something is written.
+    fn note_progress(&mut self, out: &Outgoing, now: Instant) {
+        let left = out.remaining() + self.unsent_bytes;
+        if left < self.left && self.patience == Some(Patience::Steady) {
+            self.hang_up_by = Some(now + PATIENCE);
+        }
+        self.left = left;
     }
 
     fn take_unsent(&mut self, lines: Option<usize>) -> Option<Batch> {
@@ -112,8 +127,8 @@ impl Protocol for Plain {
         if self.good_bye == GoodBye::Talking {
             self.good_bye = GoodBye::Wanted;
         }
-        // Nothing tells what has been delivered: patience lasts as long as the connection.
-        if patience == Patience::Brief {
+        self.patience = Some(patience);
+        if patience != Patience::Endless {
             self.hang_up_by.get_or_insert(now + PATIENCE);
         }
     }
@@ -152,7 +167,8 @@ impl Protocol for Plain {
 
     fn listening(&mut self, _listening: bool, _now: Instant) {}
 
-    fn transmit(&mut self, raw: bool, out: &mut Outgoing, _now: Instant) {
+    fn transmit(&mut self, raw: bool, out: &mut Outgoing, now: Instant) {
+        self.note_progress(out, now);
         if raw {
             return self.transmit_raw(out);
         }
@@ -183,16 +199,28 @@ impl Protocol for Plain {
     }
 
     fn handle_timeout(&mut self, _events: &mut Vec<Event>, now: Instant) {
-        if self.hang_up_by.is_some_and(|by| by <= now) {
-            self.good_bye = GoodBye::Written;
+        if self.hang_up_by.take_if(|by| *by <= now).is_none() {
+            return;
         }
+        match self.patience {
+            Some(Patience::Steady) => self.stuck = true,
+            _ => self.good_bye = GoodBye::Written,
+        }
+    }
+
+    fn link_lost(&mut self) -> Option<Loss> {
+        let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side takes nothing more");
+        std::mem::take(&mut self.stuck).then(|| Loss::Io(stuck()))
     }
 
     fn disconnected(&mut self, loss: Loss, _now: Instant) -> Option<Ending> {
         Some(match self.good_bye {
             GoodBye::Talking => Ending::Lost(loss),
             GoodBye::Heard => Ending::HungUp(Side::There),
-            _ => Ending::HungUp(Side::Here),
+            GoodBye::Written => Ending::HungUp(Side::Here),
+            // A person wants to go, and did. A pipe wants to know whether all was written.
+            _ if self.patience == Some(Patience::Brief) => Ending::HungUp(Side::Here),
+            _ => Ending::Lost(loss),
         })
     }
 
