@@ -1276,6 +1276,61 @@ mod endings {
         call.assert_all_arrived();
     }
 
+    /// A session whose call is settled, with a peer that goes on with pings and never closes.
+    struct Settled(Session, Instant);
+
+    impl Settled {
+        fn new() -> Self {
+            let Call { ends, now, .. } = Call::on();
+            let [dialer, _] = ends;
+            let mut settled = Self(dialer.session, now);
+            settled.0.finish();
+            settled.hears(&Control::Done(true));
+            assert!(settled.0.closes());
+            settled
+        }
+
+        fn hears(&mut self, control: &Control) {
+            let Self(session, now) = self;
+            let line = control.to_line();
+            let frame = Frame::Control(line.slice(1..line.len() - 1));
+            let mut events = Vec::new();
+            session
+                .receive(frame, &mut events, *now)
+                .expect("it may be said");
+            session.shown(*now);
+            session.handle_timeout(&mut events, *now);
+            session.transmit(false, &mut Outgoing::default(), *now);
+            session.transmitted(*now);
+        }
+
+        /// How it ends, and after how many seconds of pings.
+        fn ending(mut self) -> (Option<Ending>, u64) {
+            let ending = (0..60).find_map(|second| {
+                self.hears(&Control::Ping(second));
+                self.1 += S;
+                Some((self.0.ending(true)?, second))
+            });
+            ending.map_or((None, 60), |(ending, second)| (Some(ending), second))
+        }
+    }
+
+    #[test]
+    fn a_settled_peer_that_never_closes_is_not_waited_for_for_ever() {
+        let (ending, seconds) = Settled::new().ending();
+        assert!(matches!(ending, Some(Ending::InputOver)), "{ending:?}");
+        assert!((29..=31).contains(&seconds), "after {seconds} s");
+    }
+
+    #[test]
+    fn a_hang_up_ends_a_settled_call() {
+        let mut settled = Settled::new();
+        settled.0.hang_up(Patience::Brief, settled.1);
+        let (ending, seconds) = settled.ending();
+        assert!(matches!(ending, Some(Ending::HungUp(Side::Here))));
+        assert_eq!(seconds, 0);
+    }
+
     #[test]
     fn no_side_ends_before_the_other_knows() {
         let mut call = Call::on();

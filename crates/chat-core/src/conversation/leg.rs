@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::acks::Acks;
-use super::liveness::{Liveness, Silence};
+use super::liveness::{DEAD, Liveness, Silence};
 use super::typing::Teller;
 use super::{Event, LinkState, Loss};
 use crate::trust::safety_number::Binding;
@@ -11,6 +11,10 @@ use crate::wire::{Control, Outgoing};
 
 /// How long the peer may take to say hello, or that there is a queue.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a settled peer may go on without closing its side. One that did not hear the end
+/// would have given the connection up before.
+const LINGER: Duration = Duration::from_secs(2 * DEAD.as_secs());
 
 /// What is forgotten with the connection.
 #[derive(Debug)]
@@ -27,9 +31,10 @@ pub(super) struct Leg {
     pub(super) acks: Acks,
     /// The peer was told that this side has no more to say.
     pub(super) told_done: bool,
-    /// The conversation is settled, the peer was told everything, nothing more is sent.
-    pub(super) closing: bool,
-    /// The peer sends nothing more.
+    /// The conversation is settled, the peer was told everything, nothing more is sent. A peer
+    /// that is heard at this time still, and has not closed its side, never will.
+    pub(super) closing_until: Option<Instant>,
+    /// The peer sends nothing more that matters.
     pub(super) peer_closed: bool,
     /// The connection is as good as gone.
     pub(super) lost: Option<Loss>,
@@ -46,7 +51,7 @@ impl Leg {
             typing: Teller::default(),
             acks: Acks::default(),
             told_done: false,
-            closing: false,
+            closing_until: None,
             peer_closed: false,
             lost: None,
         }
@@ -67,12 +72,32 @@ impl Leg {
         }
     }
 
+    /// Nothing more is sent from here on.
+    pub(super) fn close(&mut self, now: Instant) {
+        self.closing_until.get_or_insert(now + LINGER);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing_until.is_some()
+    }
+
+    /// When to stop waiting for the peer to close its side. A silent one may be cut off, and not
+    /// know yet that all is settled.
+    fn closing_timeout(&self) -> Option<Instant> {
+        let audible = self.liveness.is_listening() && !self.liveness.is_silent();
+        self.closing_until.filter(|_| audible && !self.peer_closed)
+    }
+
     pub(super) fn timeout(&self) -> Option<Instant> {
         if self.answer_by.is_some() {
             return self.answer_by.filter(|_| self.liveness.is_listening());
         }
         let alive = self.liveness.timeout();
-        let others = [self.acks.timeout(), self.typing.timeout()];
+        let others = [
+            self.acks.timeout(),
+            self.typing.timeout(),
+            self.closing_timeout(),
+        ];
         Some(others.into_iter().flatten().fold(alive, Instant::min))
     }
 
@@ -88,6 +113,7 @@ impl Leg {
             Some(Silence::Deadly(time)) => self.lost = Some(Loss::Silent(time)),
             None => {}
         }
+        self.peer_closed |= self.closing_timeout().is_some_and(|until| until <= now);
         self.acks.handle_timeout(now);
         self.typing.handle_timeout(now);
     }

@@ -11,7 +11,7 @@ const PING: Duration = Duration::from_secs(2);
 const SILENT: Duration = Duration::from_secs(5);
 
 /// After so much silence the connection counts as lost.
-const DEAD: Duration = Duration::from_secs(15);
+pub(super) const DEAD: Duration = Duration::from_secs(15);
 
 /// Pings, pongs, and the clock of silence, on one connection.
 #[derive(Debug)]
@@ -82,6 +82,11 @@ impl Liveness {
 
     pub(super) fn is_listening(&self) -> bool {
         self.deaf_since.is_none()
+    }
+
+    /// Whether the person was told of a silence that has not ended.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent
     }
 
     pub(super) fn ping(&mut self, number: u64) {

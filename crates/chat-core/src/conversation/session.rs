@@ -367,7 +367,8 @@ impl Protocol for Session {
             good_bye => good_bye.is_patient(),
         };
         if wanted {
-            self.good_bye = match self.is_hopeless(patience) {
+            let settled = self.leg.as_ref().is_some_and(Leg::is_closing);
+            self.good_bye = match settled || self.is_hopeless(patience) {
                 true => GoodBye::Written,
                 false => GoodBye::wanted(patience, now),
             };
@@ -445,7 +446,7 @@ impl Protocol for Session {
             return;
         }
         let leaving = self.is_leaving();
-        let Some(leg) = self.leg.as_mut().filter(|leg| !leg.closing) else {
+        let Some(leg) = self.leg.as_mut().filter(|leg| !leg.is_closing()) else {
             return;
         };
         if !out.is_full() {
@@ -464,8 +465,9 @@ impl Protocol for Session {
             }
         }
         if self.good_bye == GoodBye::Talking {
-            leg.closing =
-                leg.told_done && self.ledger.is_settled() && leg.acks.has_told(self.ledger.shown);
+            if leg.told_done && self.ledger.is_settled() && leg.acks.has_told(self.ledger.shown) {
+                leg.close(now);
+            }
         } else {
             self.transmit_good_bye(out, now);
         }
@@ -478,7 +480,7 @@ impl Protocol for Session {
     fn closes(&self) -> bool {
         self.good_bye.is_said()
             || self.over.is_some()
-            || self.leg.as_ref().is_some_and(|leg| leg.closing)
+            || self.leg.as_ref().is_some_and(Leg::is_closing)
     }
 
     fn timeout(&self) -> Option<Instant> {
@@ -526,7 +528,7 @@ impl Protocol for Session {
             GoodBye::Written => Some(Ending::HungUp(Side::Here)),
             _ => {
                 let leg = self.leg.as_ref()?;
-                (leg.closing && leg.peer_closed && written).then_some(Ending::InputOver)
+                (leg.is_closing() && leg.peer_closed && written).then_some(Ending::InputOver)
             }
         }
     }
