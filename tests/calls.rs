@@ -133,6 +133,18 @@ async fn callers_wait_in_order() {
 }
 
 #[tokio::test]
+async fn next_does_not_hang_up_while_nobody_waits() {
+    let mut server = server().await;
+    let mut ann = Wire::to(server.address).await;
+    ann.sends("ann\n").await;
+    server.person.hears("ann").await;
+    server.person.commands(Command::Next);
+    server.person.is_told("Nobody is waiting").await;
+    server.person.says("still here");
+    ann.receives("still here\n").await;
+}
+
+#[tokio::test]
 async fn next_takes_the_next_caller() {
     let mut server = server().await;
     let mut ann = Wire::to(server.address).await;

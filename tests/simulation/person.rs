@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use chat_core::conversation::{Command, Event, Input, Sink, Source};
+use chat_core::conversation::{Event, Input, Sink, Source};
 use chat_core::wire::{Batch, MAX_LINE};
 use tokio::time::{Instant, sleep_until};
 
@@ -18,8 +18,6 @@ pub enum LastAct {
     /// Hangs up at the end of input, once all has arrived.
     SendOnly,
     HangUp,
-    /// Asks for the next call, as only the server's person may.
-    TakeNext,
     /// Waits until the other hangs up.
     Wait,
 }
@@ -61,7 +59,6 @@ impl Script {
             LastAct::Finish => (What::Finishes, Input::End),
             LastAct::SendOnly => (What::HangsUp, Input::End),
             LastAct::HangUp => (What::HangsUp, Input::HangUp),
-            LastAct::TakeNext => (What::HangsUp, Input::Command(Command::Next)),
             LastAct::Wait => return None,
         };
         self.log.note(self.who, what);

@@ -67,7 +67,7 @@ impl Plan {
                 [LastAct::HangUp, LastAct::SendOnly][rng.usize(..2)],
             ),
             7..9 => (
-                [LastAct::HangUp, LastAct::TakeNext][rng.usize(..2)],
+                LastAct::HangUp,
                 [LastAct::Finish, LastAct::Wait][rng.usize(..2)],
             ),
             _ => (LastAct::HangUp, LastAct::HangUp),

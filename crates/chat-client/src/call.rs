@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chat_core::conversation::{
     AnyLink, Command, Contact, Conversation, Ending, Event, LinkState, Loss, Peer, Plain, Protocol,
-    Session, SessionConfig, Sink, Source, Step,
+    Security, Session, SessionConfig, Sink, Source, Step,
 };
 use chat_core::wire::ConversationId;
 use chat_terminal::acquaintance::Acquaintance;
@@ -131,7 +131,10 @@ impl<D: Dial + 'static> Call<D> {
     /// What this side speaks with the server.
     fn protocol(&self, chat1: bool) -> Box<dyn Protocol> {
         if !chat1 {
-            return Box::new(Plain::new());
+            return Box::new(match self.peer.peer().security {
+                Security::Plaintext => Plain::new(),
+                _ => Plain::over_tls(),
+            });
         }
         Box::new(Session::new(SessionConfig {
             name: self.config.name.clone(),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::conversation::{
-    Command, Conversation, Ending, Event, Input, LinkState, Loss, Peer, Plain, Protocol, Session,
-    SessionConfig, Sink, Source, Step, at,
+    Command, Conversation, Ending, Event, Input, LinkState, Loss, Peer, Plain, Protocol, Security,
+    Session, SessionConfig, Sink, Source, Step, at,
 };
 use chat_core::trust::Keyring;
 use chat_terminal::acquaintance::{self, Acquaintance};
@@ -152,6 +152,9 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         self.quitting = Some(exit::OK);
                         call.hang_up();
                     }
+                    Step::Command(Command::Next) if self.room.waiting() == 0 => {
+                        call.show(Event::Notice(words::NOBODY_WAITS.into()));
+                    }
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => {
                         let comparable = call.has_safety_number();
@@ -193,7 +196,8 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
     /// What this side speaks with a caller.
     fn protocol(&self, peer: &Peer, introduction: Option<&Introduction>) -> Box<dyn Protocol> {
         match introduction.and_then(Introduction::conversation) {
-            None => Box::new(Plain::new()),
+            None if peer.security == Security::Plaintext => Box::new(Plain::new()),
+            None => Box::new(Plain::over_tls()),
             Some(conversation) => Box::new(Session::new(SessionConfig {
                 name: self.config.name.clone(),
                 peer: peer.clone(),

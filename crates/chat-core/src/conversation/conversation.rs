@@ -279,7 +279,7 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         // Without receipts, only the end tells a pipe whether the last of it was read.
         if matches!(ending, Ending::HungUp(Side::Here))
             && self.manners.patient
-            && !self.protocol.counts_messages()
+            && self.protocol.loses_by_reset()
             && let Some(link) = link.take()
             && let Err(error) = link.ended().await
         {

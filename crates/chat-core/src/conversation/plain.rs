@@ -16,6 +16,7 @@ const ROOM: usize = 256 * 1024;
 /// Lines out, lines in. Nothing is numbered, so nothing can be sent again.
 #[derive(Debug, Default)]
 pub struct Plain {
+    over_tls: bool,
     unsent: VecDeque<Batch>,
     unsent_bytes: usize,
     finished: bool,
@@ -50,6 +51,15 @@ impl Plain {
     /// A protocol at the start of a call.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, for a connection that ends with a word of its own, which few peers stay to
+    /// read: TLS.
+    pub fn over_tls() -> Self {
+        Self {
+            over_tls: true,
+            ..Self::default()
+        }
     }
 
     /// Nothing tells what has been delivered: patience lasts as long as something is written.
@@ -97,6 +107,10 @@ impl Plain {
 }
 
 impl Protocol for Plain {
+    fn loses_by_reset(&self) -> bool {
+        !self.over_tls
+    }
+
     fn has_room(&self) -> bool {
         self.unsent_bytes < ROOM
     }

@@ -49,6 +49,11 @@ pub trait Protocol: Send {
         false
     }
 
+    /// Whether a peer that resets the connection at its end has left something unread.
+    fn loses_by_reset(&self) -> bool {
+        false
+    }
+
     /// Whether a connection was made before one that is known already, and came late.
     fn is_outdated(&self, _contact: &Contact) -> bool {
         false
