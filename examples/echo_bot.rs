@@ -7,11 +7,15 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
-use chat_core::conversation::{Conversation, Event, Input, Link, Manners, Plain, Sink, Source};
+use chat_core::conversation::{
+    Conversation, Event, Input, Link, Manners, Plain, Sink, Source, tune,
+};
 use chat_core::wire::LineCodec;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
@@ -19,8 +23,16 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(address.as_deref().unwrap_or("0.0.0.0:7788")).await?;
     println!("waiting on {}", listener.local_addr()?);
     loop {
-        let (stream, from) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        let (stream, from) = match listener.accept().await {
+            Ok(caller) => caller,
+            Err(error) => {
+                // The others can still talk, and once one has left there is room again.
+                println!("cannot accept: {error}");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        tune(&stream);
         tokio::spawn(async move {
             let (mouth, said) = mpsc::channel(1);
             let answers = VecDeque::new();

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chat_client::{Dial, DialError, Target};
+use chat_core::trust::HANDSHAKE_LIMIT;
 use chat_server::Listen;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
@@ -235,6 +236,10 @@ impl Dialer {
 
 impl Dial for Dialer {
     type Stream = Cable;
+
+    fn limit(&self) -> Duration {
+        DIAL_LIMIT + HANDSHAKE_LIMIT
+    }
 
     async fn dial(&self) -> Result<Cable, DialError> {
         let target = Target {

@@ -8,6 +8,7 @@ use chat_core::trust::{
 };
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::exit;
+use tokio::time::{Instant, timeout_at};
 
 use crate::dial::{Dial, DialError};
 
@@ -150,6 +151,10 @@ impl ConnectError {
                 TlsError::NoKey => exit::REFUSED,
                 _ => exit::FAILED,
             },
+            Self::NoHandshake {
+                reason: TlsError::TimedOut(_),
+                ..
+            } => exit::FAILED,
             Self::NotEncrypted(_)
             | Self::NoHandshake { .. }
             | Self::Changed(_)
@@ -177,10 +182,14 @@ impl<D: Dial> Connector<D> {
             Trust::Encrypted { keyring, only } => (keyring, *only),
             Trust::Plain(known) => return self.connect_plain(known).await,
         };
+        let limit = self.dialer.limit();
+        let deadline = Instant::now() + limit;
         let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.address, "connected, now the handshake");
-        let secured = keyring.secure.connect(stream).await;
-        let secured = secured.map_err(|error| self.no_handshake(error))?;
+        let secured = timeout_at(deadline, keyring.secure.connect(stream)).await;
+        let secured = secured
+            .unwrap_or(Err(TlsError::TimedOut(limit)))
+            .map_err(|error| self.no_handshake(error))?;
         let known = keyring.known.load()?;
         self.check(&known, only, &secured)?;
         match (secured.dialect, secured.peer_key) {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::conversation::Stream;
+use chat_core::conversation::{Stream, tune};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -98,6 +98,9 @@ pub trait Dial: Send + Sync {
     /// What carries the bytes.
     type Stream: Stream + 'static;
 
+    /// How long a connection may take to be made, the handshake included.
+    fn limit(&self) -> Duration;
+
     /// A new connection to the server.
     fn dial(&self) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
 }
@@ -113,6 +116,10 @@ pub struct TcpDialer {
 
 impl Dial for TcpDialer {
     type Stream = TcpStream;
+
+    fn limit(&self) -> Duration {
+        self.limit
+    }
 
     async fn dial(&self) -> Result<TcpStream, DialError> {
         let dialed = timeout(self.limit, self.first_to_answer()).await;
@@ -160,7 +167,7 @@ impl TcpDialer {
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
+    tune(&stream);
     Ok(stream)
 }
 

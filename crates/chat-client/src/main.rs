@@ -29,7 +29,7 @@ struct Args {
     #[arg(long, value_name = "SHA256:…")]
     peer_key: Option<Fingerprint>,
 
-    /// How long to try, such as 10s
+    /// How long to try to connect, the encryption included, such as 10s
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     connect_timeout: Duration,
 

@@ -345,6 +345,15 @@ async fn nobody_answers_in_time() {
 }
 
 #[tokio::test]
+async fn the_handshake_is_part_of_the_time_to_connect() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let ended = run(&["--connect-timeout", "100ms", &address]).await;
+    assert!(one_line(&ended).contains("within 100ms"), "{ended:?}");
+    assert_eq!(ended.code, Some(1));
+}
+
+#[tokio::test]
 async fn a_wrong_command_line_is_2() {
     for arguments in [
         &["--no-such-option"][..],

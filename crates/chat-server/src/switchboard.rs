@@ -112,7 +112,9 @@ impl Switchboard {
                 let hung_up = calls.hung_up.iter().find(|call| call.party == party);
                 match hung_up {
                     Some(call) => Way::HungUp(call.last_words.clone()),
-                    None if introduction.is_resumed() => Way::Refused("this call is over here"),
+                    None if introduction.is_resumed() => {
+                        Way::Refused("this call is not known there any more")
+                    }
                     None => Way::New,
                 }
             }

@@ -29,7 +29,7 @@ mod saying;
 mod session;
 mod typing;
 
-pub use connection::{AnyLink, Stream};
+pub use connection::{AnyLink, Stream, tune};
 pub use conversation::{Conversation, Manners, Step, at};
 pub use ending::{Ending, Loss, ProtocolError, Side};
 pub use link::Link;
