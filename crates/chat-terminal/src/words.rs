@@ -264,14 +264,27 @@ pub fn calling(target: &str) -> String {
     format!("calling {target} …")
 }
 
-/// Why a server cannot start.
+/// Why a server cannot start, and what to try instead.
 pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
-    let port = address.port().checked_add(1).unwrap_or(DEFAULT_PORT);
-    let other = match address.ip().is_unspecified() {
-        true => port.to_string(),
-        false => SocketAddr::new(address.ip(), port).to_string(),
+    let at_port = |port| match address.ip().is_unspecified() {
+        true => format!("chat-server {port}"),
+        false => format!("chat-server {}", SocketAddr::new(address.ip(), port)),
     };
-    format!("cannot listen on {address}: {error}; to use another port: chat-server {other}")
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let port = address.port().checked_add(1).unwrap_or(DEFAULT_PORT);
+            format!("; to use another port: {}", at_port(port))
+        }
+        io::ErrorKind::AddrNotAvailable => format!(
+            "; name an address of this machine, or none: chat-server {}",
+            address.port()
+        ),
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            format!("; take a port from 1024 up: {}", at_port(DEFAULT_PORT))
+        }
+        _ => String::new(),
+    };
+    format!("cannot listen on {address}: {error}{advice}")
 }
 
 /// There is nothing that the two people could have compared.
@@ -435,5 +448,33 @@ fn milliseconds(duration: Duration) -> String {
     match duration.as_millis() {
         0 => "<1 ms".to_owned(),
         milliseconds => format!("{milliseconds} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_listen_is_told_what_helps() {
+        use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied, Unsupported};
+        for (kind, address, advice) in [
+            (AddrInUse, "[::]:7788", "another port: chat-server 7789"),
+            (AddrInUse, "[::1]:65535", "port: chat-server [::1]:7788"),
+            (AddrNotAvailable, "192.0.2.1:99", "or none: chat-server 99"),
+            (
+                PermissionDenied,
+                "[::]:80",
+                "from 1024 up: chat-server 7788",
+            ),
+            (PermissionDenied, "[::1]:80", "up: chat-server [::1]:7788"),
+            (PermissionDenied, "[::1]:7788", "permission denied"),
+            (Unsupported, "[::1]:7788", "unsupported"),
+        ] {
+            let at = address.parse().expect("an address");
+            let told = cannot_listen(at, &kind.into());
+            assert!(told.starts_with(&format!("cannot listen on {address}: ")));
+            assert!(told.ends_with(advice), "{told}");
+        }
     }
 }
