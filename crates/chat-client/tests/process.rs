@@ -321,6 +321,22 @@ async fn nobody_answers() {
 }
 
 #[tokio::test]
+async fn a_log_file_needs_no_other_option_and_no_call() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let home = home();
+    let path = home.path().join("log");
+    let log = path.to_str().expect("UTF-8");
+    let ended = chat_client(&home, &["--plain", &address, "--log-file", log]).output();
+    let ended = Ended::from(soon(ended).await.expect("it ends"));
+    one_line(&ended);
+    let log = std::fs::read_to_string(&path).expect("it was written");
+    assert!(log.contains("INFO"), "{log}");
+    assert!(log.contains("chat-client starts"), "{log}");
+}
+
+#[tokio::test]
 async fn nobody_has_that_name() {
     let ended = run(&["--plain", "nobody.invalid"]).await;
     let line = one_line(&ended);
@@ -350,6 +366,7 @@ async fn a_wrong_command_line_is_2() {
         &["--no-such-option"][..],
         &["host:port"],
         &["--connect-timeout", "soon"],
+        &["--connect-timeout", "0"],
         &["one", "two"],
     ] {
         let ended = run(arguments).await;

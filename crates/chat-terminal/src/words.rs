@@ -287,6 +287,14 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen on {address}: {error}{advice}")
 }
 
+/// A span of time that has no length.
+pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
+
+/// Something that is no span of time.
+pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
+    format!("{error}; write it like 10s or 5m")
+}
+
 /// There is nothing that the two people could have compared.
 pub const NO_SAFETY_NUMBER: &str =
     "There is no safety number to compare: the other side has not offered one.";
