@@ -182,10 +182,22 @@ async fn the_peer_may_end_first() {
 #[tokio::test]
 async fn a_piped_88_hangs_up() {
     let mut call = Call::start(&[]).await;
-    call.types("one\n88\nnever said\n").await;
+    call.types("one\n88\n").await;
     call.peer_receives_at_last("one\n88").await;
     let ended = call.ends().await;
     assert!(ended.stderr.contains("You hung up"), "{ended:?}");
+    assert!(!ended.stderr.contains("not sent"), "{ended:?}");
+    assert_eq!(ended.code, Some(0));
+}
+
+#[tokio::test]
+async fn what_follows_a_piped_88_is_not_dropped_in_silence() {
+    let mut call = Call::start(&["--send-only"]).await;
+    call.types("87\n88\n89\n").await;
+    call.peer_receives_at_last("87\n88").await;
+    let ended = call.ends().await;
+    let told = "what follows it was not sent in this call. With --literal, 88 is text.";
+    assert!(ended.stderr.contains(told), "{ended:?}");
     assert_eq!(ended.code, Some(0));
 }
 

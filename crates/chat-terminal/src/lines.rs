@@ -97,7 +97,13 @@ impl Source for LineSource {
                     Some(typed) => *typed = lines,
                     None => return Ok(Input::Lines(lines)),
                 },
-                Some(Frame::HangUp) => return Ok(Input::HangUp),
+                Some(Frame::HangUp) => {
+                    // Whoever pipes data in which 88 is a number has lost the rest of it.
+                    if !self.buffer.is_empty() {
+                        notify(words::LEFT_UNSENT);
+                    }
+                    return Ok(Input::HangUp);
+                }
                 Some(Frame::Control(_)) => {}
                 None if !self.ended => {
                     if self.buffer.capacity() - self.buffer.len() < LEAST_READ {

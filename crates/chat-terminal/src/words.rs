@@ -31,6 +31,10 @@ pub(crate) const NOBODY: &str = "Nobody is on the line; your text stays here.";
 /// `88` without a call.
 pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the program.";
 
+/// A line of a pipe hung up, and others stand behind it.
+pub(crate) const LEFT_UNSENT: &str =
+    "The line 88 hung up; what follows it was not sent in this call. With --literal, 88 is text.";
+
 /// More was typed than is taken at the moment.
 pub(crate) const FULL: &str =
     "Too much is waiting to be sent; your text stays here. Try again soon.";
