@@ -400,6 +400,7 @@ async fn a_dumb_terminal_gets_plain_lines() {
         .env("TERM", "dumb");
     let mut terminal = Terminal::start(SIZE, command);
     terminal.wait_for_line("* Call with ann").await;
+    terminal.wait_for_line("? Then /verify").await;
     let mut server = server;
     server.terminal.wait_for_status("bob · ").await;
     server

@@ -127,7 +127,7 @@ pub enum LineStyle {
     Exact,
     /// For a terminal: nothing in them can do it any harm.
     Harmless,
-    /// The same, with the speaker before each.
+    /// The same, with the speaker before each: a person at a terminal, who may give commands.
     Dialogue,
 }
 
@@ -162,7 +162,11 @@ impl LineSink {
 
 impl Sink for LineSink {
     fn show(&mut self, event: Event) {
-        if let Some(notice) = words::describe(&event) {
+        let notice = match self.style {
+            LineStyle::Dialogue => words::describe(&event),
+            _ => words::describe_without_commands(&event),
+        };
+        if let Some(notice) = notice {
             notify(&notice);
         }
         match event {

@@ -177,11 +177,7 @@ pub fn describe(event: &Event) -> Option<String> {
             )
         }
         Event::SafetyNumber { digits, emoji } => {
-            let pictures: Vec<_> = emoji
-                .iter()
-                .map(|(c, name)| format!("{c} {name}"))
-                .collect();
-            let pictures = pictures.join(", ");
+            let pictures = pictures(emoji);
             format!(
                 "Safety number {digits}: the same on both screens? Then /verify\n    {pictures}"
             )
@@ -198,6 +194,19 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Waiting(_)
         | Event::Link(LinkState::Up { .. }) => return None,
     })
+}
+
+/// The same for a person whose lines are all text: none of them is a command.
+pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
+    match event {
+        Event::SafetyNumber { digits, emoji } => {
+            let pictures = pictures(emoji);
+            Some(format!(
+                "Safety number {digits}: compare it with the other side\n    {pictures}"
+            ))
+        }
+        event => describe(event),
+    }
 }
 
 /// What is known of the call.
@@ -389,6 +398,11 @@ fn mark(security: &Security) -> &'static str {
             Standing::Verified => "encrypted, verified",
         },
     }
+}
+
+fn pictures(emoji: &[(char, &str)]) -> String {
+    let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
+    pictures.collect::<Vec<_>>().join(", ")
 }
 
 fn call(peer: &Peer) -> String {
