@@ -47,8 +47,25 @@ pub struct ScreenOptions {
     pub color: bool,
     /// Whether a message rings the bell while the person looks elsewhere.
     pub bell: bool,
-    /// What the status row tells while nobody is on the line.
-    pub idle: String,
+    /// What the program does while nobody is on the line.
+    pub idle: Idle,
+}
+
+/// What a program does while nobody is on the line, as the status row tells it.
+#[derive(Clone, Debug)]
+pub enum Idle {
+    /// It calls somebody; hanging up gives that up.
+    Calling(String),
+    /// It waits for calls, with none to hang up.
+    Waiting(String),
+}
+
+impl Idle {
+    fn text(&self) -> &str {
+        match self {
+            Self::Calling(text) | Self::Waiting(text) => text,
+        }
+    }
 }
 
 /// What a key asks of the terminal itself.
@@ -349,10 +366,11 @@ impl View {
                 self.transcript.remark(Style::Notice, words::HELP, now);
             }
             Request::Command(command) => self.inputs.push_back(Input::Command(command)),
-            Request::HangUp if self.call.is_none() => {
-                return self.warn(words::NO_CALL.to_owned());
-            }
-            Request::HangUp => self.hang_up(),
+            Request::HangUp if self.call.is_some() => self.hang_up(),
+            Request::HangUp => match self.options.idle {
+                Idle::Calling(_) => self.leave(),
+                Idle::Waiting(_) => return self.warn(words::NO_CALL.to_owned()),
+            },
             Request::Say(_) if self.inputs.len() >= MAX_INPUTS => {
                 return self.warn(words::FULL.to_owned());
             }
@@ -611,7 +629,7 @@ impl View {
             typing: call.is_some_and(|call| call.typing),
             hanging_up: call.is_some_and(|call| call.hanging_up),
             waiting: self.waiting,
-            idle: &self.options.idle,
+            idle: self.options.idle.text(),
         }
         .row(columns, self.palette)
     }

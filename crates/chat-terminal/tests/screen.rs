@@ -11,7 +11,7 @@ use chat_core::wire::Batch;
 use chat_terminal::keys::Keyboard;
 use chat_terminal::painter::{Painter, Size};
 use chat_terminal::transcript::Moment;
-use chat_terminal::view::{ScreenOptions, View};
+use chat_terminal::view::{Idle, ScreenOptions, View};
 use chat_terminal::words;
 use emulator::Emulator;
 use proptest::prelude::*;
@@ -71,7 +71,18 @@ fn ended() -> Event {
 }
 
 impl Desk {
+    /// At a server.
     fn new(columns: usize, rows: usize) -> Self {
+        let idle = Idle::Waiting("waiting on :7788".into());
+        Self::with(idle, columns, rows)
+    }
+
+    /// At a client that nobody has answered yet.
+    fn calling(columns: usize, rows: usize) -> Self {
+        Self::with(Idle::Calling("calling bob …".into()), columns, rows)
+    }
+
+    fn with(idle: Idle, columns: usize, rows: usize) -> Self {
         let now = Moment {
             at: Instant::now(),
             clock: (12, 1),
@@ -79,7 +90,7 @@ impl Desk {
         let options = ScreenOptions {
             color: true,
             bell: true,
-            idle: "waiting on :7788".into(),
+            idle,
         };
         let mut desk = Self {
             view: View::new(options, now),
@@ -566,6 +577,28 @@ fn leaving_keys_clear_then_hang_up_then_quit() {
         desk.press(key);
         assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
     }
+}
+
+#[test]
+fn who_waits_to_be_answered_hangs_up_with_88_too() {
+    let mut desk = Desk::new(80, 12);
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), []);
+    assert!(desk.terminal.last_rows(3)[0].starts_with("There is no call to hang up"));
+
+    let mut desk = Desk::calling(80, 12);
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
+    desk.show(Event::Ahead(1));
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
+    assert_eq!(desk.terminal.cursor().0, ">");
+
+    desk.show(Event::Call(peer(verified())));
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::HangUp]);
 }
 
 #[test]
