@@ -403,6 +403,8 @@ async fn a_dumb_terminal_gets_plain_lines() {
     let mut terminal = Terminal::start(SIZE, command);
     terminal.wait_for_line("* Call with ann").await;
     terminal.wait_for_line("? Then /verify").await;
+    terminal.type_keys("/status\n").await;
+    terminal.wait_for_line("* The other side is ann").await;
     let mut server = server;
     server.terminal.wait_for_status("bob · ").await;
     server

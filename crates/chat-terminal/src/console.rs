@@ -56,18 +56,21 @@ impl Console {
                 interactive,
             });
         }
-        let source = match interactive {
-            true => LineSource::typed(lines::stdin()),
-            false => LineSource::piped(lines::stdin(), args.literal),
-        };
-        let style = match (interactive, io::stdout().is_terminal()) {
-            (true, _) => LineStyle::Dialogue,
-            (false, true) => LineStyle::Harmless,
-            (false, false) => LineStyle::Exact,
+        let (source, sink) = if interactive {
+            lines::dialogue(lines::stdin(), lines::stdout())
+        } else {
+            let style = match io::stdout().is_terminal() {
+                true => LineStyle::Harmless,
+                false => LineStyle::Exact,
+            };
+            (
+                LineSource::piped(lines::stdin(), args.literal),
+                LineSink::new(lines::stdout(), style),
+            )
         };
         Ok(Self {
             source: ConsoleSource::Lines(source),
-            sink: ConsoleSink::Lines(LineSink::new(lines::stdout(), style)),
+            sink: ConsoleSink::Lines(sink),
             interactive,
         })
     }

@@ -14,6 +14,7 @@ use crate::editor::{Action, Editor};
 use crate::keys::Stroke;
 use crate::painter::{Live, Size};
 use crate::sanitize;
+use crate::situation::Situation;
 use crate::status::Status;
 use crate::style::{Palette, Row, Style};
 use crate::transcript::{self, Moment, Progress, Transcript};
@@ -84,6 +85,7 @@ pub struct View {
     palette: Palette,
     editor: Editor,
     transcript: Transcript,
+    situation: Situation,
     call: Option<Call>,
     waiting: usize,
     /// A word to the person, shown until the next key.
@@ -100,12 +102,10 @@ pub struct View {
     changed: bool,
 }
 
-/// A call that is on.
+/// What the screen keeps of a call that is on.
 #[derive(Debug)]
 struct Call {
-    peer: Peer,
     name: String,
-    link: LinkState,
     typing: bool,
     hanging_up: bool,
     /// How many of one's own messages the peer has received.
@@ -132,27 +132,14 @@ struct Burst {
 }
 
 impl Call {
-    fn new(peer: Peer) -> Self {
+    fn new(peer: &Peer) -> Self {
         Self {
-            name: harmless_name(&peer),
-            peer,
-            link: LinkState::Up { round_trip: None },
+            name: harmless_name(peer),
             typing: false,
             hanging_up: false,
             received: 0,
             unreceived: VecDeque::new(),
         }
-    }
-
-    /// The peer is known better.
-    fn meet(&mut self, peer: Peer) {
-        self.name = harmless_name(&peer);
-        self.peer = peer;
-    }
-
-    /// Whether the peer tells what it has received: those that have a key do.
-    fn acknowledges(&self) -> bool {
-        matches!(self.peer.security, Security::Key { .. })
     }
 }
 
@@ -171,6 +158,7 @@ impl View {
             palette,
             editor: Editor::default(),
             transcript: Transcript::new(palette),
+            situation: Situation::default(),
             call: None,
             waiting: 0,
             hint: None,
@@ -365,7 +353,7 @@ impl View {
             Request::Help => {
                 self.transcript.remark(Style::Notice, words::HELP, now);
             }
-            Request::Command(command) => self.inputs.push_back(Input::Command(command)),
+            Request::Command(command) => self.command(command, now),
             Request::HangUp if self.call.is_some() => self.hang_up(),
             Request::HangUp => match self.options.idle {
                 Idle::Calling(_) => self.leave(),
@@ -377,7 +365,7 @@ impl View {
             Request::Say(text) => match &mut self.call {
                 None => return self.warn(words::NOBODY.to_owned()),
                 Some(call) => {
-                    if call.acknowledges() {
+                    if self.situation.has_receipts() {
                         call.unreceived.push_back(Said {
                             text: text.clone(),
                             written: false,
@@ -393,6 +381,16 @@ impl View {
             },
         }
         self.editor.take();
+    }
+
+    /// Of the queue and the connection the screen knows most; the rest is the program's.
+    fn command(&mut self, command: Command, now: Moment) {
+        match words::situation(&self.situation) {
+            Some(text) if command == Command::Status => {
+                self.transcript.remark(Style::Notice, &text, now);
+            }
+            _ => self.inputs.push_back(Input::Command(command)),
+        }
     }
 
     /// Keeps the newest messages in the live region, and writes the older ones down.
@@ -460,15 +458,16 @@ impl View {
     /// Takes in an event.
     pub fn event(&mut self, event: Event, now: Moment) {
         self.changed = true;
+        self.situation.learn(&event);
         match &event {
             Event::Call(peer) => {
-                self.call = Some(Call::new(peer.clone()));
+                self.call = Some(Call::new(peer));
                 self.hint = None;
                 self.ring(now);
             }
             Event::Peer(peer) => {
                 if let Some(call) = &mut self.call {
-                    call.meet(peer.clone());
+                    call.name = harmless_name(peer);
                 }
             }
             Event::Lines(batch) => {
@@ -488,7 +487,6 @@ impl View {
             Event::Link(link) => {
                 if let Some(call) = &mut self.call {
                     call.typing &= matches!(link, LinkState::Up { .. });
-                    call.link = link.clone();
                 }
                 // The status row counts the tries; one line of them is enough.
                 if matches!(link, LinkState::Reconnecting(2..)) {
@@ -624,7 +622,7 @@ impl View {
     fn status(&self, columns: usize) -> Row {
         let call = self.call.as_ref();
         Status {
-            call: call.map(|call| (&call.peer, &call.link)),
+            situation: &self.situation,
             name: call.map_or("", |call| &call.name),
             typing: call.is_some_and(|call| call.typing),
             hanging_up: call.is_some_and(|call| call.hanging_up),

@@ -12,6 +12,7 @@ use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
 
 use crate::commands::Mistake;
 use crate::sanitize;
+use crate::situation::Situation;
 
 /// Before one's own messages.
 pub(crate) const YOU: &str = "you:";
@@ -137,6 +138,14 @@ pub(crate) fn typing(name: &str) -> String {
     format!("{name} is typing …")
 }
 
+/// How long the queue is before this side.
+pub(crate) fn ahead(ahead: u64) -> String {
+    match ahead {
+        0 => "you are next".to_owned(),
+        _ => format!("{ahead} before you"),
+    }
+}
+
 /// Callers who wait.
 pub(crate) fn waiting(callers: usize) -> String {
     format!("{callers} waiting")
@@ -182,8 +191,7 @@ pub fn describe(event: &Event) -> Option<String> {
                 "Safety number {digits}: the same on both screens? Then /verify\n    {pictures}"
             )
         }
-        Event::Ahead(0) => "The other side is busy; you are next.".into(),
-        Event::Ahead(ahead) => format!("The other side is busy; {ahead} before you."),
+        Event::Ahead(callers) => format!("The other side is busy; {}.", ahead(*callers)),
         Event::Ended(ended) => ending(ended),
         Event::Notice(text) => text.clone(),
         Event::Peer(_)
@@ -209,13 +217,32 @@ pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
     }
 }
 
-/// What is known of the call.
+/// How it stands with the other side, if there is anything to tell.
+pub(crate) fn situation(situation: &Situation) -> Option<String> {
+    let Situation { peer, ahead, link } = situation;
+    let link = match link {
+        LinkState::Silent(_) | LinkState::Reconnecting(_) => describe(&Event::Link(link.clone())),
+        LinkState::Up { .. } | LinkState::Back { .. } => None,
+    };
+    let queue = ahead.and_then(|ahead| describe(&Event::Ahead(ahead)));
+    let told: Vec<_> = [link, queue, peer.as_ref().map(status)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!told.is_empty()).then(|| told.join("\n"))
+}
+
+/// What is known of the peer.
 pub fn status(peer: &Peer) -> String {
     let key = match &peer.security {
         Security::Key { fingerprint, .. } => format!("\n    {fingerprint}"),
         _ => String::new(),
     };
-    format!("Talking with {}: {}.{key}", who(peer), mark(&peer.security))
+    format!(
+        "The other side is {}: {}.{key}",
+        who(peer),
+        mark(&peer.security)
+    )
 }
 
 /// A caller has to wait.
