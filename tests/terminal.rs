@@ -314,10 +314,12 @@ async fn a_call_that_nobody_takes_is_told_on_a_sane_terminal() {
 async fn a_call_that_is_not_answered_can_be_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();
-    let mut client = Client::start(&address, &[]);
-    client.terminal.wait_for_status("calling").await;
-    client.terminal.type_keys("\x03").await;
-    assert_eq!(client.terminal.exit_code().await, 0);
+    for keys in ["\x03", "88\r"] {
+        let mut client = Client::start(&address, &[]);
+        client.terminal.wait_for_status("calling").await;
+        client.terminal.type_keys(keys).await;
+        assert_eq!(client.terminal.exit_code().await, 0);
+    }
 }
 
 #[tokio::test]
@@ -400,6 +402,9 @@ async fn a_dumb_terminal_gets_plain_lines() {
         .env("TERM", "dumb");
     let mut terminal = Terminal::start(SIZE, command);
     terminal.wait_for_line("* Call with ann").await;
+    terminal.wait_for_line("? Then /verify").await;
+    terminal.type_keys("/status\n").await;
+    terminal.wait_for_line("* The other side is ann").await;
     let mut server = server;
     server.terminal.wait_for_status("bob · ").await;
     server

@@ -69,7 +69,7 @@ pub enum DialError {
         reason: io::Error,
     },
     /// No address answered.
-    #[error("cannot reach {target}: {reason}; is chat-server running there?")]
+    #[error("cannot reach {target}: {reason}; {}", advice(.reason))]
     Connect {
         /// Who was called.
         target: Target,
@@ -84,6 +84,17 @@ pub enum DialError {
         /// How long it was tried.
         limit: Duration,
     },
+}
+
+/// What to look at, when an address answered this.
+fn advice(reason: &io::Error) -> &'static str {
+    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
+    match reason.kind() {
+        NetworkUnreachable | NetworkDown | HostUnreachable => {
+            "is this machine connected to a network that leads there?"
+        }
+        _ => "is chat-server running there?",
+    }
 }
 
 impl DialError {
@@ -190,6 +201,25 @@ mod tests {
         }
         for text in ["", ":99", "host:port", "host:99999", "[::1", "[::1]99"] {
             assert!(Target::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_advice_is_about_the_side_that_is_in_trouble() {
+        let told = |reason: io::ErrorKind| {
+            let target = Target::parse("192.0.2.1").expect("an address");
+            let reason = reason.into();
+            DialError::Connect { target, reason }.to_string()
+        };
+        let refused = told(io::ErrorKind::ConnectionRefused);
+        assert!(refused.ends_with("is chat-server running there?"));
+        for kind in [
+            io::ErrorKind::NetworkUnreachable,
+            io::ErrorKind::NetworkDown,
+            io::ErrorKind::HostUnreachable,
+        ] {
+            let told = told(kind);
+            assert!(told.contains("; is this machine connected"), "{told}");
         }
     }
 }

@@ -10,6 +10,7 @@ use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
 use chat_terminal::program::{self, Failure};
 use chat_terminal::signals::Signals;
+use chat_terminal::view::Idle;
 use chat_terminal::{acquaintance, exit, words};
 use clap::Parser;
 
@@ -66,7 +67,8 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         },
     };
     let signals = Signals::new()?;
-    let mut console = Console::open(&args.common, words::calling(&args.target.to_string()))?;
+    let idle = Idle::Calling(words::calling(&args.target.to_string()));
+    let mut console = Console::open(&args.common, idle)?;
     let connector = Connector {
         dialer: TcpDialer {
             target: args.target.clone(),

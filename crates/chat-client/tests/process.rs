@@ -182,10 +182,22 @@ async fn the_peer_may_end_first() {
 #[tokio::test]
 async fn a_piped_88_hangs_up() {
     let mut call = Call::start(&[]).await;
-    call.types("one\n88\nnever said\n").await;
+    call.types("one\n88\n").await;
     call.peer_receives_at_last("one\n88").await;
     let ended = call.ends().await;
     assert!(ended.stderr.contains("You hung up"), "{ended:?}");
+    assert!(!ended.stderr.contains("not sent"), "{ended:?}");
+    assert_eq!(ended.code, Some(0));
+}
+
+#[tokio::test]
+async fn what_follows_a_piped_88_is_not_dropped_in_silence() {
+    let mut call = Call::start(&["--send-only"]).await;
+    call.types("87\n88\n89\n").await;
+    call.peer_receives_at_last("87\n88").await;
+    let ended = call.ends().await;
+    let told = "what follows it was not sent in this call. With --literal, 88 is text.";
+    assert!(ended.stderr.contains(told), "{ended:?}");
     assert_eq!(ended.code, Some(0));
 }
 
@@ -321,6 +333,22 @@ async fn nobody_answers() {
 }
 
 #[tokio::test]
+async fn a_log_file_needs_no_other_option_and_no_call() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let home = home();
+    let path = home.path().join("log");
+    let log = path.to_str().expect("UTF-8");
+    let ended = chat_client(&home, &["--plain", &address, "--log-file", log]).output();
+    let ended = Ended::from(soon(ended).await.expect("it ends"));
+    one_line(&ended);
+    let log = std::fs::read_to_string(&path).expect("it was written");
+    assert!(log.contains("INFO"), "{log}");
+    assert!(log.contains("chat-client starts"), "{log}");
+}
+
+#[tokio::test]
 async fn nobody_has_that_name() {
     let ended = run(&["--plain", "nobody.invalid"]).await;
     let line = one_line(&ended);
@@ -359,6 +387,7 @@ async fn a_wrong_command_line_is_2() {
         &["--no-such-option"][..],
         &["host:port"],
         &["--connect-timeout", "soon"],
+        &["--connect-timeout", "0"],
         &["one", "two"],
     ] {
         let ended = run(arguments).await;

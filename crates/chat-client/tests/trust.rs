@@ -208,6 +208,7 @@ async fn have_met(ann: &TempDir, bob: &TempDir) -> String {
     let anns = client.tells("Safety number").await;
     let bobs = server.tells("Safety number").await;
     assert_eq!(anns, bobs);
+    assert!(!anns.contains('/'), "a pipe takes no commands: {anns}");
     assert!(client.seen.contains("new, unverified"), "{}", client.seen);
     assert!(server.seen.contains("new, unverified"), "{}", server.seen);
     assert_eq!(client.hangs_up().await.code, Some(0));

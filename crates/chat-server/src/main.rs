@@ -12,6 +12,7 @@ use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
 use chat_terminal::program::{self, Failure};
 use chat_terminal::signals::Signals;
+use chat_terminal::view::Idle;
 use chat_terminal::{acquaintance, exit, words};
 use clap::Parser;
 
@@ -70,7 +71,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let listener = chat_server::bind(args.address)
         .map_err(|error| anyhow!(words::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
-    let mut console = Console::open(&args.common, words::idle(address.port()))?;
+    let mut console = Console::open(&args.common, Idle::Waiting(words::idle(address.port())))?;
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,

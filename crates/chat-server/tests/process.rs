@@ -311,6 +311,7 @@ async fn a_wrong_command_line_is_2() {
         &["somewhere"],
         &["--backlog", "-1"],
         &["--idle-timeout", "long"],
+        &["--idle-timeout", "0"],
         &["--framing", "loose"],
     ] {
         let home = home();

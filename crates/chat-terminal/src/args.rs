@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chat_core::wire::{Framing, Name};
@@ -12,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::screen::Screen;
+use crate::words;
 
 /// Options of both programs.
 #[derive(Args, Clone, Debug)]
@@ -44,7 +46,7 @@ pub struct CommonArgs {
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
-    /// Log to this file instead
+    /// Log to this file instead; it needs no -v
     #[arg(long, value_name = "PATH")]
     pub log_file: Option<PathBuf>,
 }
@@ -126,7 +128,27 @@ fn is_on_screen() -> bool {
 /// Reads a span of time such as `10s` or `5m`.
 ///
 /// # Errors
-/// It is written in another way; the error says how to write it.
-pub fn duration(text: &str) -> Result<std::time::Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 10s or 5m"))
+/// It is written in another way, or no time at all; the error says how to write it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err(words::NO_TIME.to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(words::not_a_time(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_time_is_longer_than_nothing() {
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
+        for text in ["0", "0s", "0h 0ms"] {
+            assert_eq!(duration(text), Err(words::NO_TIME.into()), "{text}");
+        }
+        let mistake = duration("soon").expect_err("no span of time");
+        assert!(mistake.ends_with("write it like 10s or 5m"), "{mistake}");
+    }
 }

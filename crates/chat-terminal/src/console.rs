@@ -7,7 +7,7 @@ use chat_core::conversation::{Event, Input, Manners, Sink, Source};
 use crate::args::CommonArgs;
 use crate::lines::{self, LineSink, LineSource, LineStyle};
 use crate::screen::{Screen, ScreenSink, ScreenSource};
-use crate::view::ScreenOptions;
+use crate::view::{Idle, ScreenOptions};
 
 /// Standard input and output, as the two halves of a person.
 pub struct Console {
@@ -37,12 +37,12 @@ pub enum ConsoleSink {
 
 impl Console {
     /// Opens standard input and output: as a screen if both are a terminal that can be
-    /// painted, else as plain lines. `idle` stands on the screen while nobody is on the line.
+    /// painted, else as plain lines. `idle` tells what is done while nobody is on the line.
     /// Must be called within a runtime.
     ///
     /// # Errors
     /// The terminal cannot be set up.
-    pub fn open(args: &CommonArgs, idle: String) -> io::Result<Self> {
+    pub fn open(args: &CommonArgs, idle: Idle) -> io::Result<Self> {
         let interactive = Screen::is_possible();
         if interactive && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
             let (source, sink) = Screen::open(ScreenOptions {
@@ -56,18 +56,21 @@ impl Console {
                 interactive,
             });
         }
-        let source = match interactive {
-            true => LineSource::typed(lines::stdin()),
-            false => LineSource::piped(lines::stdin(), args.literal),
-        };
-        let style = match (interactive, io::stdout().is_terminal()) {
-            (true, _) => LineStyle::Dialogue,
-            (false, true) => LineStyle::Harmless,
-            (false, false) => LineStyle::Exact,
+        let (source, sink) = if interactive {
+            lines::dialogue(lines::stdin(), lines::stdout())
+        } else {
+            let style = match io::stdout().is_terminal() {
+                true => LineStyle::Harmless,
+                false => LineStyle::Exact,
+            };
+            (
+                LineSource::piped(lines::stdin(), args.literal),
+                LineSink::new(lines::stdout(), style),
+            )
         };
         Ok(Self {
             source: ConsoleSource::Lines(source),
-            sink: ConsoleSink::Lines(LineSink::new(lines::stdout(), style)),
+            sink: ConsoleSink::Lines(sink),
             interactive,
         })
     }

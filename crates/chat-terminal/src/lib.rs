@@ -25,6 +25,7 @@ pub mod program;
 pub mod sanitize;
 pub mod screen;
 pub mod signals;
+mod situation;
 mod status;
 pub mod style;
 mod terminal;

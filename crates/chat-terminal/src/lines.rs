@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use chat_core::conversation::{Command, Event, Input, Sink, Source};
@@ -11,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Decoder;
 
 use crate::commands::{self, Request};
+use crate::situation::Situation;
 use crate::{sanitize, words};
 
 /// How much is read at once, in bytes.
@@ -30,8 +32,16 @@ pub struct LineSource {
     codec: LineCodec,
     buffer: BytesMut,
     ended: bool,
-    /// What a person has typed and this side has not looked at; nothing of a pipe's.
-    typed: Option<Batch>,
+    /// A person's own; a pipe has nothing of it.
+    typed: Option<Typed>,
+}
+
+/// What is kept of a person who types.
+struct Typed {
+    /// What this side has not looked at.
+    lines: Batch,
+    /// What the other half has seen.
+    situation: Arc<Mutex<Situation>>,
 }
 
 impl LineSource {
@@ -46,19 +56,11 @@ impl LineSource {
         }
     }
 
-    /// A person's lines: they may be commands, and their end ends the program.
-    pub fn typed(reader: impl AsyncRead + Send + 'static) -> Self {
-        Self {
-            typed: Some(Batch::default()),
-            ..Self::piped(reader, true)
-        }
-    }
-
     /// What the next typed line asks for, if there is one and it asks for anything.
     fn next_request(&mut self) -> Option<Input> {
-        let typed = self.typed.as_mut()?;
-        while !typed.is_empty() {
-            let line = typed.split_to(1);
+        let Typed { lines, situation } = self.typed.as_mut()?;
+        while !lines.is_empty() {
+            let line = lines.split_to(1);
             let text = line.lines().next().unwrap_or_default();
             match commands::parse(text) {
                 Ok(Request::Say(text)) if is_hang_up(text.as_bytes()) => {
@@ -66,7 +68,11 @@ impl LineSource {
                 }
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUp) => return Some(Input::HangUp),
-                Ok(Request::Command(command)) => return Some(Input::Command(command)),
+                // The program knows less of the queue and the connection than was shown.
+                Ok(Request::Command(command)) => match words::situation(&known(situation)) {
+                    Some(text) if command == Command::Status => notify(&text),
+                    _ => return Some(Input::Command(command)),
+                },
                 Ok(Request::Help) => notify(words::HELP),
                 Err(mistake) => notify(&words::mistake(&mistake)),
             }
@@ -94,10 +100,16 @@ impl Source for LineSource {
             }
             match self.frame().map_err(io::Error::other)? {
                 Some(Frame::Text(lines)) => match &mut self.typed {
-                    Some(typed) => *typed = lines,
+                    Some(typed) => typed.lines = lines,
                     None => return Ok(Input::Lines(lines)),
                 },
-                Some(Frame::HangUp) => return Ok(Input::HangUp),
+                Some(Frame::HangUp) => {
+                    // Whoever pipes data in which 88 is a number has lost the rest of it.
+                    if !self.buffer.is_empty() {
+                        notify(words::LEFT_UNSENT);
+                    }
+                    return Ok(Input::HangUp);
+                }
                 Some(Frame::Control(_)) => {}
                 None if !self.ended => {
                     if self.buffer.capacity() - self.buffer.len() < LEAST_READ {
@@ -121,7 +133,7 @@ pub enum LineStyle {
     Exact,
     /// For a terminal: nothing in them can do it any harm.
     Harmless,
-    /// The same, with the speaker before each.
+    /// The same, with the speaker before each: a person at a terminal, who may give commands.
     Dialogue,
 }
 
@@ -131,6 +143,25 @@ pub struct LineSink {
     unwritten: Outgoing,
     style: LineStyle,
     speaker: String,
+    situation: Arc<Mutex<Situation>>,
+}
+
+/// The two halves of a person at a terminal: what is typed may be a command, and its end ends
+/// the program.
+pub fn dialogue(
+    reader: impl AsyncRead + Send + 'static,
+    writer: impl AsyncWrite + Send + 'static,
+) -> (LineSource, LineSink) {
+    let sink = LineSink::new(writer, LineStyle::Dialogue);
+    let typed = Typed {
+        lines: Batch::default(),
+        situation: Arc::clone(&sink.situation),
+    };
+    let source = LineSource {
+        typed: Some(typed),
+        ..LineSource::piped(reader, true)
+    };
+    (source, sink)
 }
 
 impl LineSink {
@@ -141,6 +172,7 @@ impl LineSink {
             unwritten: Outgoing::default(),
             style,
             speaker: String::new(),
+            situation: Arc::default(),
         }
     }
 
@@ -156,7 +188,12 @@ impl LineSink {
 
 impl Sink for LineSink {
     fn show(&mut self, event: Event) {
-        if let Some(notice) = words::describe(&event) {
+        known(&self.situation).learn(&event);
+        let notice = match self.style {
+            LineStyle::Dialogue => words::describe(&event),
+            _ => words::describe_without_commands(&event),
+        };
+        if let Some(notice) = notice {
             notify(&notice);
         }
         match event {
@@ -183,6 +220,10 @@ impl Sink for LineSink {
         }
         self.writer.flush().await
     }
+}
+
+fn known(situation: &Mutex<Situation>) -> MutexGuard<'_, Situation> {
+    situation.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes a notice to stderr. Where nobody reads it, nobody misses it.
@@ -246,5 +287,16 @@ mod tests {
         };
         let buffers = 1 + kept.windows(2).filter(|pair| apart(pair)).count();
         assert_eq!(buffers, 1, "for a thousand short lines");
+    }
+
+    #[tokio::test]
+    async fn what_was_shown_answers_for_the_status() {
+        let typed = b"/status\n/status\n/peers\n";
+        let (mut source, mut sink) = dialogue(&typed[..], tokio::io::sink());
+        let first = source.next().await.expect("a line");
+        assert_eq!(first, Input::Command(Command::Status), "nothing is known");
+        sink.show(Event::Ahead(2));
+        let second = source.next().await.expect("another");
+        assert_eq!(second, Input::Command(Command::Peers), "it was answered");
     }
 }

@@ -35,7 +35,7 @@ pub fn run<F>(program: &str, args: &CommonArgs, work: F) -> ExitCode
 where
     F: Future<Output = Result<u8, Failure>>,
 {
-    let code = start(args, work).unwrap_or_else(|Failure { code, error }| {
+    let code = start(program, args, work).unwrap_or_else(|Failure { code, error }| {
         let error = format!("{error:#}");
         // If nobody reads it, the exit code still tells.
         let _ = writeln!(io::stderr(), "{program}: {}", sanitize::line(&error));
@@ -44,11 +44,13 @@ where
     ExitCode::from(code)
 }
 
-fn start<F>(args: &CommonArgs, work: F) -> Result<u8, Failure>
+fn start<F>(program: &str, args: &CommonArgs, work: F) -> Result<u8, Failure>
 where
     F: Future<Output = Result<u8, Failure>>,
 {
     args.start_logging()?;
+    // A log that stays empty cannot be told from one that is not written.
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "{program} starts");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

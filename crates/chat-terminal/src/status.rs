@@ -1,9 +1,10 @@
 //! The status row: who is on the line, how safely, and how well.
 
-use chat_core::conversation::{LinkState, Peer, Security, Standing};
+use chat_core::conversation::{LinkState, Security, Standing};
 use unicode_width::UnicodeWidthStr;
 
 use crate::sanitize;
+use crate::situation::Situation;
 use crate::style::{Palette, Row, Style};
 use crate::words;
 
@@ -11,7 +12,7 @@ use crate::words;
 #[derive(Debug)]
 pub(crate) struct Status<'a> {
     /// Who is on the line, and how the connection is.
-    pub(crate) call: Option<(&'a Peer, &'a LinkState)>,
+    pub(crate) situation: &'a Situation,
     /// The peer's name, harmless.
     pub(crate) name: &'a str,
     /// Whether the peer is typing.
@@ -68,37 +69,41 @@ impl Status<'_> {
     fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut part = |rank, style, text: String| parts.push(Part { rank, style, text });
-        match self.call {
-            Some((peer, link)) => {
+        let Situation { peer, ahead, link } = self.situation;
+        match peer {
+            Some(peer) => {
                 part(0, Style::Peer, self.name.to_owned());
                 part(
                     0,
                     trust(&peer.security),
                     words::lock(&peer.security).to_owned(),
                 );
-                if self.hanging_up {
-                    part(1, Style::Warning, words::HANGING_UP.to_owned());
-                }
-                if let Some(text) = words::link(link) {
-                    match link {
-                        LinkState::Up { .. } => part(4, Style::Faint, text),
-                        _ => part(1, Style::Warning, text),
-                    }
-                }
-                if self.typing {
-                    part(
-                        2,
-                        Style::Plain,
-                        words::typing(sanitize::cut(self.name, NAME).as_ref()),
-                    );
-                }
             }
             None => part(0, Style::Plain, sanitize::line(self.idle).into_owned()),
+        }
+        if let Some(ahead) = ahead {
+            part(1, Style::Warning, words::ahead(*ahead));
+        }
+        if self.hanging_up {
+            part(1, Style::Warning, words::HANGING_UP.to_owned());
+        }
+        if let Some(text) = words::link(link) {
+            match link {
+                LinkState::Up { .. } => part(4, Style::Faint, text),
+                _ => part(1, Style::Warning, text),
+            }
+        }
+        if self.typing {
+            part(
+                2,
+                Style::Plain,
+                words::typing(sanitize::cut(self.name, NAME).as_ref()),
+            );
         }
         if self.waiting > 0 {
             part(3, Style::Warning, words::waiting(self.waiting));
         }
-        let hint = match self.call {
+        let hint = match peer {
             Some(_) => words::HINT,
             None => words::HINT_ALONE,
         };

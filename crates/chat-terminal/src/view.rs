@@ -14,6 +14,7 @@ use crate::editor::{Action, Editor};
 use crate::keys::Stroke;
 use crate::painter::{Live, Size};
 use crate::sanitize;
+use crate::situation::Situation;
 use crate::status::Status;
 use crate::style::{Palette, Row, Style};
 use crate::transcript::{self, Moment, Progress, Transcript};
@@ -47,8 +48,25 @@ pub struct ScreenOptions {
     pub color: bool,
     /// Whether a message rings the bell while the person looks elsewhere.
     pub bell: bool,
-    /// What the status row tells while nobody is on the line.
-    pub idle: String,
+    /// What the program does while nobody is on the line.
+    pub idle: Idle,
+}
+
+/// What a program does while nobody is on the line, as the status row tells it.
+#[derive(Clone, Debug)]
+pub enum Idle {
+    /// It calls somebody; hanging up gives that up.
+    Calling(String),
+    /// It waits for calls, with none to hang up.
+    Waiting(String),
+}
+
+impl Idle {
+    fn text(&self) -> &str {
+        match self {
+            Self::Calling(text) | Self::Waiting(text) => text,
+        }
+    }
 }
 
 /// What a key asks of the terminal itself.
@@ -67,6 +85,7 @@ pub struct View {
     palette: Palette,
     editor: Editor,
     transcript: Transcript,
+    situation: Situation,
     call: Option<Call>,
     waiting: usize,
     /// A word to the person, shown until the next key.
@@ -83,12 +102,10 @@ pub struct View {
     changed: bool,
 }
 
-/// A call that is on.
+/// What the screen keeps of a call that is on.
 #[derive(Debug)]
 struct Call {
-    peer: Peer,
     name: String,
-    link: LinkState,
     typing: bool,
     hanging_up: bool,
     /// How many of one's own messages the peer has received.
@@ -115,27 +132,14 @@ struct Burst {
 }
 
 impl Call {
-    fn new(peer: Peer) -> Self {
+    fn new(peer: &Peer) -> Self {
         Self {
-            name: harmless_name(&peer),
-            peer,
-            link: LinkState::Up { round_trip: None },
+            name: harmless_name(peer),
             typing: false,
             hanging_up: false,
             received: 0,
             unreceived: VecDeque::new(),
         }
-    }
-
-    /// The peer is known better.
-    fn meet(&mut self, peer: Peer) {
-        self.name = harmless_name(&peer);
-        self.peer = peer;
-    }
-
-    /// Whether the peer tells what it has received: those that have a key do.
-    fn acknowledges(&self) -> bool {
-        matches!(self.peer.security, Security::Key { .. })
     }
 }
 
@@ -154,6 +158,7 @@ impl View {
             palette,
             editor: Editor::default(),
             transcript: Transcript::new(palette),
+            situation: Situation::default(),
             call: None,
             waiting: 0,
             hint: None,
@@ -348,18 +353,19 @@ impl View {
             Request::Help => {
                 self.transcript.remark(Style::Notice, words::HELP, now);
             }
-            Request::Command(command) => self.inputs.push_back(Input::Command(command)),
-            Request::HangUp if self.call.is_none() => {
-                return self.warn(words::NO_CALL.to_owned());
-            }
-            Request::HangUp => self.hang_up(),
+            Request::Command(command) => self.command(command, now),
+            Request::HangUp if self.call.is_some() => self.hang_up(),
+            Request::HangUp => match self.options.idle {
+                Idle::Calling(_) => self.leave(),
+                Idle::Waiting(_) => return self.warn(words::NO_CALL.to_owned()),
+            },
             Request::Say(_) if self.inputs.len() >= MAX_INPUTS => {
                 return self.warn(words::FULL.to_owned());
             }
             Request::Say(text) => match &mut self.call {
                 None => return self.warn(words::NOBODY.to_owned()),
                 Some(call) => {
-                    if call.acknowledges() {
+                    if self.situation.has_receipts() {
                         call.unreceived.push_back(Said {
                             text: text.clone(),
                             written: false,
@@ -375,6 +381,16 @@ impl View {
             },
         }
         self.editor.take();
+    }
+
+    /// Of the queue and the connection the screen knows most; the rest is the program's.
+    fn command(&mut self, command: Command, now: Moment) {
+        match words::situation(&self.situation) {
+            Some(text) if command == Command::Status => {
+                self.transcript.remark(Style::Notice, &text, now);
+            }
+            _ => self.inputs.push_back(Input::Command(command)),
+        }
     }
 
     /// Keeps the newest messages in the live region, and writes the older ones down.
@@ -442,15 +458,16 @@ impl View {
     /// Takes in an event.
     pub fn event(&mut self, event: Event, now: Moment) {
         self.changed = true;
+        self.situation.learn(&event);
         match &event {
             Event::Call(peer) => {
-                self.call = Some(Call::new(peer.clone()));
+                self.call = Some(Call::new(peer));
                 self.hint = None;
                 self.ring(now);
             }
             Event::Peer(peer) => {
                 if let Some(call) = &mut self.call {
-                    call.meet(peer.clone());
+                    call.name = harmless_name(peer);
                 }
             }
             Event::Lines(batch) => {
@@ -470,7 +487,6 @@ impl View {
             Event::Link(link) => {
                 if let Some(call) = &mut self.call {
                     call.typing &= matches!(link, LinkState::Up { .. });
-                    call.link = link.clone();
                 }
                 // The status row counts the tries; one line of them is enough.
                 if matches!(link, LinkState::Reconnecting(2..)) {
@@ -606,12 +622,12 @@ impl View {
     fn status(&self, columns: usize) -> Row {
         let call = self.call.as_ref();
         Status {
-            call: call.map(|call| (&call.peer, &call.link)),
+            situation: &self.situation,
             name: call.map_or("", |call| &call.name),
             typing: call.is_some_and(|call| call.typing),
             hanging_up: call.is_some_and(|call| call.hanging_up),
             waiting: self.waiting,
-            idle: &self.options.idle,
+            idle: self.options.idle.text(),
         }
         .row(columns, self.palette)
     }

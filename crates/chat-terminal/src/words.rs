@@ -12,6 +12,7 @@ use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
 
 use crate::commands::Mistake;
 use crate::sanitize;
+use crate::situation::Situation;
 
 /// Before one's own messages.
 pub(crate) const YOU: &str = "you:";
@@ -30,6 +31,10 @@ pub(crate) const NOBODY: &str = "Nobody is on the line; your text stays here.";
 
 /// `88` without a call.
 pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the program.";
+
+/// A line of a pipe hung up, and others stand behind it.
+pub(crate) const LEFT_UNSENT: &str =
+    "The line 88 hung up; what follows it was not sent in this call. With --literal, 88 is text.";
 
 /// More was typed than is taken at the moment.
 pub(crate) const FULL: &str =
@@ -133,6 +138,14 @@ pub(crate) fn typing(name: &str) -> String {
     format!("{name} is typing …")
 }
 
+/// How long the queue is before this side.
+pub(crate) fn ahead(ahead: u64) -> String {
+    match ahead {
+        0 => "you are next".to_owned(),
+        _ => format!("{ahead} before you"),
+    }
+}
+
 /// Callers who wait.
 pub(crate) fn waiting(callers: usize) -> String {
     format!("{callers} waiting")
@@ -173,17 +186,12 @@ pub fn describe(event: &Event) -> Option<String> {
             )
         }
         Event::SafetyNumber { digits, emoji } => {
-            let pictures: Vec<_> = emoji
-                .iter()
-                .map(|(c, name)| format!("{c} {name}"))
-                .collect();
-            let pictures = pictures.join(", ");
+            let pictures = pictures(emoji);
             format!(
                 "Safety number {digits}: the same on both screens? Then /verify\n    {pictures}"
             )
         }
-        Event::Ahead(0) => "The other side is busy; you are next.".into(),
-        Event::Ahead(ahead) => format!("The other side is busy; {ahead} before you."),
+        Event::Ahead(callers) => format!("The other side is busy; {}.", ahead(*callers)),
         Event::Ended(ended) => ending(ended),
         Event::Notice(text) => text.clone(),
         Event::Peer(_)
@@ -196,13 +204,45 @@ pub fn describe(event: &Event) -> Option<String> {
     })
 }
 
-/// What is known of the call.
+/// The same for a person whose lines are all text: none of them is a command.
+pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
+    match event {
+        Event::SafetyNumber { digits, emoji } => {
+            let pictures = pictures(emoji);
+            Some(format!(
+                "Safety number {digits}: compare it with the other side\n    {pictures}"
+            ))
+        }
+        event => describe(event),
+    }
+}
+
+/// How it stands with the other side, if there is anything to tell.
+pub(crate) fn situation(situation: &Situation) -> Option<String> {
+    let Situation { peer, ahead, link } = situation;
+    let link = match link {
+        LinkState::Silent(_) | LinkState::Reconnecting(_) => describe(&Event::Link(link.clone())),
+        LinkState::Up { .. } | LinkState::Back { .. } => None,
+    };
+    let queue = ahead.and_then(|ahead| describe(&Event::Ahead(ahead)));
+    let told: Vec<_> = [link, queue, peer.as_ref().map(status)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!told.is_empty()).then(|| told.join("\n"))
+}
+
+/// What is known of the peer.
 pub fn status(peer: &Peer) -> String {
     let key = match &peer.security {
         Security::Key { fingerprint, .. } => format!("\n    {fingerprint}"),
         _ => String::new(),
     };
-    format!("Talking with {}: {}.{key}", who(peer), mark(&peer.security))
+    format!(
+        "The other side is {}: {}.{key}",
+        who(peer),
+        mark(&peer.security)
+    )
 }
 
 /// A caller has to wait.
@@ -264,14 +304,35 @@ pub fn calling(target: &str) -> String {
     format!("calling {target} …")
 }
 
-/// Why a server cannot start.
+/// Why a server cannot start, and what to try instead.
 pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
-    let port = address.port().checked_add(1).unwrap_or(DEFAULT_PORT);
-    let other = match address.ip().is_unspecified() {
-        true => port.to_string(),
-        false => SocketAddr::new(address.ip(), port).to_string(),
+    let at_port = |port| match address.ip().is_unspecified() {
+        true => format!("chat-server {port}"),
+        false => format!("chat-server {}", SocketAddr::new(address.ip(), port)),
     };
-    format!("cannot listen on {address}: {error}; to use another port: chat-server {other}")
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let port = address.port().checked_add(1).unwrap_or(DEFAULT_PORT);
+            format!("; to use another port: {}", at_port(port))
+        }
+        io::ErrorKind::AddrNotAvailable => format!(
+            "; name an address of this machine, or none: chat-server {}",
+            address.port()
+        ),
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            format!("; take a port from 1024 up: {}", at_port(DEFAULT_PORT))
+        }
+        _ => String::new(),
+    };
+    format!("cannot listen on {address}: {error}{advice}")
+}
+
+/// A span of time that has no length.
+pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
+
+/// Something that is no span of time.
+pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
+    format!("{error}; write it like 10s or 5m")
 }
 
 /// There is nothing that the two people could have compared.
@@ -366,6 +427,11 @@ fn mark(security: &Security) -> &'static str {
     }
 }
 
+fn pictures(emoji: &[(char, &str)]) -> String {
+    let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
+    pictures.collect::<Vec<_>>().join(", ")
+}
+
 fn call(peer: &Peer) -> String {
     let more = match &peer.security {
         Security::Plaintext => "; anybody on the way can read and change it.".into(),
@@ -435,5 +501,33 @@ fn milliseconds(duration: Duration) -> String {
     match duration.as_millis() {
         0 => "<1 ms".to_owned(),
         milliseconds => format!("{milliseconds} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_listen_is_told_what_helps() {
+        use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied, Unsupported};
+        for (kind, address, advice) in [
+            (AddrInUse, "[::]:7788", "another port: chat-server 7789"),
+            (AddrInUse, "[::1]:65535", "port: chat-server [::1]:7788"),
+            (AddrNotAvailable, "192.0.2.1:99", "or none: chat-server 99"),
+            (
+                PermissionDenied,
+                "[::]:80",
+                "from 1024 up: chat-server 7788",
+            ),
+            (PermissionDenied, "[::1]:80", "up: chat-server [::1]:7788"),
+            (PermissionDenied, "[::1]:7788", "permission denied"),
+            (Unsupported, "[::1]:7788", "unsupported"),
+        ] {
+            let at = address.parse().expect("an address");
+            let told = cannot_listen(at, &kind.into());
+            assert!(told.starts_with(&format!("cannot listen on {address}: ")));
+            assert!(told.ends_with(advice), "{told}");
+        }
     }
 }

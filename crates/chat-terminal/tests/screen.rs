@@ -11,7 +11,7 @@ use chat_core::wire::Batch;
 use chat_terminal::keys::Keyboard;
 use chat_terminal::painter::{Painter, Size};
 use chat_terminal::transcript::Moment;
-use chat_terminal::view::{ScreenOptions, View};
+use chat_terminal::view::{Idle, ScreenOptions, View};
 use chat_terminal::words;
 use emulator::Emulator;
 use proptest::prelude::*;
@@ -71,7 +71,18 @@ fn ended() -> Event {
 }
 
 impl Desk {
+    /// At a server.
     fn new(columns: usize, rows: usize) -> Self {
+        let idle = Idle::Waiting("waiting on :7788".into());
+        Self::with(idle, columns, rows)
+    }
+
+    /// At a client that nobody has answered yet.
+    fn calling(columns: usize, rows: usize) -> Self {
+        Self::with(Idle::Calling("calling bob …".into()), columns, rows)
+    }
+
+    fn with(idle: Idle, columns: usize, rows: usize) -> Self {
         let now = Moment {
             at: Instant::now(),
             clock: (12, 1),
@@ -79,7 +90,7 @@ impl Desk {
         let options = ScreenOptions {
             color: true,
             bell: true,
-            idle: "waiting on :7788".into(),
+            idle,
         };
         let mut desk = Self {
             view: View::new(options, now),
@@ -530,14 +541,14 @@ fn a_command_that_does_not_exist_is_explained_and_never_sent() {
         "There is no /verfy; did you mean /verify? To say it, type //verfy"
     );
     assert_eq!(desk.terminal.cursor().0, "> /verfy");
-    desk.press("\x15/ver\t\r/say 88\r//x\r/status\r88\r");
+    desk.press("\x15/ver\t\r/say 88\r//x\r/peers\r88\r");
     assert_eq!(
         desk.inputs(),
         [
             Input::Command(Command::Verify),
             say("88"),
             say("/x"),
-            Input::Command(Command::Status),
+            Input::Command(Command::Peers),
             Input::HangUp,
         ]
     );
@@ -566,6 +577,86 @@ fn leaving_keys_clear_then_hang_up_then_quit() {
         desk.press(key);
         assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
     }
+}
+
+#[test]
+fn who_waits_to_be_answered_hangs_up_with_88_too() {
+    let mut desk = Desk::new(80, 12);
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), []);
+    assert!(desk.terminal.last_rows(3)[0].starts_with("There is no call to hang up"));
+
+    let mut desk = Desk::calling(80, 12);
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
+    desk.show(Event::Ahead(1));
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
+    assert_eq!(desk.terminal.cursor().0, ">");
+
+    desk.show(Event::Call(peer(verified())));
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::HangUp]);
+}
+
+#[test]
+fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
+    let mut desk = Desk::calling(80, 24);
+    desk.press("/status\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Status)]);
+
+    let asked = |desk: &mut Desk| {
+        let before = desk.terminal.text().len();
+        desk.press("/status\r");
+        assert_eq!(desk.inputs(), []);
+        let text = desk.terminal.text();
+        let told = text[before - 2..text.len() - 2].join("\n");
+        (told, text.last().cloned().unwrap_or_default())
+    };
+    desk.show(Event::Ahead(2));
+    let (told, status) = asked(&mut desk);
+    assert_eq!(told, "      -- The other side is busy; 2 before you.");
+    assert_eq!(
+        status,
+        "calling bob … · 2 before you · /help · Ctrl-C quits"
+    );
+
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    let (told, status) = asked(&mut desk);
+    assert!(
+        told.contains("Connection lost; reconnecting (1st"),
+        "{told}"
+    );
+    assert!(!told.contains("before you"), "{told}");
+    assert_eq!(
+        status,
+        "calling bob … · link lost, try 1 · /help · Ctrl-C quits"
+    );
+    desk.show(Event::Ahead(0));
+    let (told, status) = asked(&mut desk);
+    assert_eq!(told, "      -- The other side is busy; you are next.");
+    assert_eq!(
+        status,
+        "calling bob … · you are next · /help · Ctrl-C quits"
+    );
+
+    desk.show(Event::Call(peer(verified())));
+    let (told, status) = asked(&mut desk);
+    assert!(
+        told.starts_with("      -- The other side is ann ([::1]:7788): encrypted, verified."),
+        "{told}"
+    );
+    assert_eq!(status, STATUS);
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.show(Event::Link(LinkState::Reconnecting(12)));
+    let (told, _) = asked(&mut desk);
+    assert!(
+        told.contains("Connection lost; reconnecting (12th"),
+        "{told}"
+    );
+    assert!(told.contains("The other side is ann"), "{told}");
 }
 
 #[test]

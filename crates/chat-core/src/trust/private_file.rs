@@ -42,20 +42,30 @@ pub enum FileError {
         user: u32,
     },
     /// The system refused.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {reason}{}", .path.display(), way_out(.reason))]
     Io {
         /// What it was about.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
+}
+
+/// What helps where this user may not write, if that is the trouble.
+fn way_out(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
+            "; set CHAT_HOME to a directory that you can write"
+        }
+        _ => "",
+    }
 }
 
 /// Tells which path an I/O error is about.
 fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
-    move |source| FileError::Io {
+    move |reason| FileError::Io {
         path: path.to_owned(),
-        source,
+        reason,
     }
 }
 
@@ -186,4 +196,24 @@ fn only_owner(
 #[cfg(not(unix))]
 fn only_owner(_: &Path, _: &fs::Metadata, _: u32, _: u32) -> Result<(), FileError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_told_once_and_what_to_do_next() {
+        let told = |kind: ErrorKind| {
+            let error = at(Path::new("/there"))(kind.into());
+            // A chain of errors is told as one line, each after the other.
+            assert!(std::error::Error::source(&error).is_none());
+            error.to_string()
+        };
+        assert_eq!(
+            told(ErrorKind::PermissionDenied),
+            "/there: permission denied; set CHAT_HOME to a directory that you can write"
+        );
+        assert_eq!(told(ErrorKind::StorageFull), "/there: no storage space");
+    }
 }

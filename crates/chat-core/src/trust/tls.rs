@@ -90,7 +90,7 @@ pub enum TlsError {
     Io(io::Error),
     /// The user's own key cannot be used.
     #[error("no certificate could be made for the identity: {0}")]
-    Certificate(#[from] rcgen::Error),
+    Certificate(rcgen::Error),
 }
 
 impl From<rustls::Error> for TlsError {
@@ -126,11 +126,12 @@ impl Secure {
     /// # Errors
     /// No certificate can be made for the key.
     pub fn new(identity: &Identity) -> Result<Self, TlsError> {
-        let key = KeyPair::try_from(&identity.key)?;
+        let key = KeyPair::try_from(&identity.key).map_err(TlsError::Certificate)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "chat");
-        let chain = vec![params.self_signed(&key)?.into()];
+        let certificate = params.self_signed(&key).map_err(TlsError::Certificate)?;
+        let chain = vec![certificate.into()];
         let key = || identity.key.clone_key();
 
         let provider = Arc::new(aws_lc_rs::default_provider());
