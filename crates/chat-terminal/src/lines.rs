@@ -188,10 +188,11 @@ impl LineSink {
 
 impl Sink for LineSink {
     fn show(&mut self, event: Event) {
-        known(&self.situation).learn(&event);
-        let notice = match self.style {
-            LineStyle::Dialogue => words::describe(&event),
-            _ => words::describe_without_commands(&event),
+        let notice = if self.style == LineStyle::Dialogue {
+            known(&self.situation).learn(&event);
+            words::describe(&event)
+        } else {
+            words::describe_without_commands(&event)
         };
         if let Some(notice) = notice {
             notify(&notice);

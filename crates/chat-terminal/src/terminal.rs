@@ -1,6 +1,6 @@
 //! The terminal itself: taken over while the screen is open, and given back in every ending.
 //!
-//! All that is Unix-only is in this file.
+//! All that is Unix-only is in this file and in `signals.rs`.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

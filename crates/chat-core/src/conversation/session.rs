@@ -67,11 +67,6 @@ impl Session {
         }
     }
 
-    /// Whether the two sides have ever met: both hellos were said.
-    pub fn has_met(&self) -> bool {
-        self.met
-    }
-
     /// This side has made a connection: its hello goes first.
     fn dialed(&mut self, binding: Option<Binding>, now: Instant) {
         let commitment = match binding {

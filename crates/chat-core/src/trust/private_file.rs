@@ -1,10 +1,18 @@
 //! Files that only their owner may touch, in a directory that only its owner may change.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::shell::quoted_path;
+
+/// How long another program may keep a lock: it writes one small file meanwhile.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it still does.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why a file or directory of the owner's cannot be used, and what mends it.
 #[derive(Debug, thiserror::Error)]
@@ -126,15 +134,28 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync_directory(path)
 }
 
-/// Waits until no other program holds the lock. It is given back when the file is dropped.
+/// Waits until no other program holds the lock, but not for long: a call may be on. It is given
+/// back when the file is dropped.
 pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(at(path))?;
-    file.lock().map_err(at(path))?;
-    Ok(file)
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_LIMIT => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let held = io::Error::new(ErrorKind::WouldBlock, "another program keeps it locked");
+                return Err(at(path)(held));
+            }
+            Err(TryLockError::Error(error)) => return Err(at(path)(error)),
+        }
+    }
 }
 
 /// A file beside `path` with mode 0600, safe on the disk.
@@ -201,6 +222,20 @@ fn only_owner(_: &Path, _: &fs::Metadata, _: u32, _: u32) -> Result<(), FileErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_is_kept_is_not_waited_for_for_ever() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("lock");
+        let held = lock(&path).expect("nobody holds it");
+        let error = lock(&path).expect_err("somebody does").to_string();
+        assert!(
+            error.ends_with("another program keeps it locked"),
+            "{error}"
+        );
+        drop(held);
+        lock(&path).expect("nobody holds it any more");
+    }
 
     #[test]
     fn what_the_system_says_is_told_once_and_what_to_do_next() {
