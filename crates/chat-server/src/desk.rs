@@ -62,6 +62,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         F: Future<Output = u8>,
     {
         let room = Arc::clone(&self.room);
+        let interactive = self.config.interactive;
         let mut next = pin!(room.next());
         let mut shown = false;
         loop {
@@ -86,7 +87,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 Some(news) = self.news.recv() => {
                     // Whoever comes or leaves now has not waited.
                     let refused = Some(news).filter(|news| matches!(news, News::Refused(_)));
-                    match refused.and_then(|news| tell(&mut self.doorbell, news, 0)) {
+                    match refused.and_then(|news| tell(&mut self.doorbell, news, 0, interactive)) {
                         Some(notice) => notice,
                         None => continue,
                     }
@@ -115,6 +116,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         let key = introduction.as_ref().map(|introduction| introduction.key);
         let protocol = self.protocol(&peer, introduction.as_ref());
         let manners = self.config.manners.clone();
+        let interactive = self.config.interactive;
         let mut call = Conversation::new(protocol, manners, self.source, self.sink);
         let mut peer = Acquaintance::new(peer, Some(self.keyring.clone()), None);
         let mut link = Some(link);
@@ -176,7 +178,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 () = at(give_up_at) => ending = Some(call.give_up(Loss::Silent(GRACE))),
                 Some(news) = self.news.recv() => {
                     let waiting = self.room.waiting();
-                    let notice = tell(&mut self.doorbell, news, waiting);
+                    let notice = tell(&mut self.doorbell, news, waiting, interactive);
                     call.show_all(notice.map(Event::Notice));
                     call.show(Event::Waiting(waiting));
                 }
@@ -208,10 +210,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
 }
 
 /// What the person is told of the door, if it is not too much.
-fn tell(doorbell: &mut Doorbell, news: News, waiting: usize) -> Option<String> {
+fn tell(doorbell: &mut Doorbell, news: News, waiting: usize, commands: bool) -> Option<String> {
     let unmentioned = doorbell.ring()?;
     let notice = match news {
-        News::Came(peer) => words::caller_waits(&peer, waiting),
+        News::Came(peer) => words::caller_waits(&peer, waiting, commands),
         News::Left(peer) => words::caller_left(&peer),
         News::TurnedAway(peer) => words::caller_turned_away(&peer),
         News::Refused(reason) => words::refused(&reason),

@@ -245,12 +245,13 @@ pub fn status(peer: &Peer) -> String {
     )
 }
 
-/// A caller has to wait.
-pub fn caller_waits(peer: &Peer, waiting: usize) -> String {
-    format!(
-        "{} is calling too, {waiting} waiting. /next takes the next call.",
-        who(peer)
-    )
+/// A caller has to wait. `commands`: the person can give some.
+pub fn caller_waits(peer: &Peer, waiting: usize, commands: bool) -> String {
+    let way = match commands {
+        true => " /next takes the next call.",
+        false => "",
+    };
+    format!("{} is calling too, {waiting} waiting.{way}", who(peer))
 }
 
 /// A caller did not want to wait any longer.

@@ -503,7 +503,7 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
         ..peer(verified())
     };
     desk.show(Event::Call(named.clone()));
-    desk.show(Event::Notice(words::caller_waits(&named, 1)));
+    desk.show(Event::Notice(words::caller_waits(&named, 1, true)));
     desk.show(lines("y"));
     let text = desk.terminal.text();
     assert!(text.contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));
