@@ -60,10 +60,12 @@ fn main() -> anyhow::Result<()> {
     for contender in &contenders {
         measure(contender, SHORT_LINE, &mut Figures::default())?;
     }
+    // In any order: a machine that was just kept busy is slower for whoever comes next.
+    let mut turns: Vec<_> = (0..contenders.len()).collect();
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        for turn in 0..contenders.len() {
-            let turn = (turn + round) % contenders.len();
+        fastrand::shuffle(&mut turns);
+        for &turn in &turns {
             measure(&contenders[turn], lines, &mut figures[turn])?;
         }
     }
