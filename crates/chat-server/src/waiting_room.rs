@@ -150,12 +150,11 @@ impl WaitingRoom {
 
     /// Nobody takes calls any more: tells those who wait, and lets them leave, for at most 1 s.
     pub async fn close(&self) {
-        let tickets = {
+        {
             let mut queue = self.queue();
             queue.closed = true;
-            std::mem::take(&mut queue.tickets)
-        };
-        drop(tickets);
+            queue.tickets.clear();
+        }
         if timeout(FAREWELL, self.moved.closed()).await.is_err() {
             tracing::debug!("somebody who waited did not leave");
         }

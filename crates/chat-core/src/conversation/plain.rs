@@ -26,8 +26,8 @@ pub struct Plain {
     patience: Option<Patience>,
     /// What was left to write when this was last looked at, in bytes.
     left: usize,
-    /// The peer takes nothing more, although there is patience.
-    stuck: bool,
+    /// The connection is as good as gone.
+    lost: Option<Loss>,
     /// The peer was silent for so long that this side hangs up, and is to be told.
     dismissed_after: Option<Duration>,
 }
@@ -217,14 +217,16 @@ impl Protocol for Plain {
             return;
         }
         match self.patience {
-            Some(Patience::Steady) => self.stuck = true,
+            Some(Patience::Steady) => {
+                let stuck = "the other side takes nothing more";
+                self.lost = Some(Loss::Io(io::Error::new(io::ErrorKind::TimedOut, stuck)));
+            }
             _ => self.good_bye = GoodBye::Written,
         }
     }
 
     fn link_lost(&mut self) -> Option<Loss> {
-        let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the other side takes nothing more");
-        std::mem::take(&mut self.stuck).then(|| Loss::Io(stuck()))
+        self.lost.take()
     }
 
     fn disconnected(&mut self, loss: Loss, _now: Instant) -> Option<Ending> {
