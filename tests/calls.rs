@@ -14,7 +14,7 @@ use chat_core::conversation::{
 };
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
-use common::{Network, Person, Wire, call, client, client_with, hold, server, soon};
+use common::{Network, Person, Program, Wire, call, client, client_with, hold, server, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::task::yield_now;
@@ -132,6 +132,17 @@ async fn callers_wait_in_order() {
     }
 }
 
+/// Has Ann on the line, and Bob wait for his turn.
+async fn one_talks_and_one_waits(server: &mut Program) -> (Wire, Wire) {
+    let mut ann = Wire::to(server.address).await;
+    ann.sends("ann\n").await;
+    server.person.hears("ann").await;
+    let mut bob = Wire::to(server.address).await;
+    bob.sends("bob\n").await;
+    server.person.is_told("is calling too").await;
+    (ann, bob)
+}
+
 #[tokio::test]
 async fn next_does_not_hang_up_while_nobody_waits() {
     let mut server = server().await;
@@ -147,12 +158,7 @@ async fn next_does_not_hang_up_while_nobody_waits() {
 #[tokio::test]
 async fn next_takes_the_next_caller() {
     let mut server = server().await;
-    let mut ann = Wire::to(server.address).await;
-    ann.sends("ann\n").await;
-    server.person.hears("ann").await;
-    let mut bob = Wire::to(server.address).await;
-    bob.sends("bob\n").await;
-    server.person.is_told("is calling too").await;
+    let (mut ann, mut bob) = one_talks_and_one_waits(&mut server).await;
     server.person.commands(Command::Next);
     ann.receives_at_last("88").await;
     drop(ann);
@@ -167,12 +173,7 @@ async fn one_more_than_may_wait_hears_busy() {
     let mut config = common::server_config();
     config.backlog = 1;
     let mut server = common::server_with(config).await;
-    let mut ann = Wire::to(server.address).await;
-    ann.sends("ann\n").await;
-    server.person.hears("ann").await;
-    let mut bob = Wire::to(server.address).await;
-    bob.sends("bob\n").await;
-    server.person.is_told("is calling too").await;
+    let (mut ann, _bob) = one_talks_and_one_waits(&mut server).await;
 
     let mut cem = Wire::to(server.address).await;
     cem.sends("cem\n").await;
@@ -347,12 +348,7 @@ async fn who_waits_for_a_server_that_ends_is_told() {
     let mut config = common::server_config();
     config.once = true;
     let mut server = common::server_with(config).await;
-    let mut ann = Wire::to(server.address).await;
-    ann.sends("ann\n").await;
-    server.person.hears("ann").await;
-    let mut bob = Wire::to(server.address).await;
-    bob.sends("bob\n").await;
-    server.person.is_told("is calling too").await;
+    let (mut ann, mut bob) = one_talks_and_one_waits(&mut server).await;
     ann.sends("88\n").await;
     server.person.call_is_over(Side::There).await;
     drop(ann);

@@ -583,13 +583,7 @@ async fn ncat_calls() {
 
 #[tokio::test]
 async fn python_calls() {
-    let script = "\
-import socket, ssl, sys
-context = ssl._create_unverified_context()
-call = context.wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2]))))
-call.sendall(sys.stdin.buffer.readline())
-sys.stdout.buffer.write(call.recv(100))
-sys.stdout.flush()";
+    let script = include_str!("common/tls_caller.py");
     called_by("python3", &["-c", script, "HOST", "PORT"]).await;
 }
 

@@ -70,14 +70,8 @@ async fn main() {
         let [server, client] = memory[(memory.len() * quarter / 4).saturating_sub(1)];
         println!("VmHWM after {quarter}/4: server {server} KiB, client {client} KiB");
     }
-    assert!(
-        server.stdout == to_server,
-        "the server did not hear exactly that"
-    );
-    assert!(
-        client.stdout == to_client,
-        "the client did not hear exactly that"
-    );
+    server.heard_exactly(&to_server);
+    client.heard_exactly(&to_client);
     assert_eq!((server.code, client.code), (Some(0), Some(0)));
     assert!(outages >= CUTS, "there were only {outages} outages");
     let most = memory.iter().flatten().max();

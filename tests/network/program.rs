@@ -168,6 +168,12 @@ impl Outcome {
     pub fn notices(&self, words: &str) -> bool {
         self.notices.iter().any(|line| line.contains(words))
     }
+
+    /// Fails if it heard anything else. Neither is printed: both are long.
+    #[track_caller]
+    pub fn heard_exactly(&self, lines: &str) {
+        assert!(self.stdout == lines, "it did not hear exactly that");
+    }
 }
 
 /// The directory of both programs, as they are now: cargo builds programs only for the tests

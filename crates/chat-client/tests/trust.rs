@@ -543,13 +543,7 @@ async fn ncat_calls() {
 
 #[tokio::test]
 async fn python_calls() {
-    let script = "\
-import socket, ssl, sys
-context = ssl._create_unverified_context()
-call = context.wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2]))))
-call.sendall(sys.stdin.buffer.readline())
-sys.stdout.buffer.write(call.recv(100))
-sys.stdout.flush()";
+    let script = include_str!("../../../tests/common/tls_caller.py");
     let arguments = ["-c", script, "HOST", "PORT"];
     tool_calls(&[], NO_KEY, "python3", &arguments).await;
 }
