@@ -9,8 +9,8 @@ use chat_core::conversation::{
     Security, Session, SessionConfig, Sink, Source, Step,
 };
 use chat_core::wire::ConversationId;
-use chat_terminal::acquaintance::Acquaintance;
 use chat_terminal::exit;
+use chat_terminal::peer::Acquaintance;
 
 use crate::Config;
 use crate::connect::{Connected, Connector};

@@ -9,13 +9,13 @@ use chat_core::conversation::{Event, at};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::keys::{Keyboard, Stroke};
-use crate::painter::{Live, Painter};
-use crate::screen::{Backend, Dated, Screen, weight};
-use crate::terminal::{self, Change, Signals};
-use crate::transcript::Moment;
-use crate::view::{ScreenOptions, Urge, View};
-use crate::writer::Writer;
+use crate::input::parser::{Keyboard, Stroke};
+use crate::screen::channel::{Backend, Dated, weight};
+use crate::screen::painter::{Live, Painter};
+use crate::screen::transcript::Moment;
+use crate::screen::tty::{self, Change, Signals};
+use crate::screen::view::{ScreenOptions, Urge, View};
+use crate::screen::writer::Writer;
 
 /// At least so long from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);
@@ -55,7 +55,7 @@ pub(crate) fn run(options: ScreenOptions, backend: Backend) {
     if let Err(error) = result {
         tracing::debug!(%error, "the terminal failed");
     }
-    Screen::restore();
+    tty::give_back(tty::ABANDON);
 }
 
 /// What is typed, as one read after another brings it.
@@ -72,7 +72,7 @@ fn read_keys() -> io::Result<Keys> {
         .name("terminal input".to_owned())
         .spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = terminal::read_keys(&mut buffer, &stopped) {
+            while let Ok(length @ 1..) = tty::read_keys(&mut buffer, &stopped) {
                 if sender.blocking_send(buffer[..length].to_vec()).is_err() {
                     break;
                 }
@@ -103,7 +103,7 @@ impl Display {
     fn new(options: ScreenOptions, pending: watch::Sender<usize>) -> io::Result<Self> {
         Ok(Self {
             view: View::new(options, Moment::now()),
-            painter: Painter::new(terminal::size()),
+            painter: Painter::new(tty::size()),
             keyboard: Keyboard::default(),
             writer: Writer::start()?,
             signals: Signals::new()?,
@@ -244,7 +244,7 @@ impl Display {
 
     fn resize(&mut self) {
         self.resize_at = None;
-        self.painter.resize(terminal::size());
+        self.painter.resize(tty::size());
         self.view.touch();
     }
 
@@ -253,9 +253,9 @@ impl Display {
         if !self.clear().await? {
             return Ok(());
         }
-        terminal::suspend()?;
+        tty::suspend()?;
         let _ = timeout(STOPPED, self.signals.woken()).await;
-        terminal::resume()?;
+        tty::resume()?;
         self.resumed = Some(Instant::now());
         self.resize();
         Ok(())
@@ -265,7 +265,7 @@ impl Display {
     fn wake(&mut self) -> io::Result<()> {
         let now = Instant::now();
         if self.resumed.is_none_or(|resumed| now - resumed > AWAKE) {
-            terminal::resume()?;
+            tty::resume()?;
             self.painter.forget();
             self.resize();
         }
@@ -306,7 +306,7 @@ impl Display {
     /// Draws what is left, and gives the terminal back.
     async fn finish(mut self) -> io::Result<()> {
         if self.clear().await? {
-            terminal::give_back(terminal::END);
+            tty::give_back(tty::END);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use termina::event::{KeyCode, KeyEvent, KeyEventKind, Modifiers};
 use tui_input::{Input, InputRequest};
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
-use crate::history::History;
+use crate::input::history::History;
 
 /// What a key asks for that is more than editing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,9 +11,10 @@ use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, Outgoing, is_
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Decoder;
 
-use crate::commands::{self, Request};
-use crate::situation::Situation;
-use crate::{sanitize, words};
+use crate::call_status::Situation;
+use crate::input::commands::{self, Request};
+use crate::locale;
+use crate::text::sanitize;
 
 /// How much is read at once, in bytes.
 const READ: usize = 128 * 1024;
@@ -46,7 +47,7 @@ struct Typed {
 
 impl LineSource {
     /// Data from a pipe. With `literal`, `88` is text.
-    pub fn piped(reader: impl AsyncRead + Send + 'static, literal: bool) -> Self {
+    pub(crate) fn piped(reader: impl AsyncRead + Send + 'static, literal: bool) -> Self {
         Self {
             reader: Box::pin(reader),
             codec: LineCodec::new(Framing::Line).literal(literal),
@@ -69,12 +70,12 @@ impl LineSource {
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUp) => return Some(Input::HangUp),
                 // The program knows less of the queue and the connection than was shown.
-                Ok(Request::Command(command)) => match words::situation(&known(situation)) {
+                Ok(Request::Command(command)) => match locale::situation(&known(situation)) {
                     Some(text) if command == Command::Status => notify(&text),
                     _ => return Some(Input::Command(command)),
                 },
-                Ok(Request::Help) => notify(words::HELP),
-                Err(mistake) => notify(&words::mistake(&mistake)),
+                Ok(Request::Help) => notify(locale::HELP),
+                Err(mistake) => notify(&locale::mistake(&mistake)),
             }
         }
         None
@@ -106,7 +107,7 @@ impl Source for LineSource {
                 Some(Frame::HangUp) => {
                     // Whoever pipes data in which 88 is a number has lost the rest of it.
                     if !self.buffer.is_empty() {
-                        notify(words::LEFT_UNSENT);
+                        notify(locale::LEFT_UNSENT);
                     }
                     return Ok(Input::HangUp);
                 }
@@ -128,7 +129,7 @@ impl Source for LineSource {
 
 /// How messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineStyle {
+pub(crate) enum LineStyle {
     /// As they are, for a program to read.
     Exact,
     /// For a terminal: nothing in them can do it any harm.
@@ -148,7 +149,7 @@ pub struct LineSink {
 
 /// The two halves of a person at a terminal: what is typed may be a command, and its end ends
 /// the program.
-pub fn dialogue(
+pub(crate) fn dialogue(
     reader: impl AsyncRead + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
 ) -> (LineSource, LineSink) {
@@ -166,7 +167,7 @@ pub fn dialogue(
 
 impl LineSink {
     /// Writes to `writer`.
-    pub fn new(writer: impl AsyncWrite + Send + 'static, style: LineStyle) -> Self {
+    pub(crate) fn new(writer: impl AsyncWrite + Send + 'static, style: LineStyle) -> Self {
         Self {
             writer: Box::pin(writer),
             unwritten: Outgoing::default(),
@@ -190,16 +191,16 @@ impl Sink for LineSink {
     fn show(&mut self, event: Event) {
         let notice = if self.style == LineStyle::Dialogue {
             known(&self.situation).learn(&event);
-            words::describe(&event)
+            locale::describe(&event)
         } else {
-            words::describe_without_commands(&event)
+            locale::describe_without_commands(&event)
         };
         if let Some(notice) = notice {
             notify(&notice);
         }
         match event {
             Event::Call(peer) | Event::Peer(peer) => {
-                let name = sanitize::name(words::name_or_address(&peer));
+                let name = sanitize::name(locale::name_or_address(&peer));
                 self.speaker = name.unwrap_or(peer.address);
             }
             Event::Lines(lines) if self.style == LineStyle::Exact => {
@@ -236,7 +237,7 @@ fn notify(notice: &str) {
 }
 
 /// Standard input. A FIFO goes through the reactor; what cannot is read on a thread.
-pub fn stdin() -> Pin<Box<dyn AsyncRead + Send>> {
+pub(crate) fn stdin() -> Pin<Box<dyn AsyncRead + Send>> {
     #[cfg(target_os = "linux")]
     if let Ok(fifo) = tokio::net::unix::pipe::OpenOptions::new().open_receiver("/proc/self/fd/0") {
         widen(&fifo);
@@ -246,7 +247,7 @@ pub fn stdin() -> Pin<Box<dyn AsyncRead + Send>> {
 }
 
 /// Standard output, as [`stdin`].
-pub fn stdout() -> Pin<Box<dyn AsyncWrite + Send>> {
+pub(crate) fn stdout() -> Pin<Box<dyn AsyncWrite + Send>> {
     #[cfg(target_os = "linux")]
     if let Ok(fifo) = tokio::net::unix::pipe::OpenOptions::new().open_sender("/proc/self/fd/1") {
         widen(&fifo);

@@ -25,7 +25,7 @@ const MAX_PASTE: usize = 2 * MAX_LINE;
 
 /// What the person did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stroke {
+pub(crate) enum Stroke {
     /// Pressed a key.
     Key(KeyEvent),
     /// Pasted this.
@@ -40,7 +40,7 @@ pub enum Stroke {
 
 /// Reads strokes out of bytes, wherever these are cut.
 #[derive(Debug, Default)]
-pub struct Keyboard {
+pub(crate) struct Keyboard {
     parser: Parser,
     /// What may be the beginning of a paste's mark.
     held: Vec<u8>,
@@ -57,7 +57,7 @@ struct Paste {
 
 impl Keyboard {
     /// Takes in what one read brought, and appends the strokes that are complete.
-    pub fn feed(&mut self, bytes: &[u8], now: Instant, strokes: &mut Vec<Stroke>) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], now: Instant, strokes: &mut Vec<Stroke>) {
         self.handle_timeout(now, strokes);
         self.fed = Some(now);
         if self.is_stalled() && (bytes.starts_with(b"\x03") || bytes == b"\x1b") {
@@ -74,7 +74,7 @@ impl Keyboard {
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
-    pub fn timeout(&self) -> Option<Instant> {
+    pub(crate) fn timeout(&self) -> Option<Instant> {
         let pause = match self.paste {
             Some(_) => STALLED,
             None => ESCAPE,
@@ -83,7 +83,7 @@ impl Keyboard {
     }
 
     /// Nothing more came for a while.
-    pub fn handle_timeout(&mut self, now: Instant, strokes: &mut Vec<Stroke>) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, strokes: &mut Vec<Stroke>) {
         if self.timeout().is_none_or(|due| now < due) {
             return;
         }
@@ -99,7 +99,7 @@ impl Keyboard {
     }
 
     /// Whether a paste is on whose end does not come.
-    pub fn is_stalled(&self) -> bool {
+    pub(crate) fn is_stalled(&self) -> bool {
         self.paste.as_ref().is_some_and(|paste| paste.stalled)
     }
 

@@ -3,11 +3,11 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::sanitize;
+use crate::text::sanitize;
 
 /// What a piece of text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// What people say, and what is typed.
     Plain,
     /// What may be overlooked: times, hints.
@@ -28,14 +28,14 @@ pub enum Style {
 
 /// Writes styles as escape sequences.
 #[derive(Clone, Copy, Debug)]
-pub struct Palette {
+pub(crate) struct Palette {
     /// Whether colours are used, and not only weight.
-    pub color: bool,
+    pub(crate) color: bool,
 }
 
 impl Palette {
     /// Appends harmless text in a style.
-    pub fn paint(self, style: Style, text: &str, out: &mut String) {
+    pub(crate) fn paint(self, style: Style, text: &str, out: &mut String) {
         let code = self.code(style);
         if code.is_empty() {
             out.push_str(text);
@@ -64,21 +64,21 @@ impl Palette {
 
 /// A row of the screen that is never wider than the screen.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
+pub(crate) struct Row {
     /// The text with its escape sequences.
-    pub text: String,
+    pub(crate) text: String,
     /// The width of each grapheme cluster in it.
-    pub widths: Vec<usize>,
+    pub(crate) widths: Vec<usize>,
 }
 
 impl Row {
     /// How many columns it takes.
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.widths.iter().sum()
     }
 
     /// Appends as much of a harmless text as fits into `columns` in all.
-    pub fn push(&mut self, palette: Palette, style: Style, text: &str, columns: usize) {
+    pub(crate) fn push(&mut self, palette: Palette, style: Style, text: &str, columns: usize) {
         let text = sanitize::cut(text, columns.saturating_sub(self.width()));
         palette.paint(style, &text, &mut self.text);
         self.widths

@@ -8,17 +8,18 @@ use chat_core::conversation::{Command, Event, Input, LinkState, Peer, Security};
 use chat_core::wire::MAX_LINE;
 use termina::event::{KeyCode, KeyEvent, KeyEventKind, Modifiers};
 
-use crate::commands::{self, Request};
-use crate::draft;
-use crate::editor::{Action, Editor};
-use crate::keys::Stroke;
-use crate::painter::{Live, Size};
-use crate::sanitize;
-use crate::situation::Situation;
-use crate::status::Status;
-use crate::style::{Palette, Row, Style};
-use crate::transcript::{self, Moment, Progress, Transcript};
-use crate::words;
+use crate::call_status::Situation;
+use crate::input::commands::{self, Request};
+use crate::input::editor::{Action, Editor};
+use crate::input::parser::Stroke;
+use crate::locale;
+use crate::screen::draft;
+use crate::screen::painter::Live;
+use crate::screen::size::Size;
+use crate::screen::status_row::Status;
+use crate::screen::style::{Palette, Row, Style};
+use crate::screen::transcript::{self, Moment, Progress, Transcript};
+use crate::text::sanitize;
 
 /// The most rows of the draft that are shown.
 const DRAFT_ROWS: usize = 8;
@@ -43,13 +44,13 @@ const AWAY: Duration = Duration::from_secs(30);
 
 /// How the screen looks and sounds.
 #[derive(Clone, Debug)]
-pub struct ScreenOptions {
+pub(crate) struct ScreenOptions {
     /// Whether colours are used.
-    pub color: bool,
+    pub(crate) color: bool,
     /// Whether a message rings the bell while the person looks elsewhere.
-    pub bell: bool,
+    pub(crate) bell: bool,
     /// What the program does while nobody is on the line.
-    pub idle: Idle,
+    pub(crate) idle: Idle,
 }
 
 /// What a program does while nobody is on the line, as the status row tells it.
@@ -71,7 +72,7 @@ impl Idle {
 
 /// What a key asks of the terminal itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urge {
+pub(crate) enum Urge {
     /// Stop the process, until the shell wakes it up.
     Suspend,
     /// Draw everything again.
@@ -80,7 +81,7 @@ pub enum Urge {
 
 /// The state of the screen.
 #[derive(Debug)]
-pub struct View {
+pub(crate) struct View {
     options: ScreenOptions,
     palette: Palette,
     editor: Editor,
@@ -144,12 +145,12 @@ impl Call {
 }
 
 fn harmless_name(peer: &Peer) -> String {
-    sanitize::name(words::name_or_address(peer)).unwrap_or_default()
+    sanitize::name(locale::name_or_address(peer)).unwrap_or_default()
 }
 
 impl View {
     /// An empty screen.
-    pub fn new(options: ScreenOptions, now: Moment) -> Self {
+    pub(crate) fn new(options: ScreenOptions, now: Moment) -> Self {
         let palette = Palette {
             color: options.color,
         };
@@ -175,37 +176,37 @@ impl View {
     }
 
     /// Whether there is something new to draw.
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         self.changed
     }
 
     /// Whether the conversation can have an input.
-    pub fn has_input(&self) -> bool {
+    pub(crate) fn has_input(&self) -> bool {
         !self.inputs.is_empty()
     }
 
     /// The next thing that the person did.
-    pub fn next_input(&mut self) -> Option<Input> {
+    pub(crate) fn next_input(&mut self) -> Option<Input> {
         self.inputs.pop_front()
     }
 
     /// The lines that wait to be drawn.
-    pub fn transcript(&mut self) -> &mut Transcript {
+    pub(crate) fn transcript(&mut self) -> &mut Transcript {
         &mut self.transcript
     }
 
     /// Whether the bell is due; it is no longer, then.
-    pub fn take_bell(&mut self) -> bool {
+    pub(crate) fn take_bell(&mut self) -> bool {
         std::mem::take(&mut self.bell)
     }
 
     /// Everything has to be drawn again.
-    pub fn touch(&mut self) {
+    pub(crate) fn touch(&mut self) {
         self.changed = true;
     }
 
     /// A paste has begun long ago and does not end.
-    pub fn paste_stalled(&mut self, stalled: bool) {
+    pub(crate) fn paste_stalled(&mut self, stalled: bool) {
         self.changed |= self.paste_stalled != stalled;
         self.paste_stalled = stalled;
     }
@@ -214,7 +215,7 @@ impl View {
 /// What the person does.
 impl View {
     /// Takes in the strokes that one read brought.
-    pub fn strokes(&mut self, strokes: &[Stroke], now: Moment) -> Option<Urge> {
+    pub(crate) fn strokes(&mut self, strokes: &[Stroke], now: Moment) -> Option<Urge> {
         let mut urge = None;
         let burst = now.at.duration_since(self.last_key) < BURST;
         if !burst {
@@ -234,9 +235,9 @@ impl View {
                     self.insert(text);
                 }
                 Stroke::PasteTooLong(bytes) => {
-                    self.warn(words::paste_too_long(*bytes, MAX_LINE));
+                    self.warn(locale::paste_too_long(*bytes, MAX_LINE));
                 }
-                Stroke::PasteCancelled => self.warn(words::PASTE_CANCELLED.to_owned()),
+                Stroke::PasteCancelled => self.warn(locale::PASTE_CANCELLED.to_owned()),
                 Stroke::Key(key) => {
                     let alone = !burst && index == 0;
                     let last = index + 1 == strokes.len();
@@ -250,13 +251,13 @@ impl View {
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
-    pub fn timeout(&self) -> Option<Instant> {
+    pub(crate) fn timeout(&self) -> Option<Instant> {
         let thinking = self.typing.then(|| self.last_key + THINKING);
         [self.burst.enter, thinking].into_iter().flatten().min()
     }
 
     /// Some timeout is due.
-    pub fn handle_timeout(&mut self, now: Moment) {
+    pub(crate) fn handle_timeout(&mut self, now: Moment) {
         if self.burst.enter.is_some_and(|due| due <= now.at) {
             self.settle(now);
             self.tell_typing();
@@ -274,7 +275,7 @@ impl View {
         self.changed = true;
         if self.burst.several {
             self.editor.insert("\n");
-            self.ask(words::gathered);
+            self.ask(locale::gathered);
         } else {
             self.submit(now);
         }
@@ -311,7 +312,7 @@ impl View {
             Action::Redraw => return Some(Urge::Redraw),
         }
         if self.burst.several {
-            self.ask(words::gathered);
+            self.ask(locale::gathered);
         }
         None
     }
@@ -329,11 +330,11 @@ impl View {
 
     fn insert(&mut self, text: &str) {
         if self.editor.text().len() + text.len() > MAX_LINE {
-            self.warn(words::paste_too_long(text.len(), MAX_LINE));
+            self.warn(locale::paste_too_long(text.len(), MAX_LINE));
         } else {
             self.editor.insert(text);
             if text.contains('\n') {
-                self.ask(words::pasted);
+                self.ask(locale::pasted);
             }
         }
     }
@@ -347,23 +348,23 @@ impl View {
         }
         let request = match commands::parse(text) {
             Ok(request) => request,
-            Err(mistake) => return self.warn(words::mistake(&mistake)),
+            Err(mistake) => return self.warn(locale::mistake(&mistake)),
         };
         match request {
             Request::Help => {
-                self.transcript.remark(Style::Notice, words::HELP, now);
+                self.transcript.remark(Style::Notice, locale::HELP, now);
             }
             Request::Command(command) => self.command(command, now),
             Request::HangUp if self.call.is_some() => self.hang_up(),
             Request::HangUp => match self.options.idle {
                 Idle::Calling(_) => self.leave(),
-                Idle::Waiting(_) => return self.warn(words::NO_CALL.to_owned()),
+                Idle::Waiting(_) => return self.warn(locale::NO_CALL.to_owned()),
             },
             Request::Say(_) if self.inputs.len() >= MAX_INPUTS => {
-                return self.warn(words::FULL.to_owned());
+                return self.warn(locale::FULL.to_owned());
             }
             Request::Say(text) => match &mut self.call {
-                None => return self.warn(words::NOBODY.to_owned()),
+                None => return self.warn(locale::NOBODY.to_owned()),
                 Some(call) => {
                     if self.situation.has_receipts() {
                         call.unreceived.push_back(Said {
@@ -385,7 +386,7 @@ impl View {
 
     /// Of the queue and the connection the screen knows most; the rest is the program's.
     fn command(&mut self, command: Command, now: Moment) {
-        match words::situation(&self.situation) {
+        match locale::situation(&self.situation) {
             Some(text) if command == Command::Status => {
                 self.transcript.remark(Style::Notice, &text, now);
             }
@@ -456,7 +457,7 @@ impl View {
 /// What happens.
 impl View {
     /// Takes in an event.
-    pub fn event(&mut self, event: Event, now: Moment) {
+    pub(crate) fn event(&mut self, event: Event, now: Moment) {
         self.changed = true;
         self.situation.learn(&event);
         match &event {
@@ -501,7 +502,7 @@ impl View {
             | Event::Dismissed(_)
             | Event::Notice(_) => (),
         }
-        if let Some(text) = words::describe(&event) {
+        if let Some(text) = locale::describe(&event) {
             let style = match &event {
                 Event::Unsaid(..) => Style::Alarm,
                 Event::Call(peer) if peer.security == Security::Plaintext => Style::Alarm,
@@ -552,7 +553,7 @@ impl View {
         }
         if later > 0 {
             self.transcript
-                .remark(Style::Faint, &words::received_later(later), now);
+                .remark(Style::Faint, &locale::received_later(later), now);
         }
     }
 
@@ -584,7 +585,7 @@ impl View {
 /// What is to be seen.
 impl View {
     /// The live region for a terminal of this size.
-    pub fn live(&mut self, size: Size) -> Live {
+    pub(crate) fn live(&mut self, size: Size) -> Live {
         self.changed = false;
         let Size { columns, rows } = size;
         let mut room = rows.saturating_sub(1);
@@ -634,7 +635,7 @@ impl View {
 
     fn hint_row(&self, columns: usize) -> Option<Row> {
         let (style, text) = match &self.hint {
-            _ if self.paste_stalled => (Style::Warning, words::PASTE_STALLED),
+            _ if self.paste_stalled => (Style::Warning, locale::PASTE_STALLED),
             Some((style, text)) => (*style, text.as_str()),
             None => return None,
         };
@@ -673,10 +674,10 @@ impl View {
     fn search(&self, text: &str, found: Option<&str>, columns: usize) -> draft::Draft {
         let columns = columns.saturating_sub(1);
         let mut row = Row::default();
-        let prompt = words::searching(&sanitize::line(text));
+        let prompt = locale::searching(&sanitize::line(text));
         row.push(self.palette, Style::Faint, &prompt, columns);
         let column = row.width();
-        let found = found.unwrap_or(words::NOT_FOUND);
+        let found = found.unwrap_or(locale::NOT_FOUND);
         row.push(self.palette, Style::Plain, &sanitize::line(found), columns);
         draft::Draft {
             rows: vec![row],

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::input::parser::Keyboard;
+use crate::locale;
+use crate::screen::painter::Painter;
+use crate::screen::size::Size;
+use crate::screen::transcript::Moment;
+use crate::screen::view::{Idle, ScreenOptions, View};
 use alacritty_terminal::term::cell::Cell;
 use chat_core::conversation::{
     Command, Ended, Ending, Event, Input, LinkState, Peer, Security, Side, Standing, Unsayable,
 };
 use chat_core::wire::Batch;
-use chat_terminal::keys::Keyboard;
-use chat_terminal::painter::{Painter, Size};
-use chat_terminal::transcript::Moment;
-use chat_terminal::view::{Idle, ScreenOptions, View};
-use chat_terminal::words;
 use emulator::Emulator;
 use proptest::prelude::*;
 
-#[path = "../../../tests/common/emulator.rs"]
+#[path = "../../../../tests/common/emulator.rs"]
 mod emulator;
 
 /// A person at a terminal.
@@ -503,7 +504,7 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
         ..peer(verified())
     };
     desk.show(Event::Call(named.clone()));
-    desk.show(Event::Notice(words::caller_waits(&named, 1, true)));
+    desk.show(Event::Notice(locale::caller_waits(&named, 1, true)));
     desk.show(lines("y"));
     let text = desk.terminal.text();
     assert!(text.contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));

@@ -1,4 +1,4 @@
-//! Everything a person reads, in one place, apart from the logic.
+//! The texts in English.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,9 +10,9 @@ use chat_core::conversation::{
 };
 use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
 
-use crate::commands::Mistake;
-use crate::sanitize;
-use crate::situation::Situation;
+use super::who;
+use crate::call_status::Situation;
+use crate::input::commands::Mistake;
 
 /// Before one's own messages.
 pub(crate) const YOU: &str = "you:";
@@ -102,11 +102,6 @@ pub(crate) fn received_later(count: usize) -> String {
         1 => "✓ one more of your messages was received".to_owned(),
         _ => format!("✓ {count} more of your messages were received"),
     }
-}
-
-/// What a peer is called.
-pub(crate) fn name_or_address(peer: &Peer) -> &str {
-    peer.name.as_deref().unwrap_or(&peer.address)
 }
 
 /// How far the connection can be trusted, in a word or two.
@@ -233,7 +228,7 @@ pub(crate) fn situation(situation: &Situation) -> Option<String> {
 }
 
 /// What is known of the peer.
-pub fn status(peer: &Peer) -> String {
+pub(crate) fn status(peer: &Peer) -> String {
     let key = match &peer.security {
         Security::Key { fingerprint, .. } => format!("\n    {fingerprint}"),
         _ => String::new(),
@@ -337,29 +332,29 @@ pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
 }
 
 /// There is nothing that the two people could have compared.
-pub const NO_SAFETY_NUMBER: &str =
+pub(crate) const NO_SAFETY_NUMBER: &str =
     "There is no safety number to compare: the other side has not offered one.";
 
 /// There is no key that could be verified.
-pub const NO_KEY_TO_VERIFY: &str = "There is no key to verify: this call is not with chat-client or chat-server, or not encrypted.";
+pub(crate) const NO_KEY_TO_VERIFY: &str = "There is no key to verify: this call is not with chat-client or chat-server, or not encrypted.";
 
 /// The two people have compared their safety numbers.
-pub fn verified(peer: &Peer) -> String {
+pub(crate) fn verified(peer: &Peer) -> String {
     format!("{} is verified from now on.", who(peer))
 }
 
 /// A peer calls itself what somebody else is called.
-pub fn name_is_taken(claimed: &str, name: &str) -> String {
+pub(crate) fn name_is_taken(claimed: &str, name: &str) -> String {
     format!("You know another {claimed}, by another key; this one is {name} here.")
 }
 
 /// The file of known peers could not be changed.
-pub fn not_remembered(error: &KnownPeersError) -> String {
+pub(crate) fn not_remembered(error: &KnownPeersError) -> String {
     format!("The key of this peer is not remembered: {error}")
 }
 
 /// The known peers, one a line.
-pub fn peers(known: &PeerList) -> String {
+pub(crate) fn peers(known: &PeerList) -> String {
     let lines = known.peers().map(|peer| {
         let state = if peer.verified {
             "verified"
@@ -384,7 +379,7 @@ pub fn peers(known: &PeerList) -> String {
 }
 
 /// What `--forget` did.
-pub fn forgotten(peers: &[KnownPeer]) -> String {
+pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
     let lines = peers.iter().map(|peer| {
         let KnownPeer {
             name,
@@ -404,16 +399,7 @@ pub const NOBODY_THERE: &str = "Nobody is on the line.";
 pub const NOBODY_WAITS: &str = "Nobody is waiting.";
 
 /// A client has no next caller.
-pub const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
-
-/// The peer, as one calls it, and where it is. A name is made visible here already: a line
-/// break in it would make two notices of one.
-fn who(peer: &Peer) -> String {
-    match &peer.name {
-        Some(name) => format!("{} ({})", sanitize::line(name), peer.address),
-        None => peer.address.clone(),
-    }
-}
+pub(crate) const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
 
 /// How far the connection can be trusted.
 fn mark(security: &Security) -> &'static str {

@@ -3,7 +3,7 @@
 use chat_core::conversation::{Command, Event, Peer, Security, Standing};
 use chat_core::trust::{self, FileError, Keyring, KnownPeer, KnownPeers};
 
-use crate::words;
+use crate::locale;
 
 /// The peer of a call.
 pub struct Acquaintance {
@@ -45,16 +45,16 @@ impl Acquaintance {
     pub fn answer(&mut self, command: Command, comparable: bool) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
             (Command::Verify, Some(_)) if self.has_key() && !comparable => {
-                words::NO_SAFETY_NUMBER.into()
+                locale::NO_SAFETY_NUMBER.into()
             }
             (Command::Verify, Some(keyring)) => {
                 let notice = verify(keyring, &mut self.peer);
                 return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
             }
             (Command::Peers, Some(keyring)) => list(keyring),
-            (Command::Verify | Command::Peers, None) => words::NO_KEY_TO_VERIFY.into(),
-            (Command::Status, _) => words::status(&self.peer),
-            (Command::Next | Command::Quit, _) => words::NEXT_IS_FOR_SERVERS.into(),
+            (Command::Verify | Command::Peers, None) => locale::NO_KEY_TO_VERIFY.into(),
+            (Command::Status, _) => locale::status(&self.peer),
+            (Command::Next | Command::Quit, _) => locale::NEXT_IS_FOR_SERVERS.into(),
         };
         vec![Event::Notice(notice)]
     }
@@ -76,9 +76,9 @@ impl Acquaintance {
             Ok(known) => {
                 let claimed = self.peer.name.replace(known.name.clone());
                 let claimed = claimed.filter(|claimed| is_of_another(keyring, claimed, &known));
-                claimed.map(|claimed| words::name_is_taken(&claimed, &known.name))
+                claimed.map(|claimed| locale::name_is_taken(&claimed, &known.name))
             }
-            Err(error) => Some(words::not_remembered(&error)),
+            Err(error) => Some(locale::not_remembered(&error)),
         }
     }
 }
@@ -100,14 +100,14 @@ fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
         standing,
     } = &mut peer.security
     else {
-        return words::NO_KEY_TO_VERIFY.into();
+        return locale::NO_KEY_TO_VERIFY.into();
     };
     match keyring.known.verify(*fingerprint) {
         Ok(()) => {
             *standing = Standing::Verified;
-            words::verified(peer)
+            locale::verified(peer)
         }
-        Err(error) => words::not_remembered(&error),
+        Err(error) => locale::not_remembered(&error),
     }
 }
 
@@ -115,8 +115,8 @@ fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {
         Ok(known) => {
-            let own = words::own_key(keyring.own_key);
-            format!("{own}\n{}", words::peers(&known))
+            let own = locale::own_key(keyring.own_key);
+            format!("{own}\n{}", locale::peers(&known))
         }
         Err(error) => error.to_string(),
     }
@@ -138,6 +138,6 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
 /// Nobody has this name, or the file of known peers cannot be used.
 pub fn forget(name: &str) -> anyhow::Result<()> {
     let forgotten = KnownPeers::open(&trust::home()?)?.forget(name)?;
-    eprintln!("{}", words::forgotten(&forgotten));
+    eprintln!("{}", locale::forgotten(&forgotten));
     Ok(())
 }

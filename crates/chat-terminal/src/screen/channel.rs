@@ -1,61 +1,19 @@
-//! The terminal mode: the person at a screen and a keyboard, as a source and a sink.
-//!
-//! One thread owns all that the screen shows. It has a runtime of its own, so that keys are
-//! echoed at once whatever the rest of the program does, and so that dropping both halves can
-//! wait until the terminal has been given back.
+//! The channels between the program and the screen's thread: the two halves that a call sees,
+//! and their other ends.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use chat_core::conversation::{Event, Input, Sink, Source};
 use tokio::sync::{mpsc, watch};
-
-use crate::display;
-use crate::terminal;
-pub use crate::view::ScreenOptions;
 
 /// The most that may be shown and not drawn yet: 1 MiB, or 2,048 short messages.
 const MAX_PENDING: usize = 1 << 20;
 
 /// What an event weighs besides its text.
 const EVENT_WEIGHT: usize = 512;
-
-/// The person at a terminal.
-#[derive(Debug)]
-pub struct Screen;
-
-impl Screen {
-    /// Whether there is a terminal on both standard input and output.
-    pub fn is_possible() -> bool {
-        terminal::is_there()
-    }
-
-    /// Takes the terminal over. It is given back when both halves are dropped, once all that
-    /// was shown has been drawn, or after half a second if the terminal takes no output.
-    ///
-    /// One screen at a time: the terminal is the process's.
-    ///
-    /// # Errors
-    /// The terminal cannot be set up, or there is no thread to be had.
-    pub fn open(options: ScreenOptions) -> io::Result<(ScreenSource, ScreenSink)> {
-        terminal::take_over()?;
-        let (source, sink, backend) = halves();
-        let thread = thread::Builder::new()
-            .name("screen".to_owned())
-            .spawn(move || display::run(options, backend))
-            .inspect_err(|_| Screen::restore())?;
-        sink.open.thread.set(thread).expect("it is set only here");
-        Ok((source, sink))
-    }
-
-    /// Gives the terminal back at once, wherever the program is. May be called at any time, and
-    /// more than once; dropping the two halves is the orderly way.
-    pub fn restore() {
-        terminal::give_back(terminal::ABANDON);
-    }
-}
 
 /// What the two halves have in common.
 #[derive(Debug, Default)]
@@ -110,6 +68,13 @@ pub struct ScreenSink {
     open: Arc<Open>,
 }
 
+impl ScreenSink {
+    /// The thread that is waited for once both halves are dropped. Set once.
+    pub(crate) fn set_thread(&self, thread: JoinHandle<()>) {
+        self.open.thread.set(thread).expect("it is set only here");
+    }
+}
+
 impl Sink for ScreenSink {
     fn show(&mut self, event: Event) {
         if matches!(event, Event::Ended(_)) {
@@ -149,7 +114,7 @@ pub(crate) struct Backend {
     pub(crate) pending: watch::Sender<usize>,
 }
 
-fn halves() -> (ScreenSource, ScreenSink, Backend) {
+pub(crate) fn halves() -> (ScreenSource, ScreenSink, Backend) {
     let (event_sender, events) = mpsc::unbounded_channel();
     let (inputs, input_receiver) = mpsc::channel(1);
     let (pending, room) = watch::channel(0);

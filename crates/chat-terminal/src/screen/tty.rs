@@ -16,7 +16,7 @@ use rustix::stdio::{stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::painter::Size;
+use crate::screen::size::Size;
 
 /// The size of a terminal that does not know it.
 const USUAL: Size = Size {

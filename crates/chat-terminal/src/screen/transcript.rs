@@ -6,22 +6,22 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::sanitize;
-use crate::style::{Palette, Row, Style};
-use crate::words;
+use crate::locale;
+use crate::screen::style::{Palette, Row, Style};
+use crate::text::sanitize;
 
 /// A moment, and what the clock on the wall says.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// For measuring.
-    pub at: Instant,
+    pub(crate) at: Instant,
     /// For showing: hour and minute, local time.
-    pub clock: (i8, i8),
+    pub(crate) clock: (i8, i8),
 }
 
 impl Moment {
     /// This moment.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let time = jiff::Zoned::now();
         Self {
             at: Instant::now(),
@@ -32,7 +32,7 @@ impl Moment {
 
 /// How far one's own message has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// On its way to a peer that acknowledges nothing.
     Unknown,
     /// On its way.
@@ -45,7 +45,7 @@ pub enum Progress {
 
 /// Lines that wait to be drawn.
 #[derive(Debug)]
-pub struct Transcript {
+pub(crate) struct Transcript {
     palette: Palette,
     clock: Option<(i8, i8)>,
     lines: VecDeque<String>,
@@ -55,7 +55,7 @@ pub struct Transcript {
 
 impl Transcript {
     /// Nothing was said yet.
-    pub fn new(palette: Palette) -> Self {
+    pub(crate) fn new(palette: Palette) -> Self {
         Self {
             palette,
             clock: None,
@@ -66,7 +66,7 @@ impl Transcript {
     }
 
     /// The peer's message. The name must be harmless already.
-    pub fn message(&mut self, name: &str, text: &str, now: Moment) {
+    pub(crate) fn message(&mut self, name: &str, text: &str, now: Moment) {
         let mut line = self.begin(now);
         self.palette
             .paint(Style::Peer, &format!("<{name}>"), &mut line);
@@ -75,7 +75,7 @@ impl Transcript {
     }
 
     /// One's own message.
-    pub fn own(&mut self, progress: Progress, text: &str, now: Moment) {
+    pub(crate) fn own(&mut self, progress: Progress, text: &str, now: Moment) {
         let mut mark = Row::default();
         own_mark(self.palette, progress, usize::MAX, &mut mark);
         let line = self.begin(now) + &mark.text;
@@ -83,7 +83,7 @@ impl Transcript {
     }
 
     /// A remark by the program, of one line or more.
-    pub fn remark(&mut self, style: Style, text: &str, now: Moment) {
+    pub(crate) fn remark(&mut self, style: Style, text: &str, now: Moment) {
         for text in text.lines() {
             let mut line = self.begin(now);
             self.palette
@@ -93,17 +93,17 @@ impl Transcript {
     }
 
     /// How many lines wait.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.lines.len()
     }
 
     /// How many lines there were in all, and how many of them were taken.
-    pub fn counts(&self) -> (u64, u64) {
+    pub(crate) fn counts(&self) -> (u64, u64) {
         (self.written, self.taken)
     }
 
     /// Takes whole lines, each ended by CRLF, until there are so many bytes.
-    pub fn take(&mut self, bytes: usize) -> String {
+    pub(crate) fn take(&mut self, bytes: usize) -> String {
         let mut taken = String::new();
         while taken.len() < bytes {
             let Some(line) = self.lines.pop_front() else {
@@ -157,6 +157,6 @@ pub(crate) fn own_mark(palette: Palette, progress: Progress, columns: usize, row
         Progress::Lost => (Style::Alarm, "✗ "),
     };
     row.push(palette, style, mark, columns);
-    row.push(palette, Style::Own, words::YOU, columns);
+    row.push(palette, Style::Own, locale::YOU, columns);
     row.push(palette, Style::Plain, " ", columns);
 }

@@ -3,10 +3,10 @@
 use chat_core::conversation::{LinkState, Security, Standing};
 use unicode_width::UnicodeWidthStr;
 
-use crate::sanitize;
-use crate::situation::Situation;
-use crate::style::{Palette, Row, Style};
-use crate::words;
+use crate::call_status::Situation;
+use crate::locale;
+use crate::screen::style::{Palette, Row, Style};
+use crate::text::sanitize;
 
 /// What the status row tells.
 #[derive(Debug)]
@@ -76,18 +76,18 @@ impl Status<'_> {
                 part(
                     0,
                     trust(&peer.security),
-                    words::lock(&peer.security).to_owned(),
+                    locale::lock(&peer.security).to_owned(),
                 );
             }
             None => part(0, Style::Plain, sanitize::line(self.idle).into_owned()),
         }
         if let Some(ahead) = ahead {
-            part(1, Style::Warning, words::ahead(*ahead));
+            part(1, Style::Warning, locale::ahead(*ahead));
         }
         if self.hanging_up {
-            part(1, Style::Warning, words::HANGING_UP.to_owned());
+            part(1, Style::Warning, locale::HANGING_UP.to_owned());
         }
-        if let Some(text) = words::link(link) {
+        if let Some(text) = locale::link(link) {
             match link {
                 LinkState::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
@@ -97,15 +97,15 @@ impl Status<'_> {
             part(
                 2,
                 Style::Plain,
-                words::typing(sanitize::cut(self.name, NAME).as_ref()),
+                locale::typing(sanitize::cut(self.name, NAME).as_ref()),
             );
         }
         if self.waiting > 0 {
-            part(3, Style::Warning, words::waiting(self.waiting));
+            part(3, Style::Warning, locale::waiting(self.waiting));
         }
         let hint = match peer {
-            Some(_) => words::HINT,
-            None => words::HINT_ALONE,
+            Some(_) => locale::HINT,
+            None => locale::HINT_ALONE,
         };
         part(5, Style::Faint, hint.to_owned());
         parts

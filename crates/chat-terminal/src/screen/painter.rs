@@ -7,31 +7,23 @@
 use std::fmt::Write;
 use std::mem;
 
-use crate::style::Row;
+use crate::screen::size::Size;
+use crate::screen::style::Row;
 
 const INFALLIBLE: &str = "a string takes everything";
 
-/// How large the terminal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Columns, at least 1.
-    pub columns: usize,
-    /// Rows, at least 1.
-    pub rows: usize,
-}
-
 /// What is drawn below the messages.
 #[derive(Clone, Debug, Default)]
-pub struct Live {
+pub(crate) struct Live {
     /// Rows, none wider than the terminal.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// The cursor's row among them, and its column.
-    pub cursor: (usize, usize),
+    pub(crate) cursor: (usize, usize),
 }
 
 /// Draws frames.
 #[derive(Debug)]
-pub struct Painter {
+pub(crate) struct Painter {
     size: Size,
     /// The widths of what was drawn in each row from the top to the cursor, the cursor included.
     above: Vec<Vec<usize>>,
@@ -41,7 +33,7 @@ pub struct Painter {
 
 impl Painter {
     /// A painter for a terminal of this size, whose cursor stands at the beginning of a row.
-    pub fn new(size: Size) -> Self {
+    pub(crate) fn new(size: Size) -> Self {
         Self {
             size,
             above: Vec::new(),
@@ -50,28 +42,28 @@ impl Painter {
     }
 
     /// How large the terminal is.
-    pub fn size(&self) -> Size {
+    pub(crate) fn size(&self) -> Size {
         self.size
     }
 
     /// The terminal has another size now.
-    pub fn resize(&mut self, size: Size) {
+    pub(crate) fn resize(&mut self, size: Size) {
         self.size = size;
     }
 
     /// Something else has written to the terminal: the live region is no longer where it was.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.above.clear();
     }
 
     /// The next frame begins on an empty screen; what is there goes into the scrollback.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.forget();
         self.clear = true;
     }
 
     /// One frame: `lines`, each ended by CRLF, and the live region below them.
-    pub fn frame(&mut self, lines: &str, live: &Live, bell: bool) -> Vec<u8> {
+    pub(crate) fn frame(&mut self, lines: &str, live: &Live, bell: bool) -> Vec<u8> {
         // Synchronized, cursor hidden, back to the top of the live region, all of it erased.
         let mut frame = String::from("\x1b[?2026h\x1b[?25l\r");
         if mem::take(&mut self.clear) {

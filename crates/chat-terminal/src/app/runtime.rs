@@ -4,8 +4,9 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::args::CommonArgs;
-use crate::{exit, sanitize};
+use crate::app::args::CommonArgs;
+use crate::app::{exit, logging};
+use crate::text::sanitize;
 
 /// Why a program ends before its time: what to say, and the exit code.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ fn start<F>(program: &str, args: &CommonArgs, work: F) -> Result<u8, Failure>
 where
     F: Future<Output = Result<u8, Failure>>,
 {
-    args.start_logging()?;
+    logging::start(args)?;
     // A log that stays empty cannot be told from one that is not written.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "{program} starts");
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -24,7 +24,7 @@ const MAX_NAME: usize = 32;
 /// One line of text, made harmless. Borrowed when there was nothing to do.
 ///
 /// A line break in it is made visible too: who wants several lines splits them first.
-pub fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
         return Cow::Borrowed(text);
     }
@@ -48,7 +48,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
 }
 
 /// A name in one short line, or nothing if nothing of it can be seen.
-pub fn name(text: &str) -> Option<String> {
+pub(crate) fn name(text: &str) -> Option<String> {
     let text = line(text.trim());
     if text.width() == 0 {
         return None;
@@ -57,7 +57,7 @@ pub fn name(text: &str) -> Option<String> {
 }
 
 /// The beginning of a harmless text that fits into so many columns, marked if it was cut.
-pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if text.width() <= columns {
         return Cow::Borrowed(text);
     }

@@ -6,8 +6,8 @@ use std::mem;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::sanitize;
-use crate::style::{Palette, Row, Style};
+use crate::screen::style::{Palette, Row, Style};
+use crate::text::sanitize;
 
 /// Columns before each row of the draft.
 const GUTTER: usize = 2;

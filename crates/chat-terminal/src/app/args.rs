@@ -1,19 +1,12 @@
 //! What both command lines have in common.
 
-use std::fs::File;
-use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
-use crate::screen::Screen;
-use crate::words;
+use crate::locale;
 
 /// Options of both programs.
 #[derive(Args, Clone, Debug)]
@@ -82,47 +75,9 @@ impl CommonArgs {
     }
 
     /// Whether colours are wanted (<https://no-color.org>).
-    pub fn color(&self) -> bool {
+    pub(crate) fn color(&self) -> bool {
         !self.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
-
-    /// Starts logging, if it is wanted. `RUST_LOG` refines what is logged.
-    ///
-    /// # Errors
-    /// The log file cannot be opened.
-    pub fn start_logging(&self) -> anyhow::Result<()> {
-        let level = match self.verbose {
-            // Nothing but the painter writes to the screen.
-            _ if self.log_file.is_none() && is_on_screen() => return Ok(()),
-            0 if self.log_file.is_none() => LevelFilter::OFF,
-            0 | 1 => LevelFilter::INFO,
-            _ => LevelFilter::DEBUG,
-        };
-        let filter = EnvFilter::builder()
-            .with_default_directive(level.into())
-            .from_env_lossy();
-        let builder = tracing_subscriber::fmt().with_env_filter(filter);
-        match &self.log_file {
-            Some(path) => {
-                let file = File::options().create(true).append(true).open(path);
-                let file = file.with_context(|| format!("cannot log to {}", path.display()))?;
-                builder
-                    .with_ansi(false)
-                    .with_writer(Mutex::new(file))
-                    .init();
-            }
-            None => builder
-                .with_ansi(self.color() && std::io::stderr().is_terminal())
-                .with_writer(std::io::stderr)
-                .init(),
-        }
-        Ok(())
-    }
-}
-
-/// Whether stderr is the terminal that is being painted.
-fn is_on_screen() -> bool {
-    std::io::stderr().is_terminal() && Screen::is_possible()
 }
 
 /// Reads a span of time such as `10s` or `5m`.
@@ -131,9 +86,9 @@ fn is_on_screen() -> bool {
 /// It is written in another way, or no time at all; the error says how to write it.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err(words::NO_TIME.to_owned()),
+        Ok(Duration::ZERO) => Err(locale::NO_TIME.to_owned()),
         Ok(duration) => Ok(duration),
-        Err(error) => Err(words::not_a_time(&error)),
+        Err(error) => Err(locale::not_a_time(&error)),
     }
 }
 
@@ -146,7 +101,7 @@ mod tests {
         assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
         assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
         for text in ["0", "0s", "0h 0ms"] {
-            assert_eq!(duration(text), Err(words::NO_TIME.into()), "{text}");
+            assert_eq!(duration(text), Err(locale::NO_TIME.into()), "{text}");
         }
         let mistake = duration("soon").expect_err("no span of time");
         assert!(mistake.ends_with("write it like 10s or 5m"), "{mistake}");

@@ -6,7 +6,7 @@ use std::thread;
 
 use tokio::sync::mpsc as channel;
 
-use crate::terminal;
+use crate::screen::tty;
 
 /// Writes one frame at a time.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Writer {
             .name("terminal output".to_owned())
             .spawn(move || {
                 for frame in queue {
-                    let result = terminal::write_frame(&frame);
+                    let result = tty::write_frame(&frame);
                     if done.blocking_send(result).is_err() {
                         break;
                     }

@@ -4,10 +4,9 @@ use std::io::{self, IsTerminal};
 
 use chat_core::conversation::{Event, Input, Manners, Sink, Source};
 
-use crate::args::CommonArgs;
-use crate::lines::{self, LineSink, LineSource, LineStyle};
-use crate::screen::{Screen, ScreenSink, ScreenSource};
-use crate::view::{Idle, ScreenOptions};
+use crate::app::args::CommonArgs;
+use crate::pipe::{self, LineSink, LineSource, LineStyle};
+use crate::screen::{Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
 
 /// Standard input and output, as the two halves of a person.
 pub struct Console {
@@ -57,15 +56,15 @@ impl Console {
             });
         }
         let (source, sink) = if interactive {
-            lines::dialogue(lines::stdin(), lines::stdout())
+            pipe::dialogue(pipe::stdin(), pipe::stdout())
         } else {
             let style = match io::stdout().is_terminal() {
                 true => LineStyle::Harmless,
                 false => LineStyle::Exact,
             };
             (
-                LineSource::piped(lines::stdin(), args.literal),
-                LineSink::new(lines::stdout(), style),
+                LineSource::piped(pipe::stdin(), args.literal),
+                LineSink::new(pipe::stdout(), style),
             )
         };
         Ok(Self {

@@ -1,0 +1,62 @@
+//! The terminal mode: the person at a screen and a keyboard, as a source and a sink.
+//!
+//! One thread owns all that the screen shows. It has a runtime of its own, so that keys are
+//! echoed at once whatever the rest of the program does, and so that dropping both halves can
+//! wait until the terminal is restored.
+
+mod channel;
+mod draft;
+mod event_loop;
+mod painter;
+mod size;
+mod status_row;
+mod style;
+#[cfg(test)]
+mod tests;
+mod transcript;
+mod tty;
+mod view;
+mod writer;
+
+use std::io;
+use std::thread;
+
+use channel::halves;
+pub(crate) use channel::{ScreenSink, ScreenSource};
+pub use view::Idle;
+pub(crate) use view::ScreenOptions;
+
+/// The person at a terminal.
+#[derive(Debug)]
+pub(crate) struct Screen;
+
+impl Screen {
+    /// Whether there is a terminal on both standard input and output.
+    pub(crate) fn is_possible() -> bool {
+        tty::is_there()
+    }
+
+    /// Takes the terminal over. It is given back when both halves are dropped, once all that
+    /// was shown has been drawn, or after half a second if the terminal takes no output.
+    ///
+    /// One screen at a time: the terminal is the process's.
+    ///
+    /// # Errors
+    /// The terminal cannot be set up, or there is no thread to be had.
+    pub(crate) fn open(options: ScreenOptions) -> io::Result<(ScreenSource, ScreenSink)> {
+        tty::take_over()?;
+        let (source, sink, backend) = halves();
+        let thread = thread::Builder::new()
+            .name("screen".to_owned())
+            .spawn(move || event_loop::run(options, backend))
+            .inspect_err(|_| Screen::restore())?;
+        sink.set_thread(thread);
+        Ok((source, sink))
+    }
+
+    /// Gives the terminal back at once, wherever the program is. May be called at any time, and
+    /// more than once; dropping the two halves is the orderly way.
+    pub(crate) fn restore() {
+        tty::give_back(tty::ABANDON);
+    }
+}
