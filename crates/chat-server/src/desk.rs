@@ -11,7 +11,7 @@ use chat_core::conversation::{
     Session, SessionConfig, Sink, Source, Step, at,
 };
 use chat_core::trust::Keyring;
-use chat_terminal::peer::{self, Acquaintance};
+use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -118,7 +118,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         let manners = self.config.manners.clone();
         let interactive = self.config.interactive;
         let mut call = Conversation::new(protocol, manners, self.source, self.sink);
-        let mut peer = Acquaintance::new(peer, Some(self.keyring.clone()), None);
+        let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
         let mut link = Some(link);
         let mut give_up_at = None;
         let mut ending = match introduction {

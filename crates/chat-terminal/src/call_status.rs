@@ -4,7 +4,7 @@ use chat_core::conversation::{Event, LinkState, Peer, Security};
 
 /// The state of a call, from the first sign of the other side to the end.
 #[derive(Debug)]
-pub(crate) struct Situation {
+pub(crate) struct CallStatus {
     /// Who is on the line, if anybody is.
     pub(crate) peer: Option<Peer>,
     /// How many are served before this side, while it waits for its turn.
@@ -13,7 +13,7 @@ pub(crate) struct Situation {
     pub(crate) link: LinkState,
 }
 
-impl Default for Situation {
+impl Default for CallStatus {
     fn default() -> Self {
         Self {
             peer: None,
@@ -23,7 +23,7 @@ impl Default for Situation {
     }
 }
 
-impl Situation {
+impl CallStatus {
     /// Takes in an event.
     pub(crate) fn learn(&mut self, event: &Event) {
         match event {

@@ -11,7 +11,7 @@ use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, Outgoing, is_
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Decoder;
 
-use crate::call_status::Situation;
+use crate::call_status::CallStatus;
 use crate::input::commands::{self, Request};
 use crate::locale;
 use crate::text::sanitize;
@@ -42,7 +42,7 @@ struct Typed {
     /// What this side has not looked at.
     lines: Batch,
     /// What the other half has seen.
-    situation: Arc<Mutex<Situation>>,
+    status: Arc<Mutex<CallStatus>>,
 }
 
 impl LineSource {
@@ -59,7 +59,7 @@ impl LineSource {
 
     /// What the next typed line asks for, if there is one and it asks for anything.
     fn next_request(&mut self) -> Option<Input> {
-        let Typed { lines, situation } = self.typed.as_mut()?;
+        let Typed { lines, status } = self.typed.as_mut()?;
         while !lines.is_empty() {
             let line = lines.split_to(1);
             let text = line.lines().next().unwrap_or_default();
@@ -70,12 +70,12 @@ impl LineSource {
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUp) => return Some(Input::HangUp),
                 // The program knows less of the queue and the connection than was shown.
-                Ok(Request::Command(command)) => match locale::situation(&known(situation)) {
+                Ok(Request::Command(command)) => match locale::call_status(&known(status)) {
                     Some(text) if command == Command::Status => notify(&text),
                     _ => return Some(Input::Command(command)),
                 },
                 Ok(Request::Help) => notify(locale::HELP),
-                Err(mistake) => notify(&locale::mistake(&mistake)),
+                Err(error) => notify(&locale::command_error(&error)),
             }
         }
         None
@@ -131,11 +131,11 @@ impl Source for LineSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineStyle {
     /// As they are, for a program to read.
-    Exact,
+    Raw,
     /// For a terminal: nothing in them can do it any harm.
-    Harmless,
+    Sanitized,
     /// The same, with the speaker before each: a person at a terminal, who may give commands.
-    Dialogue,
+    Interactive,
 }
 
 /// Messages to a writer, one a line, and every notice to stderr.
@@ -144,19 +144,19 @@ pub struct LineSink {
     unwritten: Outgoing,
     style: LineStyle,
     speaker: String,
-    situation: Arc<Mutex<Situation>>,
+    status: Arc<Mutex<CallStatus>>,
 }
 
 /// The two halves of a person at a terminal: what is typed may be a command, and its end ends
 /// the program.
-pub(crate) fn dialogue(
+pub(crate) fn interactive(
     reader: impl AsyncRead + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
 ) -> (LineSource, LineSink) {
-    let sink = LineSink::new(writer, LineStyle::Dialogue);
+    let sink = LineSink::new(writer, LineStyle::Interactive);
     let typed = Typed {
         lines: Batch::default(),
-        situation: Arc::clone(&sink.situation),
+        status: Arc::clone(&sink.status),
     };
     let source = LineSource {
         typed: Some(typed),
@@ -173,14 +173,14 @@ impl LineSink {
             unwritten: Outgoing::default(),
             style,
             speaker: String::new(),
-            situation: Arc::default(),
+            status: Arc::default(),
         }
     }
 
     fn write_line(&mut self, line: &str) {
         let line = sanitize::line(line);
         let line = match self.style {
-            LineStyle::Dialogue => format!("{}: {line}\n", self.speaker),
+            LineStyle::Interactive => format!("{}: {line}\n", self.speaker),
             _ => format!("{line}\n"),
         };
         self.unwritten.push(line.into());
@@ -189,8 +189,8 @@ impl LineSink {
 
 impl Sink for LineSink {
     fn show(&mut self, event: Event) {
-        let notice = if self.style == LineStyle::Dialogue {
-            known(&self.situation).learn(&event);
+        let notice = if self.style == LineStyle::Interactive {
+            known(&self.status).learn(&event);
             locale::describe(&event)
         } else {
             locale::describe_without_commands(&event)
@@ -203,11 +203,11 @@ impl Sink for LineSink {
                 let name = sanitize::name(locale::name_or_address(&peer));
                 self.speaker = name.unwrap_or(peer.address);
             }
-            Event::Lines(lines) if self.style == LineStyle::Exact => {
+            Event::Lines(lines) if self.style == LineStyle::Raw => {
                 self.unwritten.push(lines.into());
             }
             Event::Lines(lines) => lines.lines().for_each(|line| self.write_line(line)),
-            Event::Message(text) if self.style == LineStyle::Exact => {
+            Event::Message(text) if self.style == LineStyle::Raw => {
                 self.unwritten.push(text.into());
                 self.unwritten.push(Bytes::from_static(b"\n"));
             }
@@ -224,8 +224,8 @@ impl Sink for LineSink {
     }
 }
 
-fn known(situation: &Mutex<Situation>) -> MutexGuard<'_, Situation> {
-    situation.lock().unwrap_or_else(PoisonError::into_inner)
+fn known(status: &Mutex<CallStatus>) -> MutexGuard<'_, CallStatus> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes a notice to stderr. Where nobody reads it, nobody misses it.
@@ -294,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_shown_answers_for_the_status() {
         let typed = b"/status\n/status\n/peers\n";
-        let (mut source, mut sink) = dialogue(&typed[..], tokio::io::sink());
+        let (mut source, mut sink) = interactive(&typed[..], tokio::io::sink());
         let first = source.next().await.expect("a line");
         assert_eq!(first, Input::Command(Command::Status), "nothing is known");
         sink.show(Event::Ahead(2));

@@ -103,7 +103,7 @@ mod tests {
         for text in ["0", "0s", "0h 0ms"] {
             assert_eq!(duration(text), Err(locale::NO_TIME.into()), "{text}");
         }
-        let mistake = duration("soon").expect_err("no span of time");
-        assert!(mistake.ends_with("write it like 10s or 5m"), "{mistake}");
+        let error = duration("soon").expect_err("no span of time");
+        assert!(error.ends_with("write it like 10s or 5m"), "{error}");
     }
 }

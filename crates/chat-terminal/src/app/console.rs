@@ -56,11 +56,11 @@ impl Console {
             });
         }
         let (source, sink) = if interactive {
-            pipe::dialogue(pipe::stdin(), pipe::stdout())
+            pipe::interactive(pipe::stdin(), pipe::stdout())
         } else {
             let style = match io::stdout().is_terminal() {
-                true => LineStyle::Harmless,
-                false => LineStyle::Exact,
+                true => LineStyle::Sanitized,
+                false => LineStyle::Raw,
             };
             (
                 LineSource::piped(pipe::stdin(), args.literal),

@@ -6,7 +6,7 @@ use chat_core::trust::{self, FileError, Keyring, KnownPeer, KnownPeers};
 use crate::locale;
 
 /// The peer of a call.
-pub struct Acquaintance {
+pub struct PeerRecord {
     peer: Peer,
     /// The keys of others; none in a call that is not encrypted.
     keyring: Option<Keyring>,
@@ -14,7 +14,7 @@ pub struct Acquaintance {
     dialed: Option<String>,
 }
 
-impl Acquaintance {
+impl PeerRecord {
     /// A peer of whom no more is known than the connection tells.
     pub fn new(peer: Peer, keyring: Option<Keyring>, dialed: Option<String>) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Acquaintance {
             }
             (Command::Peers, Some(keyring)) => list(keyring),
             (Command::Verify | Command::Peers, None) => locale::NO_KEY_TO_VERIFY.into(),
-            (Command::Status, _) => locale::status(&self.peer),
+            (Command::Status, _) => locale::peer_status(&self.peer),
             (Command::Next | Command::Quit, _) => locale::NEXT_IS_FOR_SERVERS.into(),
         };
         vec![Event::Notice(notice)]

@@ -18,7 +18,7 @@ pub(crate) enum Request {
 
 /// Why a line that begins with `/` is no command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Mistake {
+pub(crate) enum CommandError {
     /// There is no such command.
     Unknown {
         /// What was typed, with its `/`.
@@ -41,7 +41,7 @@ pub(crate) const NAMES: [&str; 7] = [
 const ALIKE: f64 = 0.6;
 
 /// Reads a line. Text of several lines is always something to say.
-pub(crate) fn parse(text: &str) -> Result<Request, Mistake> {
+pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
     if text.contains('\n') {
         return Ok(Request::Say(text.to_owned()));
     }
@@ -59,13 +59,13 @@ pub(crate) fn parse(text: &str) -> Result<Request, Mistake> {
         None => (text, ""),
     };
     let Some(&name) = NAMES.iter().find(|&&name| name == typed) else {
-        return Err(Mistake::Unknown {
+        return Err(CommandError::Unknown {
             typed: typed.to_owned(),
             nearest: nearest(typed),
         });
     };
     let request = match name {
-        "/say" if argument.is_empty() => return Err(Mistake::SaysNothing),
+        "/say" if argument.is_empty() => return Err(CommandError::SaysNothing),
         "/say" => return Ok(Request::Say(argument.to_owned())),
         "/next" => Request::Command(Command::Next),
         "/peers" => Request::Command(Command::Peers),
@@ -75,7 +75,7 @@ pub(crate) fn parse(text: &str) -> Result<Request, Mistake> {
         _ => Request::Help,
     };
     if !argument.trim().is_empty() {
-        return Err(Mistake::TakesNothing(name));
+        return Err(CommandError::TakesNothing(name));
     }
     Ok(request)
 }
@@ -107,7 +107,7 @@ fn nearest(typed: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Result<Request, Mistake> {
+    fn said(text: &str) -> Result<Request, CommandError> {
         Ok(Request::Say(text.into()))
     }
 
@@ -130,16 +130,16 @@ mod tests {
     fn every_name_is_a_command() {
         for name in NAMES {
             assert!(
-                !matches!(parse(name), Err(Mistake::Unknown { .. })),
+                !matches!(parse(name), Err(CommandError::Unknown { .. })),
                 "{name}"
             );
         }
     }
 
     #[test]
-    fn mistakes_are_explained() {
+    fn errors_are_explained() {
         let unknown = |typed: &str, nearest| {
-            Err(Mistake::Unknown {
+            Err(CommandError::Unknown {
                 typed: typed.into(),
                 nearest,
             })
@@ -148,8 +148,8 @@ mod tests {
         assert_eq!(parse("/HELP"), unknown("/HELP", Some("/help")));
         assert_eq!(parse("/usr/bin"), unknown("/usr/bin", None));
         assert_eq!(parse("/"), unknown("/", None));
-        assert_eq!(parse("/quit now"), Err(Mistake::TakesNothing("/quit")));
-        assert_eq!(parse("/say"), Err(Mistake::SaysNothing));
+        assert_eq!(parse("/quit now"), Err(CommandError::TakesNothing("/quit")));
+        assert_eq!(parse("/say"), Err(CommandError::SaysNothing));
     }
 
     #[test]

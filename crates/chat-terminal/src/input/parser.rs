@@ -25,7 +25,7 @@ const MAX_PASTE: usize = 2 * MAX_LINE;
 
 /// What the person did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stroke {
+pub(crate) enum InputEvent {
     /// Pressed a key.
     Key(KeyEvent),
     /// Pasted this.
@@ -40,7 +40,7 @@ pub(crate) enum Stroke {
 
 /// Reads strokes out of bytes, wherever these are cut.
 #[derive(Debug, Default)]
-pub(crate) struct Keyboard {
+pub(crate) struct InputParser {
     parser: Parser,
     /// What may be the beginning of a paste's mark.
     held: Vec<u8>,
@@ -55,22 +55,22 @@ struct Paste {
     stalled: bool,
 }
 
-impl Keyboard {
+impl InputParser {
     /// Takes in what one read brought, and appends the strokes that are complete.
-    pub(crate) fn feed(&mut self, bytes: &[u8], now: Instant, strokes: &mut Vec<Stroke>) {
-        self.handle_timeout(now, strokes);
+    pub(crate) fn feed(&mut self, bytes: &[u8], now: Instant, events: &mut Vec<InputEvent>) {
+        self.handle_timeout(now, events);
         self.fed = Some(now);
         if self.is_stalled() && (bytes.starts_with(b"\x03") || bytes == b"\x1b") {
             self.paste = None;
             self.held.clear();
-            strokes.push(Stroke::PasteCancelled);
+            events.push(InputEvent::PasteCancelled);
             return;
         }
         if let Some(paste) = &mut self.paste {
             paste.stalled = false;
         }
         self.held.extend_from_slice(bytes);
-        while self.advance(strokes) {}
+        while self.advance(events) {}
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
@@ -83,7 +83,7 @@ impl Keyboard {
     }
 
     /// Nothing more came for a while.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, strokes: &mut Vec<Stroke>) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Vec<InputEvent>) {
         if self.timeout().is_none_or(|due| now < due) {
             return;
         }
@@ -93,7 +93,7 @@ impl Keyboard {
             None => {
                 let held = mem::take(&mut self.held);
                 self.parser.parse(&held, false);
-                self.drain(strokes);
+                self.drain(events);
             }
         }
     }
@@ -104,7 +104,7 @@ impl Keyboard {
     }
 
     /// Goes on to the next mark, if it is there.
-    fn advance(&mut self, strokes: &mut Vec<Stroke>) -> bool {
+    fn advance(&mut self, events: &mut Vec<InputEvent>) -> bool {
         let mark = match self.paste {
             Some(_) => PASTE_ENDS,
             None => PASTE_BEGINS,
@@ -115,25 +115,25 @@ impl Keyboard {
             Some(paste) => paste.push(&self.held[..before]),
             None => {
                 self.parser.parse(&self.held[..before], found.is_none());
-                self.drain(strokes);
+                self.drain(events);
             }
         }
         self.held.drain(..before + found.map_or(0, |_| mark.len()));
         if found.is_some() {
             match self.paste.take() {
-                Some(paste) => strokes.push(paste.into_stroke()),
+                Some(paste) => events.push(paste.into_event()),
                 None => self.paste = Some(Paste::default()),
             }
         }
         found.is_some()
     }
 
-    fn drain(&mut self, strokes: &mut Vec<Stroke>) {
+    fn drain(&mut self, events: &mut Vec<InputEvent>) {
         while let Some(event) = self.parser.pop() {
             match event {
-                Event::Key(key) => strokes.push(Stroke::Key(key)),
-                Event::FocusIn => strokes.push(Stroke::Focus(true)),
-                Event::FocusOut => strokes.push(Stroke::Focus(false)),
+                Event::Key(key) => events.push(InputEvent::Key(key)),
+                Event::FocusIn => events.push(InputEvent::Focus(true)),
+                Event::FocusOut => events.push(InputEvent::Focus(false)),
                 _ => (),
             }
         }
@@ -149,12 +149,12 @@ impl Paste {
     }
 
     /// Terminals paste line breaks as CR, LF, or both.
-    fn into_stroke(self) -> Stroke {
+    fn into_event(self) -> InputEvent {
         if self.length > MAX_PASTE {
-            return Stroke::PasteTooLong(self.length);
+            return InputEvent::PasteTooLong(self.length);
         }
         let text = String::from_utf8_lossy(&self.bytes);
-        Stroke::Paste(text.replace("\r\n", "\n").replace('\r', "\n"))
+        InputEvent::Paste(text.replace("\r\n", "\n").replace('\r', "\n"))
     }
 }
 
@@ -172,19 +172,19 @@ mod tests {
 
     use super::*;
 
-    fn key(code: KeyCode, modifiers: Modifiers) -> Stroke {
-        Stroke::Key(KeyEvent::new(code, modifiers))
+    fn key(code: KeyCode, modifiers: Modifiers) -> InputEvent {
+        InputEvent::Key(KeyEvent::new(code, modifiers))
     }
 
-    fn read(pieces: &[&[u8]]) -> Vec<Stroke> {
-        let mut keyboard = Keyboard::default();
-        let mut strokes = Vec::new();
+    fn read(pieces: &[&[u8]]) -> Vec<InputEvent> {
+        let mut parser = InputParser::default();
+        let mut events = Vec::new();
         let now = Instant::now();
         for bytes in pieces {
-            keyboard.feed(bytes, now, &mut strokes);
+            parser.feed(bytes, now, &mut events);
         }
-        keyboard.handle_timeout(now + ESCAPE, &mut strokes);
-        strokes
+        parser.handle_timeout(now + ESCAPE, &mut events);
+        events
     }
 
     #[test]
@@ -196,8 +196,8 @@ mod tests {
             key(KeyCode::Char('b'), Modifiers::ALT),
             key(KeyCode::Left, Modifiers::CONTROL),
             key(KeyCode::Delete, Modifiers::NONE),
-            Stroke::Focus(true),
-            Stroke::Paste("x\ny\nz".into()),
+            InputEvent::Focus(true),
+            InputEvent::Paste("x\ny\nz".into()),
             key(KeyCode::Enter, Modifiers::NONE),
         ];
         for cut in 0..=bytes.len() {
@@ -216,32 +216,29 @@ mod tests {
 
     #[test]
     fn control_characters_inside_a_paste_are_text() {
-        let strokes = read(&[b"\x1b[200~a\x03", b"\x1b", b"b\x1b[201~"]);
-        assert_eq!(strokes, [Stroke::Paste("a\x03\x1bb".into())]);
+        let events = read(&[b"\x1b[200~a\x03", b"\x1b", b"b\x1b[201~"]);
+        assert_eq!(events, [InputEvent::Paste("a\x03\x1bb".into())]);
     }
 
     #[test]
     fn a_paste_that_never_ends_can_be_cancelled() {
-        let mut keyboard = Keyboard::default();
-        let mut strokes = Vec::new();
+        let mut parser = InputParser::default();
+        let mut events = Vec::new();
         let begun = Instant::now();
-        keyboard.feed(b"\x1b[200~half", begun, &mut strokes);
-        assert!(!keyboard.is_stalled());
+        parser.feed(b"\x1b[200~half", begun, &mut events);
+        assert!(!parser.is_stalled());
 
-        let later = keyboard.timeout().expect("a paste is on");
-        keyboard.handle_timeout(later, &mut strokes);
-        assert!(keyboard.is_stalled());
-        assert_eq!(
-            (keyboard.timeout(), strokes.as_slice()),
-            (None, [].as_slice())
-        );
+        let later = parser.timeout().expect("a paste is on");
+        parser.handle_timeout(later, &mut events);
+        assert!(parser.is_stalled());
+        assert_eq!((parser.timeout(), events.as_slice()), (None, [].as_slice()));
 
-        keyboard.feed(b"\x03", later, &mut strokes);
-        keyboard.feed(b"k", later, &mut strokes);
+        parser.feed(b"\x03", later, &mut events);
+        parser.feed(b"k", later, &mut events);
         assert_eq!(
-            strokes,
+            events,
             [
-                Stroke::PasteCancelled,
+                InputEvent::PasteCancelled,
                 key(KeyCode::Char('k'), Modifiers::NONE)
             ]
         );
@@ -249,20 +246,20 @@ mod tests {
 
     #[test]
     fn a_paste_without_bounds_takes_no_memory_without_bounds() {
-        let mut keyboard = Keyboard::default();
-        let mut strokes = Vec::new();
+        let mut parser = InputParser::default();
+        let mut events = Vec::new();
         let now = Instant::now();
-        keyboard.feed(PASTE_BEGINS, now, &mut strokes);
+        parser.feed(PASTE_BEGINS, now, &mut events);
         for _ in 0..3 {
-            keyboard.feed(&vec![b'x'; MAX_LINE], now, &mut strokes);
+            parser.feed(&vec![b'x'; MAX_LINE], now, &mut events);
         }
         assert!(
-            keyboard
+            parser
                 .paste
                 .as_ref()
                 .is_some_and(|paste| paste.bytes.len() == MAX_PASTE)
         );
-        keyboard.feed(PASTE_ENDS, now, &mut strokes);
-        assert_eq!(strokes, [Stroke::PasteTooLong(3 * MAX_LINE)]);
+        parser.feed(PASTE_ENDS, now, &mut events);
+        assert_eq!(events, [InputEvent::PasteTooLong(3 * MAX_LINE)]);
     }
 }

@@ -11,8 +11,8 @@ use chat_core::conversation::{
 use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
 
 use super::who;
-use crate::call_status::Situation;
-use crate::input::commands::Mistake;
+use crate::call_status::CallStatus;
+use crate::input::commands::CommandError;
 
 /// Before one's own messages.
 pub(crate) const YOU: &str = "you:";
@@ -76,18 +76,18 @@ pub(crate) fn paste_too_long(bytes: usize, limit: usize) -> String {
 }
 
 /// Why a command was not understood.
-pub(crate) fn mistake(mistake: &Mistake) -> String {
-    match mistake {
-        Mistake::Unknown {
+pub(crate) fn command_error(error: &CommandError) -> String {
+    match error {
+        CommandError::Unknown {
             typed,
             nearest: Some(nearest),
         } => format!("There is no {typed}; did you mean {nearest}? To say it, type /{typed}"),
-        Mistake::Unknown {
+        CommandError::Unknown {
             typed,
             nearest: None,
         } => format!("There is no {typed}; /help lists the commands. To say it, type /{typed}"),
-        Mistake::TakesNothing(name) => format!("{name} takes nothing after it."),
-        Mistake::SaysNothing => "Say what? Type the text after /say".to_owned(),
+        CommandError::TakesNothing(name) => format!("{name} takes nothing after it."),
+        CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
     }
 }
 
@@ -213,14 +213,14 @@ pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
 }
 
 /// How it stands with the other side, if there is anything to tell.
-pub(crate) fn situation(situation: &Situation) -> Option<String> {
-    let Situation { peer, ahead, link } = situation;
+pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
+    let CallStatus { peer, ahead, link } = status;
     let link = match link {
         LinkState::Silent(_) | LinkState::Reconnecting(_) => describe(&Event::Link(link.clone())),
         LinkState::Up { .. } | LinkState::Back { .. } => None,
     };
     let queue = ahead.and_then(|ahead| describe(&Event::Ahead(ahead)));
-    let told: Vec<_> = [link, queue, peer.as_ref().map(status)]
+    let told: Vec<_> = [link, queue, peer.as_ref().map(peer_status)]
         .into_iter()
         .flatten()
         .collect();
@@ -228,7 +228,7 @@ pub(crate) fn situation(situation: &Situation) -> Option<String> {
 }
 
 /// What is known of the peer.
-pub(crate) fn status(peer: &Peer) -> String {
+pub(crate) fn peer_status(peer: &Peer) -> String {
     let key = match &peer.security {
         Security::Key { fingerprint, .. } => format!("\n    {fingerprint}"),
         _ => String::new(),

@@ -33,12 +33,12 @@ impl Drop for Open {
 }
 
 /// An input, and how many calls had ended when it was made.
-pub(crate) type Dated = (u64, Input);
+pub(crate) type Stamped = (u64, Input);
 
 /// What the person does at the keyboard.
 #[derive(Debug)]
 pub struct ScreenSource {
-    inputs: mpsc::Receiver<Dated>,
+    inputs: mpsc::Receiver<Stamped>,
     open: Arc<Open>,
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn weight(event: &Event) -> usize {
 /// The other ends of the two halves.
 pub(crate) struct Backend {
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
-    pub(crate) inputs: mpsc::Sender<Dated>,
+    pub(crate) inputs: mpsc::Sender<Stamped>,
     pub(crate) pending: watch::Sender<usize>,
 }
 

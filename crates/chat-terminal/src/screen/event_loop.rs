@@ -9,12 +9,12 @@ use chat_core::conversation::{Event, at};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::input::parser::{Keyboard, Stroke};
-use crate::screen::channel::{Backend, Dated, weight};
-use crate::screen::painter::{Live, Painter};
-use crate::screen::transcript::Moment;
+use crate::input::parser::{InputEvent, InputParser};
+use crate::screen::channel::{Backend, Stamped, weight};
+use crate::screen::painter::{LiveRegion, Painter};
+use crate::screen::transcript::Timestamp;
 use crate::screen::tty::{self, Change, Signals};
-use crate::screen::view::{ScreenOptions, Urge, View};
+use crate::screen::view::{ScreenOptions, TerminalRequest, View};
 use crate::screen::writer::Writer;
 
 /// At least so long from one frame to the next.
@@ -46,8 +46,8 @@ pub(crate) fn run(options: ScreenOptions, backend: Backend) {
         .build();
     let result = runtime.and_then(|runtime| {
         runtime.block_on(async {
-            let display = Display::new(options, backend.pending)?;
-            display
+            let event_loop = EventLoop::new(options, backend.pending)?;
+            event_loop
                 .run(backend.events, backend.inputs, read_keys()?)
                 .await
         })
@@ -55,7 +55,7 @@ pub(crate) fn run(options: ScreenOptions, backend: Backend) {
     if let Err(error) = result {
         tracing::debug!(%error, "the terminal failed");
     }
-    tty::give_back(tty::ABANDON);
+    tty::restore(tty::ABANDON);
 }
 
 /// What is typed, as one read after another brings it.
@@ -82,10 +82,10 @@ fn read_keys() -> io::Result<Keys> {
 }
 
 /// Everything behind the screen.
-struct Display {
+struct EventLoop {
     view: View,
     painter: Painter,
-    keyboard: Keyboard,
+    parser: InputParser,
     writer: Writer,
     signals: Signals,
     pending: watch::Sender<usize>,
@@ -99,12 +99,12 @@ struct Display {
     calls: u64,
 }
 
-impl Display {
+impl EventLoop {
     fn new(options: ScreenOptions, pending: watch::Sender<usize>) -> io::Result<Self> {
         Ok(Self {
-            view: View::new(options, Moment::now()),
+            view: View::new(options, Timestamp::now()),
             painter: Painter::new(tty::size()),
-            keyboard: Keyboard::default(),
+            parser: InputParser::default(),
             writer: Writer::start()?,
             signals: Signals::new()?,
             pending,
@@ -121,14 +121,14 @@ impl Display {
     async fn run(
         mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
-        inputs: mpsc::Sender<Dated>,
+        inputs: mpsc::Sender<Stamped>,
         mut keys: Keys,
     ) -> io::Result<()> {
         // Once nobody shows anything more: when a terminal that takes no output is given up.
         let mut give_up = None;
         loop {
             let frame_due = self.has_frame() && !self.writer.is_busy() && self.resize_at.is_none();
-            let timeout = [self.keyboard.timeout(), self.view.timeout()];
+            let timeout = [self.parser.timeout(), self.view.timeout()];
             let timeout = timeout.into_iter().flatten().min().map(Instant::from_std);
             tokio::select! {
                 biased;
@@ -186,7 +186,7 @@ impl Display {
             self.calls += 1;
         }
         let weight = weight(&event);
-        self.view.event(event, Moment::now());
+        self.view.event(event, Timestamp::now());
         self.owed
             .push_back((self.view.transcript().counts().0, weight));
         self.release();
@@ -213,17 +213,21 @@ impl Display {
     }
 
     async fn keys(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut strokes = Vec::new();
-        let now = Moment::now();
-        self.keyboard.feed(bytes, now.at, &mut strokes);
-        self.view.paste_stalled(self.keyboard.is_stalled());
-        self.strokes(&strokes, now).await
+        let mut input_events = Vec::new();
+        let now = Timestamp::now();
+        self.parser.feed(bytes, now.at, &mut input_events);
+        self.view.paste_stalled(self.parser.is_stalled());
+        self.input_events(&input_events, now).await
     }
 
-    async fn strokes(&mut self, strokes: &[Stroke], now: Moment) -> io::Result<()> {
-        match self.view.strokes(strokes, now) {
-            Some(Urge::Suspend) => self.suspend().await,
-            Some(Urge::Redraw) => {
+    async fn input_events(
+        &mut self,
+        input_events: &[InputEvent],
+        now: Timestamp,
+    ) -> io::Result<()> {
+        match self.view.input_events(input_events, now) {
+            Some(TerminalRequest::Suspend) => self.suspend().await,
+            Some(TerminalRequest::Redraw) => {
                 self.painter.clear();
                 self.resize();
                 Ok(())
@@ -233,12 +237,12 @@ impl Display {
     }
 
     fn handle_timeout(&mut self) {
-        let now = Moment::now();
-        let mut strokes = Vec::new();
-        self.keyboard.handle_timeout(now.at, &mut strokes);
-        self.view.paste_stalled(self.keyboard.is_stalled());
+        let now = Timestamp::now();
+        let mut input_events = Vec::new();
+        self.parser.handle_timeout(now.at, &mut input_events);
+        self.view.paste_stalled(self.parser.is_stalled());
         // Only the Escape key comes late, and it asks nothing of the terminal.
-        self.view.strokes(&strokes, now);
+        self.view.input_events(&input_events, now);
         self.view.handle_timeout(now);
     }
 
@@ -280,7 +284,7 @@ impl Display {
             let lines = self.view.transcript().take(FRAME_BYTES);
             let last = self.view.transcript().waiting() == 0;
             self.writer
-                .write(self.painter.frame(&lines, &Live::default(), false));
+                .write(self.painter.frame(&lines, &LiveRegion::default(), false));
             if last {
                 return self.settle().await;
             }
@@ -306,7 +310,7 @@ impl Display {
     /// Draws what is left, and gives the terminal back.
     async fn finish(mut self) -> io::Result<()> {
         if self.clear().await? {
-            tty::give_back(tty::END);
+            tty::restore(tty::END);
         }
         Ok(())
     }

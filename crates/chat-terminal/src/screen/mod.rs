@@ -44,7 +44,7 @@ impl Screen {
     /// # Errors
     /// The terminal cannot be set up, or there is no thread to be had.
     pub(crate) fn open(options: ScreenOptions) -> io::Result<(ScreenSource, ScreenSink)> {
-        tty::take_over()?;
+        tty::enter_raw()?;
         let (source, sink, backend) = halves();
         let thread = thread::Builder::new()
             .name("screen".to_owned())
@@ -57,6 +57,6 @@ impl Screen {
     /// Gives the terminal back at once, wherever the program is. May be called at any time, and
     /// more than once; dropping the two halves is the orderly way.
     pub(crate) fn restore() {
-        tty::give_back(tty::ABANDON);
+        tty::restore(tty::ABANDON);
     }
 }

@@ -14,7 +14,7 @@ const INFALLIBLE: &str = "a string takes everything";
 
 /// What is drawn below the messages.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Live {
+pub(crate) struct LiveRegion {
     /// Rows, none wider than the terminal.
     pub(crate) rows: Vec<Row>,
     /// The cursor's row among them, and its column.
@@ -63,7 +63,7 @@ impl Painter {
     }
 
     /// One frame: `lines`, each ended by CRLF, and the live region below them.
-    pub(crate) fn frame(&mut self, lines: &str, live: &Live, bell: bool) -> Vec<u8> {
+    pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, bell: bool) -> Vec<u8> {
         // Synchronized, cursor hidden, back to the top of the live region, all of it erased.
         let mut frame = String::from("\x1b[?2026h\x1b[?25l\r");
         if mem::take(&mut self.clear) {
@@ -103,7 +103,7 @@ impl Painter {
 }
 
 /// What is drawn in each row from the top to the cursor, the cursor included.
-fn above(live: &Live) -> Vec<Vec<usize>> {
+fn above(live: &LiveRegion) -> Vec<Vec<usize>> {
     let (last, column) = live.cursor;
     let drawn = |row: &Row| {
         let blanks = row.text.len() - row.text.trim_end_matches(' ').len();

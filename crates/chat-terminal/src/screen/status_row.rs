@@ -3,16 +3,16 @@
 use chat_core::conversation::{LinkState, Security, Standing};
 use unicode_width::UnicodeWidthStr;
 
-use crate::call_status::Situation;
+use crate::call_status::CallStatus;
 use crate::locale;
 use crate::screen::style::{Palette, Row, Style};
 use crate::text::sanitize;
 
 /// What the status row tells.
 #[derive(Debug)]
-pub(crate) struct Status<'a> {
+pub(crate) struct StatusRow<'a> {
     /// Who is on the line, and how the connection is.
-    pub(crate) situation: &'a Situation,
+    pub(crate) status: &'a CallStatus,
     /// The peer's name, harmless.
     pub(crate) name: &'a str,
     /// Whether the peer is typing.
@@ -31,7 +31,7 @@ const NAME: usize = 8;
 /// What stands between two parts.
 const GAP: &str = " · ";
 
-impl Status<'_> {
+impl StatusRow<'_> {
     /// The row. What matters less gives way first; the lock never does.
     pub(crate) fn row(&self, columns: usize, palette: Palette) -> Row {
         let columns = columns.saturating_sub(1);
@@ -69,7 +69,7 @@ impl Status<'_> {
     fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut part = |rank, style, text: String| parts.push(Part { rank, style, text });
-        let Situation { peer, ahead, link } = self.situation;
+        let CallStatus { peer, ahead, link } = self.status;
         match peer {
             Some(peer) => {
                 part(0, Style::Peer, self.name.to_owned());

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::input::parser::Keyboard;
+use crate::input::parser::InputParser;
 use crate::locale;
 use crate::screen::painter::Painter;
 use crate::screen::size::Size;
-use crate::screen::transcript::Moment;
+use crate::screen::transcript::Timestamp;
 use crate::screen::view::{Idle, ScreenOptions, View};
 use alacritty_terminal::term::cell::Cell;
 use chat_core::conversation::{
@@ -24,8 +24,8 @@ mod emulator;
 struct Desk {
     view: View,
     painter: Painter,
-    keyboard: Keyboard,
-    now: Moment,
+    parser: InputParser,
+    now: Timestamp,
     terminal: Emulator,
 }
 
@@ -84,7 +84,7 @@ impl Desk {
     }
 
     fn with(idle: Idle, columns: usize, rows: usize) -> Self {
-        let now = Moment {
+        let now = Timestamp {
             at: Instant::now(),
             clock: (12, 1),
         };
@@ -96,7 +96,7 @@ impl Desk {
         let mut desk = Self {
             view: View::new(options, now),
             painter: Painter::new(size(columns, rows)),
-            keyboard: Keyboard::default(),
+            parser: InputParser::default(),
             now,
             terminal: Emulator::new(emulator::Size(columns, rows)),
         };
@@ -113,21 +113,21 @@ impl Desk {
 
     fn pass(&mut self, time: Duration) {
         self.now.at += time;
-        let mut strokes = Vec::new();
-        self.keyboard.handle_timeout(self.now.at, &mut strokes);
-        self.view.strokes(&strokes, self.now);
-        self.view.paste_stalled(self.keyboard.is_stalled());
+        let mut input_events = Vec::new();
+        self.parser.handle_timeout(self.now.at, &mut input_events);
+        self.view.input_events(&input_events, self.now);
+        self.view.paste_stalled(self.parser.is_stalled());
         self.view.handle_timeout(self.now);
         self.draw();
     }
 
     /// Bytes that one read brings.
     fn read(&mut self, bytes: &str) {
-        let mut strokes = Vec::new();
-        self.keyboard
-            .feed(bytes.as_bytes(), self.now.at, &mut strokes);
-        self.view.strokes(&strokes, self.now);
-        self.view.paste_stalled(self.keyboard.is_stalled());
+        let mut input_events = Vec::new();
+        self.parser
+            .feed(bytes.as_bytes(), self.now.at, &mut input_events);
+        self.view.input_events(&input_events, self.now);
+        self.view.paste_stalled(self.parser.is_stalled());
         self.draw();
     }
 

@@ -12,14 +12,14 @@ use crate::text::sanitize;
 
 /// A moment, and what the clock on the wall says.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct Timestamp {
     /// For measuring.
     pub(crate) at: Instant,
     /// For showing: hour and minute, local time.
     pub(crate) clock: (i8, i8),
 }
 
-impl Moment {
+impl Timestamp {
     /// This moment.
     pub(crate) fn now() -> Self {
         let time = jiff::Zoned::now();
@@ -32,7 +32,7 @@ impl Moment {
 
 /// How far one's own message has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum DeliveryState {
     /// On its way to a peer that acknowledges nothing.
     Unknown,
     /// On its way.
@@ -66,7 +66,7 @@ impl Transcript {
     }
 
     /// The peer's message. The name must be harmless already.
-    pub(crate) fn message(&mut self, name: &str, text: &str, now: Moment) {
+    pub(crate) fn message(&mut self, name: &str, text: &str, now: Timestamp) {
         let mut line = self.begin(now);
         self.palette
             .paint(Style::Peer, &format!("<{name}>"), &mut line);
@@ -75,15 +75,15 @@ impl Transcript {
     }
 
     /// One's own message.
-    pub(crate) fn own(&mut self, progress: Progress, text: &str, now: Moment) {
+    pub(crate) fn own(&mut self, state: DeliveryState, text: &str, now: Timestamp) {
         let mut mark = Row::default();
-        own_mark(self.palette, progress, usize::MAX, &mut mark);
+        own_mark(self.palette, state, usize::MAX, &mut mark);
         let line = self.begin(now) + &mark.text;
         self.body(line, text);
     }
 
     /// A remark by the program, of one line or more.
-    pub(crate) fn remark(&mut self, style: Style, text: &str, now: Moment) {
+    pub(crate) fn remark(&mut self, style: Style, text: &str, now: Timestamp) {
         for text in text.lines() {
             let mut line = self.begin(now);
             self.palette
@@ -116,7 +116,7 @@ impl Transcript {
     }
 
     /// The time, where it is another than in the line before.
-    fn begin(&mut self, now: Moment) -> String {
+    fn begin(&mut self, now: Timestamp) -> String {
         let mut line = String::new();
         if self.clock.replace(now.clock) == Some(now.clock) {
             line.push_str("      ");
@@ -149,12 +149,12 @@ impl Transcript {
 }
 
 /// Appends what stands before one's own message.
-pub(crate) fn own_mark(palette: Palette, progress: Progress, columns: usize, row: &mut Row) {
-    let (style, mark) = match progress {
-        Progress::Unknown => (Style::Plain, ""),
-        Progress::Sent => (Style::Faint, "· "),
-        Progress::Received => (Style::Good, "✓ "),
-        Progress::Lost => (Style::Alarm, "✗ "),
+pub(crate) fn own_mark(palette: Palette, state: DeliveryState, columns: usize, row: &mut Row) {
+    let (style, mark) = match state {
+        DeliveryState::Unknown => (Style::Plain, ""),
+        DeliveryState::Sent => (Style::Faint, "· "),
+        DeliveryState::Received => (Style::Good, "✓ "),
+        DeliveryState::Lost => (Style::Alarm, "✗ "),
     };
     row.push(palette, style, mark, columns);
     row.push(palette, Style::Own, locale::YOU, columns);

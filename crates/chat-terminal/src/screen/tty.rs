@@ -49,16 +49,16 @@ pub(crate) fn is_there() -> bool {
 }
 
 /// Takes the terminal over: raw mode, and a panic gives it back.
-pub(crate) fn take_over() -> io::Result<()> {
+pub(crate) fn enter_raw() -> io::Result<()> {
     let before = tcgetattr(stdin())?;
     *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
-    give_back_on_panic();
+    restore_on_panic();
     enter(&before)
 }
 
 /// Gives the terminal back as it was. May be called at any time, any number of times, from any
 /// thread. `farewell` is written last, if the terminal takes it.
-pub(crate) fn give_back(farewell: &str) {
+pub(crate) fn restore(farewell: &str) {
     TAKEN.store(false, Ordering::SeqCst);
     // Whoever holds the lock is about to do the same.
     let before = match BEFORE.try_lock() {
@@ -218,13 +218,13 @@ fn set(terminal: BorrowedFd<'_>, settings: &Termios) -> io::Result<()> {
 }
 
 /// A panic in any thread or task ends the program, with its message on a sane terminal.
-fn give_back_on_panic() {
+fn restore_on_panic() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             let taken = TAKEN.load(Ordering::SeqCst);
-            give_back(ABANDON);
+            restore(ABANDON);
             print(info);
             if taken {
                 std::process::exit(PANICKED);
