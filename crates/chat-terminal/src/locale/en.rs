@@ -452,8 +452,8 @@ fn ending(ended: &Ended) -> String {
     };
     match ended.undelivered.len() {
         0 => {}
-        1 => text.push_str(" 1 message of yours was not received."),
-        count => text.push_str(&format!(" {count} messages of yours were not received.")),
+        1 => text.push_str(" 1 of your messages was not received."),
+        count => text.push_str(&format!(" {count} of your messages were not received.")),
     }
     text
 }
