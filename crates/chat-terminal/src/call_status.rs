@@ -1,15 +1,15 @@
-//! How it stands with the other side, as far as the events tell.
+//! The status of a call, as far as the events tell.
 
 use chat_core::conversation::{Event, LinkState, Peer, Security};
 
-/// The state of a call, from the first sign of the other side to the end.
+/// The status of a call, from the first event to the end.
 #[derive(Debug)]
 pub(crate) struct CallStatus {
-    /// Who is on the line, if anybody is.
+    /// The peer, once the call is established.
     pub(crate) peer: Option<Peer>,
-    /// How many are served before this side, while it waits for its turn.
+    /// How many callers are served first, while this side is in a queue.
     pub(crate) ahead: Option<u64>,
-    /// How the connection is, if there is one.
+    /// The state of the connection.
     pub(crate) link: LinkState,
 }
 
@@ -24,8 +24,8 @@ impl Default for CallStatus {
 }
 
 impl CallStatus {
-    /// Takes in an event.
-    pub(crate) fn learn(&mut self, event: &Event) {
+    /// Updates the status from an event.
+    pub(crate) fn update(&mut self, event: &Event) {
         match event {
             Event::Call(peer) => {
                 *self = Self {
@@ -34,7 +34,7 @@ impl CallStatus {
                 };
             }
             Event::Peer(peer) if self.peer.is_some() => self.peer = Some(peer.clone()),
-            // Who tells of the queue has answered.
+            // A queue position shows that the connection is up.
             Event::Ahead(ahead) => {
                 *self = Self {
                     ahead: Some(*ahead),
@@ -53,7 +53,7 @@ impl CallStatus {
         }
     }
 
-    /// Whether the peer tells what it has received: those that have a key do.
+    /// Whether the peer acknowledges messages: every peer with a key does.
     pub(crate) fn has_receipts(&self) -> bool {
         let security = self.peer.as_ref().map(|peer| &peer.security);
         matches!(security, Some(Security::Key { .. }))

@@ -1,13 +1,13 @@
-//! The person's side of a chat, shared by both programs.
+//! The user's side of a chat, shared by both programs.
 //!
-//! A [`Console`](console::Console) is the person: the screen on a terminal, plain lines in a
-//! pipe. Behind the screen, bytes become input events, the view turns those and the events of
-//! the call into inputs, lines and the live region, and the painter draws them; none of these
-//! three needs a terminal. All remote text is sanitized before it is shown, and every text of
-//! the programs themselves is in [`locale`].
+//! A [`Console`](console::Console) is the user's end of a call: the screen on a terminal, plain
+//! lines in a pipe. Behind the screen, bytes are parsed into input events, the view turns those
+//! and the events of the call into inputs, lines and the live region, and the painter draws them;
+//! none of these three needs a terminal. Remote text is sanitized before it is shown, and every
+//! text of the programs themselves is in [`locale`].
 //!
-//! The `main` that both programs share is in [`runtime`], [`args`], [`signals`] and [`exit`];
-//! what it does about the peer's key is in [`peer`].
+//! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
+//! handling of the peer's key is in [`peer`].
 
 #![warn(unreachable_pub)]
 

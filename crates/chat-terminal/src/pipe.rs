@@ -1,4 +1,4 @@
-//! The person's side as plain lines: a pipe, or a terminal that cannot be painted.
+//! The user's side as plain lines: a pipe, or a terminal that cannot be painted.
 
 use std::future::poll_fn;
 use std::io::{self, Write};
@@ -16,14 +16,15 @@ use crate::input::commands::{self, Request};
 use crate::locale;
 use crate::text::sanitize;
 
-/// How much is read at once, in bytes.
+/// Size of a new read buffer, in bytes.
 const READ: usize = 128 * 1024;
 
-/// With less room than this, in bytes, a new read buffer is taken. Lines that wait to be
-/// delivered share theirs: one for each read would be far more than what is said.
+/// A new read buffer is allocated when less room than this, in bytes, is left. Lines that wait
+/// to be delivered share their buffer: one for each read would take far more memory than the
+/// lines themselves.
 const LEAST_READ: usize = 16 * 1024;
 
-/// What a pipe at either end should hold, in bytes.
+/// Capacity to ask for in a pipe at either end, in bytes.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 256 * 1024;
 
@@ -33,20 +34,20 @@ pub struct LineSource {
     codec: LineCodec,
     buffer: BytesMut,
     ended: bool,
-    /// A person's own; a pipe has nothing of it.
+    /// Only for a user at a terminal.
     typed: Option<Typed>,
 }
 
-/// What is kept of a person who types.
+/// The state of a user who types.
 struct Typed {
-    /// What this side has not looked at.
+    /// Lines that are not parsed yet.
     lines: Batch,
-    /// What the other half has seen.
+    /// The status that the sink keeps.
     status: Arc<Mutex<CallStatus>>,
 }
 
 impl LineSource {
-    /// Data from a pipe. With `literal`, `88` is text.
+    /// Reads data from a pipe. With `literal`, `88` is text.
     pub(crate) fn piped(reader: impl AsyncRead + Send + 'static, literal: bool) -> Self {
         Self {
             reader: Box::pin(reader),
@@ -57,7 +58,8 @@ impl LineSource {
         }
     }
 
-    /// What the next typed line asks for, if there is one and it asks for anything.
+    /// Returns the next input from the typed lines; help, errors and a known status are printed
+    /// here.
     fn next_request(&mut self) -> Option<Input> {
         let Typed { lines, status } = self.typed.as_mut()?;
         while !lines.is_empty() {
@@ -69,7 +71,7 @@ impl LineSource {
                 }
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUp) => return Some(Input::HangUp),
-                // The program knows less of the queue and the connection than was shown.
+                // The sink has seen more of the queue and the connection than the program.
                 Ok(Request::Command(command)) => match locale::call_status(&known(status)) {
                     Some(text) if command == Command::Status => notify(&text),
                     _ => return Some(Input::Command(command)),
@@ -105,7 +107,7 @@ impl Source for LineSource {
                     None => return Ok(Input::Lines(lines)),
                 },
                 Some(Frame::HangUp) => {
-                    // Whoever pipes data in which 88 is a number has lost the rest of it.
+                    // The data behind a line of 88 is lost, maybe by mistake.
                     if !self.buffer.is_empty() {
                         notify(locale::LEFT_UNSENT);
                     }
@@ -130,15 +132,15 @@ impl Source for LineSource {
 /// How messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineStyle {
-    /// As they are, for a program to read.
+    /// Unchanged, for a program to read.
     Raw,
-    /// For a terminal: nothing in them can do it any harm.
+    /// Sanitized, for a terminal.
     Sanitized,
-    /// The same, with the speaker before each: a person at a terminal, who may give commands.
+    /// Sanitized, each after the speaker's name, for a user who can give commands.
     Interactive,
 }
 
-/// Messages to a writer, one a line, and every notice to stderr.
+/// Writes messages to a writer, one a line, and notices to stderr.
 pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     unwritten: Outgoing,
@@ -147,8 +149,8 @@ pub struct LineSink {
     status: Arc<Mutex<CallStatus>>,
 }
 
-/// The two halves of a person at a terminal: what is typed may be a command, and its end ends
-/// the program.
+/// The source and the sink for a user at a terminal: a typed line may be a command, and the end
+/// of the input quits the program.
 pub(crate) fn interactive(
     reader: impl AsyncRead + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
@@ -190,7 +192,7 @@ impl LineSink {
 impl Sink for LineSink {
     fn show(&mut self, event: Event) {
         let notice = if self.style == LineStyle::Interactive {
-            known(&self.status).learn(&event);
+            known(&self.status).update(&event);
             locale::describe(&event)
         } else {
             locale::describe_without_commands(&event)
@@ -228,7 +230,7 @@ fn known(status: &Mutex<CallStatus>) -> MutexGuard<'_, CallStatus> {
     status.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes a notice to stderr. Where nobody reads it, nobody misses it.
+/// Writes a notice to stderr. Errors are ignored: without stderr nobody reads notices.
 fn notify(notice: &str) {
     let lines = notice
         .lines()
@@ -236,7 +238,7 @@ fn notify(notice: &str) {
     let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
 }
 
-/// Standard input. A FIFO goes through the reactor; what cannot is read on a thread.
+/// Standard input. A FIFO goes through the reactor, everything else is read on a thread.
 pub(crate) fn stdin() -> Pin<Box<dyn AsyncRead + Send>> {
     #[cfg(target_os = "linux")]
     if let Ok(fifo) = tokio::net::unix::pipe::OpenOptions::new().open_receiver("/proc/self/fd/0") {
@@ -256,8 +258,8 @@ pub(crate) fn stdout() -> Pin<Box<dyn AsyncWrite + Send>> {
     Box::pin(tokio::io::stdout())
 }
 
-/// Lets a pipe hold more, if the system has the memory to spare: with the usual 64 KiB the
-/// programs at its ends wait for each other more than they work (pipe(7), `F_SETPIPE_SZ`).
+/// Enlarges a pipe if the system allows it: with the default 64 KiB the programs at its ends
+/// spend most of the time waiting for each other (pipe(7), `F_SETPIPE_SZ`).
 #[cfg(target_os = "linux")]
 fn widen(pipe: impl std::os::fd::AsFd) {
     use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};

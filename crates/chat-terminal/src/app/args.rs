@@ -1,4 +1,4 @@
-//! What both command lines have in common.
+//! The command-line options that both programs share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub struct CommonArgs {
     pub log_file: Option<PathBuf>,
 }
 
-/// [`Framing`], as it is spelled on the command line.
+/// [`Framing`] as a command-line value.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum FramingArg {
     /// Lines, until the peer shows that it ends none
@@ -80,10 +80,10 @@ impl CommonArgs {
     }
 }
 
-/// Reads a span of time such as `10s` or `5m`.
+/// Parses a duration such as `10s` or `5m`.
 ///
 /// # Errors
-/// It is written in another way, or no time at all; the error says how to write it.
+/// The text is no duration, or zero; the error says how to write one.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err(locale::NO_TIME.to_owned()),

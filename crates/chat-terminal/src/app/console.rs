@@ -1,4 +1,4 @@
-//! The person's side of this process: a pipe, or a terminal.
+//! The user's side of this process: a pipe or a terminal.
 
 use std::io::{self, IsTerminal};
 
@@ -8,17 +8,17 @@ use crate::app::args::CommonArgs;
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
 use crate::screen::{Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
 
-/// Standard input and output, as the two halves of a person.
+/// Standard input and output, as a source and a sink.
 pub struct Console {
-    /// Where the person's words come from.
+    /// Where the user's input comes from.
     pub source: ConsoleSource,
     /// Where events are shown.
     pub sink: ConsoleSink,
-    /// Whether a person sits at a terminal, and may give commands.
+    /// Whether a user sits at a terminal and can give commands.
     pub interactive: bool,
 }
 
-/// What the person says.
+/// The user's input.
 pub enum ConsoleSource {
     /// Plain lines.
     Lines(LineSource),
@@ -26,7 +26,7 @@ pub enum ConsoleSource {
     Screen(ScreenSource),
 }
 
-/// What the person sees.
+/// The user's output.
 pub enum ConsoleSink {
     /// Plain lines.
     Lines(LineSink),
@@ -36,8 +36,8 @@ pub enum ConsoleSink {
 
 impl Console {
     /// Opens standard input and output: as a screen if both are a terminal that can be
-    /// painted, else as plain lines. `idle` tells what is done while nobody is on the line.
-    /// Must be called within a runtime.
+    /// painted, as plain lines otherwise. `idle` is what the status row says while there is no
+    /// call. Must be called within a runtime.
     ///
     /// # Errors
     /// The terminal cannot be set up.
@@ -74,7 +74,8 @@ impl Console {
         })
     }
 
-    /// A pipe has the patience to see everything delivered; a person who hangs up has not.
+    /// How to drive a call: a pipe waits until everything is delivered, a user who hangs up
+    /// does not wait.
     pub fn manners(&self) -> Manners {
         Manners {
             attended: self.interactive,

@@ -1,12 +1,12 @@
-//! Exit codes.
+//! The exit codes of both programs.
 
 use chat_core::conversation::{Ended, Ending};
 
-/// The call ended as calls do.
+/// The call ended normally.
 pub const OK: u8 = 0;
 /// Could not connect, could not listen, or the connection was lost for good.
 pub const FAILED: u8 = 1;
-/// Refused for trust.
+/// The peer's key was refused, by either side.
 pub const REFUSED: u8 = 3;
 /// The other side was busy.
 pub const BUSY: u8 = 4;

@@ -1,4 +1,4 @@
-//! The peer of a call, and what a program does about its key on the person's behalf.
+//! The peer of a call, and the handling of its key: remember, verify, list, forget.
 
 use chat_core::conversation::{Command, Event, Peer, Security, Standing};
 use chat_core::trust::{self, FileError, Keyring, KnownPeer, KnownPeers};
@@ -8,14 +8,14 @@ use crate::locale;
 /// The peer of a call.
 pub struct PeerRecord {
     peer: Peer,
-    /// The keys of others; none in a call that is not encrypted.
+    /// The known keys; `None` in a call that is not encrypted.
     keyring: Option<Keyring>,
-    /// Where this side dialed it, if it did.
+    /// The address that this side dialed, if it did.
     dialed: Option<String>,
 }
 
 impl PeerRecord {
-    /// A peer of whom no more is known than the connection tells.
+    /// A peer of which only what the connection tells is known.
     pub fn new(peer: Peer, keyring: Option<Keyring>, dialed: Option<String>) -> Self {
         Self {
             peer,
@@ -24,13 +24,13 @@ impl PeerRecord {
         }
     }
 
-    /// The peer, as far as it is known.
+    /// What is known of the peer.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// The peer has said hello. It is remembered, and called what it is known as here. Answers
-    /// what to show.
+    /// Handles the peer's hello: remembers its key, and replaces its name by the one it is known
+    /// by here. Returns the events to show.
     pub fn met(&mut self, peer: Peer) -> Vec<Event> {
         self.peer = peer;
         let trouble = self.remember();
@@ -40,8 +40,8 @@ impl PeerRecord {
             .collect()
     }
 
-    /// Answers a command that concerns the peer with what to show. `comparable`: the safety
-    /// number was shown, without which there is nothing to verify a peer by.
+    /// Runs a command that concerns the peer, and returns the events to show. `comparable`: the
+    /// safety number was shown; without it there is nothing to verify.
     pub fn answer(&mut self, command: Command, comparable: bool) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
             (Command::Verify, Some(_)) if self.has_key() && !comparable => {
@@ -63,7 +63,7 @@ impl PeerRecord {
         matches!(self.peer.security, Security::Key { .. })
     }
 
-    /// Answers what went wrong, if something did.
+    /// Remembers the peer's key. Returns a warning for the user, if there is one.
     fn remember(&mut self) -> Option<String> {
         let (Some(keyring), Security::Key { fingerprint, .. }) =
             (&self.keyring, &self.peer.security)
@@ -83,7 +83,7 @@ impl PeerRecord {
     }
 }
 
-/// Whether a name is that of somebody else who is known here.
+/// Whether another known peer has this name.
 fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
     let known = keyring.known.load();
     known.is_ok_and(|known| {
@@ -93,7 +93,7 @@ fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
     })
 }
 
-/// Remembers that the two people compared their safety numbers. Answers what to tell them.
+/// Marks the peer's key as verified. Returns the notice to show.
 fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     let Security::Key {
         fingerprint,
@@ -111,7 +111,7 @@ fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     }
 }
 
-/// The own key and the known peers, as a list to read.
+/// This side's key and the known peers, as a text to show.
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {
         Ok(known) => {
@@ -122,20 +122,20 @@ pub fn list(keyring: &Keyring) -> String {
     }
 }
 
-/// What the person should know of the file of known peers before the first call: each line of
-/// it that cannot be read, for the friend who stands there is not recognised.
+/// The lines of the known-peers file that cannot be read. They are shown before the first call,
+/// because a peer on such a line is not recognized.
 ///
 /// # Errors
-/// The file as a whole cannot be used.
+/// The file as a whole cannot be read.
 pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
     let flaws = known.load()?;
     Ok(flaws.unreadable().map(|flaw| flaw.to_string()).collect())
 }
 
-/// Forgets whoever has this name, and says so on stderr.
+/// Forgets the peers of this name, and reports it on stderr.
 ///
 /// # Errors
-/// Nobody has this name, or the file of known peers cannot be used.
+/// No peer has this name, or the known-peers file cannot be used.
 pub fn forget(name: &str) -> anyhow::Result<()> {
     let forgotten = KnownPeers::open(&trust::home()?)?.forget(name)?;
     eprintln!("{}", locale::forgotten(&forgotten));

@@ -1,4 +1,4 @@
-//! What a program is around its own work: a runtime, a log, an exit code.
+//! The shared `main`: runtime, logging, exit code.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use crate::app::args::CommonArgs;
 use crate::app::{exit, logging};
 use crate::text::sanitize;
 
-/// Why a program ends before its time: what to say, and the exit code.
+/// Why a program fails: the error to print and the exit code.
 #[derive(Debug)]
 pub struct Failure {
     code: u8,
@@ -16,7 +16,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with an exit code of its own.
+    /// A failure with this exit code.
     pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
         Self {
             code,
@@ -31,14 +31,14 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// Runs `work` to its exit code. A failure becomes one line on stderr.
+/// Runs `work` and returns its exit code. A failure is printed as one line on stderr.
 pub fn run<F>(program: &str, args: &CommonArgs, work: F) -> ExitCode
 where
     F: Future<Output = Result<u8, Failure>>,
 {
     let code = start(program, args, work).unwrap_or_else(|Failure { code, error }| {
         let error = format!("{error:#}");
-        // If nobody reads it, the exit code still tells.
+        // If stderr is closed, the exit code still tells.
         let _ = writeln!(io::stderr(), "{program}: {}", sanitize::line(&error));
         code
     });
@@ -50,13 +50,13 @@ where
     F: Future<Output = Result<u8, Failure>>,
 {
     logging::start(args)?;
-    // A log that stays empty cannot be told from one that is not written.
+    // An empty log would look like one that could not be written.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "{program} starts");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let code = runtime.block_on(work);
-    // A thread that still waits for standard input must not keep the process.
+    // A thread that is blocked on standard input must not keep the process alive.
     runtime.shutdown_background();
     code
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for the signals that end a program politely.
+/// Waits for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
@@ -13,10 +13,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From here on these signals no longer end the process by themselves. Needs a runtime.
+    /// Catches the signals: from now on they no longer end the process. Needs a runtime.
     ///
     /// # Errors
-    /// The system lets this process handle no signals.
+    /// The signal handlers cannot be installed.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -25,8 +25,9 @@ impl Signals {
         })
     }
 
-    /// The exit code for the next signal: 128 and its number. Cancel safe. Waits in a task of
-    /// its own: a call polls this for every message, and three signals cost more than a task.
+    /// Returns the exit code for the next signal: 128 plus its number. Cancel safe. Waits in a
+    /// task of its own, because a call polls this for every message, and one task is cheaper to
+    /// poll than three signals.
     pub async fn next(self) -> u8 {
         tokio::spawn(self.first()).await.unwrap_or(255)
     }

@@ -1,32 +1,32 @@
-//! What a typed line means: something to say, the hang-up, or a command.
+//! Parses a typed line: a message, the hang-up, or a command.
 
 use chat_core::conversation::Command;
 use chat_core::wire;
 
-/// What a line asks for.
+/// A parsed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Say this.
+    /// Send this message.
     Say(String),
     /// Hang up.
     HangUp,
-    /// Do this.
+    /// Run this command.
     Command(Command),
-    /// Show what can be typed.
+    /// Show the help text.
     Help,
 }
 
-/// Why a line that begins with `/` is no command.
+/// Why a line that begins with `/` is not a valid command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CommandError {
     /// There is no such command.
     Unknown {
-        /// What was typed, with its `/`.
+        /// The name as typed, with its `/`.
         typed: String,
-        /// The command that looks most like it, if one does.
+        /// The most similar command, if one is similar enough.
         nearest: Option<&'static str>,
     },
-    /// The command takes nothing after its name.
+    /// The command takes no argument.
     TakesNothing(&'static str),
     /// `/say` without a text.
     SaysNothing,
@@ -37,10 +37,10 @@ pub(crate) const NAMES: [&str; 7] = [
     "/help", "/next", "/peers", "/quit", "/say", "/status", "/verify",
 ];
 
-/// How alike two names must be, from 0 to 1, for one to be taken for a slip of the other.
+/// The similarity, from 0 to 1, from which a name is suggested for a mistyped one.
 const ALIKE: f64 = 0.6;
 
-/// Reads a line. Text of several lines is always something to say.
+/// Parses a line. A text of several lines is always a message.
 pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
     if text.contains('\n') {
         return Ok(Request::Say(text.to_owned()));
@@ -80,7 +80,7 @@ pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
     Ok(request)
 }
 
-/// The commands that begin with what was typed so far.
+/// The commands that begin with `typed`.
 pub(crate) fn completions(typed: &str) -> Vec<&'static str> {
     NAMES
         .into_iter()

@@ -1,6 +1,6 @@
 //! The line being typed: the draft, its cursor, its history.
 //!
-//! `tui-input` keeps the text, the cursor and what was cut; which key does what is told here.
+//! `tui-input` keeps the text, the cursor and the kill buffer; the key bindings are here.
 
 use std::mem;
 
@@ -10,16 +10,16 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::input::history::History;
 
-/// What a key asks for that is more than editing.
+/// What the caller has to do after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Nothing more: the draft may have changed.
+    /// Nothing; the draft may have changed.
     Edited,
-    /// Enter: the draft is done.
+    /// Enter.
     Submit,
     /// Ctrl-C.
     Interrupt,
-    /// Ctrl-D with nothing typed.
+    /// Ctrl-D in an empty draft.
     EndOfInput,
     /// Ctrl-Z.
     Suspend,
@@ -40,14 +40,14 @@ pub(crate) struct Editor {
     search: Option<Search>,
 }
 
-/// The draft put aside while older lines are looked at.
+/// The draft that is set aside while the user browses the history.
 #[derive(Debug)]
 struct Browsing {
     index: usize,
     draft: String,
 }
 
-/// A search through the history; the draft stays as it is until a line is taken.
+/// A search through the history. The draft is unchanged until a line is accepted.
 #[derive(Debug)]
 struct Search {
     text: String,
@@ -60,32 +60,32 @@ impl Editor {
         self.input.value()
     }
 
-    /// How many bytes of the draft stand before the cursor.
+    /// The cursor, as a byte position in the draft.
     pub(crate) fn cursor(&self) -> usize {
         byte_of(self.text(), self.input.cursor())
     }
 
-    /// What is searched for, and the line found.
+    /// The search text and the line found, while a search is on.
     pub(crate) fn search(&self) -> Option<(&str, Option<&str>)> {
         let search = self.search.as_ref()?;
         let found = search.found.and_then(|index| self.history.get(index));
         Some((&search.text, found))
     }
 
-    /// Takes the draft away, and remembers it in the history.
+    /// Takes the draft and adds it to the history.
     pub(crate) fn take(&mut self) -> String {
         self.history.push(self.input.value());
         self.clear()
     }
 
-    /// Takes the draft away, and forgets it.
+    /// Takes the draft without adding it to the history.
     pub(crate) fn clear(&mut self) -> String {
         self.browsing = None;
         self.search = None;
         self.input.value_and_reset()
     }
 
-    /// Replaces the draft; the cursor goes to its end.
+    /// Replaces the draft and moves the cursor to its end.
     pub(crate) fn set(&mut self, text: String) {
         self.input = mem::take(&mut self.input).with_value(text);
     }
@@ -99,7 +99,7 @@ impl Editor {
         self.replace(draft, at + text.len());
     }
 
-    /// Does what a key asks for.
+    /// Handles a key.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Action {
         if key.kind == KeyEventKind::Release {
             return Action::Edited;
@@ -174,7 +174,7 @@ impl Editor {
             .with_cursor(cursor);
     }
 
-    /// Swaps the graphemes around the cursor, at the end of the draft the last two.
+    /// Swaps the graphemes around the cursor; at the end of the draft, the last two.
     fn transpose(&mut self) {
         let text = self.text();
         let bounds: Vec<usize> = text
@@ -198,7 +198,7 @@ impl Editor {
         self.replace(swapped, end);
     }
 
-    /// Up within a draft of several lines, and beyond its first line into the history.
+    /// Moves up within a draft of several lines; from its first line, into the history.
     fn up(&mut self) {
         let (before, _) = self.text().split_at(self.cursor());
         match before.rfind('\n') {
@@ -223,7 +223,7 @@ impl Editor {
         }
     }
 
-    /// Puts the cursor into the line that begins at `start`.
+    /// Moves the cursor to a column of the line that begins at `start`.
     fn go_to_column(&mut self, start: usize, column: usize) {
         let line = self.text()[start..].split('\n').next().unwrap_or_default();
         let at = line
@@ -280,8 +280,8 @@ impl Editor {
         });
     }
 
-    /// A key while searching. Answers whether that was all: a key that edits takes the found
-    /// line and edits it.
+    /// Handles a key during a search. Returns whether the key is consumed: an editing key
+    /// accepts the found line and then edits it.
     fn key_in_search(&mut self, key: KeyEvent) -> bool {
         let Some(search) = &mut self.search else {
             return false;
@@ -334,7 +334,7 @@ impl Editor {
     }
 }
 
-/// Where the n-th character of a text begins.
+/// The byte position of the n-th character of a text.
 fn byte_of(text: &str, characters: usize) -> usize {
     text.char_indices()
         .nth(characters)

@@ -1,4 +1,4 @@
-//! What the person has typed before.
+//! The history of typed lines.
 
 /// The most lines that are kept.
 const LIMIT: usize = 1_000;
@@ -10,7 +10,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Remembers a line, once if it is typed again and again.
+    /// Adds a line, unless it is empty or the same as the last one.
     pub(crate) fn push(&mut self, line: &str) {
         if line.is_empty() || self.lines.last().is_some_and(|last| last == line) {
             return;
@@ -21,17 +21,17 @@ impl History {
         self.lines.push(line.to_owned());
     }
 
-    /// The place that the next line will have.
+    /// The index that the next line will get.
     pub(crate) fn end(&self) -> usize {
         self.lines.len()
     }
 
-    /// The line at this place, 0 being the oldest.
+    /// The line at this index; 0 is the oldest.
     pub(crate) fn get(&self, index: usize) -> Option<&str> {
         self.lines.get(index).map(String::as_str)
     }
 
-    /// The place of the newest line before `end` that contains `text`.
+    /// The index of the newest line before `end` that contains `text`.
     pub(crate) fn find(&self, text: &str, end: usize) -> Option<usize> {
         self.lines[..end.min(self.lines.len())]
             .iter()

@@ -1,7 +1,7 @@
-//! The bytes that a terminal sends, read as keys, pastes and changes of focus.
+//! Parses the bytes that a terminal sends into keys, pastes and focus changes.
 //!
-//! `termina` reads the keys. Pastes are framed here: a library that does so on its own holds
-//! every key back, Ctrl-C too, when the end of a paste is lost.
+//! `termina` parses the keys. Pastes are framed here, because a library that frames them holds
+//! back every key, even Ctrl-C, when the end of a paste is lost.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -17,32 +17,32 @@ const PASTE_ENDS: &[u8] = b"\x1b[201~";
 /// An escape character this old is the Escape key, not the beginning of a sequence.
 const ESCAPE: Duration = Duration::from_millis(50);
 
-/// A paste that brought nothing for this long can be cancelled.
+/// A paste without new bytes for this long can be cancelled.
 const STALLED: Duration = Duration::from_millis(500);
 
-/// The most bytes of a paste that are kept: more than can be said in one message.
+/// The most bytes of a paste that are kept: more than fit into one message.
 const MAX_PASTE: usize = 2 * MAX_LINE;
 
-/// What the person did.
+/// What the user did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InputEvent {
     /// Pressed a key.
     Key(KeyEvent),
     /// Pasted this.
     Paste(String),
-    /// Pasted more than is kept: so many bytes.
+    /// Pasted so many bytes, more than are kept.
     PasteTooLong(usize),
     /// Cancelled a paste that did not end.
     PasteCancelled,
-    /// Turned to the terminal, or away from it.
+    /// Focused the terminal (`true`), or another window.
     Focus(bool),
 }
 
-/// Reads strokes out of bytes, wherever these are cut.
+/// Parses input events from bytes, wherever a read splits them.
 #[derive(Debug, Default)]
 pub(crate) struct InputParser {
     parser: Parser,
-    /// What may be the beginning of a paste's mark.
+    /// Bytes that may be the start of a paste mark.
     held: Vec<u8>,
     paste: Option<Paste>,
     fed: Option<Instant>,
@@ -56,7 +56,7 @@ struct Paste {
 }
 
 impl InputParser {
-    /// Takes in what one read brought, and appends the strokes that are complete.
+    /// Parses the bytes of one read, and appends the complete events.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: Instant, events: &mut Vec<InputEvent>) {
         self.handle_timeout(now, events);
         self.fed = Some(now);
@@ -73,7 +73,7 @@ impl InputParser {
         while self.advance(events) {}
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    /// When to call [`handle_timeout`](Self::handle_timeout).
     pub(crate) fn timeout(&self) -> Option<Instant> {
         let pause = match self.paste {
             Some(_) => STALLED,
@@ -82,7 +82,7 @@ impl InputParser {
         self.fed.map(|fed| fed + pause)
     }
 
-    /// Nothing more came for a while.
+    /// Completes what was waiting for more bytes, if the timeout is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Vec<InputEvent>) {
         if self.timeout().is_none_or(|due| now < due) {
             return;
@@ -98,12 +98,12 @@ impl InputParser {
         }
     }
 
-    /// Whether a paste is on whose end does not come.
+    /// Whether a paste has begun and its end is overdue.
     pub(crate) fn is_stalled(&self) -> bool {
         self.paste.as_ref().is_some_and(|paste| paste.stalled)
     }
 
-    /// Goes on to the next mark, if it is there.
+    /// Advances past the next paste mark. Returns whether there was one.
     fn advance(&mut self, events: &mut Vec<InputEvent>) -> bool {
         let mark = match self.paste {
             Some(_) => PASTE_ENDS,
@@ -148,7 +148,7 @@ impl Paste {
             .extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// Terminals paste line breaks as CR, LF, or both.
+    /// Normalizes line breaks, which terminals paste as CR, LF, or both.
     fn into_event(self) -> InputEvent {
         if self.length > MAX_PASTE {
             return InputEvent::PasteTooLong(self.length);
@@ -158,7 +158,7 @@ impl Paste {
     }
 }
 
-/// How many bytes at the end of `bytes` may be the beginning of `mark`.
+/// The length of the longest end of `bytes` that is a start of `mark`.
 fn overlap(bytes: &[u8], mark: &[u8]) -> usize {
     (1..mark.len())
         .rev()

@@ -14,37 +14,37 @@ use super::who;
 use crate::call_status::CallStatus;
 use crate::input::commands::CommandError;
 
-/// Before one's own messages.
+/// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
 
-/// The keys that matter, on the status row.
+/// The hint on the status row, during a call.
 pub(crate) const HINT: &str = "/help";
 
-/// The keys that matter while nobody is on the line.
+/// The hint on the status row, while there is no call.
 pub(crate) const HINT_ALONE: &str = "/help · Ctrl-C quits";
 
-/// In the status row, while hanging up.
+/// On the status row, while hanging up.
 pub(crate) const HANGING_UP: &str = "hanging up … (Ctrl-C again leaves at once)";
 
-/// Somebody wants to speak, and nobody is there.
+/// A message was typed while there is no call.
 pub(crate) const NOBODY: &str = "Nobody is on the line; your text stays here.";
 
 /// `88` without a call.
 pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the program.";
 
-/// A line of a pipe hung up, and others stand behind it.
+/// A line of a pipe hung up, and more lines follow it.
 pub(crate) const LEFT_UNSENT: &str =
     "The line 88 hung up; what follows it was not sent in this call. With --literal, 88 is text.";
 
-/// More was typed than is taken at the moment.
+/// Too many messages wait to be sent.
 pub(crate) const FULL: &str =
     "Too much is waiting to be sent; your text stays here. Try again soon.";
 
-/// A paste has begun and does not end.
+/// A paste has begun and its end is overdue.
 pub(crate) const PASTE_STALLED: &str =
     "A paste has not ended: go on waiting, or cancel it with Ctrl-C.";
 
-/// A paste was given up.
+/// A paste was cancelled.
 pub(crate) const PASTE_CANCELLED: &str = "The paste was cancelled.";
 
 /// Nothing in the history matches.
@@ -60,7 +60,7 @@ Type a line and press Enter to say it; 88 alone hangs up.
 Alt-Enter or Ctrl-J: a new line   Up, Down: older lines   Ctrl-R: search them
 Ctrl-C: drop the line, or hang up   Ctrl-Z: suspend   Tab: complete a command";
 
-/// Lines that came faster than anybody types.
+/// Several lines came faster than anyone types.
 pub(crate) fn gathered(lines: usize) -> String {
     format!("{lines} lines came at once: Enter sends them as one message, Ctrl-C drops them.")
 }
@@ -75,7 +75,7 @@ pub(crate) fn paste_too_long(bytes: usize, limit: usize) -> String {
     format!("The paste of {bytes} bytes was dropped: a message has at most {limit}.")
 }
 
-/// Why a command was not understood.
+/// Why a command is not valid.
 pub(crate) fn command_error(error: &CommandError) -> String {
     match error {
         CommandError::Unknown {
@@ -96,7 +96,7 @@ pub(crate) fn searching(text: &str) -> String {
     format!("search “{text}” (Enter takes it, Ctrl-R older, Esc back): ")
 }
 
-/// Messages that were received later than they were written down.
+/// Messages were acknowledged after they were moved to the transcript.
 pub(crate) fn received_later(count: usize) -> String {
     match count {
         1 => "✓ one more of your messages was received".to_owned(),
@@ -104,7 +104,7 @@ pub(crate) fn received_later(count: usize) -> String {
     }
 }
 
-/// How far the connection can be trusted, in a word or two.
+/// How secure the connection is, for the status row.
 pub(crate) fn lock(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
@@ -117,7 +117,7 @@ pub(crate) fn lock(security: &Security) -> &'static str {
     }
 }
 
-/// The state of the connection, in a word or two.
+/// The state of the connection, for the status row.
 pub(crate) fn link(link: &LinkState) -> Option<String> {
     match link {
         LinkState::Up { round_trip } => round_trip.map(milliseconds),
@@ -128,12 +128,12 @@ pub(crate) fn link(link: &LinkState) -> Option<String> {
     }
 }
 
-/// Somebody is typing.
+/// The peer is typing.
 pub(crate) fn typing(name: &str) -> String {
     format!("{name} is typing …")
 }
 
-/// How long the queue is before this side.
+/// How many callers are served before this side.
 pub(crate) fn ahead(ahead: u64) -> String {
     match ahead {
         0 => "you are next".to_owned(),
@@ -141,12 +141,12 @@ pub(crate) fn ahead(ahead: u64) -> String {
     }
 }
 
-/// Callers who wait.
+/// How many callers wait.
 pub(crate) fn waiting(callers: usize) -> String {
     format!("{callers} waiting")
 }
 
-/// The line that tells of an event, if it is no message and worth one.
+/// The notice for an event; `None` for messages and for events that need no notice.
 pub fn describe(event: &Event) -> Option<String> {
     Some(match event {
         Event::Call(peer) => call(peer),
@@ -199,7 +199,7 @@ pub fn describe(event: &Event) -> Option<String> {
     })
 }
 
-/// The same for a person whose lines are all text: none of them is a command.
+/// The same for a user who cannot give commands, because every line is text.
 pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
     match event {
         Event::SafetyNumber { digits, emoji } => {
@@ -212,7 +212,7 @@ pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
     }
 }
 
-/// How it stands with the other side, if there is anything to tell.
+/// The status of the call; `None` before there is anything to report.
 pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
     let CallStatus { peer, ahead, link } = status;
     let link = match link {
@@ -240,7 +240,7 @@ pub(crate) fn peer_status(peer: &Peer) -> String {
     )
 }
 
-/// A caller has to wait. `commands`: the person can give some.
+/// A caller has to wait. `commands`: the user can give commands.
 pub fn caller_waits(peer: &Peer, waiting: usize, commands: bool) -> String {
     let way = match commands {
         true => " /next takes the next call.",
@@ -249,22 +249,22 @@ pub fn caller_waits(peer: &Peer, waiting: usize, commands: bool) -> String {
     format!("{} is calling too, {waiting} waiting.{way}", who(peer))
 }
 
-/// A caller did not want to wait any longer.
+/// A caller has left the queue.
 pub fn caller_left(peer: &Peer) -> String {
     format!("{} no longer waits.", who(peer))
 }
 
-/// A caller was turned away, for too many wait already.
+/// A caller was rejected because the queue is full.
 pub fn caller_turned_away(peer: &Peer) -> String {
     format!("{} was told that you are busy.", who(peer))
 }
 
-/// Somebody called who must not be spoken to.
+/// A call was refused because of the caller's key.
 pub fn refused(reason: &str) -> String {
     format!("Refused a call: {reason}")
 }
 
-/// The same, with what was left out before it.
+/// A notice, with the number of notices that were left out before it.
 pub fn after_others(notice: String, unmentioned: usize) -> String {
     match unmentioned {
         0 => notice,
@@ -272,7 +272,7 @@ pub fn after_others(notice: String, unmentioned: usize) -> String {
     }
 }
 
-/// One's own key, for others to compare or to demand.
+/// This side's key, for others to compare or to pin.
 pub fn own_key(key: Fingerprint) -> String {
     format!("Your key is {key}")
 }
@@ -290,12 +290,12 @@ pub fn invitation(port: u16, addresses: &[IpAddr]) -> String {
     format!("Waiting for a call on port {port}. On the other machine:{commands}")
 }
 
-/// What a server does while nobody is on the line.
+/// What a server does while there is no call.
 pub fn idle(port: u16) -> String {
     format!("waiting for a call on port {port}")
 }
 
-/// What a client does until it is answered.
+/// What a client does until the call is established.
 pub fn calling(target: &str) -> String {
     format!("calling {target} …")
 }
@@ -323,32 +323,32 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen on {address}: {error}{advice}")
 }
 
-/// A span of time that has no length.
+/// A duration of zero.
 pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
 
-/// Something that is no span of time.
+/// A text that is no duration.
 pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
     format!("{error}; write it like 10s or 5m")
 }
 
-/// There is nothing that the two people could have compared.
+/// `/verify` without a safety number to compare.
 pub(crate) const NO_SAFETY_NUMBER: &str =
     "There is no safety number to compare: the other side has not offered one.";
 
-/// There is no key that could be verified.
+/// `/verify` for a peer without a key.
 pub(crate) const NO_KEY_TO_VERIFY: &str = "There is no key to verify: this call is not with chat-client or chat-server, or not encrypted.";
 
-/// The two people have compared their safety numbers.
+/// The peer is marked as verified.
 pub(crate) fn verified(peer: &Peer) -> String {
     format!("{} is verified from now on.", who(peer))
 }
 
-/// A peer calls itself what somebody else is called.
+/// A peer claims the name of another known peer.
 pub(crate) fn name_is_taken(claimed: &str, name: &str) -> String {
     format!("You know another {claimed}, by another key; this one is {name} here.")
 }
 
-/// The file of known peers could not be changed.
+/// The known-peers file could not be changed.
 pub(crate) fn not_remembered(error: &KnownPeersError) -> String {
     format!("The key of this peer is not remembered: {error}")
 }
@@ -392,16 +392,16 @@ pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Nobody is on the line to hear it.
+/// A message or command that needs a call, while there is none.
 pub const NOBODY_THERE: &str = "Nobody is on the line.";
 
-/// Nobody waits for the next call.
+/// `/next` while nobody waits.
 pub const NOBODY_WAITS: &str = "Nobody is waiting.";
 
-/// A client has no next caller.
+/// `/next` at a client.
 pub(crate) const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
 
-/// How far the connection can be trusted.
+/// How secure the connection is, in a sentence.
 fn mark(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",

@@ -1,4 +1,4 @@
-//! Every text that a person reads, apart from the logic; one file for each language.
+//! Every text that a user reads, apart from the logic; one file for each language.
 
 mod en;
 

@@ -9,13 +9,13 @@ use std::thread::JoinHandle;
 use chat_core::conversation::{Event, Input, Sink, Source};
 use tokio::sync::{mpsc, watch};
 
-/// The most that may be shown and not drawn yet: 1 MiB, or 2,048 short messages.
+/// The most events that may wait to be drawn, in bytes: 1 MiB, or 2,048 short messages.
 const MAX_PENDING: usize = 1 << 20;
 
-/// What an event weighs besides its text.
+/// What an event counts besides its text, in bytes.
 const EVENT_WEIGHT: usize = 512;
 
-/// What the two halves have in common.
+/// The state that the two halves share.
 #[derive(Debug, Default)]
 struct Open {
     /// How many calls have ended.
@@ -26,16 +26,16 @@ struct Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // A panic there has told of itself already.
+            // A panic in the thread was reported by the panic hook.
             let _ = thread.join();
         }
     }
 }
 
-/// An input, and how many calls had ended when it was made.
+/// An input, stamped with the number of calls that had ended before it.
 pub(crate) type Stamped = (u64, Input);
 
-/// What the person does at the keyboard.
+/// The user's input from the keyboard.
 #[derive(Debug)]
 pub struct ScreenSource {
     inputs: mpsc::Receiver<Stamped>,
@@ -45,7 +45,7 @@ pub struct ScreenSource {
 impl Source for ScreenSource {
     async fn next(&mut self) -> io::Result<Input> {
         while let Some((calls, input)) = self.inputs.recv().await {
-            // What was said to somebody who hung up meanwhile is not for the next caller.
+            // Input for a peer that has hung up is not for the next caller.
             let current = calls == self.open.calls.load(Ordering::SeqCst);
             if current || matches!(input, Input::Command(_)) {
                 return Ok(input);
@@ -58,18 +58,18 @@ impl Source for ScreenSource {
     }
 }
 
-/// What the person sees.
+/// The user's screen.
 #[derive(Debug)]
 pub struct ScreenSink {
     events: mpsc::UnboundedSender<Event>,
-    /// What was shown and not drawn yet, by weight.
+    /// The weight of the events that are not drawn yet, in bytes.
     pending: watch::Sender<usize>,
     room: watch::Receiver<usize>,
     open: Arc<Open>,
 }
 
 impl ScreenSink {
-    /// The thread that is waited for once both halves are dropped. Set once.
+    /// Sets the thread to join when both halves are dropped. To be called once.
     pub(crate) fn set_thread(&self, thread: JoinHandle<()>) {
         self.open.thread.set(thread).expect("it is set only here");
     }
@@ -82,7 +82,7 @@ impl Sink for ScreenSink {
         }
         let weight = weight(&event);
         self.pending.send_modify(|pending| *pending += weight);
-        // If nobody looks any more, `flushed` tells.
+        // If the screen is gone, `flushed` returns the error.
         let _ = self.events.send(event);
     }
 
@@ -98,7 +98,7 @@ impl Sink for ScreenSink {
     }
 }
 
-/// How much of the room for events one takes.
+/// The weight of an event, in bytes.
 pub(crate) fn weight(event: &Event) -> usize {
     match event {
         Event::Lines(batch) => batch.wire_len() + EVENT_WEIGHT * batch.len(),
@@ -107,7 +107,7 @@ pub(crate) fn weight(event: &Event) -> usize {
     }
 }
 
-/// The other ends of the two halves.
+/// The ends that the screen's thread holds.
 pub(crate) struct Backend {
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) inputs: mpsc::Sender<Stamped>,

@@ -1,4 +1,4 @@
-//! How the draft lies on the screen: wrapped by us, grapheme by grapheme.
+//! The layout of the draft: wrapped here, grapheme by grapheme, and not by the terminal.
 
 use std::fmt::Write;
 use std::mem;
@@ -15,9 +15,9 @@ const GUTTER: usize = 2;
 /// The rows of a draft around its cursor.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    /// What is to be drawn.
+    /// The rows to draw.
     pub(crate) rows: Vec<Row>,
-    /// The cursor's row among them.
+    /// The index of the cursor's row.
     pub(crate) row: usize,
     /// The cursor's column.
     pub(crate) column: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Draft {
 
 /// Lays out at most `height` rows of `text` around `cursor`, a byte position.
 ///
-/// Only the lines near the cursor are looked at, so that a large paste costs little.
+/// Only the lines near the cursor are wrapped, so that a large paste is cheap to draw.
 pub(crate) fn lay_out(
     text: &str,
     cursor: usize,
@@ -87,7 +87,7 @@ pub(crate) fn lay_out(
     }
 }
 
-/// Wraps one line of the draft. The last column stays free, for the cursor. Answers the rows,
+/// Wraps one line of the draft, with the last column left free for the cursor. Returns the rows,
 /// and the row and column of the byte position `cursor`.
 fn wrap(line: &str, cursor: usize, columns: usize) -> (Vec<Row>, (usize, usize)) {
     let room = columns - GUTTER;
@@ -109,7 +109,7 @@ fn wrap(line: &str, cursor: usize, columns: usize) -> (Vec<Row>, (usize, usize))
             column += width;
             row.text.push_str(piece);
             row.widths.push(width);
-            // Terminals disagree on the width of joined characters: say where they end.
+            // Terminals disagree on the width of joined characters: set the column after them.
             if piece.chars().nth(1).is_some() {
                 let next = GUTTER + column + 1;
                 write!(row.text, "\x1b[{next}G\x1b[K").expect("a string takes everything");
@@ -127,7 +127,7 @@ mod tests {
 
     const PLAIN: Palette = Palette { color: false };
 
-    /// The rows without styles, and the cursor's place.
+    /// The rows without styles, and the cursor's position.
     fn shown(
         text: &str,
         cursor: usize,

@@ -1,4 +1,4 @@
-//! The thread behind the screen: keys, events, frames and the clock, one after another.
+//! The event loop of the screen's thread: keys, events, frames, signals and timeouts.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,28 +17,28 @@ use crate::screen::tty::{self, Change, Signals};
 use crate::screen::view::{ScreenOptions, TerminalRequest, View};
 use crate::screen::writer::Writer;
 
-/// At least so long from one frame to the next.
+/// The least time from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// The most bytes of messages in a frame, give or take a message.
+/// The most bytes of messages in a frame; the last message may exceed it.
 const FRAME_BYTES: usize = 16 * 1024;
 
-/// The size is taken when it has not changed for this long: the terminal may still be at work.
+/// A resize is handled when the size has not changed for this long.
 const RESIZE: Duration = Duration::from_millis(300);
 
-/// A terminal that takes no output for this long is given up at the end.
+/// At the end, a terminal that takes no output for this long is given up.
 const STALLED: Duration = Duration::from_millis(500);
 
-/// A process that was not stopped after this long will not be.
+/// How long to wait for the process to be stopped and continued.
 const STOPPED: Duration = Duration::from_millis(500);
 
-/// Two signals to go on within this time are one.
+/// Two SIGCONT within this time count as one.
 const AWAKE: Duration = Duration::from_secs(1);
 
-/// The most lines that the screen itself keeps ready to be drawn.
+/// The most lines of the transcript that wait to be drawn before no more events are taken.
 const MAX_LINES: usize = 2_000;
 
-/// The screen's thread.
+/// Runs the screen's thread until both halves are dropped or the terminal fails.
 pub(crate) fn run(options: ScreenOptions, backend: Backend) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -58,10 +58,10 @@ pub(crate) fn run(options: ScreenOptions, backend: Backend) {
     tty::restore(tty::ABANDON);
 }
 
-/// What is typed, as one read after another brings it.
+/// The bytes that are typed, one read after another.
 struct Keys {
     bytes: mpsc::Receiver<Vec<u8>>,
-    /// The thread that reads ends when this is dropped.
+    /// The reading thread ends when this is dropped.
     _stop: io::PipeWriter,
 }
 
@@ -81,7 +81,7 @@ fn read_keys() -> io::Result<Keys> {
     Ok(Keys { bytes, _stop: stop })
 }
 
-/// Everything behind the screen.
+/// The state of the screen's thread.
 struct EventLoop {
     view: View,
     painter: Painter,
@@ -89,9 +89,9 @@ struct EventLoop {
     writer: Writer,
     signals: Signals,
     pending: watch::Sender<usize>,
-    /// Up to which line of the transcript there are events of this weight to be drawn.
+    /// For each event, up to which line of the transcript it goes, and its weight in bytes.
     owed: VecDeque<(u64, usize)>,
-    /// Lines of the transcript that have reached the terminal.
+    /// How many lines of the transcript have been written to the terminal.
     reached: u64,
     next_frame: Instant,
     resize_at: Option<Instant>,
@@ -117,14 +117,14 @@ impl EventLoop {
         })
     }
 
-    /// Shows and listens until there will be no more events, or the terminal is gone.
+    /// Runs until the sink is dropped or the terminal is gone.
     async fn run(
         mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
         inputs: mpsc::Sender<Stamped>,
         mut keys: Keys,
     ) -> io::Result<()> {
-        // Once nobody shows anything more: when a terminal that takes no output is given up.
+        // Once the sink is dropped: when to give up a terminal that takes no output.
         let mut give_up = None;
         loop {
             let frame_due = self.has_frame() && !self.writer.is_busy() && self.resize_at.is_none();
@@ -192,13 +192,13 @@ impl EventLoop {
         self.release();
     }
 
-    /// A frame has reached the terminal.
+    /// Accounts for a frame that has been written.
     fn drawn(&mut self) {
         self.reached = self.view.transcript().counts().1;
         self.release();
     }
 
-    /// Makes room for what may be shown next.
+    /// Releases the weight of the events that have been drawn.
     fn release(&mut self) {
         let mut released = 0;
         while let Some((line, weight)) = self.owed.front()
@@ -241,7 +241,7 @@ impl EventLoop {
         let mut input_events = Vec::new();
         self.parser.handle_timeout(now.at, &mut input_events);
         self.view.paste_stalled(self.parser.is_stalled());
-        // Only the Escape key comes late, and it asks nothing of the terminal.
+        // Only the Escape key comes this way, and it makes no terminal request.
         self.view.input_events(&input_events, now);
         self.view.handle_timeout(now);
     }
@@ -252,7 +252,7 @@ impl EventLoop {
         self.view.touch();
     }
 
-    /// Ctrl-Z.
+    /// Handles Ctrl-Z.
     async fn suspend(&mut self) -> io::Result<()> {
         if !self.clear().await? {
             return Ok(());
@@ -265,7 +265,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// The process goes on after somebody else has stopped it.
+    /// Handles SIGCONT after a stop from outside.
     fn wake(&mut self) -> io::Result<()> {
         let now = Instant::now();
         if self.resumed.is_none_or(|resumed| now - resumed > AWAKE) {
@@ -277,8 +277,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Draws all lines that wait, and clears the live region away. Answers whether the terminal
-    /// took it.
+    /// Draws all waiting lines and erases the live region. Returns whether the terminal took it.
     async fn clear(&mut self) -> io::Result<bool> {
         while self.settle().await? {
             let lines = self.view.transcript().take(FRAME_BYTES);
@@ -292,7 +291,7 @@ impl EventLoop {
         Ok(false)
     }
 
-    /// Waits until the last frame is written, if the terminal takes output.
+    /// Waits until the last frame is written. Returns whether the terminal took it.
     async fn settle(&mut self) -> io::Result<bool> {
         if !self.writer.is_busy() {
             return Ok(true);
@@ -307,7 +306,7 @@ impl EventLoop {
         }
     }
 
-    /// Draws what is left, and gives the terminal back.
+    /// Draws what is left, and restores the terminal.
     async fn finish(mut self) -> io::Result<()> {
         if self.clear().await? {
             tty::restore(tty::END);

@@ -1,4 +1,4 @@
-//! The terminal mode: the person at a screen and a keyboard, as a source and a sink.
+//! The terminal mode: screen and keyboard as a source and a sink.
 //!
 //! One thread owns all that the screen shows. It has a runtime of its own, so that keys are
 //! echoed at once whatever the rest of the program does, and so that dropping both halves can
@@ -26,23 +26,23 @@ pub(crate) use channel::{ScreenSink, ScreenSource};
 pub use view::Idle;
 pub(crate) use view::ScreenOptions;
 
-/// The person at a terminal.
+/// Opens and restores the terminal.
 #[derive(Debug)]
 pub(crate) struct Screen;
 
 impl Screen {
-    /// Whether there is a terminal on both standard input and output.
+    /// Whether standard input and output are both a terminal.
     pub(crate) fn is_possible() -> bool {
         tty::is_there()
     }
 
-    /// Takes the terminal over. It is given back when both halves are dropped, once all that
-    /// was shown has been drawn, or after half a second if the terminal takes no output.
+    /// Puts the terminal into raw mode. It is restored when both halves are dropped, after all
+    /// events have been drawn, or after half a second if the terminal takes no output.
     ///
-    /// One screen at a time: the terminal is the process's.
+    /// There can be one screen at a time: the terminal belongs to the process.
     ///
     /// # Errors
-    /// The terminal cannot be set up, or there is no thread to be had.
+    /// The terminal cannot be set up, or no thread can be started.
     pub(crate) fn open(options: ScreenOptions) -> io::Result<(ScreenSource, ScreenSink)> {
         tty::enter_raw()?;
         let (source, sink, backend) = halves();
@@ -54,8 +54,8 @@ impl Screen {
         Ok((source, sink))
     }
 
-    /// Gives the terminal back at once, wherever the program is. May be called at any time, and
-    /// more than once; dropping the two halves is the orderly way.
+    /// Restores the terminal at once. May be called at any time and more than once; dropping
+    /// the two halves is the orderly way.
     pub(crate) fn restore() {
         tty::restore(tty::ABANDON);
     }

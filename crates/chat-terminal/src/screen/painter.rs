@@ -1,8 +1,7 @@
 //! Draws on the terminal: messages that scroll away as ordinary lines, and below them the live
 //! region, which is drawn again in each frame.
 //!
-//! The painter never asks the terminal for anything. It knows where the cursor is because it
-//! put it there.
+//! The painter never queries the terminal. It knows where the cursor is because it put it there.
 
 use std::fmt::Write;
 use std::mem;
@@ -17,7 +16,7 @@ const INFALLIBLE: &str = "a string takes everything";
 pub(crate) struct LiveRegion {
     /// Rows, none wider than the terminal.
     pub(crate) rows: Vec<Row>,
-    /// The cursor's row among them, and its column.
+    /// The index of the cursor's row, and its column.
     pub(crate) cursor: (usize, usize),
 }
 
@@ -25,14 +24,14 @@ pub(crate) struct LiveRegion {
 #[derive(Debug)]
 pub(crate) struct Painter {
     size: Size,
-    /// The widths of what was drawn in each row from the top to the cursor, the cursor included.
+    /// The widths of the clusters drawn in each row from the top to the cursor, inclusive.
     above: Vec<Vec<usize>>,
-    /// Whether the next frame begins on an empty screen.
+    /// Whether the next frame clears the screen first.
     clear: bool,
 }
 
 impl Painter {
-    /// A painter for a terminal of this size, whose cursor stands at the beginning of a row.
+    /// A painter for a terminal of this size, whose cursor is at the start of a row.
     pub(crate) fn new(size: Size) -> Self {
         Self {
             size,
@@ -41,30 +40,30 @@ impl Painter {
         }
     }
 
-    /// How large the terminal is.
+    /// The size of the terminal.
     pub(crate) fn size(&self) -> Size {
         self.size
     }
 
-    /// The terminal has another size now.
+    /// Sets the size of the terminal.
     pub(crate) fn resize(&mut self, size: Size) {
         self.size = size;
     }
 
-    /// Something else has written to the terminal: the live region is no longer where it was.
+    /// Forgets where the live region was drawn: another program has written to the terminal.
     pub(crate) fn forget(&mut self) {
         self.above.clear();
     }
 
-    /// The next frame begins on an empty screen; what is there goes into the scrollback.
+    /// Makes the next frame clear the screen; its contents go into the scrollback.
     pub(crate) fn clear(&mut self) {
         self.forget();
         self.clear = true;
     }
 
-    /// One frame: `lines`, each ended by CRLF, and the live region below them.
+    /// Returns one frame: `lines`, each ended by CRLF, and the live region below them.
     pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, bell: bool) -> Vec<u8> {
-        // Synchronized, cursor hidden, back to the top of the live region, all of it erased.
+        // Synchronized output, cursor hidden, to the top of the live region, erase it.
         let mut frame = String::from("\x1b[?2026h\x1b[?25l\r");
         if mem::take(&mut self.clear) {
             let rows = self.size.rows;
@@ -73,14 +72,14 @@ impl Painter {
         up(self.rows_above(), &mut frame);
         frame.push_str("\x1b[J");
         frame.push_str(lines);
-        // A row of the live region must not be taken for the beginning of a longer line, which
-        // a resize would wrap: no autowrap.
+        // No autowrap: the terminal must not take a row of the live region for the start of a
+        // longer line, which a resize would reflow.
         frame.push_str("\x1b[?7l");
         for (index, row) in live.rows.iter().enumerate() {
             if index > 0 {
                 frame.push_str("\r\n");
             }
-            // Terminals disagree on whether blanks at the end of a row are part of it.
+            // Terminals disagree on whether trailing blanks belong to a row.
             frame.push_str(row.text.trim_end_matches(' '));
         }
         let (row, column) = live.cursor;
@@ -94,15 +93,15 @@ impl Painter {
         frame.into_bytes()
     }
 
-    /// How many rows lie between the top of the live region and the cursor. A terminal that has
-    /// become narrower has broken the rows that no longer fit.
+    /// How many rows lie between the top of the live region and the cursor. A terminal that
+    /// became narrower has wrapped the rows that no longer fit.
     fn rows_above(&self) -> usize {
         let rows = |widths: &Vec<usize>| broken(widths, self.size.columns);
         self.above.iter().map(rows).sum::<usize>().saturating_sub(1)
     }
 }
 
-/// What is drawn in each row from the top to the cursor, the cursor included.
+/// The widths of the clusters in each row from the top to the cursor, inclusive.
 fn above(live: &LiveRegion) -> Vec<Vec<usize>> {
     let (last, column) = live.cursor;
     let drawn = |row: &Row| {
@@ -124,7 +123,7 @@ fn above(live: &LiveRegion) -> Vec<Vec<usize>> {
     above
 }
 
-/// How many rows a row becomes in so many columns.
+/// How many rows a row takes when it is wrapped to so many columns.
 fn broken(widths: &[usize], columns: usize) -> usize {
     let mut rows = 1;
     let mut column = 0;

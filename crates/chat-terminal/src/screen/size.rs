@@ -1,6 +1,6 @@
 //! The size of the terminal.
 
-/// How large the terminal is.
+/// Columns and rows of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     /// Columns, at least 1.

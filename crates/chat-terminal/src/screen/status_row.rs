@@ -1,4 +1,4 @@
-//! The status row: who is on the line, how safely, and how well.
+//! The status row: the peer, its verification, and the state of the connection.
 
 use chat_core::conversation::{LinkState, Security, Standing};
 use unicode_width::UnicodeWidthStr;
@@ -8,12 +8,12 @@ use crate::locale;
 use crate::screen::style::{Palette, Row, Style};
 use crate::text::sanitize;
 
-/// What the status row tells.
+/// The contents of the status row.
 #[derive(Debug)]
 pub(crate) struct StatusRow<'a> {
-    /// Who is on the line, and how the connection is.
+    /// The status of the call.
     pub(crate) status: &'a CallStatus,
-    /// The peer's name, harmless.
+    /// The peer's name, sanitized.
     pub(crate) name: &'a str,
     /// Whether the peer is typing.
     pub(crate) typing: bool,
@@ -21,18 +21,18 @@ pub(crate) struct StatusRow<'a> {
     pub(crate) hanging_up: bool,
     /// How many callers wait.
     pub(crate) waiting: usize,
-    /// What is told while nobody is on the line.
+    /// What is shown while there is no call.
     pub(crate) idle: &'a str,
 }
 
-/// The columns that a name takes at least, if it is that long.
+/// The columns to which a long name may be cut.
 const NAME: usize = 8;
 
-/// What stands between two parts.
+/// The separator between two parts.
 const GAP: &str = " · ";
 
 impl StatusRow<'_> {
-    /// The row. What matters less gives way first; the lock never does.
+    /// The row. Less important parts are dropped first; the lock is never dropped.
     pub(crate) fn row(&self, columns: usize, palette: Palette) -> Row {
         let columns = columns.saturating_sub(1);
         let mut parts = self.parts();
@@ -112,7 +112,7 @@ impl StatusRow<'_> {
     }
 }
 
-/// One thing that the row tells; of the highest rank is what gives way first.
+/// A part of the row. Parts of the highest rank are dropped first.
 #[derive(Debug)]
 struct Part {
     rank: u8,

@@ -1,40 +1,40 @@
-//! How text stands out: by colour where the person wants colours, by weight anyway.
+//! Text styles: colour if the user wants it, and weight.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::text::sanitize;
 
-/// What a piece of text is.
+/// The style of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// What people say, and what is typed.
+    /// Messages and the draft.
     Plain,
-    /// What may be overlooked: times, hints.
+    /// Less important text: times, hints.
     Faint,
     /// The peer's name.
     Peer,
-    /// The mark of one's own messages.
+    /// The mark of this side's messages.
     Own,
-    /// A remark by the program.
+    /// A notice of the program.
     Notice,
-    /// What is as it should be.
+    /// Good news.
     Good,
-    /// What deserves attention.
+    /// A warning.
     Warning,
-    /// What must not be overlooked.
+    /// A warning that must not be overlooked.
     Alarm,
 }
 
 /// Writes styles as escape sequences.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Palette {
-    /// Whether colours are used, and not only weight.
+    /// Whether to use colours, and not only weight.
     pub(crate) color: bool,
 }
 
 impl Palette {
-    /// Appends harmless text in a style.
+    /// Appends sanitized text in a style.
     pub(crate) fn paint(self, style: Style, text: &str, out: &mut String) {
         let code = self.code(style);
         if code.is_empty() {
@@ -62,7 +62,7 @@ impl Palette {
     }
 }
 
-/// A row of the screen that is never wider than the screen.
+/// A row of the screen, never wider than the screen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     /// The text with its escape sequences.
@@ -72,12 +72,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// How many columns it takes.
+    /// The width of the row, in columns.
     pub(crate) fn width(&self) -> usize {
         self.widths.iter().sum()
     }
 
-    /// Appends as much of a harmless text as fits into `columns` in all.
+    /// Appends as much of a sanitized text as fits into a row of `columns`.
     pub(crate) fn push(&mut self, palette: Palette, style: Style, text: &str, columns: usize) {
         let text = sanitize::cut(text, columns.saturating_sub(self.width()));
         palette.paint(style, &text, &mut self.text);

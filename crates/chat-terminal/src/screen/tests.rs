@@ -20,7 +20,7 @@ use proptest::prelude::*;
 #[path = "../../../../tests/common/emulator.rs"]
 mod emulator;
 
-/// A person at a terminal.
+/// A user at a terminal.
 struct Desk {
     view: View,
     painter: Painter,
@@ -78,7 +78,7 @@ impl Desk {
         Self::with(idle, columns, rows)
     }
 
-    /// At a client that nobody has answered yet.
+    /// At a client whose call is not established yet.
     fn calling(columns: usize, rows: usize) -> Self {
         Self::with(Idle::Calling("calling bob …".into()), columns, rows)
     }
@@ -104,7 +104,7 @@ impl Desk {
         desk
     }
 
-    /// In a call whose beginning is not looked at.
+    /// In an established call.
     fn in_call(columns: usize, rows: usize) -> Self {
         let mut desk = Self::new(columns, rows);
         desk.show(Event::Call(peer(verified())));
@@ -121,7 +121,7 @@ impl Desk {
         self.draw();
     }
 
-    /// Bytes that one read brings.
+    /// Feeds the bytes of one read.
     fn read(&mut self, bytes: &str) {
         let mut input_events = Vec::new();
         self.parser
@@ -131,7 +131,7 @@ impl Desk {
         self.draw();
     }
 
-    /// Keys pressed one by one.
+    /// Presses keys one by one.
     fn press(&mut self, keys: &str) {
         for key in keys.chars() {
             self.pass(Duration::from_millis(100));
@@ -144,7 +144,7 @@ impl Desk {
         self.draw();
     }
 
-    /// Draws frames until there is nothing to draw, and answers how many bytes they had.
+    /// Draws frames until there is nothing to draw. Returns how many bytes they had.
     fn draw(&mut self) -> usize {
         let mut drawn = 0;
         while self.view.has_changed() || self.view.transcript().waiting() > 0 {
@@ -234,7 +234,7 @@ fn joined_emoji_and_combining_marks_are_sent_as_typed() {
     let text = "👩‍👩‍👧 e\u{301} 🇨🇳 می\u{200c}خواهم";
     let mut desk = Desk::in_call(40, 8);
     desk.press(text);
-    // This terminal draws the family as three people; what follows stands where it should.
+    // This terminal draws the family as three people; what follows is in the right column.
     assert_eq!(desk.terminal.cursor().1, 2 + 2 + 3 + 3 + 7);
     desk.press("\r");
     assert_eq!(desk.inputs(), [say(text)]);
@@ -689,7 +689,7 @@ fn what_is_typed_to_nobody_stays() {
     desk.press("\r");
     assert_eq!(desk.inputs(), [say("hello")]);
 
-    // What the last caller did not get is not for the next one.
+    // Input for the last caller is not for the next one.
     desk.press("secret\r\x03");
     desk.show(ended());
     assert_eq!(desk.inputs(), []);

@@ -1,7 +1,7 @@
-//! What was said, as lines for the terminal's own scrollback.
+//! The transcript of the call, as lines for the terminal's own scrollback.
 //!
-//! Nobody can forge a line: what the peer says stands behind its name in angle brackets, the
-//! further lines of a message behind a bar, and weight and colour are ours alone.
+//! A peer cannot forge a line: its messages follow its name in angle brackets, further lines of a
+//! message follow a bar, and only the program sets weight and colour.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,17 +10,17 @@ use crate::locale;
 use crate::screen::style::{Palette, Row, Style};
 use crate::text::sanitize;
 
-/// A moment, and what the clock on the wall says.
+/// A point in time, by both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timestamp {
-    /// For measuring.
+    /// Monotonic, to measure with.
     pub(crate) at: Instant,
-    /// For showing: hour and minute, local time.
+    /// Hour and minute in local time, to show.
     pub(crate) clock: (i8, i8),
 }
 
 impl Timestamp {
-    /// This moment.
+    /// The current time.
     pub(crate) fn now() -> Self {
         let time = jiff::Zoned::now();
         Self {
@@ -30,14 +30,14 @@ impl Timestamp {
     }
 }
 
-/// How far one's own message has come.
+/// The delivery state of a message of this side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryState {
-    /// On its way to a peer that acknowledges nothing.
+    /// Sent to a peer without acknowledgements.
     Unknown,
-    /// On its way.
+    /// Sent, not acknowledged yet.
     Sent,
-    /// Shown to the peer.
+    /// Acknowledged by the peer.
     Received,
     /// The call ended before it was acknowledged.
     Lost,
@@ -54,7 +54,7 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
-    /// Nothing was said yet.
+    /// An empty transcript.
     pub(crate) fn new(palette: Palette) -> Self {
         Self {
             palette,
@@ -65,7 +65,7 @@ impl Transcript {
         }
     }
 
-    /// The peer's message. The name must be harmless already.
+    /// Appends a message of the peer. The name must be sanitized already.
     pub(crate) fn message(&mut self, name: &str, text: &str, now: Timestamp) {
         let mut line = self.begin(now);
         self.palette
@@ -74,7 +74,7 @@ impl Transcript {
         self.body(line, text);
     }
 
-    /// One's own message.
+    /// Appends a message of this side.
     pub(crate) fn own(&mut self, state: DeliveryState, text: &str, now: Timestamp) {
         let mut mark = Row::default();
         own_mark(self.palette, state, usize::MAX, &mut mark);
@@ -82,7 +82,7 @@ impl Transcript {
         self.body(line, text);
     }
 
-    /// A remark by the program, of one line or more.
+    /// Appends a notice of the program, of one line or more.
     pub(crate) fn remark(&mut self, style: Style, text: &str, now: Timestamp) {
         for text in text.lines() {
             let mut line = self.begin(now);
@@ -92,17 +92,17 @@ impl Transcript {
         }
     }
 
-    /// How many lines wait.
+    /// How many lines wait to be drawn.
     pub(crate) fn waiting(&self) -> usize {
         self.lines.len()
     }
 
-    /// How many lines there were in all, and how many of them were taken.
+    /// How many lines were appended in all, and how many of them were taken.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.written, self.taken)
     }
 
-    /// Takes whole lines, each ended by CRLF, until there are so many bytes.
+    /// Takes whole lines, each ended by CRLF, until they are at least so many bytes.
     pub(crate) fn take(&mut self, bytes: usize) -> String {
         let mut taken = String::new();
         while taken.len() < bytes {
@@ -115,7 +115,7 @@ impl Transcript {
         taken
     }
 
-    /// The time, where it is another than in the line before.
+    /// Starts a line: with the time if it differs from that of the line before.
     fn begin(&mut self, now: Timestamp) -> String {
         let mut line = String::new();
         if self.clock.replace(now.clock) == Some(now.clock) {
@@ -148,7 +148,7 @@ impl Transcript {
     }
 }
 
-/// Appends what stands before one's own message.
+/// Appends the mark before a message of this side.
 pub(crate) fn own_mark(palette: Palette, state: DeliveryState, columns: usize, row: &mut Row) {
     let (style, mark) = match state {
         DeliveryState::Unknown => (Style::Plain, ""),

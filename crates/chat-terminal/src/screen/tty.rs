@@ -1,6 +1,6 @@
-//! The terminal itself: taken over while the screen is open, and given back in every ending.
+//! The terminal device: raw while the screen is open, and restored however the program ends.
 //!
-//! All that is Unix-only is in this file and in `signals.rs`.
+//! All that is Unix-only is in this file, `app/signals.rs` and the FIFOs of `pipe.rs`.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,26 +18,26 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::screen::size::Size;
 
-/// The size of a terminal that does not know it.
+/// The size that is assumed for a terminal which does not tell it.
 const USUAL: Size = Size {
     columns: 80,
     rows: 24,
 };
 
-/// Bracketed paste and reports of focus.
+/// Turns on bracketed paste and focus reports.
 const BEGIN: &[u8] = b"\x1b[?2004h\x1b[?1004h";
 
-/// Every mode as a shell expects it, after the live region was cleared away.
+/// Resets every mode to what a shell expects, once the live region is cleared.
 pub(crate) const END: &str = "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l";
 
-/// The same wherever the cursor is, with a fresh row.
+/// The same from any cursor position: also starts a new row and clears below it.
 pub(crate) const ABANDON: &str =
     "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l\r\n\x1b[J";
 
-/// How a panic ends the process, as it does by default.
+/// The exit code of a panic, as by default.
 const PANICKED: i32 = 101;
 
-/// The terminal's settings before it was taken over.
+/// The terminal's settings before raw mode.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Whether frames may be written.
@@ -48,7 +48,7 @@ pub(crate) fn is_there() -> bool {
     isatty(stdin()) && isatty(stdout())
 }
 
-/// Takes the terminal over: raw mode, and a panic gives it back.
+/// Puts the terminal into raw mode; a panic restores it.
 pub(crate) fn enter_raw() -> io::Result<()> {
     let before = tcgetattr(stdin())?;
     *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
@@ -56,18 +56,18 @@ pub(crate) fn enter_raw() -> io::Result<()> {
     enter(&before)
 }
 
-/// Gives the terminal back as it was. May be called at any time, any number of times, from any
-/// thread. `farewell` is written last, if the terminal takes it.
+/// Restores the terminal's settings. May be called at any time, any number of times, from any
+/// thread. `farewell` is written last, if the terminal takes output.
 pub(crate) fn restore(farewell: &str) {
     TAKEN.store(false, Ordering::SeqCst);
-    // Whoever holds the lock is about to do the same.
+    // Another thread that holds the lock is restoring the terminal right now.
     let before = match BEFORE.try_lock() {
         Ok(mut before) => before.take(),
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
         Err(TryLockError::WouldBlock) => None,
     };
     if let Some(before) = before {
-        // The settings first: they do not wait for a terminal that takes no output.
+        // The settings first: they do not block on a terminal that takes no output.
         leave(&before);
         if is_writable(Duration::ZERO) {
             let _ = write(stdout(), farewell.as_bytes());
@@ -75,11 +75,10 @@ pub(crate) fn restore(farewell: &str) {
     }
 }
 
-/// Has the process stopped, with the terminal given back, until the shell wakes it up.
+/// Restores the terminal and stops the process (SIGTSTP) until the shell continues it.
 ///
-/// Threads go on for a moment: do not take the terminal over again before the process is woken.
-/// Where no shell could do that, it is not stopped at all. The live region must have been
-/// cleared away.
+/// The threads run on for a moment: do not call [`resume`] before SIGCONT. Without a shell that
+/// could continue it, the process is not stopped. The live region must be cleared before.
 pub(crate) fn suspend() -> io::Result<()> {
     let before = BEFORE
         .lock()
@@ -93,7 +92,7 @@ pub(crate) fn suspend() -> io::Result<()> {
     Ok(kill_current_process_group(process::Signal::TSTP)?)
 }
 
-/// Takes the terminal over again, after a shell has used it.
+/// Puts the terminal into raw mode again, after the shell has used it.
 pub(crate) fn resume() -> io::Result<()> {
     match &*BEFORE.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(before) => enter(before),
@@ -101,14 +100,14 @@ pub(crate) fn resume() -> io::Result<()> {
     }
 }
 
-/// What the system tells about the terminal.
+/// The signals about the terminal: SIGWINCH and SIGCONT.
 pub(crate) struct Signals {
     resized: Signal,
     woken: Signal,
 }
 
 impl Signals {
-    /// Listens from now on. Needs a runtime.
+    /// Catches the signals from now on. Needs a runtime.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             resized: signal(SignalKind::window_change())?,
@@ -116,7 +115,7 @@ impl Signals {
         })
     }
 
-    /// The terminal is being resized, or the process goes on after it was stopped. Cancel safe.
+    /// Waits for a resize, or for the process to be continued. Cancel safe.
     pub(crate) async fn next(&mut self) -> Change {
         tokio::select! {
             _ = self.resized.recv() => Change::Resized,
@@ -124,22 +123,22 @@ impl Signals {
         }
     }
 
-    /// The process goes on after it was stopped. Cancel safe.
+    /// Waits for the process to be continued after a stop. Cancel safe.
     pub(crate) async fn woken(&mut self) {
         self.woken.recv().await;
     }
 }
 
-/// What has happened to the terminal.
+/// What happened to the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It has another size, maybe not for long.
+    /// It has another size; more changes may follow.
     Resized,
-    /// A shell may have used it.
+    /// The process was continued; a shell may have used the terminal.
     Woken,
 }
 
-/// How large the terminal is.
+/// The size of the terminal.
 pub(crate) fn size() -> Size {
     match tcgetwinsize(stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size {
@@ -150,8 +149,8 @@ pub(crate) fn size() -> Size {
     }
 }
 
-/// Reads what was typed; nothing if the terminal is gone, or once `stop` is closed at its other
-/// end.
+/// Reads what was typed, and returns the number of bytes: 0 if the terminal is gone, or once the
+/// other end of `stop` is closed.
 pub(crate) fn read_keys(buffer: &mut [u8], stop: impl AsFd) -> io::Result<usize> {
     loop {
         let mut ready = [
@@ -169,7 +168,7 @@ pub(crate) fn read_keys(buffer: &mut [u8], stop: impl AsFd) -> io::Result<usize>
     }
 }
 
-/// Writes a whole frame, however long the terminal takes, unless it was given back.
+/// Writes a whole frame, however long that takes, unless the terminal is restored.
 pub(crate) fn write_frame(mut frame: &[u8]) -> io::Result<()> {
     while !frame.is_empty() && TAKEN.load(Ordering::SeqCst) {
         match write(stdout(), frame) {
@@ -207,7 +206,7 @@ fn enter(before: &Termios) -> io::Result<()> {
 }
 
 fn leave(before: &Termios) {
-    // A terminal that is gone has no settings to give back.
+    // This fails if the terminal is gone.
     let _ = set(stdin(), before);
 }
 
@@ -217,7 +216,8 @@ fn set(terminal: BorrowedFd<'_>, settings: &Termios) -> io::Result<()> {
     })?)
 }
 
-/// A panic in any thread or task ends the program, with its message on a sane terminal.
+/// Makes a panic in any thread or task restore the terminal, print its message and end the
+/// program.
 fn restore_on_panic() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,4 +1,5 @@
-//! Writes frames in a thread of its own, so that a terminal which takes no output stops nobody.
+//! Writes frames in a thread of its own, so that a terminal which takes no output blocks nothing
+//! else.
 
 use std::io;
 use std::sync::mpsc;
@@ -43,7 +44,7 @@ impl Writer {
         self.busy
     }
 
-    /// Hands a frame over. Only while the writer is not busy.
+    /// Starts to write a frame. Only to be called while the writer is not busy.
     pub(crate) fn write(&mut self, frame: Vec<u8>) {
         debug_assert!(!self.busy);
         self.busy = self.frames.send(frame).is_ok();

@@ -1,9 +1,9 @@
-//! Text from elsewhere, made harmless: it can print characters and do nothing else.
+//! Sanitizes remote text: what is left can print characters and do nothing else.
 //!
-//! What is neutralised stays visible: control characters as their pictures (`␛`), everything
+//! What is neutralized stays visible: control characters as their pictures (`␛`), everything
 //! invisible or reordering as its code point (`⟨U+202E⟩`). Joiners and variation selectors are
-//! kept where they do what they are made for, so that emoji and scripts which need them are
-//! shown as they were written.
+//! kept where they have their usual meaning, so that emoji and the scripts which need them are
+//! shown as written.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,15 +15,15 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
 
-/// The most characters that one cluster may stack. The longest emoji has ten.
+/// The most characters in one grapheme cluster. The longest emoji has ten.
 const MAX_CLUSTER: usize = 12;
 
 /// The most columns of a name.
 const MAX_NAME: usize = 32;
 
-/// One line of text, made harmless. Borrowed when there was nothing to do.
+/// Sanitizes one line of text. Borrowed if nothing had to be changed.
 ///
-/// A line break in it is made visible too: who wants several lines splits them first.
+/// A line break in it is made visible too: split a text of several lines first.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
         return Cow::Borrowed(text);
@@ -47,7 +47,7 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// A name in one short line, or nothing if nothing of it can be seen.
+/// A name as one short line; `None` if no part of it is visible.
 pub(crate) fn name(text: &str) -> Option<String> {
     let text = line(text.trim());
     if text.width() == 0 {
@@ -56,7 +56,7 @@ pub(crate) fn name(text: &str) -> Option<String> {
     Some(cut(&text, MAX_NAME).into_owned())
 }
 
-/// The beginning of a harmless text that fits into so many columns, marked if it was cut.
+/// Cuts a sanitized text to at most so many columns; `…` marks the cut.
 pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if text.width() <= columns {
         return Cow::Borrowed(text);
@@ -74,12 +74,13 @@ pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
-/// One grapheme cluster, made harmless. `column` is where it will stand: a tab needs to know.
+/// Sanitizes one grapheme cluster. `column` is where it starts, which the width of a tab
+/// depends on.
 pub(crate) fn grapheme(cluster: &str, column: usize) -> Cow<'_, str> {
     if cluster == "\t" {
         return Cow::Owned(" ".repeat(TAB - column % TAB));
     }
-    if is_harmless(cluster) {
+    if is_safe(cluster) {
         return Cow::Borrowed(cluster);
     }
     let mut shown = String::new();
@@ -94,7 +95,7 @@ pub(crate) fn grapheme(cluster: &str, column: usize) -> Cow<'_, str> {
             write!(shown, "⟨+{rest}⟩").expect("a string takes everything");
             break;
         }
-        if is_welcome(character, before, characters.peek().copied()) {
+        if is_allowed(character, before, characters.peek().copied()) {
             shown.push(character);
         } else {
             reveal(character, &mut shown);
@@ -104,13 +105,13 @@ pub(crate) fn grapheme(cluster: &str, column: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-fn is_harmless(cluster: &str) -> bool {
+fn is_safe(cluster: &str) -> bool {
     let mut before = None;
     let mut characters = cluster.chars().peekable();
     let mut count = 0;
     while let Some(character) = characters.next() {
         count += 1;
-        if count > MAX_CLUSTER || !is_welcome(character, before, characters.peek().copied()) {
+        if count > MAX_CLUSTER || !is_allowed(character, before, characters.peek().copied()) {
             return false;
         }
         before = Some(character);
@@ -118,28 +119,28 @@ fn is_harmless(cluster: &str) -> bool {
     true
 }
 
-/// Whether a character may stand between these two of the same cluster.
-fn is_welcome(character: char, before: Option<char>, after: Option<char>) -> bool {
+/// Whether a character may follow `before` and precede `after` in the same cluster.
+fn is_allowed(character: char, before: Option<char>, after: Option<char>) -> bool {
     match (character, before) {
-        // A joiner joins two, or shapes a letter of a script that has such shapes.
+        // A joiner joins two characters, or shapes a letter in the scripts that have shapes.
         ('\u{200d}', Some(_)) if after.is_some() => true,
         ('\u{200c}' | '\u{200d}', Some(base)) => matches!(base, '\u{600}'..='\u{1aff}'),
-        // A variation selector chooses among the pictures of one character.
+        // A variation selector selects a glyph of the character before it.
         ('\u{fe00}'..='\u{fe0f}', Some(base)) => !is_invisible(base),
-        // Whatever takes no column of its own needs something to stand on.
+        // A character without a width of its own needs a base.
         (_, None) => character.width().is_some_and(|width| width > 0) && !is_invisible(character),
         (_, Some(_)) => !character.is_control() && !is_invisible(character),
     }
 }
 
-/// Characters that are there to not be seen, or to reorder what is. Control characters aside.
+/// Whether a character is invisible or reorders others. Control characters are not counted.
 fn is_invisible(character: char) -> bool {
-    // Besides those that Unicode calls ignorable: separators of lines, and annotations.
+    // Besides Unicode's default ignorables: line separators and interlinear annotations.
     is_ignorable(character)
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// Writes down which character is there, instead of the character.
+/// Appends a visible stand-in for a character.
 fn reveal(character: char, shown: &mut String) {
     match character {
         '\0'..='\x1f' => {

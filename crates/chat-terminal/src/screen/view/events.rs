@@ -1,4 +1,4 @@
-//! What happens in the call: events in, lines of the transcript out.
+//! The events of the call: how each changes the screen.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
 
-/// Messages after a silence this long ring anew.
+/// The bell rings again after so long without messages.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// A terminal that does not tell where the person looks: away after this long without a key.
+/// Without focus reports, the user counts as away after so long without a key.
 const AWAY: Duration = Duration::from_secs(30);
 
 impl View {
-    /// Takes in an event.
+    /// Handles an event of the call.
     pub(crate) fn event(&mut self, event: Event, now: Timestamp) {
         self.changed = true;
-        self.status.learn(&event);
+        self.status.update(&event);
         match &event {
             Event::Call(peer) => {
                 self.call = Some(Call::new(peer));
@@ -49,12 +49,12 @@ impl View {
                 if let Some(call) = &mut self.call {
                     call.typing &= matches!(link, LinkState::Up { .. });
                 }
-                // The status row counts the tries; one line of them is enough.
+                // One line is enough: the status row counts the tries.
                 if matches!(link, LinkState::Reconnecting(2..)) {
                     return;
                 }
             }
-            Event::Unsaid(text, _) => self.unsaid(text),
+            Event::Unsaid(text, _) => self.send_failed(text),
             Event::Ended(_) => self.ended(now),
             Event::PeerFinished
             | Event::SafetyNumber { .. }
@@ -84,7 +84,7 @@ impl View {
         self.transcript.message(name, text, now);
     }
 
-    /// Rings once for what comes while the person looks elsewhere.
+    /// Rings once for a run of events that come while the user is away.
     fn ring(&mut self, now: Timestamp) {
         let away = match self.focus {
             Some(focus) => !focus,
@@ -118,8 +118,8 @@ impl View {
         }
     }
 
-    /// A message was refused: it does not count, and may be mended.
-    fn unsaid(&mut self, text: &str) {
+    /// A message could not be sent: it goes back into the draft to be corrected.
+    fn send_failed(&mut self, text: &str) {
         if let Some(call) = &mut self.call
             && let Some(index) = call
                 .unreceived
@@ -140,7 +140,7 @@ impl View {
             }
         }
         self.typing = false;
-        // What was meant for this peer must not reach the next one.
+        // Input for this peer must not reach the next one.
         self.inputs
             .retain(|input| matches!(input, Input::Command(_)));
     }

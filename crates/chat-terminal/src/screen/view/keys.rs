@@ -1,4 +1,4 @@
-//! What the person does: input events in, inputs of the call out.
+//! What the user does: how keys and pastes edit, send and run commands.
 
 use std::time::{Duration, Instant};
 
@@ -14,38 +14,38 @@ use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
 
-/// The most of one's own messages that wait in the live region to be received.
+/// The most unacknowledged messages that are shown in the live region.
 const WAITING_ROWS: usize = 4;
 
-/// The most inputs that wait to be taken by the conversation.
+/// The most inputs that wait to be taken by the call.
 const MAX_INPUTS: usize = 256;
 
-/// Keys that follow each other faster than this were not typed one by one.
+/// Keys that follow each other faster than this are a paste.
 const PASTE_GAP: Duration = Duration::from_millis(10);
 
-/// A person who has not touched a key for this long has stopped typing.
-const THINKING: Duration = Duration::from_secs(5);
+/// The user counts as typing for this long after a key.
+const TYPING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a key asks of the terminal itself.
+/// A request to the terminal itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TerminalRequest {
-    /// Stop the process, until the shell wakes it up.
+    /// Stop the process until the shell continues it.
     Suspend,
     /// Draw everything again.
     Redraw,
 }
 
-/// Lines that come all at once: a paste into a terminal that does not mark pastes.
+/// Detects a paste by its speed, on a terminal without bracketed paste.
 #[derive(Debug, Default)]
 pub(super) struct PasteDetector {
-    /// An Enter that may be the first of many, and when it is taken for a single one.
+    /// An Enter is held back: when it counts as a single one.
     enter: Option<Instant>,
-    /// Whether several lines came in this burst.
+    /// Whether the paste has several lines.
     several: bool,
 }
 
 impl View {
-    /// Takes in the strokes that one read brought.
+    /// Handles the input events of one read.
     pub(crate) fn input_events(
         &mut self,
         input_events: &[InputEvent],
@@ -85,27 +85,27 @@ impl View {
         request
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    /// When to call [`handle_timeout`](Self::handle_timeout).
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        let thinking = self.typing.then(|| self.last_key + THINKING);
+        let thinking = self.typing.then(|| self.last_key + TYPING_TIMEOUT);
         [self.paste_detector.enter, thinking]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// Some timeout is due.
+    /// Handles the timeouts that are due.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
         if self.paste_detector.enter.is_some_and(|due| due <= now.at) {
             self.settle(now);
             self.tell_typing();
         }
-        if self.typing && now.at.duration_since(self.last_key) >= THINKING {
+        if self.typing && now.at.duration_since(self.last_key) >= TYPING_TIMEOUT {
             self.say_typing(false);
         }
     }
 
-    /// An Enter that was held back turns out to be the last key for now.
+    /// Handles an Enter that was held back, now that no other key has followed.
     fn settle(&mut self, now: Timestamp) {
         if self.paste_detector.enter.take().is_none() {
             return;
@@ -134,7 +134,7 @@ impl View {
             && key.modifiers == Modifiers::NONE
             && key.kind != KeyEventKind::Release;
         if plain_enter && !alone && self.editor.search().is_none() {
-            // More may follow at once; if not, it is an ordinary Enter.
+            // More lines may follow at once; if not, it is an ordinary Enter.
             if last {
                 self.paste_detector.enter = Some(now.at + PASTE_GAP);
             } else {
@@ -161,7 +161,7 @@ impl View {
         None
     }
 
-    /// Several lines came at once: they are one message, if the person wants so.
+    /// Asks whether several pasted lines shall be sent as one message.
     fn ask(&mut self, words: fn(usize) -> String) {
         let lines = self
             .editor
@@ -183,7 +183,7 @@ impl View {
         }
     }
 
-    /// Enter.
+    /// Handles Enter.
     fn submit(&mut self, now: Timestamp) {
         let text = self.editor.text().trim_end_matches('\n');
         if text.is_empty() {
@@ -219,7 +219,7 @@ impl View {
                     } else {
                         self.transcript.own(DeliveryState::Unknown, &text, now);
                     }
-                    // A message ends the typing by itself.
+                    // A message ends the typing notification by itself.
                     self.typing = false;
                     self.inputs.push_back(Input::Say(text));
                 }
@@ -228,7 +228,7 @@ impl View {
         self.editor.take();
     }
 
-    /// Of the queue and the connection the screen knows most; the rest is the program's.
+    /// Answers `/status` if the screen knows the status; the program runs all other commands.
     fn command(&mut self, command: Command, now: Timestamp) {
         match locale::call_status(&self.status) {
             Some(text) if command == Command::Status => {
@@ -238,7 +238,7 @@ impl View {
         }
     }
 
-    /// Keeps the newest messages in the live region, and writes the older ones down.
+    /// Keeps the newest messages in the live region, and moves older ones to the transcript.
     fn write_old(&mut self, now: Timestamp) {
         let Some(call) = &mut self.call else {
             return;
@@ -252,7 +252,7 @@ impl View {
         }
     }
 
-    /// Ctrl-C and Ctrl-D on an empty line.
+    /// Handles Ctrl-C and Ctrl-D in an empty draft.
     fn leave(&mut self) {
         match &self.call {
             Some(call) if !call.hanging_up => self.hang_up(),
@@ -291,7 +291,7 @@ impl View {
 
     fn say_typing(&mut self, typing: bool) {
         self.typing = typing;
-        // If it has to wait, it is not worth telling any more.
+        // A typing notification that has to wait is out of date, so it is dropped.
         if self.inputs.is_empty() && self.call.is_some() {
             self.inputs.push_back(Input::Typing(typing));
         }

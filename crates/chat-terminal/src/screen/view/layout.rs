@@ -1,4 +1,4 @@
-//! What is to be seen: the rows of the live region.
+//! The layout of the live region.
 
 use super::View;
 use crate::locale;
@@ -14,7 +14,7 @@ use crate::text::sanitize;
 const DRAFT_ROWS: usize = 8;
 
 impl View {
-    /// The live region for a terminal of this size.
+    /// Returns the live region for a terminal of this size.
     pub(crate) fn live(&mut self, size: Size) -> LiveRegion {
         self.changed = false;
         let Size { columns, rows } = size;
@@ -79,7 +79,7 @@ impl View {
         Some(row)
     }
 
-    /// One's own messages on their way, one row each, the newest last.
+    /// This side's unacknowledged messages, one row each, the newest last.
     fn waiting_rows(&self, columns: usize, room: usize) -> Vec<Row> {
         let Some(call) = &self.call else {
             return Vec::new();

@@ -25,18 +25,18 @@ pub(crate) use keys::TerminalRequest;
 pub(crate) struct ScreenOptions {
     /// Whether colours are used.
     pub(crate) color: bool,
-    /// Whether a message rings the bell while the person looks elsewhere.
+    /// Whether a message rings the bell while the user is away.
     pub(crate) bell: bool,
-    /// What the program does while nobody is on the line.
+    /// What the program does while there is no call.
     pub(crate) idle: Idle,
 }
 
-/// What a program does while nobody is on the line, as the status row tells it.
+/// What a program does while there is no call, as a text for the status row.
 #[derive(Clone, Debug)]
 pub enum Idle {
-    /// It calls somebody; hanging up gives that up.
+    /// It calls a peer; hanging up cancels that.
     Calling(String),
-    /// It waits for calls, with none to hang up.
+    /// It waits for calls; there is nothing to hang up.
     Waiting(String),
 }
 
@@ -58,10 +58,10 @@ pub(crate) struct View {
     status: CallStatus,
     call: Option<Call>,
     waiting: usize,
-    /// A word to the person, shown until the next key.
+    /// A hint or warning, shown until the next key.
     hint: Option<(Style, String)>,
     inputs: VecDeque<Input>,
-    /// Whether the peer was told that the person is typing.
+    /// Whether the peer was told that the user is typing.
     typing: bool,
     paste_detector: PasteDetector,
     last_key: Instant,
@@ -72,23 +72,23 @@ pub(crate) struct View {
     changed: bool,
 }
 
-/// What the screen keeps of a call that is on.
+/// The state of the current call.
 #[derive(Debug)]
 struct Call {
     name: String,
     typing: bool,
     hanging_up: bool,
-    /// How many of one's own messages the peer has received.
+    /// How many of this side's messages the peer has received.
     received: u64,
-    /// Those that it has not received yet, the oldest first.
+    /// The messages that it has not received yet, the oldest first.
     unreceived: VecDeque<PendingMessage>,
 }
 
-/// One's own message.
+/// A message of this side that is not acknowledged yet.
 #[derive(Debug)]
 struct PendingMessage {
     text: String,
-    /// Whether it stands in the transcript already.
+    /// Whether it is in the transcript already.
     written: bool,
 }
 
@@ -109,7 +109,7 @@ fn sanitized_name(peer: &Peer) -> String {
 }
 
 impl View {
-    /// An empty screen.
+    /// A view without a call.
     pub(crate) fn new(options: ScreenOptions, now: Timestamp) -> Self {
         let palette = Palette {
             color: options.color,
@@ -140,12 +140,12 @@ impl View {
         self.changed
     }
 
-    /// Whether the conversation can have an input.
+    /// Whether there is an input for the call.
     pub(crate) fn has_input(&self) -> bool {
         !self.inputs.is_empty()
     }
 
-    /// The next thing that the person did.
+    /// Takes the next input for the call.
     pub(crate) fn next_input(&mut self) -> Option<Input> {
         self.inputs.pop_front()
     }
@@ -155,17 +155,17 @@ impl View {
         &mut self.transcript
     }
 
-    /// Whether the bell is due; it is no longer, then.
+    /// Returns whether to ring the bell, once for each time.
     pub(crate) fn take_bell(&mut self) -> bool {
         std::mem::take(&mut self.bell)
     }
 
-    /// Everything has to be drawn again.
+    /// Makes [`has_changed`](Self::has_changed) true.
     pub(crate) fn touch(&mut self) {
         self.changed = true;
     }
 
-    /// A paste has begun long ago and does not end.
+    /// Sets whether a paste has begun and its end is overdue.
     pub(crate) fn paste_stalled(&mut self, stalled: bool) {
         self.changed |= self.paste_stalled != stalled;
         self.paste_stalled = stalled;
