@@ -1,7 +1,5 @@
 //! Scripted conversations, over loopback unless a test needs its own clock.
 
-mod common;
-
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -14,7 +12,9 @@ use chat_core::conversation::{
 };
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
-use common::{Network, Person, Program, Wire, call, client, client_with, hold, server, soon};
+use chat_testkit::scripted::{
+    self as common, Network, Person, Program, Wire, call, client, client_with, hold, server, soon,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::task::yield_now;

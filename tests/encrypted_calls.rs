@@ -1,20 +1,17 @@
 //! Whole calls between people who have keys: who gets through, as whom, and who does not.
 
-#[path = "common/anybody.rs"]
-mod anybody;
-#[path = "common/people.rs"]
-mod people;
-
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anybody::Anybody;
 use chat_client::ConnectError;
 use chat_core::conversation::{Command, Input, Peer, Security, Standing};
 use chat_core::trust::{ALPN, Fingerprint};
-use people::{BACKLOG, Network, User, a_port, all_from, soon, take_one, user};
+use chat_testkit::anybody::Anybody;
+use chat_testkit::people::{
+    BACKLOG, Client, Network, Server, User, a_port, all_from, soon, take_one, user,
+};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig, version};
@@ -667,8 +664,8 @@ async fn a_silent_caller_hears_nothing_for_3_s_and_then_what_to_do() {
 
 /// A call that is on, and a caller's way to disturb it.
 struct Disturbed {
-    ann: people::Client,
-    bob: people::Server,
+    ann: Client,
+    bob: Server,
     lines: usize,
 }
 

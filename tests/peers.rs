@@ -3,13 +3,11 @@
 //! A program that is not installed is not tested, and the test says so. What they do on the
 //! wire is tested without them in `calls.rs`.
 
-mod common;
-
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
 
 use chat_core::conversation::{Event, Side};
-use common::{Program, Wire, client, server, soon};
+use chat_testkit::scripted::{Program, Wire, client, server, soon};
 use tokio::io::{AsyncBufReadExt, BufReader, Join, join};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 

@@ -9,16 +9,13 @@ use std::time::Duration;
 
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
+use chat_testkit::terminal::{Emulator, Size, Terminal, command, program, soon};
 use rustix::process::Signal;
 use rustix::termios::Termios;
 use tempfile::TempDir;
-use terminal::{Emulator, Size, Terminal, command, program, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-
-#[path = "common/terminal.rs"]
-mod terminal;
 
 const SIZE: Size = Size(80, 24);
 

@@ -1,18 +1,11 @@
 //! A million messages between the real programs through a hundred cuts: nothing may be lost or
 //! doubled, and memory must stay flat. `cargo bench --bench soak`
 
-#[path = "../../tests/network/program.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod program;
-#[path = "../../tests/network/proxy.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod proxy;
-
 use std::fs;
 use std::time::{Duration, Instant};
 
-use program::{Program, lines};
-use proxy::{Fate, Proxy};
+use chat_testkit::process::{Program, lines};
+use chat_testkit::proxy::{Fate, Proxy};
 use tokio::time::sleep;
 
 /// Messages in each direction.

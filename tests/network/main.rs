@@ -1,11 +1,9 @@
 //! The real programs over real sockets, through a network that fails on command.
 
-mod program;
-mod proxy;
 mod stranger;
 
-use program::{Program, lines};
-use proxy::{Fate, Proxy};
+use chat_testkit::process::{Program, lines};
+use chat_testkit::proxy::{Fate, Proxy};
 
 /// A call through a proxy; both have heard each other.
 async fn call(options: &[&str]) -> (Program, Proxy, Program) {

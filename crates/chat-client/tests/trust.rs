@@ -12,6 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use chat_testkit::TLS_CALLER;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -543,8 +544,7 @@ async fn ncat_calls() {
 
 #[tokio::test]
 async fn python_calls() {
-    let script = include_str!("../../../tests/common/tls_caller.py");
-    let arguments = ["-c", script, "HOST", "PORT"];
+    let arguments = ["-c", TLS_CALLER, "HOST", "PORT"];
     tool_calls(&[], NO_KEY, "python3", &arguments).await;
 }
 

@@ -13,11 +13,8 @@ use chat_terminal::painter::{Painter, Size};
 use chat_terminal::transcript::Moment;
 use chat_terminal::view::{Idle, ScreenOptions, View};
 use chat_terminal::words;
-use emulator::Emulator;
+use chat_testkit::emulator::{self, Emulator};
 use proptest::prelude::*;
-
-#[path = "../../../tests/common/emulator.rs"]
-mod emulator;
 
 /// A person at a terminal.
 struct Desk {

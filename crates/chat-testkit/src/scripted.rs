@@ -1,7 +1,5 @@
 //! Scripted people and peers, and both programs inside the test.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
 use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::io;

@@ -1,7 +1,5 @@
 //! The programs as processes, each at a terminal of its own: keys go in, the screen is read.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -18,9 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub use self::emulator::{Emulator, Size};
-
-pub mod emulator;
+pub use crate::emulator::{Emulator, Size};
 
 /// Far longer than anything takes: what takes longer never comes.
 const NEVER: Duration = Duration::from_secs(30);

@@ -1,7 +1,5 @@
 //! A terminal in memory, whose screen and scrollback can be read.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alacritty_terminal::event::{Event, EventListener};

@@ -92,7 +92,6 @@ impl Program {
     }
 
     /// Its process id.
-    #[allow(dead_code, reason = "for the soak")]
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")
     }
