@@ -13,8 +13,9 @@ use chat_core::conversation::{
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
 use chat_testkit::scripted::{
-    self as common, Network, Person, Program, Wire, call, client, client_with, hold, server, soon,
+    self as common, Network, Person, Program, Wire, call, client, client_with, hold, server,
 };
+use chat_testkit::soon;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::task::yield_now;

@@ -9,9 +9,8 @@ use chat_client::ConnectError;
 use chat_core::conversation::{Command, Input, Peer, Security, Standing};
 use chat_core::trust::{ALPN, Fingerprint};
 use chat_testkit::anybody::Anybody;
-use chat_testkit::people::{
-    BACKLOG, Client, Network, Server, User, a_port, all_from, soon, take_one, user,
-};
+use chat_testkit::people::{BACKLOG, Client, Network, Server, User, all_from, take_one, user};
+use chat_testkit::{a_port, soon};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig, version};

@@ -1,46 +1,25 @@
 //! The program as a process in a pipe, with a plain socket at the other end.
 
-use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::process::{Output, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
+use chat_testkit::process::{Ended, Process, command};
+use chat_testkit::{a_port, home, soon};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Far longer than anything takes.
-const NEVER: Duration = Duration::from_secs(30);
-
-async fn soon<F: Future>(what: F) -> F::Output {
-    timeout(NEVER, what).await.expect("it never came")
-}
-
-/// The program, with a home of its own.
-fn chat_client(home: &TempDir, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
-    command
-        .args(arguments)
-        .env("CHAT_HOME", home.path())
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory")
-}
+/// The program, in the build of this test.
+const CHAT_CLIENT: &str = env!("CARGO_BIN_EXE_chat-client");
 
 /// The program in a call, and the socket at the other end.
 struct Call {
-    child: Child,
+    process: Process,
     peer: TcpStream,
     _home: TempDir,
 }
@@ -51,28 +30,25 @@ impl Call {
     }
 
     async fn start_with(arguments: &[&str], stdin: Stdio) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound").to_string();
-        let home = home();
-        let arguments = [&["--plain", &address], arguments].concat();
-        let mut command = chat_client(&home, &arguments);
-        let child = command.stdin(stdin).spawn().expect("the program starts");
+        let (listener, address) = a_port().await;
+        let (address, home) = (address.to_string(), home());
+        let arguments = [&["--plain", address.as_str()], arguments].concat();
+        let mut command = command(Path::new(CHAT_CLIENT), home.path(), &arguments);
+        let process = Process::spawn(command.stdin(stdin)).expect("the program starts");
         let (peer, _) = soon(listener.accept()).await.expect("it calls");
         Self {
-            child,
+            process,
             peer,
             _home: home,
         }
     }
 
     async fn types(&mut self, text: &str) {
-        let stdin = self.child.stdin.as_mut().expect("it is open");
-        let typed = soon(stdin.write_all(text.as_bytes())).await;
-        typed.expect("the program reads");
+        self.process.types(text).await;
     }
 
     fn input_ends(&mut self) {
-        drop(self.child.stdin.take());
+        drop(self.process.stdin.take());
     }
 
     async fn peer_sends(&mut self, bytes: &str) {
@@ -94,18 +70,11 @@ impl Call {
         assert_eq!(text, wanted);
     }
 
-    async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        let kill = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", signal, &id])
-            .status();
-        assert!(kill.await.expect("there is a shell").success());
-    }
-
     /// The peer is gone, and so is the program soon.
-    async fn ends(self) -> Ended {
+    async fn ends(mut self) -> Ended {
         drop(self.peer);
-        Ended::from(soon(self.child.wait_with_output()).await.expect("it ends"))
+        drop(self.process.stdin.take());
+        self.process.ends().await
     }
 }
 
@@ -115,29 +84,11 @@ fn large_text() -> String {
     (0..300_000).map(line).collect()
 }
 
-/// What is left of the program.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-        }
-    }
-}
-
 /// Runs the program without a call.
 async fn run(arguments: &[&str]) -> Ended {
-    let home = home();
-    let output = chat_client(&home, arguments).output();
-    soon(output).await.expect("it ends").into()
+    Process::start_anew(Path::new(CHAT_CLIENT), arguments)
+        .ends()
+        .await
 }
 
 #[tokio::test]
@@ -233,15 +184,14 @@ async fn a_large_file_arrives_whole() {
 async fn what_the_peer_pours_out_arrives_whole() {
     let call = Call::start_with(&[], Stdio::null()).await;
     let Call {
-        child, mut peer, ..
+        process, mut peer, ..
     } = call;
     let text = large_text();
     let poured = async {
         peer.write_all(text.as_bytes()).await.expect("it reads");
         drop(peer);
     };
-    let (ended, ()) = soon(async { tokio::join!(child.wait_with_output(), poured) }).await;
-    let ended = Ended::from(ended.expect("it ends"));
+    let (ended, ()) = tokio::join!(process.ends(), soon(poured));
     assert!(ended.stdout == text, "{} bytes came", ended.stdout.len());
     assert_eq!(ended.code, Some(0));
 }
@@ -249,7 +199,7 @@ async fn what_the_peer_pours_out_arrives_whole() {
 #[tokio::test]
 async fn a_closed_stdout_ends_quietly() {
     let mut call = Call::start(&[]).await;
-    drop(call.child.stdout.take());
+    drop(call.process.stdout.take());
     call.peer_sends("nobody reads this\n").await;
     call.peer_receives_at_last("88").await;
     let ended = call.ends().await;
@@ -275,7 +225,7 @@ async fn signals_hang_up_politely() {
         let mut call = Call::start(&[]).await;
         call.types("so\n").await;
         call.peer_receives("so\n").await;
-        call.signal(signal).await;
+        call.process.signal(signal).await;
         call.peer_receives_at_last("88").await;
         assert_eq!(call.ends().await.code, Some(code));
     }
@@ -294,12 +244,9 @@ async fn a_signal_ends_a_call_that_nobody_listens_to() {
     {
         sent.expect("the program runs");
     }
-    call.signal("TERM").await;
-    let Call {
-        mut child, peer, ..
-    } = call;
-    let status = soon(child.wait()).await.expect("it ends");
-    assert_eq!(status.code(), Some(143));
+    call.process.signal("TERM").await;
+    let Call { process, peer, .. } = call;
+    assert_eq!(process.exit_code().await, Some(143));
     drop(peer);
 }
 
@@ -312,21 +259,13 @@ async fn who_hears_busy_is_told_in_a_line() {
     assert_eq!(ended.code, Some(0));
 }
 
-/// What a program that cannot start says in one line.
-fn one_line(ended: &Ended) -> &str {
-    assert_eq!(ended.stdout, "");
-    let line = ended.stderr.strip_suffix('\n').expect("a line");
-    assert!(!line.contains('\n'), "more than a line: {line}");
-    line
-}
-
 #[tokio::test]
 async fn nobody_answers() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = a_port().await;
+    let address = address.to_string();
     drop(listener);
     let ended = run(&["--plain", &address]).await;
-    let line = one_line(&ended);
+    let line = ended.one_line();
     assert!(line.contains(&address), "{line}");
     assert!(line.contains("is chat-server running there?"), "{line}");
     assert_eq!(ended.code, Some(1));
@@ -334,15 +273,17 @@ async fn nobody_answers() {
 
 #[tokio::test]
 async fn a_log_file_needs_no_other_option_and_no_call() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = a_port().await;
+    let address = address.to_string();
     drop(listener);
     let home = home();
     let path = home.path().join("log");
     let log = path.to_str().expect("UTF-8");
-    let ended = chat_client(&home, &["--plain", &address, "--log-file", log]).output();
-    let ended = Ended::from(soon(ended).await.expect("it ends"));
-    one_line(&ended);
+    let arguments = ["--plain", &address, "--log-file", log];
+    let ended = Process::start(Path::new(CHAT_CLIENT), home.path(), &arguments)
+        .ends()
+        .await;
+    ended.one_line();
     let log = std::fs::read_to_string(&path).expect("it was written");
     assert!(log.contains("INFO"), "{log}");
     assert!(log.contains("chat-client starts"), "{log}");
@@ -351,7 +292,7 @@ async fn a_log_file_needs_no_other_option_and_no_call() {
 #[tokio::test]
 async fn nobody_has_that_name() {
     let ended = run(&["--plain", "nobody.invalid"]).await;
-    let line = one_line(&ended);
+    let line = ended.one_line();
     assert!(line.contains("cannot find nobody.invalid"), "{line}");
     assert_eq!(ended.code, Some(1));
 }
@@ -368,16 +309,16 @@ async fn nobody_answers_in_time() {
     let _queue = std::net::TcpStream::connect(address).expect("room for one");
     let address = address.to_string();
     let ended = run(&["--plain", "--connect-timeout", "100ms", &address]).await;
-    assert!(one_line(&ended).contains("no answer"), "{ended:?}");
+    assert!(ended.one_line().contains("no answer"), "{ended:?}");
     assert_eq!(ended.code, Some(1));
 }
 
 #[tokio::test]
 async fn the_handshake_is_part_of_the_time_to_connect() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (_listener, address) = a_port().await;
+    let address = address.to_string();
     let ended = run(&["--connect-timeout", "100ms", &address]).await;
-    assert!(one_line(&ended).contains("within 100ms"), "{ended:?}");
+    assert!(ended.one_line().contains("within 100ms"), "{ended:?}");
     assert_eq!(ended.code, Some(1));
 }
 

@@ -1,9 +1,8 @@
 //! People who call each other in the tests: a home, a key, a script, and an eye on the screen.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use chat_client::{ConnectError, Connector, Target, TcpDialer, Trust};
 use chat_core::conversation::{Command, Event, Input, Manners, Peer, Sink, Source, Stream};
@@ -17,17 +16,11 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
-/// Far longer than anything takes.
-const NEVER: Duration = Duration::from_secs(60);
+use crate::{NEVER, a_port, home, soon};
 
 /// How many callers may wait.
 pub const BACKLOG: usize = 5;
-
-pub async fn soon<F: Future>(what: F) -> F::Output {
-    timeout(NEVER, what).await.expect("it never came")
-}
 
 /// A user of the programs, at home in a directory of their own.
 pub struct User {
@@ -36,10 +29,7 @@ pub struct User {
 }
 
 pub fn user(name: &'static str) -> User {
-    User {
-        home: tempfile::tempdir().expect("a directory"),
-        name,
-    }
+    User { home: home(), name }
 }
 
 impl User {
@@ -140,8 +130,7 @@ impl User {
 
     /// The same, with a reception that is set up differently.
     pub async fn answers_with(&self, set_up: impl FnOnce(&mut Reception)) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
+        let (listener, address) = a_port().await;
         let mut reception = self.reception();
         set_up(&mut reception);
         self.answers_on(listener, address, reception)
@@ -377,13 +366,6 @@ pub async fn all_from(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     // However it ends: what came is what counts.
     drop(soon(stream.read_to_end(&mut bytes)).await);
     bytes
-}
-
-/// A server that is no program of ours: takes one call.
-pub async fn a_port() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    (listener, address)
 }
 
 pub async fn take_one(listener: &TcpListener) -> TcpStream {

@@ -1,11 +1,11 @@
-//! The real programs, each with a home of its own.
+//! Programs as processes in pipes: ours, and those that nobody here wrote.
 
-use std::env;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
+use std::{env, io};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -14,81 +14,110 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// Far longer than anything takes: what takes longer never comes.
-const NEVER: Duration = Duration::from_secs(60);
-
-/// The same for a whole call.
-const LONG_CALL: Duration = Duration::from_secs(600);
+use crate::{NEVER, home, soon};
 
 /// A program that runs.
-pub struct Program {
+pub struct Process {
     child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: Option<ChildStdout>,
-    notices: mpsc::UnboundedReceiver<String>,
-    /// Notices that were passed over.
-    seen: Vec<String>,
-    _home: TempDir,
+    /// Its standard input, which ends when this is dropped.
+    pub stdin: Option<ChildStdin>,
+    /// Its standard output, which nobody reads who does not ask for it.
+    pub stdout: Option<BufReader<ChildStdout>>,
+    stderr: mpsc::UnboundedReceiver<String>,
+    /// The lines on stderr that the test has looked at.
+    pub seen: String,
+    _home: Option<TempDir>,
 }
 
 /// What a program left behind.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Ended {
     pub code: Option<i32>,
+    /// What it printed and the test had not looked at.
     pub stdout: String,
-    /// Every line on stderr.
-    pub notices: Vec<String>,
+    /// Everything on stderr.
+    pub stderr: String,
 }
 
-impl Program {
-    /// Starts a server on a free port, and answers where it listens.
+/// A program with this home, and pipes at its ends.
+pub fn command(program: &Path, home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("CHAT_HOME", home)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+impl Process {
+    /// Starts a program with this home.
+    pub fn start(program: &Path, home: &Path, arguments: &[&str]) -> Self {
+        let started = Self::spawn(&mut command(program, home, arguments));
+        started.expect("the program starts")
+    }
+
+    /// Starts a program with a home of its own.
+    pub fn start_anew(program: &Path, arguments: &[&str]) -> Self {
+        let home = home();
+        let started = Self::start(program, home.path(), arguments);
+        Self {
+            _home: Some(home),
+            ..started
+        }
+    }
+
+    /// Starts our server on a free port, and answers where it listens.
     pub async fn server(options: &[&str]) -> (Self, SocketAddr) {
-        let mut server = Self::start("chat-server", &[&["127.0.0.1:0"], options].concat());
-        let invitation = server.notices("Waiting for a call on port").await;
-        let port = invitation
-            .split(['.', ' '])
-            .find_map(|word| word.parse().ok());
-        let port: u16 = port.expect("a port in the invitation");
-        (server, SocketAddr::from(([127, 0, 0, 1], port)))
+        let arguments = [&["127.0.0.1:0"], options].concat();
+        let mut server = Self::start_anew(&program("chat-server"), &arguments);
+        let address = server.listens().await;
+        (server, address)
     }
 
-    /// Starts a client that calls `address`.
+    /// Starts our client, which calls `address`.
     pub fn client(address: SocketAddr, options: &[&str]) -> Self {
-        Self::start(
-            "chat-client",
-            &[&[address.to_string().as_str()], options].concat(),
-        )
+        let address = address.to_string();
+        let arguments = [&[address.as_str()], options].concat();
+        Self::start_anew(&program("chat-client"), &arguments)
     }
 
-    fn start(name: &str, arguments: &[&str]) -> Self {
-        let home = tempfile::tempdir().expect("a temporary directory");
-        let mut child = Command::new(built().join(name))
-            .args(arguments)
-            .env("CHAT_HOME", home.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program was built");
-        let stderr = child.stderr.take().expect("a pipe");
-        let (notice, notices) = mpsc::unbounded_channel();
+    /// Starts a stock tool, or says that the test is skipped without it.
+    pub fn tool(program: &str, arguments: &[&str]) -> Option<Self> {
+        let mut command = command(Path::new(program), Path::new("/"), arguments);
+        match Self::spawn(command.env("PYTHONUTF8", "1")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                eprintln!("skipped: {program} is not installed");
+                None
+            }
+            started => Some(started.expect("the tool starts")),
+        }
+    }
+
+    /// Starts a [`command`].
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        let mut child = command.spawn()?;
+        let stderr = child.stderr.take().expect("it is piped");
+        let (sender, lines) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             let mut lines = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                if notice.send(line).is_err() {
+                if sender.send(line).is_err() {
                     return;
                 }
             }
         });
-        Self {
+        Ok(Self {
             stdin: child.stdin.take(),
-            stdout: child.stdout.take(),
+            stdout: child.stdout.take().map(BufReader::new),
             child,
-            notices,
-            seen: Vec::new(),
-            _home: home,
-        }
+            stderr: lines,
+            seen: String::new(),
+            _home: None,
+        })
     }
 
     /// Its process id.
@@ -96,37 +125,44 @@ impl Program {
         self.child.id().expect("it runs")
     }
 
-    /// Waits for a notice that contains `words`.
-    pub async fn notices(&mut self, words: &str) -> String {
+    /// Waits for a line on stderr that contains `words`.
+    pub async fn tells(&mut self, words: &str) -> String {
         loop {
-            let line = timeout(NEVER, self.notices.recv()).await;
+            let line = timeout(NEVER, self.stderr.recv()).await;
             let Ok(Some(line)) = line else {
-                panic!("no notice of {words:?}, but {:#?}", self.seen);
+                panic!("never told {words:?}, but: {}", self.seen);
             };
-            self.seen.push(line.clone());
+            self.see(&line);
             if line.contains(words) {
                 return line;
             }
         }
     }
 
-    /// Writes to its standard input.
-    pub async fn says(&mut self, text: &str) {
-        let stdin = self.stdin.as_mut().expect("it is open");
-        stdin.write_all(text.as_bytes()).await.expect("it reads");
+    fn see(&mut self, line: &str) {
+        self.seen.push_str(line);
+        self.seen.push('\n');
     }
 
-    /// The next bytes on its standard output are these.
-    pub async fn hears(&mut self, text: &str) {
-        let stdout = self.stdout.as_mut().expect("it is open");
-        let mut bytes = vec![0; text.len()];
-        let read = timeout(NEVER, stdout.read_exact(&mut bytes)).await;
-        read.expect("it comes").expect("it comes whole");
-        assert_eq!(String::from_utf8_lossy(&bytes), text);
+    /// Waits until our server says on which port it listens.
+    pub async fn listens(&mut self) -> SocketAddr {
+        let invitation = self.tells("Waiting for a call on port").await;
+        let port = invitation
+            .split(['.', ' '])
+            .find_map(|word| word.parse().ok());
+        let port: u16 = port.expect("a port in the invitation");
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// Writes to its standard input.
+    pub async fn types(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().expect("it is open");
+        let typed = soon(stdin.write_all(text.as_bytes())).await;
+        typed.expect("the program reads");
     }
 
     /// Gives it all its input, and then its end.
-    pub fn says_at_last(&mut self, text: String) -> JoinHandle<()> {
+    pub fn types_at_last(&mut self, text: String) -> JoinHandle<()> {
         let mut stdin = self.stdin.take().expect("it is open");
         tokio::spawn(async move {
             // It may have ended before it has read everything.
@@ -134,69 +170,126 @@ impl Program {
         })
     }
 
+    /// The next line on its standard output.
+    pub async fn next_line(&mut self) -> String {
+        let stdout = self.stdout.as_mut().expect("it is open");
+        let mut line = String::new();
+        soon(stdout.read_line(&mut line)).await.expect("UTF-8");
+        let Some(line) = line.strip_suffix('\n') else {
+            panic!("{line:?} is no line, after: {}", self.seen);
+        };
+        line.to_owned()
+    }
+
+    /// The next line on its standard output is this one.
+    pub async fn prints(&mut self, line: &str) {
+        assert_eq!(self.next_line().await, line, "after: {}", self.seen);
+    }
+
+    /// Sends a signal, by its name in the shell.
+    pub async fn signal(&self, signal: &str) {
+        let kill = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", signal])
+            .arg(self.id().to_string())
+            .status();
+        assert!(kill.await.expect("there is a shell").success());
+    }
+
     /// Ends it without a word.
     pub async fn dies(&mut self) {
         self.child.kill().await.expect("it runs");
     }
 
-    /// Waits for its end.
-    pub async fn ends(mut self) -> Outcome {
+    /// Hangs up, and waits for its end.
+    pub async fn hangs_up(mut self) -> Ended {
+        self.types("88\n").await;
+        self.ends().await
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ends(self) -> Ended {
+        self.ends_within(NEVER).await
+    }
+
+    /// The same, after a call that takes long.
+    pub async fn ends_within(mut self, limit: Duration) -> Ended {
         let mut stdout = String::new();
-        let mut pipe = self.stdout.take().expect("it is open");
-        let ended = async { tokio::join!(self.child.wait(), pipe.read_to_string(&mut stdout)) };
-        let ended = timeout(LONG_CALL, ended).await;
-        let Ok((Ok(status), Ok(_))) = ended else {
-            while let Ok(line) = self.notices.try_recv() {
-                self.seen.push(line);
+        let pipe = self.stdout.take();
+        let read = async {
+            match pipe {
+                Some(mut pipe) => pipe.read_to_string(&mut stdout).await,
+                None => Ok(0),
             }
-            panic!("it does not end: {:#?}", self.seen);
         };
-        while let Some(line) = self.notices.recv().await {
-            self.seen.push(line);
+        let ended = async { tokio::join!(self.child.wait(), read) };
+        let Ok((status, read)) = timeout(limit, ended).await else {
+            while let Ok(line) = self.stderr.try_recv() {
+                self.see(&line);
+            }
+            panic!("it does not end: {}", self.seen);
+        };
+        read.expect("UTF-8");
+        while let Some(line) = soon(self.stderr.recv()).await {
+            self.see(&line);
         }
-        Outcome {
-            code: ExitStatus::code(&status),
+        Ended {
+            code: status.expect("it is a child of this process").code(),
             stdout,
-            notices: self.seen,
+            stderr: self.seen,
         }
     }
+
+    /// Waits until it has ended by itself, and reads nothing meanwhile.
+    pub async fn exit_code(mut self) -> Option<i32> {
+        soon(self.child.wait()).await.expect("it ends").code()
+    }
 }
 
-impl Outcome {
-    /// Whether a notice contains `words`.
-    pub fn notices(&self, words: &str) -> bool {
-        self.notices.iter().any(|line| line.contains(words))
+impl Ended {
+    /// Whether a line on stderr contains `words`.
+    pub fn tells(&self, words: &str) -> bool {
+        self.stderr.contains(words)
     }
 
-    /// Fails if it heard anything else. Neither is printed: both are long.
+    /// The one line that a program prints which cannot do what it is asked to.
     #[track_caller]
-    pub fn heard_exactly(&self, lines: &str) {
-        assert!(self.stdout == lines, "it did not hear exactly that");
+    pub fn one_line(&self) -> &str {
+        assert_eq!(self.stdout, "", "{self:?}");
+        let line = self.stderr.strip_suffix('\n').expect("a line");
+        assert!(!line.contains('\n'), "more than a line: {line}");
+        line
+    }
+
+    /// Fails if it printed anything else. Neither is shown: both are long.
+    #[track_caller]
+    pub fn printed_exactly(&self, lines: &str) {
+        assert!(self.stdout == lines, "it did not print exactly that");
     }
 }
 
-/// The directory of both programs, as they are now: cargo builds programs only for the tests
-/// of their own packages.
-fn built() -> &'static PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let test = env::current_exe().expect("this test's own path");
-        let directory = test.ancestors().nth(2).expect("it is in PROFILE/deps");
-        let profile = match directory.file_name() {
-            Some(name) if name == "debug" => "dev",
-            _ => "release",
-        };
-        let target = directory.parent().expect("a target directory");
-        let status = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--workspace", "--bins"])
-            .args(["--profile", profile, "--target-dir"])
-            .arg(target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo runs");
-        assert!(status.success(), "the programs cannot be built");
-        directory.to_owned()
-    })
+/// Where one of our programs is, of the same build as this test.
+pub fn program(name: &str) -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(build).join(name)
+}
+
+/// Only the package that owns a program is told by cargo where it is, so it is built here.
+fn build() -> PathBuf {
+    let test = env::current_exe().expect("this test is a file");
+    let directory = test.ancestors().nth(2).expect("cargo put it deep enough");
+    let target = directory.parent().expect("each profile has a directory");
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--locked", "--bins"])
+        .args(["--package", "chat-server", "--package", "chat-client"])
+        .arg("--target-dir")
+        .arg(target);
+    if directory.ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().expect("cargo runs").success());
+    directory.to_owned()
 }
 
 /// So many different lines.

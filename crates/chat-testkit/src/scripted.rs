@@ -1,11 +1,10 @@
 //! Scripted people and peers, and both programs inside the test.
 
 use std::collections::VecDeque;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chat_client::{Connector, Target, TcpDialer, Trust};
 use chat_core::conversation::{
@@ -20,17 +19,8 @@ use tokio::io::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
-/// Far longer than anything takes: what takes longer never comes.
-const NEVER: Duration = Duration::from_secs(20);
-
-/// Fails a test that would wait for ever.
-pub async fn soon<F: Future>(what: F) -> F::Output {
-    timeout(NEVER, what)
-        .await
-        .expect("what was waited for never came")
-}
+use crate::{NEVER, a_port, home, soon};
 
 /// How a server is set up.
 pub fn server_config() -> chat_server::Config {
@@ -92,8 +82,7 @@ pub async fn server() -> Program {
 
 /// Starts a server on a free port of this machine.
 pub async fn server_with(config: chat_server::Config) -> Program {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
+    let (listener, address) = a_port().await;
     serve(listener, address, config)
 }
 
@@ -109,7 +98,7 @@ where
     let (person, mut script, mut screen) = Person::new();
     let (signal, signaled) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let home = tempfile::tempdir().expect("a directory");
+        let home = home();
         let reception = chat_server::Reception {
             keyring: Keyring::open(home.path()).expect("a new key"),
             allow_plain: true,
@@ -152,7 +141,7 @@ pub fn client_with(address: SocketAddr, set_up: impl FnOnce(&mut chat_client::Co
     let (person, mut script, mut screen) = Person::new();
     let (signal, signaled) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let home = tempfile::tempdir().expect("a directory");
+        let home = home();
         let connector = Connector {
             address: target.to_string(),
             dialer: TcpDialer {

@@ -1,11 +1,8 @@
 //! The programs as processes, each at a terminal of its own: keys go in, the screen is read.
 
-use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::Command as StdCommand;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pty_process::{Command, OwnedReadPty, OwnedWritePty, Pts};
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,41 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use crate::emulator::{Emulator, Size};
-
-/// Far longer than anything takes: what takes longer never comes.
-const NEVER: Duration = Duration::from_secs(30);
-
-/// Fails a test that would wait for ever.
-pub async fn soon<F: Future>(what: F) -> F::Output {
-    timeout(NEVER, what)
-        .await
-        .expect("what was waited for never came")
-}
-
-/// Where a program is, of the same build as this test.
-pub fn program(name: &str) -> PathBuf {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    DIRECTORY.get_or_init(build).join(name)
-}
-
-/// Only the package that owns a program is told by cargo where it is, so it is built here.
-fn build() -> PathBuf {
-    let test = std::env::current_exe().expect("this test is a file");
-    let directory = test.ancestors().nth(2).expect("cargo put it deep enough");
-    let target = directory.parent().expect("each profile has a directory");
-    let mut cargo = StdCommand::new(env!("CARGO"));
-    cargo
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--bins"])
-        .args(["--package", "chat-server", "--package", "chat-client"])
-        .arg("--target-dir")
-        .arg(target);
-    if directory.ends_with("release") {
-        cargo.arg("--release");
-    }
-    assert!(cargo.status().expect("cargo runs").success());
-    directory.to_owned()
-}
+use crate::process::program;
+use crate::{NEVER, soon};
 
 /// A program with a home of its own, at an ordinary terminal.
 pub fn command(name: &str, home: &Path) -> Command {
