@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use chat_core::conversation::{Event, Side};
 use chat_testkit::process::Process;
-use chat_testkit::scripted::{Program, Wire, client, server};
+use chat_testkit::scripted::{Program, client, server};
+use chat_testkit::wire::Wire;
 use tokio::io::{BufReader, Join, join};
 use tokio::process::{ChildStdin, ChildStdout};
 

@@ -16,12 +16,14 @@ use tokio::time::timeout;
 
 pub mod anybody;
 pub mod emulator;
+pub mod network;
 pub mod people;
 pub mod process;
 pub mod proxy;
 pub mod scripted;
 #[cfg(unix)]
 pub mod terminal;
+pub mod wire;
 
 /// A stock peer in Python: `python3 -c TLS_CALLER HOST PORT` calls over TLS, sends a line from
 /// stdin, and prints what comes back.

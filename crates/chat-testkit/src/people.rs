@@ -1,22 +1,21 @@
 //! People who call each other in the tests: a home, a key, a script, and an eye on the screen.
 
 use std::future::pending;
-use std::io;
 use std::net::SocketAddr;
 
 use chat_client::{ConnectError, Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::{Command, Event, Input, Manners, Peer, Sink, Source, Stream};
+use chat_core::conversation::{Input, Manners};
 use chat_core::trust::{Fingerprint, Keyring, KnownPeer};
 use chat_core::wire::Framing;
 use chat_core::wire::Name;
 use chat_server::{Listen, Reception};
-use chat_terminal::words;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::scripted::Person;
 use crate::{NEVER, a_port, home, soon};
 
 /// How many callers may wait.
@@ -101,7 +100,7 @@ impl User {
     }
 
     fn calls_as(&self, name: Name, connector: Connector<TcpDialer>) -> Client {
-        let (person, mut script, mut screen) = Person::new();
+        let (person, mut script, mut screen) = Person::forgetful();
         let config = chat_client::Config {
             name,
             manners: Manners::default(),
@@ -142,7 +141,7 @@ impl User {
         address: SocketAddr,
         reception: Reception,
     ) -> Server {
-        let (person, mut script, mut screen) = Person::new();
+        let (person, mut script, mut screen) = Person::forgetful();
         let config = chat_server::Config {
             name: self.name.into(),
             backlog: BACKLOG,
@@ -184,7 +183,7 @@ pub struct Client {
 impl Client {
     /// Ends by itself; answers the exit code, and how the call ended.
     pub async fn ends(mut self) -> (u8, String) {
-        let ended = self.person.call_ends().await;
+        let ended = self.person.reads_the_end().await;
         let code = soon(self.task).await.expect("no panic").expect("a call");
         (code, ended)
     }
@@ -199,7 +198,8 @@ impl Client {
     /// Does not get through. Nothing was shown as said by the peer.
     pub async fn fails(mut self) -> ConnectError {
         let error = soon(self.task).await.expect("no panic");
-        self.person.saw_nothing().await;
+        let rest = self.person.rest().await;
+        assert!(rest.is_empty(), "{rest:?}");
         error.expect_err("no call")
     }
 }
@@ -221,145 +221,6 @@ impl Server {
     }
 }
 
-/// The test's hold on a scripted person.
-pub struct Person {
-    script: mpsc::UnboundedSender<Input>,
-    seen: mpsc::UnboundedReceiver<Event>,
-}
-
-/// What a scripted person does.
-pub struct Script(mpsc::UnboundedReceiver<Input>);
-
-/// Where a scripted person looks.
-pub struct Screen(mpsc::UnboundedSender<Event>);
-
-impl Source for Script {
-    async fn next(&mut self) -> io::Result<Input> {
-        match self.0.recv().await {
-            Some(input) => Ok(input),
-            None => pending().await,
-        }
-    }
-}
-
-impl Sink for Screen {
-    fn show(&mut self, event: Event) {
-        // The test may have seen enough.
-        drop(self.0.send(event));
-    }
-
-    async fn flushed(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What the peer says is shown with this before it.
-const SAID: &str = "> ";
-
-/// What a person reads of an event, if anything.
-fn read(event: &Event) -> Vec<String> {
-    match event {
-        Event::Lines(lines) => lines.lines().map(|line| format!("{SAID}{line}")).collect(),
-        Event::Message(text) => vec![format!("{SAID}{text}")],
-        event => words::describe(event).into_iter().collect(),
-    }
-}
-
-impl Person {
-    fn new() -> (Self, Script, Screen) {
-        let (script, inputs) = mpsc::unbounded_channel();
-        let (screen, seen) = mpsc::unbounded_channel();
-        (Self { script, seen }, Script(inputs), Screen(screen))
-    }
-
-    pub fn does(&self, input: Input) {
-        // A person may do something although the program has ended.
-        drop(self.script.send(input));
-    }
-
-    pub fn says(&self, text: &str) {
-        self.does(Input::Lines(text.into()));
-    }
-
-    pub fn commands(&self, command: Command) {
-        self.does(Input::Command(command));
-    }
-
-    /// Waits for an event, and forgets those before it.
-    pub async fn sees<T>(&mut self, what: impl Fn(&Event) -> Option<T>) -> T {
-        loop {
-            let event = soon(self.seen.recv()).await.expect("the program runs");
-            if let Some(seen) = what(&event) {
-                return seen;
-            }
-        }
-    }
-
-    /// Waits for a call, and answers with whom.
-    pub async fn is_called(&mut self) -> Peer {
-        self.sees(|event| match event {
-            Event::Call(peer) => Some(peer.clone()),
-            _ => None,
-        })
-        .await
-    }
-
-    /// Waits for the safety number.
-    pub async fn sees_safety_number(&mut self) -> String {
-        self.sees(|event| match event {
-            Event::SafetyNumber { .. } => words::describe(event),
-            _ => None,
-        })
-        .await
-    }
-
-    /// The next message of the peer is this one.
-    pub async fn hears(&mut self, line: &str) {
-        let heard = |event: &Event| read(event).into_iter().find(|seen| seen.starts_with(SAID));
-        assert_eq!(self.sees(heard).await, format!("{SAID}{line}"));
-    }
-
-    /// Waits for something to read that holds these words.
-    pub async fn is_told(&mut self, words: &str) -> String {
-        let told = |event: &Event| read(event).into_iter().find(|seen| seen.contains(words));
-        self.sees(told).await
-    }
-
-    /// All there is to read up to these words.
-    pub async fn reads_until(&mut self, words: &str) -> Vec<String> {
-        let mut seen: Vec<String> = Vec::new();
-        while seen.last().is_none_or(|last| !last.contains(words)) {
-            let event = soon(self.seen.recv()).await.expect("the program runs");
-            seen.extend(read(&event));
-        }
-        seen
-    }
-
-    /// Waits for the end of the call, and answers why.
-    pub async fn call_ends(&mut self) -> String {
-        self.sees(|event| match event {
-            Event::Ended(_) => words::describe(event),
-            _ => None,
-        })
-        .await
-    }
-
-    /// All that is still to be read, up to the end of the program.
-    async fn rest(&mut self) -> Vec<String> {
-        let mut rest = Vec::new();
-        while let Some(event) = soon(self.seen.recv()).await {
-            rest.extend(read(&event));
-        }
-        rest
-    }
-
-    /// The program has ended without showing anything.
-    async fn saw_nothing(&mut self) {
-        let rest = self.rest().await;
-        assert!(rest.is_empty(), "{rest:?}");
-    }
-}
-
 /// Everything that comes, up to the end of the stream.
 pub async fn all_from(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -370,25 +231,4 @@ pub async fn all_from(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
 
 pub async fn take_one(listener: &TcpListener) -> TcpStream {
     soon(listener.accept()).await.expect("a caller").0
-}
-
-/// A network inside the test, where a paused clock holds: a stream, and where it comes from.
-pub struct Network<S>(mpsc::UnboundedReceiver<(S, SocketAddr)>);
-
-impl<S> Network<S> {
-    pub fn new() -> (Self, mpsc::UnboundedSender<(S, SocketAddr)>) {
-        let (callers, calls) = mpsc::unbounded_channel();
-        (Self(calls), callers)
-    }
-}
-
-impl<S: Stream + 'static> Listen for Network<S> {
-    type Stream = S;
-
-    async fn accept(&mut self) -> io::Result<(S, SocketAddr)> {
-        match self.0.recv().await {
-            Some(call) => Ok(call),
-            None => pending().await,
-        }
-    }
 }
