@@ -1,11 +1,6 @@
 //! What the tests share: scripted people, programs in processes and at terminals, and networks
 //! that fail on command. Only tests, benches and examples depend on it.
 
-#![allow(
-    missing_docs,
-    reason = "what people do in the tests is named as a sentence"
-)]
-
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -20,6 +20,7 @@ pub struct Network(mpsc::UnboundedReceiver<DuplexStream>);
 pub struct Exchange(mpsc::UnboundedSender<DuplexStream>);
 
 impl Network {
+    /// A network that a server listens on, and the way to call it.
     pub fn new() -> (Self, Exchange) {
         let (callers, calls) = mpsc::unbounded_channel();
         (Self(calls), Exchange(callers))

@@ -1,4 +1,4 @@
-//! People who call each other in the tests: a home, a key, a script, and an eye on the screen.
+//! People with a home and a key, who call each other encrypted inside the test.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -23,19 +23,24 @@ pub const BACKLOG: usize = 5;
 
 /// A user of the programs, at home in a directory of their own.
 pub struct User {
+    /// Where the key and the known peers are.
     pub home: TempDir,
+    /// What the other side is told.
     pub name: &'static str,
 }
 
+/// A user without a key or known peers yet.
 pub fn user(name: &'static str) -> User {
     User { home: home(), name }
 }
 
 impl User {
+    /// The keyring in the home; the key is made if there is none.
     pub fn keyring(&self) -> Keyring {
         Keyring::open(self.home.path()).expect("a keyring")
     }
 
+    /// The fingerprint of the user's own key.
     pub fn key(&self) -> Fingerprint {
         self.keyring().own_key
     }
@@ -90,6 +95,7 @@ impl User {
         self.calls_over(self.way_to(address))
     }
 
+    /// Calls whom the connector reaches.
     pub fn calls_over(&self, connector: Connector<TcpDialer>) -> Client {
         self.calls_as(self.name.into(), connector)
     }
@@ -135,6 +141,7 @@ impl User {
         self.answers_on(listener, address, reception)
     }
 
+    /// The same, on any listener.
     pub fn answers_on<L: Listen + 'static>(
         &self,
         listener: L,
@@ -176,12 +183,13 @@ impl User {
 
 /// A client that runs.
 pub struct Client {
+    /// Who uses it.
     pub person: Person,
     task: JoinHandle<Result<u8, ConnectError>>,
 }
 
 impl Client {
-    /// Ends by itself; answers the exit code, and how the call ended.
+    /// Ends by itself; returns the exit code, and how the call ended.
     pub async fn ends(mut self) -> (u8, String) {
         let ended = self.person.reads_the_end().await;
         let code = soon(self.task).await.expect("no panic").expect("a call");
@@ -206,14 +214,16 @@ impl Client {
 
 /// A server that runs. It ends when it is dropped.
 pub struct Server {
+    /// Where it is called.
     pub address: SocketAddr,
+    /// Who uses it.
     pub person: Person,
     stop: oneshot::Sender<()>,
     task: JoinHandle<u8>,
 }
 
 impl Server {
-    /// Ends in good order; answers the exit code, and all that was shown and not yet looked at.
+    /// Ends in good order; returns the exit code, and all that was shown and not yet looked at.
     pub async fn stops(mut self) -> Vec<String> {
         drop(self.stop);
         soon(self.task).await.expect("no panic");
@@ -229,6 +239,7 @@ pub async fn all_from(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     bytes
 }
 
+/// Accepts one connection.
 pub async fn take_one(listener: &TcpListener) -> TcpStream {
     soon(listener.accept()).await.expect("a caller").0
 }

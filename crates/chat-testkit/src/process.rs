@@ -32,6 +32,7 @@ pub struct Process {
 /// What a program left behind.
 #[derive(Debug)]
 pub struct Ended {
+    /// Its exit code, unless a signal ended it.
     pub code: Option<i32>,
     /// What it printed and the test had not looked at.
     pub stdout: String,
@@ -70,7 +71,7 @@ impl Process {
         }
     }
 
-    /// Starts our server on a free port, and answers where it listens.
+    /// Starts our server on a free port, and returns where it listens.
     pub async fn server(options: &[&str]) -> (Self, SocketAddr) {
         let arguments = [&["127.0.0.1:0"], options].concat();
         let mut server = Self::start_anew(&program("chat-server"), &arguments);

@@ -1,4 +1,4 @@
-//! Scripted people and peers, and both programs inside the test.
+//! A scripted person, and both programs inside the test as they are used without encryption.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -45,6 +45,7 @@ pub fn client_config() -> chat_client::Config {
 pub struct Program {
     /// Where the server listens, or whom the client calls.
     pub address: SocketAddr,
+    /// Who uses it.
     pub person: Person,
     signal: Option<oneshot::Sender<u8>>,
     task: JoinHandle<u8>,
@@ -57,7 +58,7 @@ impl Program {
         signal.send(code).expect("the program runs");
     }
 
-    /// Waits until the program has ended by itself. Answers its exit code.
+    /// Waits until the program has ended by itself. Returns its exit code.
     pub async fn exit_code(self) -> u8 {
         let Self { task, signal, .. } = self;
         let code = soon(task).await.expect("no panic");
@@ -229,6 +230,7 @@ impl Sink for Screen {
 }
 
 impl Person {
+    /// A person who may ask for things in any order; messages and events are apart.
     pub fn new() -> (Self, Script, Screen) {
         let (script, inputs) = mpsc::unbounded_channel();
         let (events, seen) = mpsc::unbounded_channel();
@@ -259,23 +261,28 @@ impl Person {
         (person, script, screen)
     }
 
+    /// Does something, now.
     pub fn does(&self, input: Input) {
         // A person may do something although the call is over.
         let _ = self.script.send(Ok(input));
     }
 
+    /// Says a message, or several lines of them.
     pub fn says(&self, text: &str) {
         self.does(Input::Lines(text.into()));
     }
 
+    /// Hangs up.
     pub fn hangs_up(&self) {
         self.does(Input::HangUp);
     }
 
+    /// Gives a command.
     pub fn commands(&self, command: Command) {
         self.does(Input::Command(command));
     }
 
+    /// The end of the person's input.
     pub fn has_no_more_to_say(&self) {
         self.does(Input::End);
     }
@@ -290,6 +297,7 @@ impl Person {
         self.looking.send_replace(false);
     }
 
+    /// Ends [`looks_away`](Self::looks_away).
     pub fn looks_back(&self) {
         self.looking.send_replace(true);
     }
@@ -363,7 +371,7 @@ impl Person {
         }
     }
 
-    /// Waits for a call, and answers with whom.
+    /// Waits for a call, and returns with whom.
     pub async fn is_called(&mut self) -> chat_core::conversation::Peer {
         self.sees(|event| match event {
             Event::Call(peer) => Some(peer.clone()),
@@ -396,7 +404,7 @@ impl Person {
         .await
     }
 
-    /// Waits for the end of the call, and answers why.
+    /// Waits for the end of the call, and returns why.
     pub async fn reads_the_end(&mut self) -> String {
         self.sees(|event| match event {
             Event::Ended(_) => words::describe(event),

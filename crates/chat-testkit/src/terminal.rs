@@ -102,7 +102,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until a line of the screen or the scrollback contains this. Answers the line.
+    /// Waits until a line of the screen or the scrollback contains this. Returns the line.
     pub async fn wait_for_line(&mut self, text: &str) -> String {
         self.wait_for(|screen| find(screen, text).is_some()).await;
         find(&self.screen(), text).expect("it was there just now")
@@ -126,6 +126,7 @@ impl Terminal {
         tcgetattr(&self.line).expect("it is a terminal")
     }
 
+    /// Sends the program a signal.
     pub fn signal(&self, signal: Signal) {
         let id = Pid::from_raw(self.id() as i32).expect("it has an id");
         kill_process(id, signal).expect("it can be told");
@@ -136,7 +137,7 @@ impl Terminal {
         self.pump.abort();
     }
 
-    /// Waits until the program has ended. Answers its exit code, and the settings it leaves.
+    /// Waits until the program has ended. Returns its exit code, and the settings it leaves.
     pub async fn leave(&mut self) -> (i32, Termios) {
         let Ok(status) = timeout(NEVER, self.program.wait()).await else {
             panic!("it never ends:\n{}", self.screen().text().join("\n"));

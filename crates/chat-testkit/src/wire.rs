@@ -9,7 +9,9 @@ use crate::soon;
 
 /// The other end of a connection, byte by byte.
 pub struct Wire<S = TcpStream> {
+    /// What it receives.
     pub read: ReadHalf<S>,
+    /// What it sends.
     pub write: WriteHalf<S>,
 }
 
@@ -32,6 +34,7 @@ impl Wire {
 }
 
 impl<S: AsyncRead + AsyncWrite> Wire<S> {
+    /// A peer at this end of a stream.
     pub fn new(stream: S) -> Self {
         let (read, write) = tokio::io::split(stream);
         Self { read, write }
