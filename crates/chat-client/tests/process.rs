@@ -7,11 +7,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use chat_testkit::process::{Ended, Process, command};
+use chat_testkit::wire::Wire;
 use chat_testkit::{a_port, home, soon};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The program, in the build of this test.
@@ -20,7 +20,7 @@ const CHAT_CLIENT: &str = env!("CARGO_BIN_EXE_chat-client");
 /// The program in a call, and the socket at the other end.
 struct Call {
     process: Process,
-    peer: TcpStream,
+    peer: Wire,
     _home: TempDir,
 }
 
@@ -35,7 +35,7 @@ impl Call {
         let arguments = [&["--plain", address.as_str()], arguments].concat();
         let mut command = command(Path::new(CHAT_CLIENT), home.path(), &arguments);
         let process = Process::spawn(command.stdin(stdin)).expect("the program starts");
-        let (peer, _) = soon(listener.accept()).await.expect("it calls");
+        let peer = Wire::from(&listener).await;
         Self {
             process,
             peer,
@@ -49,25 +49,6 @@ impl Call {
 
     fn input_ends(&mut self) {
         drop(self.process.stdin.take());
-    }
-
-    async fn peer_sends(&mut self, bytes: &str) {
-        let sent = soon(self.peer.write_all(bytes.as_bytes())).await;
-        sent.expect("the program reads");
-    }
-
-    async fn peer_receives(&mut self, wanted: &str) {
-        let mut bytes = vec![0; wanted.len()];
-        let read = soon(self.peer.read_exact(&mut bytes)).await;
-        read.expect("so many bytes");
-        assert_eq!(String::from_utf8_lossy(&bytes), wanted);
-    }
-
-    async fn peer_receives_at_last(&mut self, wanted: &str) {
-        let mut text = String::new();
-        let read = soon(self.peer.read_to_string(&mut text)).await;
-        read.expect("an end in good order");
-        assert_eq!(text, wanted);
     }
 
     /// The peer is gone, and so is the program soon.
@@ -95,8 +76,8 @@ async fn run(arguments: &[&str]) -> Ended {
 async fn stdout_carries_the_peer_and_nothing_else() {
     let mut call = Call::start(&[]).await;
     call.types("你好\n").await;
-    call.peer_receives("你好\n").await;
-    call.peer_sends("one\r\ntwo\n88\n").await;
+    call.peer.receives("你好\n").await;
+    call.peer.sends("one\r\ntwo\n88\n").await;
     let ended = call.ends().await;
     assert_eq!(ended.stdout, "one\ntwo\n");
     assert!(ended.stderr.contains("NOT ENCRYPTED"), "{ended:?}");
@@ -109,8 +90,8 @@ async fn the_end_of_input_is_not_the_end_of_the_call() {
     let mut call = Call::start(&[]).await;
     call.types("last words").await;
     call.input_ends();
-    call.peer_receives_at_last("last words\n").await;
-    call.peer_sends("still here\n").await;
+    call.peer.receives_at_last("last words\n").await;
+    call.peer.sends("still here\n").await;
     let ended = call.ends().await;
     assert_eq!(ended.stdout, "still here\n");
     assert_eq!(ended.code, Some(0));
@@ -119,12 +100,12 @@ async fn the_end_of_input_is_not_the_end_of_the_call() {
 #[tokio::test]
 async fn the_peer_may_end_first() {
     let mut call = Call::start(&[]).await;
-    call.peer_sends("last words").await;
-    call.peer.shutdown().await.expect("it is open");
+    call.peer.sends("last words").await;
+    call.peer.shuts_down().await;
     call.types("still here\n").await;
-    call.peer_receives("still here\n").await;
+    call.peer.receives("still here\n").await;
     call.input_ends();
-    call.peer_receives_at_last("").await;
+    call.peer.receives_at_last("").await;
     let ended = call.ends().await;
     assert_eq!(ended.stdout, "last words\n");
     assert_eq!(ended.code, Some(0));
@@ -134,7 +115,7 @@ async fn the_peer_may_end_first() {
 async fn a_piped_88_hangs_up() {
     let mut call = Call::start(&[]).await;
     call.types("one\n88\n").await;
-    call.peer_receives_at_last("one\n88").await;
+    call.peer.receives_at_last("one\n88").await;
     let ended = call.ends().await;
     assert!(ended.stderr.contains("You hung up"), "{ended:?}");
     assert!(!ended.stderr.contains("not sent"), "{ended:?}");
@@ -145,7 +126,7 @@ async fn a_piped_88_hangs_up() {
 async fn what_follows_a_piped_88_is_not_dropped_in_silence() {
     let mut call = Call::start(&["--send-only"]).await;
     call.types("87\n88\n89\n").await;
-    call.peer_receives_at_last("87\n88").await;
+    call.peer.receives_at_last("87\n88").await;
     let ended = call.ends().await;
     let told = "what follows it was not sent in this call. With --literal, 88 is text.";
     assert!(ended.stderr.contains(told), "{ended:?}");
@@ -157,7 +138,7 @@ async fn send_only_hangs_up_at_the_end_of_input() {
     let mut call = Call::start(&["--send-only"]).await;
     call.types("one\ntwo\n").await;
     call.input_ends();
-    call.peer_receives_at_last("one\ntwo\n88").await;
+    call.peer.receives_at_last("one\ntwo\n88").await;
     assert_eq!(call.ends().await.code, Some(0));
 }
 
@@ -169,7 +150,7 @@ async fn a_large_file_arrives_whole() {
     std::io::Seek::rewind(&mut file).expect("a file");
     let mut call = Call::start_with(&["--send-only"], file.into()).await;
     let mut received = Vec::with_capacity(text.len());
-    let read = soon(call.peer.read_to_end(&mut received)).await;
+    let read = soon(call.peer.read.read_to_end(&mut received)).await;
     read.expect("an end in good order");
     let wanted = text + "88";
     assert!(
@@ -188,10 +169,10 @@ async fn what_the_peer_pours_out_arrives_whole() {
     } = call;
     let text = large_text();
     let poured = async {
-        peer.write_all(text.as_bytes()).await.expect("it reads");
+        peer.sends(&text).await;
         drop(peer);
     };
-    let (ended, ()) = tokio::join!(process.ends(), soon(poured));
+    let (ended, ()) = tokio::join!(process.ends(), poured);
     assert!(ended.stdout == text, "{} bytes came", ended.stdout.len());
     assert_eq!(ended.code, Some(0));
 }
@@ -200,8 +181,8 @@ async fn what_the_peer_pours_out_arrives_whole() {
 async fn a_closed_stdout_ends_quietly() {
     let mut call = Call::start(&[]).await;
     drop(call.process.stdout.take());
-    call.peer_sends("nobody reads this\n").await;
-    call.peer_receives_at_last("88").await;
+    call.peer.sends("nobody reads this\n").await;
+    call.peer.receives_at_last("88").await;
     let ended = call.ends().await;
     assert!(!ended.stderr.contains("failed"), "{ended:?}");
     assert!(!ended.stderr.contains("panic"), "{ended:?}");
@@ -212,9 +193,10 @@ async fn a_closed_stdout_ends_quietly() {
 async fn a_lost_connection_is_told_from_a_hang_up() {
     let mut call = Call::start(&[]).await;
     call.types("hello\n").await;
-    call.peer_receives("hello\n").await;
-    call.peer.set_zero_linger().expect("a TCP socket");
-    let ended = call.ends().await;
+    call.peer.receives("hello\n").await;
+    let Call { process, peer, .. } = call;
+    peer.resets();
+    let ended = process.ends().await;
     assert!(ended.stderr.contains("Connection lost"), "{ended:?}");
     assert_eq!(ended.code, Some(1));
 }
@@ -224,9 +206,9 @@ async fn signals_hang_up_politely() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let mut call = Call::start(&[]).await;
         call.types("so\n").await;
-        call.peer_receives("so\n").await;
+        call.peer.receives("so\n").await;
         call.process.signal(signal).await;
-        call.peer_receives_at_last("88").await;
+        call.peer.receives_at_last("88").await;
         assert_eq!(call.ends().await.code, Some(code));
     }
 }
@@ -238,7 +220,7 @@ async fn a_signal_ends_a_call_that_nobody_listens_to() {
     let line = "a line that nobody reads\n".repeat(1000);
     while let Ok(sent) = timeout(
         Duration::from_millis(300),
-        call.peer.write_all(line.as_bytes()),
+        call.peer.write.write_all(line.as_bytes()),
     )
     .await
     {
@@ -253,7 +235,7 @@ async fn a_signal_ends_a_call_that_nobody_listens_to() {
 #[tokio::test]
 async fn who_hears_busy_is_told_in_a_line() {
     let mut call = Call::start_with(&[], Stdio::null()).await;
-    call.peer_sends("busy: try again later\n").await;
+    call.peer.sends("busy: try again later\n").await;
     let ended = call.ends().await;
     assert_eq!(ended.stdout, "busy: try again later\n");
     assert_eq!(ended.code, Some(0));

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use chat_testkit::a_port;
 use chat_testkit::process::{Ended, Process};
-use chat_testkit::{a_port, soon};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use chat_testkit::wire::Wire;
 use tokio::net::TcpStream;
 
 /// The program, in the build of this test.
@@ -27,8 +27,10 @@ impl Server {
         Self { process, address }
     }
 
-    async fn calls(&self) -> Caller {
-        Caller(TcpStream::connect(&self.address).await.expect("it listens"))
+    /// Somebody calls with a plain socket.
+    async fn calls(&self) -> Wire {
+        let stream = TcpStream::connect(&self.address).await;
+        Wire::new(stream.expect("it listens"))
     }
 }
 
@@ -37,30 +39,6 @@ async fn run(arguments: &[&str]) -> Ended {
     Process::start_anew(Path::new(CHAT_SERVER), arguments)
         .ends()
         .await
-}
-
-/// Somebody with a plain socket.
-struct Caller(TcpStream);
-
-impl Caller {
-    async fn sends(&mut self, text: &str) {
-        let sent = soon(self.0.write_all(text.as_bytes())).await;
-        sent.expect("the program reads");
-    }
-
-    async fn receives(&mut self, wanted: &str) {
-        let mut bytes = vec![0; wanted.len()];
-        let read = soon(self.0.read_exact(&mut bytes)).await;
-        read.expect("so many bytes");
-        assert_eq!(String::from_utf8_lossy(&bytes), wanted);
-    }
-
-    async fn receives_at_last(&mut self, wanted: &str) {
-        let mut text = String::new();
-        let read = soon(self.0.read_to_string(&mut text)).await;
-        read.expect("an end in good order");
-        assert_eq!(text, wanted);
-    }
 }
 
 #[tokio::test]
@@ -151,8 +129,7 @@ async fn a_lost_connection_is_told_from_a_hang_up() {
     let mut caller = server.calls().await;
     caller.sends("ann\n").await;
     server.process.prints("ann").await;
-    caller.0.set_zero_linger().expect("a TCP socket");
-    drop(caller);
+    caller.resets();
     server.process.tells("Connection lost").await;
     assert_eq!(server.process.exit_code().await, Some(1));
 }
