@@ -2,7 +2,8 @@
 //!
 //! Both ends run in this process and talk over loopback.
 
-use chat_core::trust::{Identity, Secure};
+use chat_core::transport::Secure;
+use chat_core::trust::Identity;
 use divan::Bencher;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use chat_core::conversation::{
-    Conversation, Event, Input, Link, Manners, Plain, Sink, Source, tune,
-};
+use chat_core::driver::{Conversation, Input, Link, Manners, Sink, Source};
+use chat_core::protocol::{Event, Plain};
+use chat_core::transport::tune;
 use chat_core::wire::LineCodec;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;

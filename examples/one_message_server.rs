@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use chat_core::conversation::Link;
+use chat_core::driver::Link;
 use chat_core::wire::{Frame, LineCodec, LineError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;

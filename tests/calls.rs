@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chat_core::conversation::{
-    Command, Conversation, Ended, Ending, Event, Input, Link, Loss, Manners, Plain, Side, Source,
-    Step, Unsayable,
-};
+use chat_core::driver::{Command, Conversation, Input, Link, Manners, Source, Step};
+use chat_core::protocol::{Ended, Ending, Event, Loss, Plain, Side, Unsayable};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
 use common::{Network, Person, Program, Wire, call, client, client_with, hold, server, soon};

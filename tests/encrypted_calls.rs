@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use anybody::Anybody;
 use chat_client::ConnectError;
-use chat_core::conversation::{Command, Input, Peer, Security, Standing};
-use chat_core::trust::{ALPN, Fingerprint};
+use chat_core::driver::{Command, Input};
+use chat_core::protocol::Peer;
+use chat_core::transport::ALPN;
+use chat_core::trust::{Fingerprint, Security, Standing};
 use people::{BACKLOG, Network, User, a_port, all_from, soon, take_one, user};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;

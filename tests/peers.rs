@@ -8,7 +8,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
 
-use chat_core::conversation::{Event, Side};
+use chat_core::protocol::{Event, Side};
 use common::{Program, Wire, client, server, soon};
 use tokio::io::{AsyncBufReadExt, BufReader, Join, join};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};

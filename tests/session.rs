@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use chat_core::conversation::{
-    Contact, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Security,
-    Session, SessionConfig, Side, Unsayable,
+use chat_core::protocol::{
+    Contact, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Session,
+    SessionConfig, Side, Unsayable,
 };
-use chat_core::trust::Fingerprint;
 use chat_core::trust::safety_number::Binding;
+use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{
     Batch, Control, ControlError, ConversationId, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce,
     Outgoing,

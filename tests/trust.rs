@@ -10,9 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use anybody::Anybody;
-use chat_core::trust::{
-    ALPN, Dialect, HANDSHAKE_LIMIT, Identity, KnownPeers, Secure, Secured, TlsError,
-};
+use chat_core::transport::{ALPN, Dialect, HANDSHAKE_LIMIT, Secure, Secured, TlsError};
+use chat_core::trust::{Identity, KnownPeers};
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};

@@ -6,11 +6,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use chat_core::conversation::{
-    Contact, Event, Loss, Peer, Protocol, Security, Session, SessionConfig,
-};
-use chat_core::trust::Fingerprint;
+use chat_core::protocol::{Contact, Event, Loss, Peer, Protocol, Session, SessionConfig};
 use chat_core::trust::safety_number::Binding;
+use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{Hex, LineCodec, Outgoing};
 use libfuzzer_sys::fuzz_target;
 use tokio_util::codec::Decoder;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_client::{Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::{
-    Command, Conversation, Ended, Event, Input, Link, Manners, Plain, Side, Sink, Source,
-};
-use chat_core::trust::{Keyring, KnownPeers};
+use chat_core::driver::{Command, Conversation, Input, Link, Manners, Sink, Source};
+use chat_core::protocol::{Ended, Event, Plain, Side};
+use chat_core::transport::Keyring;
+use chat_core::trust::KnownPeers;
 use chat_core::wire::{Framing, LineCodec};
 use chat_server::Listen;
 use tokio::io::{
@@ -330,7 +330,7 @@ impl Person {
     }
 
     /// Waits for a call, and answers with whom.
-    pub async fn is_called(&mut self) -> chat_core::conversation::Peer {
+    pub async fn is_called(&mut self) -> chat_core::protocol::Peer {
         self.sees(|event| match event {
             Event::Call(peer) => Some(peer.clone()),
             _ => None,

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_client::{ConnectError, Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::{Command, Event, Input, Manners, Peer, Sink, Source, Stream};
-use chat_core::trust::{Fingerprint, Keyring, KnownPeer};
-use chat_core::wire::Framing;
-use chat_core::wire::Name;
+use chat_core::driver::{Command, Input, Manners, Sink, Source};
+use chat_core::protocol::{Event, Peer};
+use chat_core::transport::{Keyring, Stream};
+use chat_core::trust::{Fingerprint, KnownPeer};
+use chat_core::wire::{Framing, Name};
 use chat_server::{Listen, Reception};
 use chat_terminal::words;
 use tempfile::TempDir;

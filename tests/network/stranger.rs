@@ -5,10 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::conversation::{
-    AnyLink, Command, Ending, Event, Input, Link, LinkState, Loss, Manners, Sink, Source,
-};
-use chat_core::trust::Keyring;
+use chat_core::driver::{AnyLink, Command, Input, Link, Manners, Sink, Source};
+use chat_core::protocol::{Ending, Event, LinkState, Loss};
+use chat_core::transport::Keyring;
 use chat_core::wire::{Control, ConversationId, Frame, Framing, Hello, LineCodec, LineError};
 use chat_server::{Config, Reception};
 use tempfile::TempDir;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat_core::conversation::{Ended, LinkState};
+use chat_core::protocol::{Ended, LinkState};
 
 /// The server's number; clients are numbered from 1.
 pub const SERVER: usize = 0;

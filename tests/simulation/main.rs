@@ -19,8 +19,9 @@ use std::thread;
 use std::time::Duration;
 
 use chat_client::{Connector, Trust};
-use chat_core::conversation::{Ending, Manners};
-use chat_core::trust::Keyring;
+use chat_core::driver::Manners;
+use chat_core::protocol::Ending;
+use chat_core::transport::Keyring;
 use chat_core::wire::Framing;
 use chat_server::{Listen, Reception};
 use tempfile::TempDir;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chat_client::{Dial, DialError, Target};
-use chat_core::trust::HANDSHAKE_LIMIT;
+use chat_core::transport::HANDSHAKE_LIMIT;
 use chat_server::Listen;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;

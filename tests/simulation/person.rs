@@ -4,7 +4,8 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use chat_core::conversation::{Event, Input, Sink, Source};
+use chat_core::driver::{Input, Sink, Source};
+use chat_core::protocol::Event;
 use chat_core::wire::{Batch, MAX_LINE};
 use tokio::time::{Instant, sleep_until};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::conversation::{Ended, Ending, LinkState, Side};
+use chat_core::protocol::{Ended, Ending, LinkState, Side};
 use chat_terminal::exit;
 
 use crate::log::{Entry, SERVER, What};

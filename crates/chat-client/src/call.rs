@@ -4,10 +4,11 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_core::conversation::{
-    AnyLink, Command, Contact, Conversation, Ending, Event, LinkState, Loss, Peer, Plain, Protocol,
-    Security, Session, SessionConfig, Sink, Source, Step,
+use chat_core::driver::{AnyLink, Command, Conversation, Sink, Source, Step};
+use chat_core::protocol::{
+    Contact, Ending, Event, LinkState, Loss, Peer, Plain, Protocol, Session, SessionConfig,
 };
+use chat_core::trust::Security;
 use chat_core::wire::ConversationId;
 use chat_terminal::acquaintance::Acquaintance;
 use chat_terminal::exit;

@@ -1,10 +1,11 @@
 //! From a dialed stream to a connection that is ready to talk: encryption, and whose key it is.
 
-use chat_core::conversation::{AnyLink, Contact, Link, Peer, Security};
+use chat_core::driver::{AnyLink, Link};
+use chat_core::protocol::{Contact, Peer};
+use chat_core::transport::{Dialect, Keyring, Secured, TlsError};
 use chat_core::trust::safety_number::Binding;
 use chat_core::trust::{
-    self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, KnownPeer, KnownPeers, PeerList,
-    Secured, TlsError,
+    self, ChangedKey, FileError, Fingerprint, KnownPeer, KnownPeers, PeerList, Security,
 };
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::exit;

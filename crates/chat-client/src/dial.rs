@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::conversation::{Stream, tune};
+use chat_core::transport::{Stream, tune};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};

@@ -8,7 +8,8 @@ mod redial;
 use std::future::Future;
 use std::pin::pin;
 
-use chat_core::conversation::{Command, Event, Input, Manners, Sink, Source};
+use chat_core::driver::{Command, Input, Manners, Sink, Source};
+use chat_core::protocol::Event;
 use chat_core::wire::Name;
 use chat_terminal::{exit, words};
 

@@ -4,8 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chat_client::{Config, Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::{Event, Manners, Sink};
-use chat_core::trust::{Fingerprint, Keyring, KnownPeers, home};
+use chat_core::driver::{Manners, Sink};
+use chat_core::protocol::Event;
+use chat_core::transport::Keyring;
+use chat_core::trust::{Fingerprint, KnownPeers, home};
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
 use chat_terminal::program::{self, Failure};

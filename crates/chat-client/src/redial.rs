@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::conversation::Loss;
+use chat_core::protocol::Loss;
 use tokio::time::{Instant, sleep};
 
 use crate::connect::{ConnectError, Connected, Connector};

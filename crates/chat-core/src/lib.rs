@@ -4,18 +4,22 @@
 //! Anything that is `AsyncRead + AsyncWrite` can carry a conversation, and anything that
 //! yields lines can hold one. This crate knows no terminal.
 //!
-//! - [`conversation`] is where to begin: [`Conversation`](conversation::Conversation) drives a
-//!   call between a person, who is a [`Source`](conversation::Source) and a
-//!   [`Sink`](conversation::Sink), and a peer at the other end of a
-//!   [`Link`](conversation::Link).
-//! - [`wire`] is what crosses that link: lines, and the control lines of chat/1.
-//! - [`trust`] is how one knows who is at its other end: keys, and encryption under them.
+//! - [`driver`] is where to begin: [`Conversation`](driver::Conversation) drives a call between
+//!   a person, who is a [`Source`](driver::Source) and a [`Sink`](driver::Sink), and a peer at
+//!   the other end of a [`Link`](driver::Link).
+//! - [`protocol`] decides what to send and what was meant, without I/O.
+//! - [`transport`] carries the bytes: TCP, and TLS on it.
+//! - [`trust`] knows who is at the other end: keys, and who owns which.
+//! - [`wire`] is what crosses the network: lines, and the control lines of chat/1.
+//!
+//! Each of them uses only those below it.
 //!
 //! Two people who say one line each, and have no more to say:
 //!
 //! ```
 //! # use std::io;
-//! use chat_core::conversation::{Conversation, Event, Input, Link, Manners, Plain, Sink, Source};
+//! use chat_core::driver::{Conversation, Input, Link, Manners, Sink, Source};
+//! use chat_core::protocol::{Event, Plain};
 //! use chat_core::wire::LineCodec;
 //!
 //! struct Says(Option<Input>);
@@ -44,7 +48,9 @@
 //! # }
 //! ```
 
-pub mod conversation;
+pub mod driver;
+pub mod protocol;
+pub mod transport;
 pub mod trust;
 pub mod wire;
 

@@ -4,11 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::conversation::{AnyLink, Contact, Link, Peer, Security, Stream};
+use chat_core::driver::{AnyLink, Link};
+use chat_core::protocol::{Contact, Peer};
+use chat_core::transport::{Dialect, Keyring, Secured, Stream, TlsError};
 use chat_core::trust::safety_number::Binding;
-use chat_core::trust::{
-    self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, Secured, TlsError,
-};
+use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, Security};
 use chat_core::wire::{
     Control, ConversationId, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL,
     MAX_LINE,

@@ -6,11 +6,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::conversation::{
-    Command, Conversation, Ending, Event, Input, LinkState, Loss, Peer, Plain, Protocol, Security,
-    Session, SessionConfig, Sink, Source, Step, at,
+use chat_core::driver::{Command, Conversation, Input, Sink, Source, Step, at};
+use chat_core::protocol::{
+    Ending, Event, LinkState, Loss, Peer, Plain, Protocol, Session, SessionConfig,
 };
-use chat_core::trust::Keyring;
+use chat_core::transport::Keyring;
+use chat_core::trust::Security;
 use chat_terminal::acquaintance::{self, Acquaintance};
 use chat_terminal::{exit, words};
 use tokio::sync::mpsc;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::conversation::AnyLink;
+use chat_core::driver::AnyLink;
 use chat_core::wire::{Control, Frame};
 use tokio::sync::watch;
 use tokio::time::timeout;

@@ -16,7 +16,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::conversation::{Manners, Sink, Source, Stream};
+use chat_core::driver::{Manners, Sink, Source};
+use chat_core::transport::Stream;
 use chat_core::wire::Name;
 use tokio::task::JoinSet;
 use tokio::time::sleep;

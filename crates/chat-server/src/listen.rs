@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chat_core::DEFAULT_PORT;
-use chat_core::conversation::{Stream, tune};
+use chat_core::transport::{Stream, tune};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 

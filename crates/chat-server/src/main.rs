@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use chat_core::conversation::{Event, Manners, Sink};
-use chat_core::trust::{Keyring, home};
+use chat_core::driver::{Manners, Sink};
+use chat_core::protocol::Event;
+use chat_core::transport::Keyring;
+use chat_core::trust::home;
 use chat_server::{Config, Reception};
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chat_core::conversation::{AnyLink, Contact, Ending, Side};
+use chat_core::driver::AnyLink;
+use chat_core::protocol::{Contact, Ending, Side};
 use chat_core::wire::Control;
 use tokio::sync::mpsc;
 

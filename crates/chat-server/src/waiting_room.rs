@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chat_core::conversation::Peer;
+use chat_core::protocol::Peer;
 use chat_core::trust::Fingerprint;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -243,7 +243,8 @@ mod tests {
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
-    use chat_core::conversation::{Link, Security};
+    use chat_core::driver::Link;
+    use chat_core::trust::Security;
     use chat_core::wire::LineCodec;
     use tokio::io::duplex;
 

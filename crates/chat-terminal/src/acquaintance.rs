@@ -1,7 +1,9 @@
 //! The peer of a call, and what a program does about its key on the person's behalf.
 
-use chat_core::conversation::{Command, Event, Peer, Security, Standing};
-use chat_core::trust::{self, FileError, Keyring, KnownPeer, KnownPeers};
+use chat_core::driver::Command;
+use chat_core::protocol::{Event, Peer};
+use chat_core::transport::Keyring;
+use chat_core::trust::{self, FileError, KnownPeer, KnownPeers, Security, Standing};
 
 use crate::words;
 

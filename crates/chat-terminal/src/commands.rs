@@ -1,6 +1,6 @@
 //! What a typed line means: something to say, the hang-up, or a command.
 
-use chat_core::conversation::Command;
+use chat_core::driver::Command;
 use chat_core::wire;
 
 /// What a line asks for.

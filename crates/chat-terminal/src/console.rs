@@ -2,7 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
-use chat_core::conversation::{Event, Input, Manners, Sink, Source};
+use chat_core::driver::{Input, Manners, Sink, Source};
+use chat_core::protocol::Event;
 
 use crate::args::CommonArgs;
 use crate::lines::{self, LineSink, LineSource, LineStyle};

@@ -5,7 +5,8 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use chat_core::conversation::{Event, at};
+use chat_core::driver::at;
+use chat_core::protocol::Event;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 

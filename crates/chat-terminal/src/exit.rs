@@ -1,6 +1,6 @@
 //! Exit codes.
 
-use chat_core::conversation::{Ended, Ending};
+use chat_core::protocol::{Ended, Ending};
 
 /// The call ended as calls do.
 pub const OK: u8 = 0;

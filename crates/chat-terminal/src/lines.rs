@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use chat_core::conversation::{Command, Event, Input, Sink, Source};
+use chat_core::driver::{Command, Input, Sink, Source};
+use chat_core::protocol::Event;
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, Outgoing, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Decoder;

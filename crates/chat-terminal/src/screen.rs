@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use chat_core::conversation::{Event, Input, Sink, Source};
+use chat_core::driver::{Input, Sink, Source};
+use chat_core::protocol::Event;
 use tokio::sync::{mpsc, watch};
 
 use crate::display;
@@ -178,7 +179,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use chat_core::conversation::{Command, Ended, Ending, Side};
+    use chat_core::driver::Command;
+    use chat_core::protocol::{Ended, Ending, Side};
     use chat_core::wire::Batch;
 
     use super::*;

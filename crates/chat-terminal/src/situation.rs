@@ -1,6 +1,7 @@
 //! How it stands with the other side, as far as the events tell.
 
-use chat_core::conversation::{Event, LinkState, Peer, Security};
+use chat_core::protocol::{Event, LinkState, Peer};
+use chat_core::trust::Security;
 
 /// The state of a call, from the first sign of the other side to the end.
 #[derive(Debug)]

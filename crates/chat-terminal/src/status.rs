@@ -1,6 +1,7 @@
 //! The status row: who is on the line, how safely, and how well.
 
-use chat_core::conversation::{LinkState, Security, Standing};
+use chat_core::protocol::LinkState;
+use chat_core::trust::{Security, Standing};
 use unicode_width::UnicodeWidthStr;
 
 use crate::sanitize;

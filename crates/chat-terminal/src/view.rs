@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use chat_core::conversation::{Command, Event, Input, LinkState, Peer, Security};
+use chat_core::driver::{Command, Input};
+use chat_core::protocol::{Event, LinkState, Peer};
+use chat_core::trust::Security;
 use chat_core::wire::MAX_LINE;
 use termina::event::{KeyCode, KeyEvent, KeyEventKind, Modifiers};
 

@@ -5,10 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::conversation::{
-    Ended, Ending, Event, LinkState, Loss, Peer, Security, Side, Standing,
-};
-use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
+use chat_core::protocol::{Ended, Ending, Event, LinkState, Loss, Peer, Side};
+use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList, Security, Standing};
 
 use crate::commands::Mistake;
 use crate::sanitize;

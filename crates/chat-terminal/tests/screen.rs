@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alacritty_terminal::term::cell::Cell;
-use chat_core::conversation::{
-    Command, Ended, Ending, Event, Input, LinkState, Peer, Security, Side, Standing, Unsayable,
-};
+use chat_core::driver::{Command, Input};
+use chat_core::protocol::{Ended, Ending, Event, LinkState, Peer, Side, Unsayable};
+use chat_core::trust::{Security, Standing};
 use chat_core::wire::Batch;
 use chat_terminal::keys::Keyboard;
 use chat_terminal::painter::{Painter, Size};

@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use memchr::{memchr, memchr_iter};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::message::{Batch, HANG_UP, MAX_LINE, is_hang_up};
+use super::line::{Batch, HANG_UP, MAX_LINE, is_hang_up};
 
 /// Begins a control line of chat/1.
 pub(crate) const CONTROL: u8 = 0x01;

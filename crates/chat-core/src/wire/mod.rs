@@ -6,8 +6,8 @@
 
 mod codec;
 mod control;
-mod message;
-mod outgoing;
+mod line;
+mod write_buffer;
 
 pub(crate) use codec::CONTROL;
 pub use codec::{Frame, Framing, LineCodec, LineError};
@@ -15,5 +15,5 @@ pub use control::{
     Commitment, Control, ControlError, ConversationId, Hello, Hex, HexError, MAX_CONTROL, Name,
     Nonce,
 };
-pub use message::{Batch, HANG_UP, MAX_LINE, is_hang_up};
-pub use outgoing::Outgoing;
+pub use line::{Batch, HANG_UP, MAX_LINE, is_hang_up};
+pub use write_buffer::Outgoing;

@@ -2,7 +2,7 @@
 //!
 //! Whatever this module does not understand stays as it is, byte for byte.
 
-use super::Fingerprint;
+use crate::trust::Fingerprint;
 
 /// The only type of key that is ever remembered.
 const KEY_TYPE: &str = "ed25519";
@@ -52,7 +52,7 @@ pub enum Flaw {
     Nameless,
     /// The third field is no fingerprint.
     #[error(transparent)]
-    Fingerprint(#[from] super::InvalidFingerprint),
+    Fingerprint(#[from] crate::trust::InvalidFingerprint),
     /// The fifth field is not a state.
     #[error("the state is neither unverified nor verified")]
     State,

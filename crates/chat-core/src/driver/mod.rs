@@ -1,5 +1,8 @@
 //! Drives a call: person, protocol and link, all read at once.
 
+mod connection;
+mod person;
+
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -10,11 +13,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{
-    Command, Contact, Ended, Ending, Event, Input, Link, LinkState, Loss, Patience, Peer, Protocol,
-    ProtocolError, Side, Sink, Source, Unsayable,
+use crate::protocol::{
+    Contact, Ended, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Side,
+    Unsayable,
 };
 use crate::wire::Control;
+
+pub use connection::{AnyLink, Link};
+pub use person::{Command, Input, Sink, Source};
 
 /// How long a person who hangs up waits for a screen or pipe that takes nothing more.
 const LAST_LOOK: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::ProtocolError;
+use crate::protocol::ProtocolError;
 use crate::wire::Batch;
 
 /// The most that may wait for acknowledgement before the person has to wait, in bytes.

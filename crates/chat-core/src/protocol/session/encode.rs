@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use memchr::{memchr, memchr2, memmem};
 
-use super::{Event, Unsayable};
+use crate::protocol::{Event, Unsayable};
 use crate::wire::{Batch, CONTROL, Control, MAX_LINE, is_hang_up};
 
 /// One message as a line of the wire.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::ProtocolError;
+use crate::protocol::ProtocolError;
 
 /// After so much silence the peer is asked whether it is there.
 const PING: Duration = Duration::from_secs(2);

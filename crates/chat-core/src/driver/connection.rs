@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::io::poll_read_buf;
 
+use crate::transport::Stream;
 use crate::wire::{Batch, Control, Frame, HANG_UP, LineCodec, LineError, Outgoing};
 
 /// How much is read at once, in bytes.
@@ -39,6 +40,9 @@ pub struct Link<S> {
     read: ReadHalf,
     write: WriteHalf,
 }
+
+/// A link over whatever carries it.
+pub type AnyLink = Link<Box<dyn Stream>>;
 
 /// The state of the writing direction.
 #[derive(Debug)]

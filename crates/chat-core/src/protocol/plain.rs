@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 
-use super::good_bye::PATIENCE;
+use super::close::PATIENCE;
 use super::{Ending, Event, Loss, Patience, Protocol, ProtocolError, Side, Unsayable};
 use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, Outgoing, is_hang_up};
 

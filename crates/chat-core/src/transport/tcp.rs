@@ -1,21 +1,9 @@
-//! What a transport brings: a stream, and beside it what is known of its other end.
+//! The options of TCP connections.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-
-use super::Link;
-
-/// Anything that can carry a conversation.
-pub trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Debug + Send + Unpin> Stream for S {}
-
-/// A link over whatever carries it.
-pub type AnyLink = Link<Box<dyn Stream>>;
 
 /// After so much silence the system asks whether the peer is there.
 const KEEPALIVE: Duration = Duration::from_secs(15);

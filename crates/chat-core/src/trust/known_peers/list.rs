@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::Fingerprint;
-use super::ignorable::is_ignorable;
-use super::peer_line::{Flaw, KnownPeer, Line};
-use super::shell::quoted;
+use super::entry::{Flaw, KnownPeer, Line};
+use crate::trust::Fingerprint;
+use crate::trust::ignorable::is_ignorable;
+use crate::trust::shell::quoted;
 
 /// The longest name that is remembered, in bytes.
 pub(super) const MAX_NAME: usize = 64;

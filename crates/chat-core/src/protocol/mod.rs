@@ -1,10 +1,20 @@
 //! The part of a conversation that has no I/O: what to send, what was received, what is due.
 
+mod close;
+mod end;
+mod event;
+mod plain;
+mod session;
+
 use std::time::{Duration, Instant};
 
-use super::{Ending, Event, Loss, ProtocolError};
 use crate::trust::safety_number::Binding;
 use crate::wire::{Batch, Control, Frame, Hello, Outgoing};
+
+pub use end::{Ending, Loss, ProtocolError, Side};
+pub use event::{Ended, Event, LinkState, Peer};
+pub use plain::Plain;
+pub use session::{Session, SessionConfig};
 
 /// A new connection, as the protocol learns of it.
 #[derive(Clone, Debug, Default)]

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-use super::{Fingerprint, Identity};
+use crate::trust::{Fingerprint, Identity};
 
 /// The application protocol (ALPN, RFC 7301) of two programs of this kind.
 pub const ALPN: &[u8] = b"chat/1";

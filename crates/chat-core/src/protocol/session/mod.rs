@@ -1,21 +1,30 @@
 //! chat/1: a conversation that outlives its connections, and loses nothing.
 
+mod ack;
+mod connection_state;
+mod encode;
+mod liveness;
+mod outbox;
+mod state;
+mod typing;
+
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
 
-use super::good_bye::{GoodBye, PATIENCE};
-use super::ledger::Ledger;
-use super::leg::Leg;
-use super::typing::Watcher;
+use super::close::{GoodBye, PATIENCE};
 use super::{
     Contact, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Side,
-    Unsayable, saying,
+    Unsayable,
 };
 use crate::trust::safety_number::{Binding, Exchange, ExchangeError, SafetyNumber};
 use crate::wire::{
     Batch, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, Name, Outgoing,
 };
+
+use connection_state::Leg;
+use state::Ledger;
+use typing::Watcher;
 
 /// What a session is about.
 #[derive(Clone, Debug)]
@@ -181,7 +190,7 @@ impl Session {
             }
             Control::Say(text) => {
                 let bytes = text.len();
-                self.receive_text(saying::heard(text), 1, bytes, events, now)?;
+                self.receive_text(encode::heard(text), 1, bytes, events, now)?;
             }
             Control::Received(number) => {
                 if self.ledger.outbox.acknowledge(number)? {
@@ -333,14 +342,14 @@ impl Protocol for Session {
 
     fn say_lines(&mut self, lines: Batch) -> Result<(), Unsayable> {
         match self.good_bye {
-            GoodBye::Talking => saying::lines(lines, &mut |batch| self.push(batch)),
+            GoodBye::Talking => encode::lines(lines, &mut |batch| self.push(batch)),
             _ => Ok(()),
         }
     }
 
     fn say(&mut self, text: &str) -> Result<(), Unsayable> {
         if self.good_bye == GoodBye::Talking {
-            self.push(saying::message(text)?);
+            self.push(encode::message(text)?);
         }
         Ok(())
     }
@@ -535,7 +544,7 @@ impl Protocol for Session {
 
     fn undelivered(&self) -> Vec<String> {
         let lines = self.ledger.outbox.batches().flat_map(Batch::lines);
-        lines.map(saying::text_of).collect()
+        lines.map(encode::text_of).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a chat/1 conversation keeps from one connection to the next.
 
-use super::leg::Leg;
+use super::connection_state::Leg;
 use super::outbox::Outbox;
 use crate::wire::{Control, ConversationId, Outgoing};
 

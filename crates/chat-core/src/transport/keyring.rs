@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use super::{
-    FileError, Fingerprint, Identity, IdentityError, KnownPeer, KnownPeers, Secure, TlsError,
-};
-use crate::conversation::{Security, Standing};
+use super::{Secure, TlsError};
+use crate::trust::{FileError, Fingerprint, Identity, IdentityError, KnownPeers};
 
 /// The user's own key and what is known of the keys of others. Cheap to clone.
 #[derive(Clone)]
@@ -44,18 +42,5 @@ impl Keyring {
             secure: Secure::new(&identity)?,
             known: KnownPeers::open(home)?,
         })
-    }
-}
-
-/// How far a key can be trusted, by what is `known` of its owner; nothing if it is new.
-pub fn security(key: Fingerprint, known: Option<&KnownPeer>) -> Security {
-    let standing = match known {
-        None => Standing::New,
-        Some(peer) if peer.verified => Standing::Verified,
-        Some(_) => Standing::Unverified,
-    };
-    Security::Key {
-        fingerprint: key,
-        standing,
     }
 }

@@ -3,12 +3,16 @@
 //! One line a peer, `NAME[,ADDRESS…] KEYTYPE SHA256:… FIRST-SEEN STATE`. People may edit the
 //! file by hand: whatever this module does not understand stays as it is, byte for byte.
 
+mod entry;
+mod list;
+
 use std::path::{Path, PathBuf};
 
 use super::Fingerprint;
-use super::peer_line::KnownPeer;
-use super::peer_list::{ChangedKey, PeerList};
 use super::private_file::{self, FileError};
+
+pub use entry::{Flaw, KnownPeer};
+pub use list::{ChangedKey, Met, PeerList, Unreadable};
 
 /// How many callers are remembered whom this user has neither dialed nor verified: strangers
 /// are not to fill the file.
@@ -164,9 +168,8 @@ mod tests {
     use proptest::prelude::*;
     use tempfile::TempDir;
 
+    use super::list::MAX_NAME;
     use super::*;
-    use crate::trust::peer_line::Flaw;
-    use crate::trust::peer_list::MAX_NAME;
 
     const ANN: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::acks::Acks;
+use super::ack::Acks;
 use super::liveness::{DEAD, Liveness, Silence};
 use super::typing::Teller;
-use super::{Event, LinkState, Loss};
+use crate::protocol::{Event, LinkState, Loss};
 use crate::trust::safety_number::Binding;
 use crate::wire::{Control, Outgoing};
 
