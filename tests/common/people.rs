@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_client::{ConnectError, Connector, Target, TcpDialer, Trust};
-use chat_core::driver::{Command, Input, Manners, Sink, Source};
+use chat_core::driver::{CallConfig, Command, Input, Sink, Source};
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::{Keyring, Stream};
 use chat_core::trust::{Fingerprint, KnownPeer};
@@ -115,7 +115,7 @@ impl User {
         let (person, mut script, mut screen) = Person::new();
         let config = chat_client::Config {
             name,
-            manners: Manners::default(),
+            manners: CallConfig::default(),
             redial: true,
         };
         let task = tokio::spawn(async move {
@@ -159,7 +159,7 @@ impl User {
             name: self.name.into(),
             backlog: BACKLOG,
             once: false,
-            manners: Manners::default(),
+            manners: CallConfig::default(),
             interactive: true,
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -310,7 +310,7 @@ impl Person {
     /// Waits for a call, and answers with whom.
     pub async fn is_called(&mut self) -> Peer {
         self.sees(|event| match event {
-            Event::Call(peer) => Some(peer.clone()),
+            Event::Established(peer) => Some(peer.clone()),
             _ => None,
         })
         .await

@@ -19,8 +19,8 @@ use std::thread;
 use std::time::Duration;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::Manners;
-use chat_core::protocol::Ending;
+use chat_core::driver::CallConfig;
+use chat_core::protocol::CloseReason;
 use chat_core::transport::Keyring;
 use chat_core::wire::Framing;
 use chat_server::{Listen, Reception};
@@ -100,7 +100,7 @@ fn a_server_that_never_answers_is_given_up() {
     };
     let network = Network::new(fastrand::Rng::with_seed(0), 0, 1);
     let log = Log::default();
-    let secure = world.keyrings[SERVER].secure.clone();
+    let secure = world.keyrings[SERVER].tls.clone();
     let mut sim = Builder::new()
         .tick_duration(Duration::from_millis(20))
         .simulation_duration(LIMIT)
@@ -129,7 +129,7 @@ fn a_server_that_never_answers_is_given_up() {
     sim.run().expect("the client ends");
     let entries = log.entries();
     let lost = entries.iter().find_map(|entry| match &entry.what {
-        What::Ended(ended) => Some((entry.at, matches!(ended.ending, Ending::Lost(_)))),
+        What::Ended(ended) => Some((entry.at, matches!(ended.reason, CloseReason::Lost(_)))),
         _ => None,
     });
     let (at, lost) = lost.expect("the call ends");
@@ -341,11 +341,11 @@ fn person(who: usize, person: &Person, log: &Log) -> (Script, Screen) {
     (script, screen)
 }
 
-fn manners(person: &Person) -> Manners {
-    Manners {
-        patient: person.patient,
+fn manners(person: &Person) -> CallConfig {
+    CallConfig {
+        graceful: person.patient,
         send_only: person.last_act == LastAct::SendOnly,
-        ..Manners::default()
+        ..CallConfig::default()
     }
 }
 

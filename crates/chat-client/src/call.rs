@@ -4,12 +4,13 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_core::driver::{AnyLink, Command, Conversation, Sink, Source, Step};
+use chat_core::driver::{BoxConnection, CallDriver, Command, Sink, Source, Step};
 use chat_core::protocol::{
-    Contact, Ending, Event, LinkState, Loss, Peer, Plain, Protocol, Session, SessionConfig,
+    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Peer, Plain, Protocol, Session,
+    SessionConfig,
 };
 use chat_core::trust::Security;
-use chat_core::wire::ConversationId;
+use chat_core::wire::SessionId;
 use chat_terminal::acquaintance::Acquaintance;
 use chat_terminal::exit;
 
@@ -39,8 +40,8 @@ impl<D: Dial + 'static> Call<D> {
     /// Holds the call to its end. Answers the exit code, which may be that of `shutdown`.
     pub(crate) async fn hold<In, Out, F>(
         mut self,
-        link: AnyLink,
-        contact: Option<Contact>,
+        link: BoxConnection,
+        contact: Option<Handshake>,
         source: &mut In,
         sink: &mut Out,
         mut shutdown: Pin<&mut F>,
@@ -52,11 +53,11 @@ impl<D: Dial + 'static> Call<D> {
     {
         let protocol = self.protocol(contact.is_some());
         let manners = self.config.manners.clone();
-        let mut call = Conversation::new(protocol, manners, source, sink);
+        let mut call = CallDriver::new(protocol, manners, source, sink);
         let mut ending = match contact {
-            Some(contact) => call.connected(contact).err().map(Ending::from),
+            Some(contact) => call.connected(contact).err().map(CloseReason::from),
             None => {
-                call.show(Event::Call(self.peer.peer().clone()));
+                call.show(Event::Established(self.peer.peer().clone()));
                 None
             }
         };
@@ -69,9 +70,9 @@ impl<D: Dial + 'static> Call<D> {
                 break ending;
             }
             tokio::select! {
-                step = call.over(link.as_mut()) => match step {
+                step = call.drive(link.as_mut()) => match step {
                     Step::Ended(end) => ending = Some(end),
-                    Step::Cut if self.config.redial => {
+                    Step::Disconnected if self.config.redial => {
                         link = None;
                         let lost = match &mut redial {
                             Some(redial) => redial.unanswered(),
@@ -82,9 +83,9 @@ impl<D: Dial + 'static> Call<D> {
                             None => attempt = Some(self.redial(&mut redial, &mut call)),
                         }
                     }
-                    Step::Cut => ending = Some(call.give_up(Loss::Cut)),
+                    Step::Disconnected => ending = Some(call.give_up(Disconnect::Cut)),
                     Step::Answered => redial = None,
-                    Step::Met(peer) => {
+                    Step::Established(peer) => {
                         redial = None;
                         call.show_all(self.peer.met(peer));
                     }
@@ -98,9 +99,9 @@ impl<D: Dial + 'static> Call<D> {
                     Ok(Connected { link: again, contact: Some(contact), .. }) => {
                         attempt = None;
                         link = Some(again);
-                        ending = call.connected(contact).err().map(Ending::from);
+                        ending = call.connected(contact).err().map(CloseReason::from);
                     }
-                    Ok(_) => ending = Some(call.give_up(Loss::Cut)),
+                    Ok(_) => ending = Some(call.give_up(Disconnect::Cut)),
                     Err(error) => match redial.as_mut().and_then(|redial| redial.failed(&error)) {
                         Some(loss) => ending = Some(call.give_up(loss)),
                         None => attempt = Some(self.redial(&mut redial, &mut call)),
@@ -122,10 +123,12 @@ impl<D: Dial + 'static> Call<D> {
     fn redial<In: Source, Out: Sink>(
         &self,
         redial: &mut Option<Redial>,
-        call: &mut Conversation<'_, In, Out>,
+        call: &mut CallDriver<'_, In, Out>,
     ) -> Attempt {
         let redial = redial.get_or_insert_with(Redial::new);
-        call.show(Event::Link(LinkState::Reconnecting(redial.number())));
+        call.show(Event::Connection(ConnectionStatus::Reconnecting(
+            redial.number(),
+        )));
         redial.attempt(&self.connector)
     }
 
@@ -140,7 +143,7 @@ impl<D: Dial + 'static> Call<D> {
         Box::new(Session::new(SessionConfig {
             name: self.config.name.clone(),
             peer: self.peer.peer().clone(),
-            conversation: ConversationId::random(),
+            id: SessionId::random(),
         }))
     }
 }

@@ -1,9 +1,9 @@
 //! From a dialed stream to a connection that is ready to talk: encryption, and whose key it is.
 
-use chat_core::driver::{AnyLink, Link};
-use chat_core::protocol::{Contact, Peer};
-use chat_core::transport::{Dialect, Keyring, Secured, TlsError};
-use chat_core::trust::safety_number::Binding;
+use chat_core::driver::{BoxConnection, Connection};
+use chat_core::protocol::{Handshake, Peer};
+use chat_core::transport::{Keyring, PeerKind, SecureStream, TlsError};
+use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{
     self, ChangedKey, FileError, Fingerprint, KnownPeer, KnownPeers, PeerList, Security,
 };
@@ -54,11 +54,11 @@ pub struct Connector<D> {
 #[derive(Debug)]
 pub struct Connected {
     /// What carries the call.
-    pub link: AnyLink,
+    pub link: BoxConnection,
     /// Who is there.
     pub peer: Peer,
     /// What a chat/1 session wants to know of the connection.
-    pub contact: Option<Contact>,
+    pub contact: Option<Handshake>,
 }
 
 /// Why there is no connection.
@@ -187,18 +187,18 @@ impl<D: Dial> Connector<D> {
         let deadline = Instant::now() + limit;
         let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.address, "connected, now the handshake");
-        let secured = timeout_at(deadline, keyring.secure.connect(stream)).await;
+        let secured = timeout_at(deadline, keyring.tls.connect(stream)).await;
         let secured = secured
             .unwrap_or(Err(TlsError::TimedOut(limit)))
             .map_err(|error| self.no_handshake(error))?;
         let known = keyring.known.load()?;
         self.check(&known, only, &secured)?;
-        match (secured.dialect, secured.peer_key) {
-            (Dialect::Chat1, Some(key)) => {
+        match (secured.peer_kind, secured.peer_key) {
+            (PeerKind::Chat1, Some(key)) => {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
             }
             _ => Ok(self.without_key(
-                Link::new(Box::new(secured.stream), self.codec()),
+                Connection::new(Box::new(secured.stream), self.codec()),
                 Security::NoKey,
             )),
         }
@@ -223,7 +223,7 @@ impl<D: Dial> Connector<D> {
             });
         }
         let stream = self.dialer.dial().await?;
-        let link: AnyLink = Link::new(Box::new(stream), self.codec());
+        let link: BoxConnection = Connection::new(Box::new(stream), self.codec());
         Ok(self.without_key(link, Security::Plaintext))
     }
 
@@ -232,10 +232,10 @@ impl<D: Dial> Connector<D> {
         &self,
         known: &PeerList,
         only: Option<Fingerprint>,
-        secured: &Secured<S>,
+        secured: &SecureStream<S>,
     ) -> Result<(), ConnectError> {
-        match (secured.dialect, secured.peer_key) {
-            (Dialect::Chat1, Some(key)) => {
+        match (secured.peer_kind, secured.peer_key) {
+            (PeerKind::Chat1, Some(key)) => {
                 known.check_dialed(&self.address, key)?;
             }
             _ => {
@@ -262,7 +262,7 @@ impl<D: Dial> Connector<D> {
         own_key: Fingerprint,
         key: Fingerprint,
         known: Option<&KnownPeer>,
-        secured: Secured<D::Stream>,
+        secured: SecureStream<D::Stream>,
     ) -> Connected {
         Connected {
             peer: Peer {
@@ -270,19 +270,19 @@ impl<D: Dial> Connector<D> {
                 address: self.address.clone(),
                 security: trust::security(key, known),
             },
-            contact: Some(Contact {
-                binding: Some(Binding {
+            contact: Some(Handshake {
+                binding: Some(ChannelBinding {
                     exporter: secured.exporter,
                     own_key,
                     peer_key: key,
                 }),
                 hello: None,
             }),
-            link: Link::new(Box::new(secured.stream), LineCodec::chat1()),
+            link: Connection::new(Box::new(secured.stream), LineCodec::chat1()),
         }
     }
 
-    fn without_key(&self, link: AnyLink, security: Security) -> Connected {
+    fn without_key(&self, link: BoxConnection, security: Security) -> Connected {
         Connected {
             link,
             peer: Peer {

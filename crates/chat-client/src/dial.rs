@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::transport::{Stream, tune};
+use chat_core::transport::{Stream, set_tcp_options};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -178,7 +178,7 @@ impl TcpDialer {
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
-    tune(&stream);
+    set_tcp_options(&stream);
     Ok(stream)
 }
 

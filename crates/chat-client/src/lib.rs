@@ -8,7 +8,7 @@ mod redial;
 use std::future::Future;
 use std::pin::pin;
 
-use chat_core::driver::{Command, Input, Manners, Sink, Source};
+use chat_core::driver::{CallConfig, Command, Input, Sink, Source};
 use chat_core::protocol::Event;
 use chat_core::wire::Name;
 use chat_terminal::{exit, words};
@@ -24,7 +24,7 @@ pub struct Config {
     /// What the peer sees of the person.
     pub name: Name,
     /// How this side behaves in the call.
-    pub manners: Manners,
+    pub manners: CallConfig,
     /// Whether to call again when the connection is lost.
     pub redial: bool,
 }
@@ -49,7 +49,7 @@ where
     let mut shutdown = pin!(shutdown);
     let connected = tokio::select! {
         connected = connector.connect() => connected?,
-        () = leaves(source, sink), if config.manners.attended => return Ok(exit::OK),
+        () = leaves(source, sink), if config.manners.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let call = Call::new(connector, config, connected.peer);
@@ -63,7 +63,7 @@ async fn leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
     loop {
         match source.next().await {
             Ok(Input::Typing(_)) => {}
-            Ok(Input::HangUp | Input::End | Input::Command(Command::Quit)) | Err(_) => return,
+            Ok(Input::HangUp | Input::Eof | Input::Command(Command::Quit)) | Err(_) => return,
             Ok(_) => sink.show(Event::Notice(words::NOBODY_THERE.into())),
         }
     }

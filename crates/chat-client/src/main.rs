@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chat_client::{Config, Connector, Target, TcpDialer, Trust};
-use chat_core::driver::{Manners, Sink};
+use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
-use chat_core::trust::{Fingerprint, KnownPeers, home};
+use chat_core::trust::{Fingerprint, KnownPeers, data_dir};
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
 use chat_terminal::program::{self, Failure};
@@ -58,7 +58,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         acquaintance::forget(name)?;
         return Ok(exit::OK);
     }
-    let home = home()?;
+    let home = data_dir()?;
     let known = KnownPeers::open(&home)?;
     let flaws = acquaintance::flaws(&known)?;
     let trust = match args.plain {
@@ -82,7 +82,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     };
     let config = Config {
         name: args.common.name(),
-        manners: Manners {
+        manners: CallConfig {
             send_only: args.send_only,
             ..console.manners()
         },

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::protocol::Loss;
+use chat_core::protocol::Disconnect;
 use tokio::time::{Instant, sleep};
 
 use crate::connect::{ConnectError, Connected, Connector};
@@ -61,21 +61,21 @@ impl Redial {
     }
 
     /// A try has failed. Answers why there should be no other, if so.
-    pub fn failed(&mut self, error: &ConnectError) -> Option<Loss> {
+    pub fn failed(&mut self, error: &ConnectError) -> Option<Disconnect> {
         self.refusals = match error {
             ConnectError::Dial(error) if error.is_refusal() => self.refusals + 1,
             _ => 0,
         };
         let hopeless = self.refusals >= REFUSALS || error.is_another_peer();
         let over = self.try_is_over();
-        (hopeless || over).then(|| Loss::Unreachable(error.to_string()))
+        (hopeless || over).then(|| Disconnect::Unreachable(error.to_string()))
     }
 
     /// A try has brought a connection, but it was lost before the peer answered. Answers why
     /// there should be no other, if so.
-    pub fn unanswered(&mut self) -> Option<Loss> {
+    pub fn unanswered(&mut self) -> Option<Disconnect> {
         self.refusals = 0;
-        self.try_is_over().then_some(Loss::Silent(GRACE))
+        self.try_is_over().then_some(Disconnect::Silent(GRACE))
     }
 
     /// Counts a try. Answers whether it was the last.

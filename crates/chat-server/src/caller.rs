@@ -4,14 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::driver::{AnyLink, Link};
-use chat_core::protocol::{Contact, Peer};
-use chat_core::transport::{Dialect, Keyring, Secured, Stream, TlsError};
-use chat_core::trust::safety_number::Binding;
+use chat_core::driver::{BoxConnection, Connection};
+use chat_core::protocol::{Handshake, Peer};
+use chat_core::transport::{Keyring, PeerKind, SecureStream, Stream, TlsError};
+use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, Security};
 use chat_core::wire::{
-    Control, ConversationId, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL,
-    MAX_LINE,
+    Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, MAX_LINE, SessionId,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
@@ -53,7 +52,7 @@ pub struct Caller {
     /// Who it is.
     pub peer: Peer,
     /// What carries the call.
-    pub link: AnyLink,
+    pub link: BoxConnection,
     /// How a chat/1 caller introduced itself.
     pub introduction: Option<Introduction>,
 }
@@ -64,12 +63,12 @@ pub struct Introduction {
     /// Its key.
     pub key: Fingerprint,
     /// Its hello, and what ties it to this connection.
-    pub contact: Contact,
+    pub contact: Handshake,
 }
 
 impl Introduction {
     /// The conversation that the caller begins, or wants to go on with.
-    pub fn conversation(&self) -> Option<ConversationId> {
+    pub fn conversation(&self) -> Option<SessionId> {
         self.contact.hello.as_ref().map(|hello| hello.conversation)
     }
 
@@ -93,7 +92,7 @@ impl Introduction {
 /// A conversation, and the key that it is held under: the id alone is no proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
-    pub conversation: ConversationId,
+    pub conversation: SessionId,
     pub key: Fingerprint,
 }
 
@@ -163,10 +162,10 @@ impl Reception {
             Err(_) => None,
         };
         if first == Some(TLS_HANDSHAKE) {
-            let secured = self.keyring.secure.accept(stream).await?;
-            return match secured.dialect {
-                Dialect::Chat1 => self.greet_chat1(secured, from).await,
-                Dialect::Stock => self.greet_stock(secured, from).await,
+            let secured = self.keyring.tls.accept(stream).await?;
+            return match secured.peer_kind {
+                PeerKind::Chat1 => self.greet_chat1(secured, from).await,
+                PeerKind::Stock => self.greet_stock(secured, from).await,
             };
         }
         let mut caller = self.plain_caller(stream, from, Security::Plaintext);
@@ -183,7 +182,11 @@ impl Reception {
         Err(NoCall::Plaintext)
     }
 
-    async fn greet_stock<S>(&self, secured: Secured<S>, from: SocketAddr) -> Result<Caller, NoCall>
+    async fn greet_stock<S>(
+        &self,
+        secured: SecureStream<S>,
+        from: SocketAddr,
+    ) -> Result<Caller, NoCall>
     where
         S: Stream + 'static,
     {
@@ -206,23 +209,27 @@ impl Reception {
                 address: from.to_string(),
                 security,
             },
-            link: Link::new(Box::new(stream), LineCodec::new(self.framing)),
+            link: Connection::new(Box::new(stream), LineCodec::new(self.framing)),
             introduction: None,
         }
     }
 
-    async fn greet_chat1<S>(&self, secured: Secured<S>, from: SocketAddr) -> Result<Caller, NoCall>
+    async fn greet_chat1<S>(
+        &self,
+        secured: SecureStream<S>,
+        from: SocketAddr,
+    ) -> Result<Caller, NoCall>
     where
         S: Stream + 'static,
     {
         let key = secured.peer_key.ok_or(TlsError::NoKey)?;
-        let binding = Binding {
+        let binding = ChannelBinding {
             exporter: secured.exporter,
             own_key: self.keyring.own_key,
             peer_key: key,
         };
         let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
-        let mut link: AnyLink = Link::new(Box::new(secured.stream), short_lines);
+        let mut link: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
         let hello = hear_hello(&mut link).await;
         link.set_limit(MAX_LINE);
         let known = hello.and_then(|hello| Ok((self.recognise(key, &hello, from)?, hello)));
@@ -240,7 +247,7 @@ impl Reception {
             link,
             introduction: Some(Introduction {
                 key,
-                contact: Contact {
+                contact: Handshake {
                     binding: Some(binding),
                     hello: Some(hello),
                 },
@@ -264,7 +271,7 @@ impl Reception {
     }
 }
 
-async fn hear_hello(link: &mut AnyLink) -> Result<Hello, NoCall> {
+async fn hear_hello(link: &mut BoxConnection) -> Result<Hello, NoCall> {
     let frame = match timeout(HELLO, link.receive()).await {
         Ok(Ok(Some(frame))) => frame,
         Ok(Err(LineError::TooLong { .. })) => return Err(NoCall::BadHello),
@@ -282,13 +289,13 @@ async fn hear_hello(link: &mut AnyLink) -> Result<Hello, NoCall> {
 }
 
 /// Tells a chat/1 caller why nobody will answer, and ends the connection.
-pub async fn refuse(mut link: AnyLink, reason: &str) {
+pub async fn refuse(mut link: BoxConnection, reason: &str) {
     link.push_control(&Control::Refused(reason.to_owned()));
     link.end().await;
 }
 
 /// Hangs up on one who goes on with a call that this side has ended.
-pub async fn hang_up(mut link: AnyLink, last_words: &[Control]) {
+pub async fn hang_up(mut link: BoxConnection, last_words: &[Control]) {
     for control in last_words {
         link.push_control(control);
     }

@@ -6,9 +6,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::driver::{Command, Conversation, Input, Sink, Source, Step, at};
+use chat_core::driver::{CallDriver, Command, Input, Sink, Source, Step, sleep_until_some};
 use chat_core::protocol::{
-    Ending, Event, LinkState, Loss, Peer, Plain, Protocol, Session, SessionConfig,
+    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session, SessionConfig,
 };
 use chat_core::transport::Keyring;
 use chat_core::trust::Security;
@@ -118,19 +118,22 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         let protocol = self.protocol(&peer, introduction.as_ref());
         let manners = self.config.manners.clone();
         let interactive = self.config.interactive;
-        let mut call = Conversation::new(protocol, manners, self.source, self.sink);
+        let mut call = CallDriver::new(protocol, manners, self.source, self.sink);
         let mut peer = Acquaintance::new(peer, Some(self.keyring.clone()), None);
         let mut link = Some(link);
         let mut give_up_at = None;
         let mut ending = match introduction {
-            Some(introduction) => call.connected(introduction.contact).err().map(Ending::from),
+            Some(introduction) => call
+                .connected(introduction.contact)
+                .err()
+                .map(CloseReason::from),
             None => {
-                call.show(Event::Call(peer.peer().clone()));
+                call.show(Event::Established(peer.peer().clone()));
                 None
             }
         };
         while self.news.try_recv().is_ok() {}
-        call.show(Event::Waiting(self.room.waiting()));
+        call.show(Event::QueueLength(self.room.waiting()));
         let ending = loop {
             if let Some(ending) = ending {
                 break ending;
@@ -139,17 +142,17 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
             // One who came while the other was still heard is a second caller with that key.
             let heard = call.last_heard();
             if link.is_none() && key.is_some_and(|key| self.room.has_since(key, heard)) {
-                break call.give_up(Loss::CalledAnew);
+                break call.give_up(Disconnect::Superseded);
             }
             tokio::select! {
-                step = call.over(link.as_mut()) => match step {
+                step = call.drive(link.as_mut()) => match step {
                     Step::Ended(end) => ending = Some(end),
-                    Step::Met(met) => call.show_all(peer.met(met)),
+                    Step::Established(met) => call.show_all(peer.met(met)),
                     Step::Answered => {}
-                    Step::Cut => {
+                    Step::Disconnected => {
                         link = None;
                         give_up_at = Some(Instant::now() + GRACE);
-                        call.show(Event::Link(LinkState::Reconnecting(0)));
+                        call.show(Event::Connection(ConnectionStatus::Reconnecting(0)));
                     }
                     Step::Command(Command::Quit) => {
                         self.quitting = Some(exit::OK);
@@ -165,23 +168,23 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                     }
                 },
                 Some((again, contact)) = resumed.recv() => {
-                    if call.is_outdated(&contact) {
+                    if call.is_stale(&contact) {
                         continue;
                     }
                     if link.replace(again).is_some() {
-                        ending = call.disconnected(Loss::Cut);
+                        ending = call.disconnected(Disconnect::Cut);
                     }
                     if ending.is_none() {
                         give_up_at = None;
-                        ending = call.connected(contact).err().map(Ending::from);
+                        ending = call.connected(contact).err().map(CloseReason::from);
                     }
                 }
-                () = at(give_up_at) => ending = Some(call.give_up(Loss::Silent(GRACE))),
+                () = sleep_until_some(give_up_at) => ending = Some(call.give_up(Disconnect::Silent(GRACE))),
                 Some(news) = self.news.recv() => {
                     let waiting = self.room.waiting();
                     let notice = tell(&mut self.doorbell, news, waiting, interactive);
                     call.show_all(notice.map(Event::Notice));
-                    call.show(Event::Waiting(waiting));
+                    call.show(Event::QueueLength(waiting));
                 }
                 code = shutdown.as_mut(), if self.quitting.is_none() => {
                     self.quitting = Some(code);
@@ -189,7 +192,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 }
             }
         };
-        self.switchboard.end(&ending, call.last_words());
+        self.switchboard.end(&ending, call.final_ack());
         tokio::select! {
             ended = call.end(ending, link) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
@@ -204,7 +207,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
             Some(conversation) => Box::new(Session::new(SessionConfig {
                 name: self.config.name.clone(),
                 peer: peer.clone(),
-                conversation,
+                id: conversation,
             })),
         }
     }

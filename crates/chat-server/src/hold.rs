@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::driver::AnyLink;
+use chat_core::driver::BoxConnection;
 use chat_core::wire::{Control, Frame};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -24,7 +24,7 @@ pub async fn hold(
 ) {
     let link = &mut caller.link;
     if caller.introduction.is_none() {
-        return link.given_up().await;
+        return link.closed_by_peer().await;
     }
     let mut told = None;
     while !link.is_congested() {
@@ -43,7 +43,7 @@ pub async fn hold(
 }
 
 /// Hears one frame. Answers whether the caller goes on waiting. Cancel safe.
-async fn hear(link: &mut AnyLink) -> bool {
+async fn hear(link: &mut BoxConnection) -> bool {
     let Ok(Ok(Some(Frame::Control(json)))) = timeout(SILENCE, link.receive()).await else {
         return false;
     };

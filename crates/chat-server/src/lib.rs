@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::driver::{Manners, Sink, Source};
+use chat_core::driver::{CallConfig, Sink, Source};
 use chat_core::transport::Stream;
 use chat_core::wire::Name;
 use tokio::task::JoinSet;
@@ -45,7 +45,7 @@ pub struct Config {
     /// End after one call.
     pub once: bool,
     /// How this side behaves in a call.
-    pub manners: Manners,
+    pub manners: CallConfig,
     /// Whether a person at a terminal may give commands between the calls too.
     pub interactive: bool,
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chat_core::DEFAULT_PORT;
-use chat_core::transport::{Stream, tune};
+use chat_core::transport::{Stream, set_tcp_options};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
@@ -26,7 +26,7 @@ impl Listen for TcpListener {
 
     async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
         let (stream, from) = TcpListener::accept(self).await?;
-        tune(&stream);
+        set_tcp_options(&stream);
         // An IPv4 caller of an IPv6 socket is shown as what it is.
         Ok((
             stream,

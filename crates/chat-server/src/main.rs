@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use chat_core::driver::{Manners, Sink};
+use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
-use chat_core::trust::home;
+use chat_core::trust::data_dir;
 use chat_server::{Config, Reception};
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
@@ -60,7 +60,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         acquaintance::forget(name)?;
         return Ok(exit::OK);
     }
-    let keyring = Keyring::open(&home()?)?;
+    let keyring = Keyring::open(&data_dir()?)?;
     let mut notices = acquaintance::flaws(&keyring.known)?;
     notices.push(words::own_key(keyring.own_key));
     let reception = Reception {
@@ -78,7 +78,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         name: args.common.name(),
         backlog: args.backlog,
         once: args.once,
-        manners: Manners {
+        manners: CallConfig {
             idle_timeout: args.idle_timeout,
             ..console.manners()
         },

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chat_core::driver::AnyLink;
-use chat_core::protocol::{Contact, Ending, Side};
+use chat_core::driver::BoxConnection;
+use chat_core::protocol::{CloseReason, Handshake, Side};
 use chat_core::wire::Control;
 use tokio::sync::mpsc;
 
@@ -41,7 +41,7 @@ struct HungUp {
 }
 
 /// A new connection of the call that is on.
-pub type Connection = (AnyLink, Contact);
+pub type Connection = (BoxConnection, Handshake);
 
 /// What is to be done with one who goes on with a conversation.
 enum Way {
@@ -65,12 +65,15 @@ impl Switchboard {
     }
 
     /// The call is over. Whoever was cut off and comes back hears the `last_words`.
-    pub fn end(&self, ending: &Ending, last_words: Vec<Control>) {
+    pub fn end(&self, ending: &CloseReason, last_words: Vec<Control>) {
         let mut calls = self.calls();
         let Some(Current { party, .. }) = calls.current.take() else {
             return;
         };
-        if matches!(ending, Ending::HungUp(Side::Here) | Ending::Idle(_)) {
+        if matches!(
+            ending,
+            CloseReason::HungUp(Side::Local) | CloseReason::Idle(_)
+        ) {
             calls.hung_up.push_back(HungUp { party, last_words });
             if calls.hung_up.len() > UNHEARD {
                 calls.hung_up.pop_front();

@@ -243,7 +243,7 @@ mod tests {
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
-    use chat_core::driver::Link;
+    use chat_core::driver::Connection;
     use chat_core::trust::Security;
     use chat_core::wire::LineCodec;
     use tokio::io::duplex;
@@ -258,7 +258,7 @@ mod tests {
                 address: "somewhere".to_owned(),
                 security: Security::Plaintext,
             },
-            link: Link::new(Box::new(here), LineCodec::default()),
+            link: Connection::new(Box::new(here), LineCodec::default()),
             introduction: None,
         }
     }

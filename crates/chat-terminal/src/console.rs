@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use chat_core::driver::{Input, Manners, Sink, Source};
+use chat_core::driver::{CallConfig, Input, Sink, Source};
 use chat_core::protocol::Event;
 
 use crate::args::CommonArgs;
@@ -77,11 +77,11 @@ impl Console {
     }
 
     /// A pipe has the patience to see everything delivered; a person who hangs up has not.
-    pub fn manners(&self) -> Manners {
-        Manners {
-            attended: self.interactive,
-            patient: !self.interactive,
-            ..Manners::default()
+    pub fn manners(&self) -> CallConfig {
+        CallConfig {
+            interactive: self.interactive,
+            graceful: !self.interactive,
+            ..CallConfig::default()
         }
     }
 }

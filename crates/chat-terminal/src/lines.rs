@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::{Bytes, BytesMut};
 use chat_core::driver::{Command, Input, Sink, Source};
 use chat_core::protocol::Event;
-use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, Outgoing, is_hang_up};
+use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Decoder;
 
@@ -65,7 +65,7 @@ impl LineSource {
             let text = line.lines().next().unwrap_or_default();
             match commands::parse(text) {
                 Ok(Request::Say(text)) if is_hang_up(text.as_bytes()) => {
-                    return Some(Input::Say(text));
+                    return Some(Input::Message(text));
                 }
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUp) => return Some(Input::HangUp),
@@ -120,7 +120,7 @@ impl Source for LineSource {
                 }
                 None => {
                     let person = self.typed.take();
-                    return Ok(person.map_or(Input::End, |_| Input::Command(Command::Quit)));
+                    return Ok(person.map_or(Input::Eof, |_| Input::Command(Command::Quit)));
                 }
             }
         }
@@ -141,7 +141,7 @@ pub enum LineStyle {
 /// Messages to a writer, one a line, and every notice to stderr.
 pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
-    unwritten: Outgoing,
+    unwritten: WriteBuffer,
     style: LineStyle,
     speaker: String,
     situation: Arc<Mutex<Situation>>,
@@ -170,7 +170,7 @@ impl LineSink {
     pub fn new(writer: impl AsyncWrite + Send + 'static, style: LineStyle) -> Self {
         Self {
             writer: Box::pin(writer),
-            unwritten: Outgoing::default(),
+            unwritten: WriteBuffer::default(),
             style,
             speaker: String::new(),
             situation: Arc::default(),
@@ -199,7 +199,7 @@ impl Sink for LineSink {
             notify(&notice);
         }
         match event {
-            Event::Call(peer) | Event::Peer(peer) => {
+            Event::Established(peer) | Event::Peer(peer) => {
                 let name = sanitize::name(words::name_or_address(&peer));
                 self.speaker = name.unwrap_or(peer.address);
             }
@@ -297,7 +297,7 @@ mod tests {
         let (mut source, mut sink) = dialogue(&typed[..], tokio::io::sink());
         let first = source.next().await.expect("a line");
         assert_eq!(first, Input::Command(Command::Status), "nothing is known");
-        sink.show(Event::Ahead(2));
+        sink.show(Event::QueuePosition(2));
         let second = source.next().await.expect("another");
         assert_eq!(second, Input::Command(Command::Peers), "it was answered");
     }

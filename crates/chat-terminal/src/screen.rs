@@ -180,7 +180,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use chat_core::driver::Command;
-    use chat_core::protocol::{Ended, Ending, Side};
+    use chat_core::protocol::{CloseReason, Ended, Side};
     use chat_core::wire::Batch;
 
     use super::*;
@@ -220,10 +220,10 @@ mod tests {
     fn what_was_said_in_one_call_is_not_heard_in_the_next() {
         let (mut source, mut sink, backend) = halves();
         let send = |input| backend.inputs.try_send((0, input)).expect("there is room");
-        send(Input::Say("secret".into()));
+        send(Input::Message("secret".into()));
         sink.show(Event::Ended(Arc::new(Ended {
-            ending: Ending::HungUp(Side::There),
-            undelivered: Vec::new(),
+            reason: CloseReason::HungUp(Side::Remote),
+            unacknowledged: Vec::new(),
         })));
         assert!(poll_once(source.next()).is_pending());
         send(Input::Command(Command::Quit));

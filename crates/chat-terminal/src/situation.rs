@@ -1,6 +1,6 @@
 //! How it stands with the other side, as far as the events tell.
 
-use chat_core::protocol::{Event, LinkState, Peer};
+use chat_core::protocol::{ConnectionStatus, Event, Peer};
 use chat_core::trust::Security;
 
 /// The state of a call, from the first sign of the other side to the end.
@@ -11,7 +11,7 @@ pub(crate) struct Situation {
     /// How many are served before this side, while it waits for its turn.
     pub(crate) ahead: Option<u64>,
     /// How the connection is, if there is one.
-    pub(crate) link: LinkState,
+    pub(crate) link: ConnectionStatus,
 }
 
 impl Default for Situation {
@@ -19,7 +19,7 @@ impl Default for Situation {
         Self {
             peer: None,
             ahead: None,
-            link: LinkState::Up { round_trip: None },
+            link: ConnectionStatus::Up { round_trip: None },
         }
     }
 }
@@ -28,7 +28,7 @@ impl Situation {
     /// Takes in an event.
     pub(crate) fn learn(&mut self, event: &Event) {
         match event {
-            Event::Call(peer) => {
+            Event::Established(peer) => {
                 *self = Self {
                     peer: Some(peer.clone()),
                     ..Self::default()
@@ -36,15 +36,15 @@ impl Situation {
             }
             Event::Peer(peer) if self.peer.is_some() => self.peer = Some(peer.clone()),
             // Who tells of the queue has answered.
-            Event::Ahead(ahead) => {
+            Event::QueuePosition(ahead) => {
                 *self = Self {
                     ahead: Some(*ahead),
                     ..Self::default()
                 };
             }
-            Event::Link(link) => {
+            Event::Connection(link) => {
                 self.link = link.clone();
-                if let LinkState::Reconnecting(_) = link {
+                if let ConnectionStatus::Reconnecting(_) = link {
                     // The place in the queue is lost with the connection.
                     self.ahead = None;
                 }

@@ -1,7 +1,7 @@
 //! The status row: who is on the line, how safely, and how well.
 
-use chat_core::protocol::LinkState;
-use chat_core::trust::{Security, Standing};
+use chat_core::protocol::ConnectionStatus;
+use chat_core::trust::{Security, Verification};
 use unicode_width::UnicodeWidthStr;
 
 use crate::sanitize;
@@ -90,7 +90,7 @@ impl Status<'_> {
         }
         if let Some(text) = words::link(link) {
             match link {
-                LinkState::Up { .. } => part(4, Style::Faint, text),
+                ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
             }
         }
@@ -125,9 +125,9 @@ fn trust(security: &Security) -> Style {
     match security {
         Security::Plaintext => Style::Alarm,
         Security::NoKey => Style::Warning,
-        Security::Key { standing, .. } => match standing {
-            Standing::New | Standing::Unverified => Style::Warning,
-            Standing::Verified => Style::Good,
+        Security::Key { verification, .. } => match verification {
+            Verification::New | Verification::Unverified => Style::Warning,
+            Verification::Verified => Style::Good,
         },
     }
 }

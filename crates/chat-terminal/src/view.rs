@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use chat_core::driver::{Command, Input};
-use chat_core::protocol::{Event, LinkState, Peer};
+use chat_core::protocol::{ConnectionStatus, Event, Peer};
 use chat_core::trust::Security;
 use chat_core::wire::MAX_LINE;
 use termina::event::{KeyCode, KeyEvent, KeyEventKind, Modifiers};
@@ -378,7 +378,7 @@ impl View {
                     }
                     // A message ends the typing by itself.
                     self.typing = false;
-                    self.inputs.push_back(Input::Say(text));
+                    self.inputs.push_back(Input::Message(text));
                 }
             },
         }
@@ -462,7 +462,7 @@ impl View {
         self.changed = true;
         self.situation.learn(&event);
         match &event {
-            Event::Call(peer) => {
+            Event::Established(peer) => {
                 self.call = Some(Call::new(peer));
                 self.hint = None;
                 self.ring(now);
@@ -480,33 +480,33 @@ impl View {
             }
             Event::Message(text) => return self.message(text, now),
             Event::Delivered(count) => return self.delivered(*count, now),
-            Event::Waiting(callers) => self.waiting = *callers,
+            Event::QueueLength(callers) => self.waiting = *callers,
             Event::Typing(typing) => {
                 if let Some(call) = &mut self.call {
                     call.typing = *typing;
                 }
             }
-            Event::Link(link) => {
+            Event::Connection(link) => {
                 if let Some(call) = &mut self.call {
-                    call.typing &= matches!(link, LinkState::Up { .. });
+                    call.typing &= matches!(link, ConnectionStatus::Up { .. });
                 }
                 // The status row counts the tries; one line of them is enough.
-                if matches!(link, LinkState::Reconnecting(2..)) {
+                if matches!(link, ConnectionStatus::Reconnecting(2..)) {
                     return;
                 }
             }
-            Event::Unsaid(text, _) => self.unsaid(text),
+            Event::SendFailed(text, _) => self.unsaid(text),
             Event::Ended(_) => self.ended(now),
-            Event::PeerFinished
+            Event::PeerEof
             | Event::SafetyNumber { .. }
-            | Event::Ahead(_)
-            | Event::Dismissed(_)
+            | Event::QueuePosition(_)
+            | Event::PeerIdleTimeout(_)
             | Event::Notice(_) => (),
         }
         if let Some(text) = words::describe(&event) {
             let style = match &event {
-                Event::Unsaid(..) => Style::Alarm,
-                Event::Call(peer) if peer.security == Security::Plaintext => Style::Alarm,
+                Event::SendFailed(..) => Style::Alarm,
+                Event::Established(peer) if peer.security == Security::Plaintext => Style::Alarm,
                 _ => Style::Notice,
             };
             self.transcript.remark(style, &text, now);

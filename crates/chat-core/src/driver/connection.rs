@@ -13,36 +13,36 @@ use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::io::poll_read_buf;
 
 use crate::transport::Stream;
-use crate::wire::{Batch, Control, Frame, HANG_UP, LineCodec, LineError, Outgoing};
+use crate::wire::{Batch, Control, Frame, HANG_UP, LineCodec, LineError, WriteBuffer};
 
-/// How much is read at once, in bytes.
-const READ: usize = 128 * 1024;
+/// The size of the read buffer, in bytes.
+const READ_SIZE: usize = 128 * 1024;
 
-/// With less room than this, in bytes, a new read buffer is taken.
-const LEAST_READ: usize = 16 * 1024;
+/// With less room than this, in bytes, a new read buffer is allocated.
+const MIN_READ_SIZE: usize = 16 * 1024;
 
-/// How long bytes without an LF stay alone until they are a message of a raw peer.
-const ALONE: Duration = Duration::from_millis(100);
+/// How long bytes without an LF wait for more until they count as a message of a raw peer.
+const UNTERMINATED_DELAY: Duration = Duration::from_millis(100);
 
-/// How long a closed call waits for the peer to close its side too.
-const DRAIN: Duration = Duration::from_secs(1);
+/// How long a closed connection waits for the peer to close its side too.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that carries a conversation.
+/// One stream of a call, with the codec and the buffers.
 #[derive(Debug)]
-pub struct Link<S> {
+pub struct Connection<S> {
     stream: S,
     codec: LineCodec,
-    incoming: BytesMut,
-    /// What is to be written.
-    pub(super) outgoing: Outgoing,
-    /// When the bytes without an LF become a message.
-    alone_until: Option<Instant>,
+    read_buffer: BytesMut,
+    /// Bytes to write.
+    pub(super) write_buffer: WriteBuffer,
+    /// When unterminated bytes become a message.
+    unterminated_until: Option<Instant>,
     read: ReadHalf,
     write: WriteHalf,
 }
 
-/// A link over whatever carries it.
-pub type AnyLink = Link<Box<dyn Stream>>;
+/// A connection over any stream.
+pub type BoxConnection = Connection<Box<dyn Stream>>;
 
 /// The state of the writing direction.
 #[derive(Debug)]
@@ -68,28 +68,28 @@ impl WriteHalf {
 enum ReadHalf {
     Open,
     /// The peer sends nothing more.
-    Ended,
-    /// And the protocol knows.
-    Told,
-    /// Reading failed, but the bytes that came before count as they stand.
+    Eof,
+    /// The same, and the protocol was told.
+    EofDelivered,
+    /// Reading failed, but the bytes that came before still count.
     Failed,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection on `stream`. A TCP stream should have `TCP_NODELAY` set.
     pub fn new(stream: S, codec: LineCodec) -> Self {
         Self {
             stream,
             codec,
-            incoming: BytesMut::new(),
-            outgoing: Outgoing::default(),
-            alone_until: None,
+            read_buffer: BytesMut::new(),
+            write_buffer: WriteBuffer::default(),
+            unterminated_until: None,
             read: ReadHalf::Open,
             write: WriteHalf::Flushed,
         }
     }
 
-    /// Sets the longest line from now on, in bytes: a stranger is owed less than a friend.
+    /// Sets the longest line from now on, in bytes: kept small until the peer is authenticated.
     pub fn set_limit(&mut self, limit: usize) {
         self.codec.set_limit(limit);
     }
@@ -101,7 +101,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Whether everything was written and has left.
     pub(super) fn is_written(&self) -> bool {
-        self.outgoing.is_empty() && !matches!(self.write, WriteHalf::Unflushed | WriteHalf::Closing)
+        self.write_buffer.is_empty()
+            && !matches!(self.write, WriteHalf::Unflushed | WriteHalf::Closing)
     }
 
     /// Closes the write half once all is written.
@@ -111,54 +112,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// When to ask for a frame although nothing came.
+    /// When to ask for a frame although nothing was read.
     pub(super) fn timeout(&self) -> Option<Instant> {
-        self.alone_until
+        self.unterminated_until
     }
 
     /// The next frame among the bytes that have come. Until this is `None`, nothing is read.
     pub(super) fn frame(&mut self) -> Result<Option<Frame>, LineError> {
         if self.read != ReadHalf::Open {
-            return self.codec.decode_eof(&mut self.incoming);
+            return self.codec.decode_eof(&mut self.read_buffer);
         }
-        if let Some(frame) = self.codec.decode(&mut self.incoming)? {
+        if let Some(frame) = self.codec.decode(&mut self.read_buffer)? {
             return Ok(Some(frame));
         }
-        match self.alone_until {
+        match self.unterminated_until {
             Some(until) if until <= Instant::now() => {
-                self.alone_until = None;
-                Ok(self.codec.take_alone(&mut self.incoming))
+                self.unterminated_until = None;
+                Ok(self.codec.take_unterminated(&mut self.read_buffer))
             }
             _ => Ok(None),
         }
     }
 
-    /// Whether the peer has closed its side since this was last asked. Ask after the frames.
-    pub(super) fn take_end(&mut self) -> bool {
-        let ended = self.read == ReadHalf::Ended;
+    /// Whether the peer has closed its side since the last call. Take the frames first.
+    pub(super) fn take_eof(&mut self) -> bool {
+        let ended = self.read == ReadHalf::Eof;
         if ended {
-            self.read = ReadHalf::Told;
+            self.read = ReadHalf::EofDelivered;
         }
         ended
     }
 
-    /// Waits until bytes were read or written, and answers whether any were read. Cancel safe:
-    /// what was moved is kept.
-    pub(super) async fn moved(&mut self, reading: bool) -> io::Result<bool> {
-        poll_fn(|cx| self.poll_moved(reading, cx)).await
+    /// Waits until bytes were read or written. Returns whether any were read. Cancel safe:
+    /// progress is kept in the buffers.
+    pub(super) async fn drive_io(&mut self, reading: bool) -> io::Result<bool> {
+        poll_fn(|cx| self.poll_io(reading, cx)).await
     }
 
-    fn poll_moved(&mut self, reading: bool, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    fn poll_io(&mut self, reading: bool, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let wrote = match self.poll_write(cx) {
             Poll::Ready(Err(error)) => {
-                self.outgoing.clear();
+                self.write_buffer.clear();
                 self.write = WriteHalf::Broken(error);
                 true
             }
             Poll::Ready(Ok(wrote)) => wrote,
             Poll::Pending => false,
         };
-        // Who does not read yet may have frames of the peer still to take.
+        // While not reading, there may be frames of the peer left to take first.
         if reading
             && self.read != ReadHalf::Open
             && let Some(error) = self.write_error()
@@ -178,29 +179,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.incoming.capacity() - self.incoming.len() < LEAST_READ {
-            self.incoming.reserve(READ);
+        if self.read_buffer.capacity() - self.read_buffer.len() < MIN_READ_SIZE {
+            self.read_buffer.reserve(READ_SIZE);
         }
-        let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.incoming);
+        let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read_buffer);
         match ready!(read) {
             Ok(0) => {
-                self.read_end(ReadHalf::Ended);
+                self.read_end(ReadHalf::Eof);
                 Poll::Ready(Ok(()))
             }
             Ok(_) => {
-                let alone = self.codec.may_stand_alone(&self.incoming);
-                self.alone_until = alone.then(|| Instant::now() + ALONE);
+                let alone = self.codec.has_unterminated(&self.read_buffer);
+                self.unterminated_until = alone.then(|| Instant::now() + UNTERMINATED_DELAY);
                 Poll::Ready(Ok(()))
             }
-            // Stock TLS tools end without a close_notify; only chat/1 knows that as a cut.
+            // Stock TLS tools end without a close_notify; only for chat/1 is that a lost connection.
             Err(error)
                 if error.kind() == io::ErrorKind::UnexpectedEof && !self.codec.is_chat1() =>
             {
-                self.read_end(ReadHalf::Ended);
+                self.read_end(ReadHalf::Eof);
                 Poll::Ready(Ok(()))
             }
             Err(error) => {
-                // What a plain peer sent just before a reset may be its unended hang-up.
+                // What a plain peer sent just before a reset may be an unterminated hang-up.
                 if !self.codec.is_chat1() {
                     self.read_end(ReadHalf::Failed);
                 }
@@ -211,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     fn read_end(&mut self, end: ReadHalf) {
         self.read = end;
-        self.alone_until = None;
+        self.unterminated_until = None;
     }
 
     /// The error that broke the write half: it came first and says more than a later one.
@@ -228,13 +229,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Writes what there is. Ready with whether anything changed.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut wrote = false;
-        while !self.outgoing.is_empty() {
+        while !self.write_buffer.is_empty() {
             if self.write.is_over() {
-                self.outgoing.clear();
+                self.write_buffer.clear();
                 return Poll::Ready(Ok(true));
             }
             let stream = Pin::new(&mut self.stream);
-            match self.outgoing.poll_write_to(stream, cx) {
+            match self.write_buffer.poll_write_to(stream, cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if wrote => return Poll::Ready(Ok(true)),
@@ -261,26 +262,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Waits until the peer is gone without having said anything. What it says is kept, as much
-    /// as one read takes; a peer that said something and then left is still to be heard.
-    pub async fn given_up(&mut self) {
-        while self.read == ReadHalf::Open && self.incoming.len() < LEAST_READ {
-            if self.moved(true).await.is_err() {
+    /// Waits until the peer has closed the connection without sending anything. What it sends
+    /// is kept for the call, up to one read; with such bytes this waits forever.
+    pub async fn closed_by_peer(&mut self) {
+        while self.read == ReadHalf::Open && self.read_buffer.len() < MIN_READ_SIZE {
+            if self.drive_io(true).await.is_err() {
                 return;
             }
         }
-        if self.read == ReadHalf::Open || !self.incoming.is_empty() {
+        if self.read == ReadHalf::Open || !self.read_buffer.is_empty() {
             pending().await
         }
     }
 
-    /// Whether the peer has let too much pile up that was pushed: 256 KiB.
+    /// Whether the write buffer is full (256 KiB).
     pub fn is_congested(&self) -> bool {
-        self.outgoing.is_full()
+        self.write_buffer.is_full()
     }
 
-    /// The next frame, or `None` once the peer sends nothing more: for a program that takes
-    /// turns instead of holding a conversation. Cancel safe.
+    /// The next frame, or `None` at the end of the stream: for a program that takes turns
+    /// instead of driving a call. Cancel safe.
     ///
     /// # Errors
     /// The stream failed, or a line was over a limit that must not be cut.
@@ -292,11 +293,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if self.read != ReadHalf::Open {
                 return Ok(None);
             }
-            match self.alone_until {
-                None => self.moved(true).await?,
-                Some(until) => match timeout_at(until, self.moved(true)).await {
-                    Ok(moved) => moved?,
-                    // What has stood alone for so long is a frame.
+            match self.unterminated_until {
+                None => self.drive_io(true).await?,
+                Some(until) => match timeout_at(until, self.drive_io(true)).await {
+                    Ok(drive_io) => drive_io?,
+                    // After that time unterminated bytes are a frame.
                     Err(_) => continue,
                 },
             };
@@ -310,45 +311,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub async fn send(&mut self, frame: Frame) -> Result<(), LineError> {
         let mut bytes = BytesMut::new();
         self.codec.encode(frame, &mut bytes)?;
-        self.outgoing.push(bytes.freeze());
+        self.write_buffer.push(bytes.freeze());
         while !self.is_written() {
-            self.moved(false).await?;
+            self.drive_io(false).await?;
         }
         self.write_error().map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Puts a line on its way; [`end`](Self::end) writes it.
+    /// Queues a line; [`end`](Self::end) writes it.
     pub fn push_line(&mut self, line: &str) {
-        self.outgoing.push(Batch::from(line).into());
+        self.write_buffer.push(Batch::from(line).into());
     }
 
-    /// Puts the hang-up on its way, after which [`end`](Self::end) must follow.
+    /// Queues the hang-up, after which [`end`](Self::end) must follow.
     pub fn push_hang_up(&mut self) {
-        self.outgoing.push(Bytes::from_static(HANG_UP.as_bytes()));
+        self.write_buffer
+            .push(Bytes::from_static(HANG_UP.as_bytes()));
     }
 
-    /// Puts a control line on its way.
+    /// Queues a control line.
     pub fn push_control(&mut self, control: &Control) {
-        self.outgoing.push(control.to_line());
+        self.write_buffer.push(control.to_line());
     }
 
     /// Ends the connection in good order: closes the write half, then reads to the end for at
-    /// most 1 s, because closing with unread data would turn the good-bye into a reset.
+    /// most 1 s, because closing with unread data would turn the hang-up into a reset.
     pub async fn end(self) {
         let _ = self.ended().await;
     }
 
-    /// Ends the connection, and answers whether the peer took it well: one that resets it has
-    /// not read everything.
+    /// Like [`end`](Self::end). Fails if the peer resets the connection: it has not read
+    /// everything then.
     pub(super) async fn ended(mut self) -> io::Result<()> {
         self.close();
         let drained = async {
             while !(self.read != ReadHalf::Open && self.write.is_over()) {
-                self.moved(true).await?;
-                self.incoming.clear();
+                self.drive_io(true).await?;
+                self.read_buffer.clear();
             }
             Ok(())
         };
-        timeout(DRAIN, drained).await.unwrap_or(Ok(()))
+        timeout(DRAIN_TIMEOUT, drained).await.unwrap_or(Ok(()))
     }
 }

@@ -1,4 +1,13 @@
-//! Drives a call: person, protocol and link, all read at once.
+//! Drives a call: person, protocol and connection, all polled at once.
+//!
+//! [`CallDriver`] stands between
+//! - the person: a [`Source`] of [`Input`] and a [`Sink`] of [`Event`]s;
+//! - the [`Protocol`], a state machine without I/O;
+//! - the [`Connection`]: any stream, with the codec on it.
+//!
+//! [`CallDriver::run`] runs a whole call over one connection. A program that answers commands,
+//! or brings another connection when one is lost, calls [`CallDriver::drive`] again and again
+//! instead, and [`CallDriver::end`] at last.
 
 mod connection;
 mod person;
@@ -14,30 +23,29 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::protocol::{
-    Contact, Ended, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Side,
-    Unsayable,
+    CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Peer, Protocol,
+    ProtocolError, SendError, Side,
 };
 use crate::wire::Control;
 
-pub use connection::{AnyLink, Link};
+pub use connection::{BoxConnection, Connection};
 pub use person::{Command, Input, Sink, Source};
 
-/// How long a person who hangs up waits for a screen or pipe that takes nothing more.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+/// How long a person who hangs up waits for a screen or pipe that has stalled.
+const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How this side behaves in a call.
 #[derive(Clone, Debug, Default)]
-pub struct Manners {
+pub struct CallConfig {
     /// Hang up when the peer has said nothing for this long.
     pub idle_timeout: Option<Duration>,
     /// Hang up at the end of input, instead of listening on.
     pub send_only: bool,
-    /// A person is there, who is always listened to and told when too much waits to be
-    /// delivered. A pipe is not read further instead.
-    pub attended: bool,
-    /// Before hanging up, wait until all that was said has arrived, as long as it goes on.
-    /// A person hangs up at once; a pipe has time.
-    pub patient: bool,
+    /// A person is there: input is always read, and what does not fit is reported. Without one,
+    /// input is not read while too much waits to be delivered.
+    pub interactive: bool,
+    /// Before hanging up, wait until everything has arrived, as long as there is progress.
+    pub graceful: bool,
 }
 
 /// Why the driver gives control back.
@@ -46,19 +54,19 @@ pub enum Step {
     /// The person wants something of the program. Drive on afterwards.
     Command(Command),
     /// Both sides have said hello: the peer's name is known now. Show the call.
-    Met(Peer),
-    /// The peer goes on with the call over this connection, or says that it has to wait.
+    Established(Peer),
+    /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
     /// The connection is gone, but the call is not: bring another.
-    Cut,
+    Disconnected,
     /// The call is over.
-    Ended(Ending),
+    Ended(CloseReason),
 }
 
-/// What a call waited for.
-enum News {
+/// What the driver waited for.
+enum Ready {
     /// Bytes were read, or else written.
-    Moved(io::Result<bool>),
+    Io(io::Result<bool>),
     Input(io::Result<Input>),
     Flushed(io::Result<()>),
     Alarm,
@@ -66,22 +74,22 @@ enum News {
 
 /// A call between a person and a peer, over one connection or several in a row.
 ///
-/// It owns no task and no channel: dropping [`over`](Self::over) between two polls loses
+/// It owns no task and no channel: dropping [`drive`](Self::drive) between two polls loses
 /// nothing, so it can stand in a `select!`.
-pub struct Conversation<'p, In, Out> {
+pub struct CallDriver<'p, In, Out> {
     protocol: Box<dyn Protocol>,
-    manners: Manners,
+    config: CallConfig,
     source: &'p mut In,
     sink: &'p mut Out,
     /// The source may say more.
     source_open: bool,
     events: Vec<Event>,
-    /// The sink has something to hand over.
+    /// The sink has something to flush.
     showing: bool,
-    /// And it is something that the peer said.
+    /// Some of it is text of the peer.
     showing_text: bool,
-    /// The sink no longer takes what the peer says.
-    unseen: bool,
+    /// The sink takes no more text.
+    sink_closed: bool,
     /// When bytes of the peer last came.
     heard: Instant,
     /// When the peer last said something.
@@ -89,18 +97,18 @@ pub struct Conversation<'p, In, Out> {
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
     /// The person was shown the safety number.
-    numbered: bool,
+    safety_number_shown: bool,
     /// This side hangs up and has no time to wait.
     hasty: bool,
     /// This side hangs up because its input failed.
     failure: Option<io::Error>,
 }
 
-impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
-    /// The start of a call.
+impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
+    /// A new call.
     pub fn new(
         protocol: Box<dyn Protocol>,
-        manners: Manners,
+        config: CallConfig,
         source: &'p mut In,
         sink: &'p mut Out,
     ) -> Self {
@@ -108,31 +116,31 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         source.begin(protocol.counts_messages());
         Self {
             protocol,
-            manners,
+            config,
             source,
             sink,
             source_open: true,
             events: Vec::new(),
             showing: false,
             showing_text: false,
-            unseen: false,
+            sink_closed: false,
             heard: Instant::now(),
             spoken: Instant::now(),
             idle: false,
-            numbered: false,
+            safety_number_shown: false,
             hasty: false,
             failure: None,
         }
     }
 
-    /// Shows the person something that is not the protocol's.
+    /// Shows the person an event that does not come from the protocol.
     pub fn show(&mut self, event: Event) {
-        // What the peer says is lost; a notice may go another way.
-        if self.unseen && matches!(event, Event::Lines(_) | Event::Message(_)) {
+        // Text has nowhere to go; a notice may still be shown, on stderr say.
+        if self.sink_closed && matches!(event, Event::Lines(_) | Event::Message(_)) {
             return;
         }
         self.sink.show(event);
-        self.showing = !self.unseen;
+        self.showing = !self.sink_closed;
     }
 
     /// Shows several of them.
@@ -144,22 +152,22 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     pub fn hang_up(&mut self) {
         self.hasty = true;
         self.protocol
-            .hang_up(Patience::Brief, Instant::now().into_std());
+            .hang_up(Linger::Brief, Instant::now().into_std());
     }
 
-    /// There is a connection, the first or another; drive on over it.
+    /// There is a new connection, the first or a later one; drive on over it.
     ///
     /// # Errors
     /// The peer's hello cannot be true.
-    pub fn connected(&mut self, contact: Contact) -> Result<(), ProtocolError> {
-        tracing::info!(called = contact.hello.is_some(), "a connection of the call");
+    pub fn connected(&mut self, handshake: Handshake) -> Result<(), ProtocolError> {
+        tracing::info!(called = handshake.hello.is_some(), "connected");
         let now = Instant::now().into_std();
-        self.protocol.connected(contact, &mut self.events, now)
+        self.protocol.connected(handshake, &mut self.events, now)
     }
 
-    /// Whether a connection was made before one that is known already, and came late.
-    pub fn is_outdated(&self, contact: &Contact) -> bool {
-        self.protocol.is_outdated(contact)
+    /// Whether a connection was made before the present one, and was only delivered later.
+    pub fn is_stale(&self, handshake: &Handshake) -> bool {
+        self.protocol.is_stale(handshake)
     }
 
     /// When bytes of the peer last came, text or not.
@@ -167,163 +175,175 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         self.heard
     }
 
-    /// Whether the two people have anything to compare.
+    /// Whether the safety number was shown, so that the two people can compare it.
     pub fn has_safety_number(&self) -> bool {
-        self.numbered
+        self.safety_number_shown
     }
 
-    /// What a peer is told that comes back when this side has hung up.
-    pub fn last_words(&self) -> Vec<Control> {
-        self.protocol.last_words()
+    /// What to tell a peer that reconnects after this side has hung up.
+    pub fn final_ack(&self) -> Vec<Control> {
+        self.protocol.final_ack()
     }
 
-    /// The connection has been replaced, or will not come back. Answers how the call ended by
-    /// that, if it did.
-    pub fn disconnected(&mut self, loss: Loss) -> Option<Ending> {
-        tracing::info!(%loss, "the connection is gone");
-        let ending = self.protocol.disconnected(loss, Instant::now().into_std());
-        ending.map(|ending| self.explained(ending))
+    /// The connection is gone, or replaced. Returns why the call is over, if that ends it.
+    pub fn disconnected(&mut self, disconnect: Disconnect) -> Option<CloseReason> {
+        tracing::info!(%disconnect, "the connection is gone");
+        let reason = self
+            .protocol
+            .disconnected(disconnect, Instant::now().into_std());
+        reason.map(|reason| self.explained(reason))
     }
 
-    /// No other connection is to be had. Answers how the call ended by that.
-    pub fn give_up(&mut self, loss: Loss) -> Ending {
-        let ending = self.protocol.give_up(loss);
-        self.explained(ending)
+    /// No other connection can be made. Returns why the call is over.
+    pub fn give_up(&mut self, disconnect: Disconnect) -> CloseReason {
+        let reason = self.protocol.give_up(disconnect);
+        self.explained(reason)
     }
 
-    /// Holds a whole call over one connection, with somebody who gives no commands: a bot, a
-    /// script.
-    pub async fn hold<S>(mut self, mut link: Link<S>) -> Arc<Ended>
+    /// Runs a whole call over one connection, for a source without commands: a bot, a script.
+    pub async fn run<S>(mut self, mut connection: Connection<S>) -> Arc<Ended>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let ending = loop {
-            match self.over(Some(&mut link)).await {
-                Step::Ended(ending) => break ending,
-                Step::Cut => break Loss::Cut.into(),
-                Step::Command(_) | Step::Met(_) | Step::Answered => {}
+        let reason = loop {
+            match self.drive(Some(&mut connection)).await {
+                Step::Ended(reason) => break reason,
+                Step::Disconnected => break Disconnect::Cut.into(),
+                Step::Command(_) | Step::Established(_) | Step::Answered => {}
             }
         };
-        self.end(ending, Some(link)).await
+        self.end(reason, Some(connection)).await
     }
 
-    /// Carries the call on over `link`, until it ends, the link does, or the program is needed.
-    /// Both directions are read at once; neither waits for the other. While there is no link,
+    /// Drives the call over `connection`, until the call or the connection ends or the program
+    /// is needed.
+    /// Both directions are read at once; neither waits for the other. While there is none,
     /// what the person says is kept, as much as the protocol has room for. Cancel safe.
-    pub async fn over<S>(&mut self, mut link: Option<&mut Link<S>>) -> Step
+    pub async fn drive<S>(&mut self, mut connection: Option<&mut Connection<S>>) -> Step
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut now = Instant::now();
         let mut alarm = pin!(sleep_until(now));
         loop {
-            // All that needs no waiting is done before there is any: each wait costs a turn.
+            // First everything that needs no waiting: each wait costs a turn of the runtime.
             loop {
                 if let Some(step) = self.show_events() {
                     return step;
                 }
                 self.hand_over(now).await;
-                match link.as_deref_mut().map(|link| self.take_frames(link, now)) {
+                match connection
+                    .as_deref_mut()
+                    .map(|connection| self.take_frames(connection, now))
+                {
                     Some(Ok(true)) => {}
                     Some(Err(error)) => return Step::Ended(error.into()),
                     Some(Ok(false)) | None => break,
                 }
             }
-            if let Some(link) = link.as_deref_mut() {
-                self.transmit(link, now).await;
+            if let Some(connection) = connection.as_deref_mut() {
+                self.transmit(connection, now).await;
             }
-            let written = link.as_deref().is_none_or(Link::is_written);
-            if let Some(ending) = self.protocol.ending(written) {
-                return Step::Ended(self.explained(ending));
+            let written = connection.as_deref().is_none_or(Connection::is_written);
+            if let Some(reason) = self.protocol.close_reason(written) {
+                return Step::Ended(self.explained(reason));
             }
-            if let Some(loss) = self.protocol.link_lost() {
-                return self.take_loss(loss);
+            if let Some(disconnect) = self.protocol.connection_lost() {
+                return self.take_disconnect(disconnect);
             }
-            let timeout = self.next_timeout(link.as_deref());
-            set(alarm.as_mut(), timeout);
-            let news = tokio::select! {
-                moved = moved(link.as_deref_mut(), !self.showing) => News::Moved(moved),
-                input = self.source.next(), if self.listens_to_person() => News::Input(input),
-                flushed = self.sink.flushed(), if self.showing => News::Flushed(flushed),
-                () = alarm.as_mut(), if timeout.is_some() => News::Alarm,
+            let timeout = self.next_timeout(connection.as_deref());
+            set_alarm(alarm.as_mut(), timeout);
+            let ready = tokio::select! {
+                drive_io = drive_io(connection.as_deref_mut(), !self.showing) => Ready::Io(drive_io),
+                input = self.source.next(), if self.listens_to_person() => Ready::Input(input),
+                flushed = self.sink.flushed(), if self.showing => Ready::Flushed(flushed),
+                () = alarm.as_mut(), if timeout.is_some() => Ready::Alarm,
             };
             now = Instant::now();
-            match news {
-                News::Moved(Ok(true)) => {
+            match ready {
+                Ready::Io(Ok(true)) => {
                     self.heard = now;
                     self.protocol.heard(&mut self.events, now.into_std());
                 }
-                News::Moved(Ok(false)) => {}
-                News::Moved(Err(error)) => {
-                    // What came before the loss is still heard, the hang-up above all.
-                    if let Some(link) = link.as_deref_mut()
-                        && let Err(error) = self.take_frames(link, now)
+                Ready::Io(Ok(false)) => {}
+                Ready::Io(Err(error)) => {
+                    // Frames that came before the loss still count, the hang-up above all.
+                    if let Some(connection) = connection.as_deref_mut()
+                        && let Err(error) = self.take_frames(connection, now)
                     {
                         return Step::Ended(error.into());
                     }
-                    return self.take_loss(Loss::from(error));
+                    return self.take_disconnect(Disconnect::from(error));
                 }
-                News::Input(Ok(input)) => {
+                Ready::Input(Ok(input)) => {
                     if let Some(step) = self.take_input(input, now) {
                         return step;
                     }
                 }
-                News::Input(Err(error)) => self.take_failure(error, now),
-                News::Flushed(flushed) => self.take_flushed(flushed, now),
-                News::Alarm => self.take_timeout(now),
+                Ready::Input(Err(error)) => self.take_failure(error, now),
+                Ready::Flushed(flushed) => self.take_flushed(flushed, now),
+                Ready::Alarm => self.take_timeout(now),
             }
         }
     }
 
-    /// Ends the call: tells the person how it ended, and the connection in good order.
+    /// Ends the call: shows the person why, and closes the connection in good order.
     ///
-    /// Waits until everything is handed over; not for long, if it was the person who hung up.
-    pub async fn end<S>(mut self, mut ending: Ending, mut link: Option<Link<S>>) -> Arc<Ended>
+    /// Waits until everything is shown, but at most 2 s if it was the person who hung up.
+    pub async fn end<S>(
+        mut self,
+        mut reason: CloseReason,
+        mut connection: Option<Connection<S>>,
+    ) -> Arc<Ended>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         // Without receipts, only the end tells a pipe whether the last of it was read.
-        if matches!(ending, Ending::HungUp(Side::Here))
-            && self.manners.patient
+        if matches!(reason, CloseReason::HungUp(Side::Local))
+            && self.config.graceful
             && self.protocol.loses_by_reset()
-            && let Some(link) = link.take()
-            && let Err(error) = link.ended().await
+            && let Some(connection) = connection.take()
+            && let Err(error) = connection.ended().await
         {
-            ending = Loss::from(error).into();
+            reason = Disconnect::from(error).into();
         }
-        let undelivered = self.protocol.undelivered();
-        tracing::info!(%ending, undelivered = undelivered.len(), "the call is over");
+        let unacknowledged = self.protocol.unacknowledged();
+        tracing::info!(%reason, unacknowledged = unacknowledged.len(), "the call is over");
         let ended = Arc::new(Ended {
-            ending,
-            undelivered,
+            reason,
+            unacknowledged,
         });
         while self.show_events().is_some() {}
         self.show(Event::Ended(Arc::clone(&ended)));
         let closed = async {
-            if let Some(link) = link {
-                link.end().await;
+            if let Some(connection) = connection {
+                connection.end().await;
             }
         };
-        tokio::join!(self.last_look(), closed);
+        tokio::join!(self.final_flush(), closed);
         ended
     }
 
-    async fn last_look(&mut self) {
+    async fn final_flush(&mut self) {
         if !self.showing {
             return;
         }
-        let limit = self.hasty.then(|| Instant::now() + LAST_LOOK);
+        let limit = self.hasty.then(|| Instant::now() + FINAL_FLUSH_TIMEOUT);
         tokio::select! {
             flushed = self.sink.flushed() => if let Err(error) = flushed {
                 tracing::debug!(%error, "the end of the call was not shown");
             },
-            () = at(limit) => tracing::debug!("the end of the call was not looked at"),
+            () = sleep_until_some(limit) => tracing::debug!("the end of the call was not shown in time"),
         }
     }
 
-    /// Lets the protocol take what came, unless the person's side is still busy with more.
-    /// Answers whether anything was taken.
-    fn take_frames<S>(&mut self, link: &mut Link<S>, now: Instant) -> Result<bool, ProtocolError>
+    /// Passes received frames to the protocol, unless the sink is busy. Returns whether there
+    /// were any.
+    fn take_frames<S>(
+        &mut self,
+        connection: &mut Connection<S>,
+        now: Instant,
+    ) -> Result<bool, ProtocolError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -332,19 +352,19 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         }
         let now = now.into_std();
         let mut taken = false;
-        while let Some(frame) = link.frame()? {
+        while let Some(frame) = connection.frame()? {
             tracing::debug!(%frame, "received");
             self.protocol.receive(frame, &mut self.events, now)?;
             taken = true;
         }
-        if link.take_end() {
-            self.protocol.receive_end(&mut self.events, now);
+        if connection.take_eof() {
+            self.protocol.receive_eof(&mut self.events, now);
             taken = true;
         }
         Ok(taken)
     }
 
-    /// Brings the events before the person.
+    /// Delivers queued events to the sink.
     fn show_events(&mut self) -> Option<Step> {
         let mut events = std::mem::take(&mut self.events);
         let mut rest = events.drain(..);
@@ -360,84 +380,88 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 
     fn show_event(&mut self, event: Event) -> Option<Step> {
-        let answered = matches!(event, Event::Link(LinkState::Back { .. }) | Event::Ahead(_));
+        let answered = matches!(
+            event,
+            Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_)
+        );
         match event {
-            Event::Call(peer) => return Some(Step::Met(peer)),
+            Event::Established(peer) => return Some(Step::Established(peer)),
             Event::Lines(_) | Event::Message(_) => self.showing_text = true,
-            Event::SafetyNumber { .. } => self.numbered = true,
+            Event::SafetyNumber { .. } => self.safety_number_shown = true,
             _ => {}
         }
         self.show(event);
         answered.then_some(Step::Answered)
     }
 
-    /// Hands over what is shown, if that is possible at once. If it is not, no more is read
-    /// until it was.
+    /// Flushes the sink, if that is possible at once. If not, nothing more is read until it is
+    /// done.
     async fn hand_over(&mut self, now: Instant) {
         if !self.showing {
             return;
         }
-        match at_once(self.sink.flushed()).await {
+        match poll_once(self.sink.flushed()).await {
             Some(flushed) => self.take_flushed(flushed, now),
-            None => self.protocol.listening(false, now.into_std()),
+            None => self.protocol.set_paused(true, now.into_std()),
         }
     }
 
-    /// Writes what there is to say, as much as goes at once, and puts more of it on its way.
-    async fn transmit<S>(&mut self, link: &mut Link<S>, now: Instant)
+    /// Writes as much as is possible at once, then fills the write buffer again.
+    async fn transmit<S>(&mut self, connection: &mut Connection<S>, now: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.fill(link, now);
-        if !link.is_written() && at_once(link.moved(false)).await.is_some() {
-            self.fill(link, now);
+        self.fill(connection, now);
+        if !connection.is_written() && poll_once(connection.drive_io(false)).await.is_some() {
+            self.fill(connection, now);
         }
     }
 
-    fn fill<S>(&mut self, link: &mut Link<S>, now: Instant)
+    fn fill<S>(&mut self, connection: &mut Connection<S>, now: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let now = now.into_std();
-        let raw = link.is_raw();
-        self.protocol.transmit(raw, &mut link.outgoing, now);
-        if self.protocol.closes() {
-            link.close();
+        let raw = connection.is_raw();
+        self.protocol
+            .poll_transmit(raw, &mut connection.write_buffer, now);
+        if self.protocol.wants_close() {
+            connection.close();
         }
-        if link.is_written() {
+        if connection.is_written() {
             self.protocol.transmitted(now);
         }
     }
 
     fn listens_to_person(&self) -> bool {
-        self.source_open && (self.manners.attended || self.protocol.has_room())
+        self.source_open && (self.config.interactive || self.protocol.has_room())
     }
 
-    /// Does what the person wants, or leaves it to the program.
+    /// Handles an input, or returns it if it is for the program.
     fn take_input(&mut self, input: Input, at: Instant) -> Option<Step> {
         let now = at.into_std();
         match input {
-            Input::Lines(_) | Input::Say(_) if !self.protocol.has_room() => {
-                self.show(Event::Unsaid(input.into_text(), Unsayable::NoRoom));
+            Input::Lines(_) | Input::Message(_) if !self.protocol.has_room() => {
+                self.show(Event::SendFailed(input.into_text(), SendError::Full));
             }
             Input::Lines(lines) => {
                 if let Err(unsayable) = self.protocol.say_lines(lines) {
                     self.take_failure(io::Error::other(unsayable), at);
                 }
             }
-            Input::Say(text) => {
+            Input::Message(text) => {
                 if let Err(unsayable) = self.protocol.say(&text) {
-                    self.show(Event::Unsaid(text, unsayable));
+                    self.show(Event::SendFailed(text, unsayable));
                 }
             }
             Input::HangUp => {
-                self.hasty = !self.manners.patient;
-                self.protocol.hang_up(self.patience(), now);
+                self.hasty = !self.config.graceful;
+                self.protocol.hang_up(self.linger(), now);
             }
-            Input::End => {
+            Input::Eof => {
                 self.source_open = false;
-                if self.manners.send_only {
-                    self.protocol.hang_up(Patience::Endless, now);
+                if self.config.send_only {
+                    self.protocol.hang_up(Linger::Endless, now);
                 } else {
                     self.protocol.finish();
                 }
@@ -448,18 +472,18 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         None
     }
 
-    fn patience(&self) -> Patience {
-        match self.manners.patient {
-            true => Patience::Steady,
-            false => Patience::Brief,
+    fn linger(&self) -> Linger {
+        match self.config.graceful {
+            true => Linger::Steady,
+            false => Linger::Brief,
         }
     }
 
-    /// The person's input failed: what was said before is still delivered.
+    /// The source failed: what it brought before is still delivered.
     fn take_failure(&mut self, error: io::Error, now: Instant) {
         self.source_open = false;
         self.failure = Some(error);
-        self.protocol.hang_up(self.patience(), now.into_std());
+        self.protocol.hang_up(self.linger(), now.into_std());
     }
 
     fn take_flushed(&mut self, flushed: io::Result<()>, now: Instant) {
@@ -467,52 +491,54 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
         if std::mem::take(&mut self.showing_text) {
             self.spoken = now;
         }
-        self.protocol.listening(true, now.into_std());
+        self.protocol.set_paused(false, now.into_std());
         let Err(error) = flushed else {
-            return self.protocol.shown(now.into_std());
+            return self.protocol.delivered_to_user(now.into_std());
         };
         // As with any pipe, a reader that leaves ends the call without a complaint.
         if error.kind() != io::ErrorKind::BrokenPipe {
             self.failure = Some(error);
         }
-        self.unseen = true;
-        self.protocol.hang_up(Patience::Brief, now.into_std());
+        self.sink_closed = true;
+        self.protocol.hang_up(Linger::Brief, now.into_std());
     }
 
-    fn take_loss(&mut self, loss: Loss) -> Step {
-        match self.disconnected(loss) {
-            Some(ending) => Step::Ended(ending),
-            None => Step::Cut,
+    fn take_disconnect(&mut self, disconnect: Disconnect) -> Step {
+        match self.disconnected(disconnect) {
+            Some(reason) => Step::Ended(reason),
+            None => Step::Disconnected,
         }
     }
 
-    fn next_timeout<S>(&self, link: Option<&Link<S>>) -> Option<Instant>
+    fn next_timeout<S>(&self, connection: Option<&Connection<S>>) -> Option<Instant>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let protocol = self.protocol.timeout().map(Instant::from_std);
-        let alone = link.and_then(Link::timeout).filter(|_| !self.showing);
-        [protocol, alone, self.idle_at()]
+        let unterminated = connection
+            .and_then(Connection::timeout)
+            .filter(|_| !self.showing);
+        [protocol, unterminated, self.idle_at()]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// When the peer was silent for too long. While the person's side is not done with what
-    /// came, nobody listens, and the peer's silence means nothing.
+    /// When the peer has been silent for too long. While text waits for the sink nothing is
+    /// read, so silence means nothing.
     fn idle_at(&self) -> Option<Instant> {
         if self.showing_text {
             return None;
         }
-        let limit = self.manners.idle_timeout.filter(|_| !self.idle)?;
+        let limit = self.config.idle_timeout.filter(|_| !self.idle)?;
         self.spoken.checked_add(limit)
     }
 
     fn take_timeout(&mut self, now: Instant) {
         if self.idle_at().is_some_and(|at| at <= now) {
             self.idle = true;
-            let limit = self.manners.idle_timeout.unwrap_or_default();
-            self.protocol.dismiss(limit, now.into_std());
+            let limit = self.config.idle_timeout.unwrap_or_default();
+            self.protocol.idle_timeout(limit, now.into_std());
         }
         if self
             .protocol
@@ -525,20 +551,20 @@ impl<'p, In: Source, Out: Sink> Conversation<'p, In, Out> {
     }
 
     /// The reason behind this side's own hang-up, if there is one.
-    fn explained(&mut self, ending: Ending) -> Ending {
-        if !matches!(ending, Ending::HungUp(Side::Here)) {
-            return ending;
+    fn explained(&mut self, reason: CloseReason) -> CloseReason {
+        if !matches!(reason, CloseReason::HungUp(Side::Local)) {
+            return reason;
         }
-        match (self.failure.take(), self.manners.idle_timeout) {
-            (Some(error), _) => Ending::Local(error),
-            (None, Some(limit)) if self.idle => Ending::Idle(limit),
-            (None, _) => ending,
+        match (self.failure.take(), self.config.idle_timeout) {
+            (Some(error), _) => CloseReason::Local(error),
+            (None, Some(limit)) if self.idle => CloseReason::Idle(limit),
+            (None, _) => reason,
         }
     }
 }
 
-/// What a future comes to, if it gets there without waiting.
-async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+/// The output of a future that is ready at its first poll.
+async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         Poll::Ready(match future.as_mut().poll(cx) {
@@ -549,29 +575,29 @@ async fn at_once<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
-/// Waits until the link has moved, or forever if there is none.
-async fn moved<S>(link: Option<&mut Link<S>>, reading: bool) -> io::Result<bool>
+/// Waits for I/O on the connection, or forever if there is none.
+async fn drive_io<S>(connection: Option<&mut Connection<S>>, reading: bool) -> io::Result<bool>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match link {
-        Some(link) => link.moved(reading).await,
+    match connection {
+        Some(connection) => connection.drive_io(reading).await,
         None => pending().await,
     }
 }
 
-/// Waits for a moment, or forever if there is none. Cancel safe.
-pub async fn at(moment: Option<Instant>) {
+/// Sleeps until `moment`, or forever if there is none. Cancel safe.
+pub async fn sleep_until_some(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => pending().await,
     }
 }
 
-/// Makes sure that the alarm rings by `moment`. It may ring too early, and is then set anew:
-/// moments mostly move away with every message, and setting an alarm costs more than to let it
-/// ring now and then for nothing.
-fn set(alarm: Pin<&mut Sleep>, moment: Option<Instant>) {
+/// Makes sure that the alarm rings by `moment`. It may ring too early and is then set again:
+/// deadlines move away with every message, and resetting a timer each time costs more than an
+/// early wake-up now and then.
+fn set_alarm(alarm: Pin<&mut Sleep>, moment: Option<Instant>) {
     if let Some(moment) = moment
         && (alarm.is_elapsed() || moment < alarm.deadline())
     {

@@ -1,92 +1,92 @@
-//! How far a chat/1 call is on its way to a hang-up.
+//! How a chat/1 call is closed: flush, hang up, wait for the peer.
 
 use std::time::{Duration, Instant};
 
-use super::Patience;
+use super::Linger;
 
-/// How long a hang-up waits for what was said before it, and then to be written.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a hang-up waits for the messages before it, and then to be written.
+pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The stages of a hang-up, one after the other.
+/// The states of a close, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum GoodBye {
-    Talking,
+pub(super) enum CloseState {
+    Open,
     /// This side hangs up once the peer has everything, or at this time.
-    Wanted {
+    Flushing {
         by: Option<Instant>,
-        patience: Patience,
+        linger: Linger,
     },
     /// The hang-up is to be sent now.
-    Due,
-    /// It is among the bytes to write, and has until then.
-    Appended {
+    Expired,
+    /// It is in the write buffer, and has until then.
+    Queued {
         by: Instant,
     },
-    Written,
+    Sent,
     /// The peer hung up.
-    Heard,
+    PeerClosed,
 }
 
-impl GoodBye {
-    /// This side hangs up, with so much patience.
-    pub(super) fn wanted(patience: Patience, now: Instant) -> Self {
-        let by = (patience != Patience::Endless).then(|| now + PATIENCE);
-        Self::Wanted { by, patience }
+impl CloseState {
+    /// This side hangs up, and lingers like this.
+    pub(super) fn flushing(linger: Linger, now: Instant) -> Self {
+        let by = (linger != Linger::Endless).then(|| now + LINGER_TIMEOUT);
+        Self::Flushing { by, linger }
     }
 
-    /// Something more was delivered, or can be again.
+    /// There was progress: more was delivered, or can be again.
     pub(super) fn delivered(&mut self, now: Instant) {
-        if let Self::Wanted { patience, .. } = *self
-            && self.is_patient()
+        if let Self::Flushing { linger, .. } = *self
+            && self.is_lingering()
         {
-            *self = Self::wanted(patience, now);
+            *self = Self::flushing(linger, now);
         }
     }
 
     /// Whether a hang-up waits that can wait longer.
-    pub(super) fn is_patient(self) -> bool {
+    pub(super) fn is_lingering(self) -> bool {
         match self {
-            Self::Wanted { patience, .. } => patience != Patience::Brief,
+            Self::Flushing { linger, .. } => linger != Linger::Brief,
             _ => false,
         }
     }
 
-    /// Whether a hang-up was said, by either side: nothing is sent after it.
-    pub(super) fn is_said(self) -> bool {
+    /// Whether a hang-up was sent or received: nothing is sent after it.
+    pub(super) fn is_closed(self) -> bool {
         match self {
-            Self::Talking | Self::Wanted { .. } | Self::Due => false,
-            Self::Appended { .. } | Self::Written | Self::Heard => true,
+            Self::Open | Self::Flushing { .. } | Self::Expired => false,
+            Self::Queued { .. } | Self::Sent | Self::PeerClosed => true,
         }
     }
 
     /// The peer hangs up.
-    pub(super) fn heard(&mut self) {
+    pub(super) fn peer_closed(&mut self) {
         *self = match self {
-            // Both hang up at once: each did it by itself.
-            Self::Appended { .. } | Self::Written => Self::Written,
-            _ => Self::Heard,
+            // Both hung up at once: each counts its own.
+            Self::Queued { .. } | Self::Sent => Self::Sent,
+            _ => Self::PeerClosed,
         };
     }
 
-    /// All bytes were written.
-    pub(super) fn written(&mut self) {
-        if let Self::Appended { .. } = self {
-            *self = Self::Written;
+    /// All bytes were sent.
+    pub(super) fn sent(&mut self) {
+        if let Self::Queued { .. } = self {
+            *self = Self::Sent;
         }
     }
 
     pub(super) fn timeout(self) -> Option<Instant> {
         match self {
-            Self::Wanted { by, .. } => by,
-            Self::Appended { by } => Some(by),
+            Self::Flushing { by, .. } => by,
+            Self::Queued { by } => Some(by),
             _ => None,
         }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         match *self {
-            Self::Wanted { by: Some(by), .. } if by <= now => *self = Self::Due,
-            Self::Appended { by } if by <= now => *self = Self::Written,
+            Self::Flushing { by: Some(by), .. } if by <= now => *self = Self::Expired,
+            Self::Queued { by } if by <= now => *self = Self::Sent,
             _ => {}
         }
     }
@@ -100,14 +100,14 @@ mod tests {
     fn only_patience_grows_with_what_is_delivered() {
         let start = Instant::now();
         let later = start + Duration::from_secs(1);
-        for (patience, by) in [
-            (Patience::Brief, Some(start + PATIENCE)),
-            (Patience::Steady, Some(later + PATIENCE)),
-            (Patience::Endless, None),
+        for (linger, by) in [
+            (Linger::Brief, Some(start + LINGER_TIMEOUT)),
+            (Linger::Steady, Some(later + LINGER_TIMEOUT)),
+            (Linger::Endless, None),
         ] {
-            let mut good_bye = GoodBye::wanted(patience, start);
-            good_bye.delivered(later);
-            assert_eq!(good_bye.timeout(), by, "{patience:?}");
+            let mut close = CloseState::flushing(linger, start);
+            close.delivered(later);
+            assert_eq!(close.timeout(), by, "{linger:?}");
         }
     }
 }

@@ -10,26 +10,26 @@ use crate::wire::{ControlError, LineError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// This one.
-    Here,
+    Local,
     /// The other one.
-    There,
+    Remote,
 }
 
 /// Why a call is over.
 #[derive(Debug, thiserror::Error)]
-pub enum Ending {
+pub enum CloseReason {
     /// A side hung up.
     #[error("hung up")]
     HungUp(Side),
-    /// Both sides have no more to say.
+    /// Both sides have nothing more to send.
     #[error("both sides have no more to say")]
-    InputOver,
-    /// The peer said nothing for this long, which was the limit.
+    BothFinished,
+    /// The peer sent no text for this long, which was the limit.
     #[error("the other side said nothing for {0:?}")]
     Idle(Duration),
     /// The connection was lost for good.
     #[error("connection lost: {0}")]
-    Lost(#[from] Loss),
+    Lost(#[from] Disconnect),
     /// The peer broke the rules of the wire.
     #[error("the other side broke the protocol: {0}")]
     Protocol(#[from] ProtocolError),
@@ -49,17 +49,17 @@ pub enum Ending {
 
 /// How a connection was lost.
 #[derive(Debug, thiserror::Error)]
-pub enum Loss {
-    /// The stream ended without a good-bye.
+pub enum Disconnect {
+    /// The stream ended without a hang-up.
     #[error("the other side is gone")]
     Cut,
-    /// The peer has begun another call, so it does not come back to this one.
+    /// The peer has begun another call instead of resuming this one.
     #[error("the other side calls anew")]
-    CalledAnew,
-    /// It could not be had back.
+    Superseded,
+    /// It could not be made again.
     #[error("it could not be had back: {0}")]
     Unreachable(String),
-    /// Nothing came for this long.
+    /// Nothing was received for this long.
     #[error("nothing was heard for {0:?}")]
     Silent(Duration),
     /// The stream failed.
@@ -67,7 +67,7 @@ pub enum Loss {
     Io(io::Error),
 }
 
-impl From<io::Error> for Loss {
+impl From<io::Error> for Disconnect {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
         match error.kind() {
@@ -91,5 +91,5 @@ pub enum ProtocolError {
     Exchange(#[from] ExchangeError),
     /// A control line that has no place here, or claims what cannot be.
     #[error("{0}")]
-    Absurd(&'static str),
+    Violation(&'static str),
 }

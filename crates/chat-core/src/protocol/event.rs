@@ -3,64 +3,64 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ending, Side, Unsayable};
+use super::{CloseReason, SendError, Side};
 use crate::trust::Security;
 use crate::wire::Batch;
 
-/// What is brought before the person.
+/// What is shown to the person.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A call has begun.
-    Call(Peer),
+    Established(Peer),
     /// The peer of this call is known better than when it began.
     Peer(Peer),
-    /// The peer says these lines.
+    /// The peer sent these lines, each one a message.
     Lines(Batch),
-    /// The peer says one message, which may have line breaks.
+    /// The peer sent one message, which may have line breaks.
     Message(String),
-    /// So many of this side's messages, from the first of the call, were shown to the peer.
+    /// The number of this side's messages that were shown to the peer, from the first of the call.
     Delivered(u64),
-    /// This message of the person was not sent, and why.
-    Unsaid(String, Unsayable),
+    /// This message was not sent, and why.
+    SendFailed(String, SendError),
     /// The peer has begun or stopped typing.
     Typing(bool),
-    /// The peer has no more to say, but still listens.
-    PeerFinished,
-    /// The peer hangs up, because it heard nothing for this long.
-    Dismissed(Duration),
-    /// The connection's state has changed.
-    Link(LinkState),
-    /// Both screens show these when nobody sits in between: six digits and five emoji.
+    /// The peer has nothing more to send, but still reads.
+    PeerEof,
+    /// The peer hangs up because this side sent no text for this long.
+    PeerIdleTimeout(Duration),
+    /// The connection's status has changed.
+    Connection(ConnectionStatus),
+    /// The same at both ends unless somebody is in the middle: six digits and five emoji.
     SafetyNumber {
         /// Six decimal digits.
         digits: String,
         /// Five emoji with their names.
         emoji: [(char, &'static str); 5],
     },
-    /// So many callers wait here.
-    Waiting(usize),
-    /// So many callers are served there before this one.
-    Ahead(u64),
+    /// The number of callers who wait here.
+    QueueLength(usize),
+    /// The number of callers whom the peer serves before this one.
+    QueuePosition(u64),
     /// The call is over.
     Ended(Arc<Ended>),
-    /// A remark by the program, ready to read: the answer to a command, a caller turned away.
+    /// A remark of the program, ready to read: the result of a command, a caller turned away.
     Notice(String),
 }
 
-/// The end of a call, as the person learns it.
+/// The end of a call.
 #[derive(Debug)]
 pub struct Ended {
     /// Why.
-    pub ending: Ending,
+    pub reason: CloseReason,
     /// This side's messages that the peer has not acknowledged; only chat/1 peers do.
-    pub undelivered: Vec<String>,
+    pub unacknowledged: Vec<String>,
 }
 
 impl Ended {
     /// Whether this side or the other hung up, if one did.
     pub fn hung_up_by(&self) -> Option<Side> {
-        match self.ending {
-            Ending::HungUp(side) => Some(side),
+        match self.reason {
+            CloseReason::HungUp(side) => Some(side),
             _ => None,
         }
     }
@@ -68,22 +68,22 @@ impl Ended {
 
 /// What is known of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkState {
-    /// All is well; the round trip is known once it was measured.
+pub enum ConnectionStatus {
+    /// It works; the round trip is known once it was measured.
     Up {
         /// Time from a ping to its pong.
         round_trip: Option<Duration>,
     },
     /// Nothing came for this long.
     Silent(Duration),
-    /// The connection is gone; this is the n-th try to have it back, from 1.
-    /// A listener, who cannot call back, waits: its count stays 0.
+    /// The connection is lost; this is the n-th attempt to reconnect, from 1.
+    /// A listener cannot dial, it waits: its count stays 0.
     Reconnecting(u32),
     /// The connection is back.
-    Back {
+    Resumed {
         /// How long it was gone.
         after: Duration,
-        /// How many messages of this side go out again.
+        /// How many messages of this side are sent again.
         resent: u64,
     },
 }

@@ -1,4 +1,7 @@
-//! The part of a conversation that has no I/O: what to send, what was received, what is due.
+//! What two programs say to each other, without I/O: what to send, what was received, what is due.
+//!
+//! [`Plain`] is for peers that speak plain lines, [`Session`] for those that speak chat/1, whose
+//! calls outlive their connections.
 
 mod close;
 mod end;
@@ -8,98 +11,98 @@ mod session;
 
 use std::time::{Duration, Instant};
 
-use crate::trust::safety_number::Binding;
-use crate::wire::{Batch, Control, Frame, Hello, Outgoing};
+use crate::trust::safety_number::ChannelBinding;
+use crate::wire::{Batch, Control, Frame, Hello, WriteBuffer};
 
-pub use end::{Ending, Loss, ProtocolError, Side};
-pub use event::{Ended, Event, LinkState, Peer};
+pub use end::{CloseReason, Disconnect, ProtocolError, Side};
+pub use event::{ConnectionStatus, Ended, Event, Peer};
 pub use plain::Plain;
 pub use session::{Session, SessionConfig};
 
 /// A new connection, as the protocol learns of it.
 #[derive(Clone, Debug, Default)]
-pub struct Contact {
-    /// What ties the connection to the two keys, if it is encrypted.
-    pub binding: Option<Binding>,
-    /// What the peer said first, if it was the peer that called.
+pub struct Handshake {
+    /// What binds the connection to the two keys, if it is encrypted.
+    pub binding: Option<ChannelBinding>,
+    /// The peer's hello, if it was the peer that dialed.
     pub hello: Option<Hello>,
 }
 
-/// How long a hang-up waits for what was said before it to be delivered.
+/// How long a hang-up waits for the messages before it to be delivered (compare `SO_LINGER`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// For 2 s: a person wants to go.
+pub enum Linger {
+    /// For 2 s.
     Brief,
-    /// As long as something is delivered every 2 s: a pipe has time.
+    /// As long as something is delivered every 2 s.
     Steady,
     /// For as long as it takes.
     Endless,
 }
 
-/// A state machine that speaks for one person with one peer.
+/// A state machine that talks to one peer for one person.
 ///
-/// The conversation calls it with what happened and when; it answers with events for the
-/// person, bytes for the peer, and the next moment it wants to be called. It never waits.
+/// The driver calls it with what happened and when; it returns events for the person, bytes for
+/// the peer, and the time at which it wants to be called next. It never waits.
 pub trait Protocol: Send {
-    /// There is a connection. A protocol with only one has nothing to learn from that.
+    /// There is a connection. A protocol with only one ignores that.
     ///
     /// # Errors
     /// The peer's hello cannot be true.
     fn connected(
         &mut self,
-        _contact: Contact,
+        _handshake: Handshake,
         _events: &mut Vec<Event>,
         _now: Instant,
     ) -> Result<(), ProtocolError> {
         Ok(())
     }
 
-    /// Whether the peer counts messages, so that one must not become several on the way.
+    /// Whether messages are counted, so that one must not become several on the way.
     fn counts_messages(&self) -> bool {
         false
     }
 
-    /// Whether a peer that resets the connection at its end has left something unread.
+    /// Whether a reset at the end of the call means that the peer left something unread.
     fn loses_by_reset(&self) -> bool {
         false
     }
 
-    /// Whether a connection was made before one that is known already, and came late.
-    fn is_outdated(&self, _contact: &Contact) -> bool {
+    /// Whether a connection was made before the present one, and was only delivered later.
+    fn is_stale(&self, _handshake: &Handshake) -> bool {
         false
     }
 
-    /// Whether the person may say more; otherwise too much is waiting to be delivered.
+    /// Whether more can be sent; otherwise too much is waiting to be delivered.
     fn has_room(&self) -> bool;
 
-    /// The person says these lines, each one a message.
+    /// Sends these lines, each one a message.
     ///
     /// # Errors
-    /// One of them cannot be said to this peer; those before it are sent.
-    fn say_lines(&mut self, lines: Batch) -> Result<(), Unsayable>;
+    /// One of them cannot be sent to this peer; those before it are.
+    fn say_lines(&mut self, lines: Batch) -> Result<(), SendError>;
 
-    /// The person says one message.
+    /// Sends one message.
     ///
     /// # Errors
-    /// It cannot be said to this peer; nothing of it is sent.
-    fn say(&mut self, text: &str) -> Result<(), Unsayable>;
+    /// It cannot be sent to this peer, not even in part.
+    fn say(&mut self, text: &str) -> Result<(), SendError>;
 
     /// The person has begun or stopped typing.
     fn typing(&mut self, typing: bool, now: Instant);
 
-    /// The person has no more to say.
+    /// The person has nothing more to send.
     fn finish(&mut self);
 
-    /// The person hangs up. What was said before is still delivered, with so much patience.
-    fn hang_up(&mut self, patience: Patience, now: Instant);
+    /// The person hangs up. Messages sent before are still delivered, for as long as `linger`.
+    fn hang_up(&mut self, linger: Linger, now: Instant);
 
-    /// Hangs up on a peer that said nothing for `idle`, and lets its person know.
-    fn dismiss(&mut self, idle: Duration, now: Instant);
+    /// Hangs up on a peer that sent no text for `idle`, and tells it why.
+    fn idle_timeout(&mut self, idle: Duration, now: Instant);
 
-    /// Bytes came, whole frames or not.
+    /// Bytes were received, whole frames or not.
     fn heard(&mut self, _events: &mut Vec<Event>, _now: Instant) {}
 
-    /// A frame came.
+    /// A frame was received.
     ///
     /// # Errors
     /// The peer broke the rules of the wire: the call is over.
@@ -111,60 +114,60 @@ pub trait Protocol: Send {
     ) -> Result<(), ProtocolError>;
 
     /// The stream ended in good order: the peer will send nothing more on it.
-    fn receive_end(&mut self, events: &mut Vec<Event>, now: Instant);
+    fn receive_eof(&mut self, events: &mut Vec<Event>, now: Instant);
 
-    /// All events so far were handed to the person.
-    fn shown(&mut self, now: Instant);
+    /// All events so far were shown to the person.
+    fn delivered_to_user(&mut self, now: Instant);
 
-    /// Whether frames are taken; while the person's side is slow they are left in the stream.
-    fn listening(&mut self, listening: bool, now: Instant);
+    /// Whether reading is paused, because the person's side is busy with what was received.
+    fn set_paused(&mut self, paused: bool, now: Instant);
 
-    /// Appends what is to be sent, up to [`Outgoing::is_full`]. `raw`: the peer takes one
+    /// Appends what is to be sent, up to [`WriteBuffer::is_full`]. `raw`: the peer takes one
     /// write for one message, without terminators.
-    fn transmit(&mut self, raw: bool, out: &mut Outgoing, now: Instant);
+    fn poll_transmit(&mut self, raw: bool, out: &mut WriteBuffer, now: Instant);
 
     /// Everything appended so far was written.
     fn transmitted(&mut self, now: Instant);
 
     /// Whether the write half is to be closed once all was written.
-    fn closes(&self) -> bool;
+    fn wants_close(&self) -> bool;
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     fn timeout(&self) -> Option<Instant>;
 
-    /// Some timeout is due.
+    /// The time of [`timeout`](Self::timeout) has come.
     fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant);
 
-    /// How the connection was lost, if the protocol takes it for lost although the stream does
-    /// not say so. [`disconnected`](Self::disconnected) follows.
-    fn link_lost(&mut self) -> Option<Loss> {
+    /// Why the protocol considers the connection lost although the stream has not failed, if it
+    /// does. [`disconnected`](Self::disconnected) follows.
+    fn connection_lost(&mut self) -> Option<Disconnect> {
         None
     }
 
-    /// The connection is gone. Answers how the call ended by that, or nothing if it can go on
-    /// over another connection.
-    fn disconnected(&mut self, loss: Loss, now: Instant) -> Option<Ending>;
+    /// The connection is gone. Returns why the call is over, or `None` if it can be resumed over
+    /// another connection.
+    fn disconnected(&mut self, disconnect: Disconnect, now: Instant) -> Option<CloseReason>;
 
-    /// No other connection is to be had. Answers how the call ended by that.
-    fn give_up(&mut self, loss: Loss) -> Ending {
-        Ending::Lost(loss)
+    /// No other connection can be made. Returns why the call is over.
+    fn give_up(&mut self, disconnect: Disconnect) -> CloseReason {
+        CloseReason::Lost(disconnect)
     }
 
-    /// Why the call is over, once it is. `written`: nothing is left in the link's buffers.
-    fn ending(&mut self, written: bool) -> Option<Ending>;
+    /// Why the call is over, once it is. `written`: nothing is left in the connection's buffers.
+    fn close_reason(&mut self, written: bool) -> Option<CloseReason>;
 
-    /// What a peer is told that comes back when this side has hung up: the last receipt.
-    fn last_words(&self) -> Vec<Control> {
+    /// What to tell a peer that reconnects after this side has hung up: the last receipt.
+    fn final_ack(&self) -> Vec<Control> {
         Vec::new()
     }
 
-    /// The person's messages that the peer has not acknowledged.
-    fn undelivered(&self) -> Vec<String>;
+    /// This side's messages that the peer has not acknowledged.
+    fn unacknowledged(&self) -> Vec<String>;
 }
 
-/// Why a message cannot be said to this peer.
+/// Why a message cannot be sent to this peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unsayable {
+pub enum SendError {
     /// It is longer than a line may be.
     #[error("the message is too long: {length} bytes, and {limit} fit")]
     TooLong {
@@ -175,7 +178,7 @@ pub enum Unsayable {
     },
     /// Too much is waiting to be delivered.
     #[error("too much is waiting to be delivered; try again soon")]
-    NoRoom,
+    Full,
     /// It has a line `88`, which a peer without chat/1 takes for the hang-up.
     #[error("this peer would take the line 88 for a hang-up")]
     WouldHangUp,

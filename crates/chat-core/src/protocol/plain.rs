@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 
-use super::close::PATIENCE;
-use super::{Ending, Event, Loss, Patience, Protocol, ProtocolError, Side, Unsayable};
-use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, Outgoing, is_hang_up};
+use super::close::LINGER_TIMEOUT;
+use super::{CloseReason, Disconnect, Event, Linger, Protocol, ProtocolError, SendError, Side};
+use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, WriteBuffer, is_hang_up};
 
-/// What a person may have said that is not yet written, in bytes.
+/// The most that may wait to be written, in bytes.
 const ROOM: usize = 256 * 1024;
 
-/// Lines out, lines in. Nothing is numbered, so nothing can be sent again.
+/// The plain protocol. Nothing is numbered, so nothing can be sent again.
 #[derive(Debug, Default)]
 pub struct Plain {
     over_tls: bool,
@@ -21,30 +21,30 @@ pub struct Plain {
     unsent_bytes: usize,
     finished: bool,
     peer_finished: bool,
-    good_bye: GoodBye,
-    hang_up_by: Option<Instant>,
-    patience: Option<Patience>,
-    /// What was left to write when this was last looked at, in bytes.
+    close: CloseState,
+    close_deadline: Option<Instant>,
+    linger: Option<Linger>,
+    /// What was left to write at the last check for progress, in bytes.
     left: usize,
-    /// The connection is as good as gone.
-    lost: Option<Loss>,
-    /// The peer was silent for so long that this side hangs up, and is to be told.
-    dismissed_after: Option<Duration>,
+    /// The connection is considered lost.
+    lost: Option<Disconnect>,
+    /// The peer sent no text for this long; it is told so before the hang-up.
+    idle_after: Option<Duration>,
 }
 
-/// How far a call is on its way to its end.
+/// The states of a close, one after the other.
 #[derive(Debug, Default, PartialEq)]
-enum GoodBye {
+enum CloseState {
     #[default]
-    Talking,
-    /// This side hangs up once what it said is written.
-    Wanted,
-    /// The hang-up is among the bytes to write.
-    Appended,
+    Open,
+    /// This side hangs up once its messages are written.
+    Flushing,
+    /// The hang-up is in the write buffer.
+    Queued,
     /// It was written.
-    Written,
+    Sent,
     /// The peer hung up.
-    Heard,
+    PeerClosed,
 }
 
 impl Plain {
@@ -53,8 +53,8 @@ impl Plain {
         Self::default()
     }
 
-    /// The same, for a connection that ends with a word of its own, which few peers stay to
-    /// read: TLS.
+    /// The same over TLS, where a reset at the end is no sign of loss: few peers stay to read the
+    /// close_notify.
     pub fn over_tls() -> Self {
         Self {
             over_tls: true,
@@ -62,11 +62,11 @@ impl Plain {
         }
     }
 
-    /// Nothing tells what has been delivered: patience lasts as long as something is written.
-    fn note_progress(&mut self, out: &Outgoing, now: Instant) {
+    /// Nothing tells what was delivered, so writing counts as progress.
+    fn note_progress(&mut self, out: &WriteBuffer, now: Instant) {
         let left = out.remaining() + self.unsent_bytes;
-        if left < self.left && self.patience == Some(Patience::Steady) {
-            self.hang_up_by = Some(now + PATIENCE);
+        if left < self.left && self.linger == Some(Linger::Steady) {
+            self.close_deadline = Some(now + LINGER_TIMEOUT);
         }
         self.left = left;
     }
@@ -81,7 +81,7 @@ impl Plain {
     }
 
     /// One write is one message: the next goes out only when the last is written.
-    fn transmit_raw(&mut self, out: &mut Outgoing) {
+    fn transmit_raw(&mut self, out: &mut WriteBuffer) {
         if !out.is_empty() {
             return;
         }
@@ -90,18 +90,18 @@ impl Plain {
             out.push(bytes.slice(..bytes.len() - 1));
         } else {
             // A line before it would make the hang-up a part of a message.
-            self.dismissed_after = None;
-            self.transmit_good_bye(out);
+            self.idle_after = None;
+            self.transmit_hang_up(out);
         }
     }
 
-    fn transmit_good_bye(&mut self, out: &mut Outgoing) {
-        if self.good_bye == GoodBye::Wanted {
-            if let Some(idle) = self.dismissed_after {
+    fn transmit_hang_up(&mut self, out: &mut WriteBuffer) {
+        if self.close == CloseState::Flushing {
+            if let Some(idle) = self.idle_after {
                 out.push(format!("(hanging up: nothing heard for {idle:?})\n").into());
             }
             out.push(Bytes::from_static(HANG_UP.as_bytes()));
-            self.good_bye = GoodBye::Appended;
+            self.close = CloseState::Queued;
         }
     }
 }
@@ -115,18 +115,18 @@ impl Protocol for Plain {
         self.unsent_bytes < ROOM
     }
 
-    fn say_lines(&mut self, lines: Batch) -> Result<(), Unsayable> {
-        if self.good_bye == GoodBye::Talking && !lines.is_empty() {
+    fn say_lines(&mut self, lines: Batch) -> Result<(), SendError> {
+        if self.close == CloseState::Open && !lines.is_empty() {
             self.unsent_bytes += lines.wire_len();
             self.unsent.push_back(lines);
         }
         Ok(())
     }
 
-    fn say(&mut self, text: &str) -> Result<(), Unsayable> {
+    fn say(&mut self, text: &str) -> Result<(), SendError> {
         let lines = Batch::from_lines(text, MAX_LINE);
         if lines.lines().any(|line| is_hang_up(line.as_bytes())) {
-            return Err(Unsayable::WouldHangUp);
+            return Err(SendError::WouldHangUp);
         }
         self.say_lines(lines)
     }
@@ -137,21 +137,21 @@ impl Protocol for Plain {
         self.finished = true;
     }
 
-    fn hang_up(&mut self, patience: Patience, now: Instant) {
-        if self.good_bye == GoodBye::Talking {
-            self.good_bye = GoodBye::Wanted;
+    fn hang_up(&mut self, linger: Linger, now: Instant) {
+        if self.close == CloseState::Open {
+            self.close = CloseState::Flushing;
         }
-        self.patience = Some(patience);
-        if patience != Patience::Endless {
-            self.hang_up_by.get_or_insert(now + PATIENCE);
+        self.linger = Some(linger);
+        if linger != Linger::Endless {
+            self.close_deadline.get_or_insert(now + LINGER_TIMEOUT);
         }
     }
 
-    fn dismiss(&mut self, idle: Duration, now: Instant) {
-        if self.good_bye == GoodBye::Talking {
-            self.dismissed_after = Some(idle);
+    fn idle_timeout(&mut self, idle: Duration, now: Instant) {
+        if self.close == CloseState::Open {
+            self.idle_after = Some(idle);
         }
-        self.hang_up(Patience::Brief, now);
+        self.hang_up(Linger::Brief, now);
     }
 
     fn receive(
@@ -161,97 +161,102 @@ impl Protocol for Plain {
         _now: Instant,
     ) -> Result<(), ProtocolError> {
         match frame {
-            // Who hung up has nothing more to say.
-            _ if self.good_bye == GoodBye::Heard => {}
+            // Nothing counts after the hang-up.
+            _ if self.close == CloseState::PeerClosed => {}
             Frame::Text(lines) => events.push(Event::Lines(lines)),
-            Frame::HangUp => self.good_bye = GoodBye::Heard,
-            Frame::Control(_) => return Err(ProtocolError::Absurd("a control line in plain text")),
+            Frame::HangUp => self.close = CloseState::PeerClosed,
+            Frame::Control(_) => {
+                return Err(ProtocolError::Violation("a control line in plain text"));
+            }
         }
         Ok(())
     }
 
-    fn receive_end(&mut self, events: &mut Vec<Event>, _now: Instant) {
+    fn receive_eof(&mut self, events: &mut Vec<Event>, _now: Instant) {
         self.peer_finished = true;
-        if self.good_bye == GoodBye::Talking && !self.finished {
-            events.push(Event::PeerFinished);
+        if self.close == CloseState::Open && !self.finished {
+            events.push(Event::PeerEof);
         }
     }
 
-    fn shown(&mut self, _now: Instant) {}
+    fn delivered_to_user(&mut self, _now: Instant) {}
 
-    fn listening(&mut self, _listening: bool, _now: Instant) {}
+    fn set_paused(&mut self, _paused: bool, _now: Instant) {}
 
-    fn transmit(&mut self, raw: bool, out: &mut Outgoing, now: Instant) {
+    fn poll_transmit(&mut self, raw: bool, out: &mut WriteBuffer, now: Instant) {
         self.note_progress(out, now);
         if raw {
             return self.transmit_raw(out);
         }
         while !out.is_full() {
             let Some(batch) = self.take_unsent(None) else {
-                return self.transmit_good_bye(out);
+                return self.transmit_hang_up(out);
             };
             out.push(batch.into());
         }
     }
 
     fn transmitted(&mut self, _now: Instant) {
-        if self.good_bye == GoodBye::Appended {
-            self.good_bye = GoodBye::Written;
+        if self.close == CloseState::Queued {
+            self.close = CloseState::Sent;
         }
     }
 
-    fn closes(&self) -> bool {
-        match self.good_bye {
-            GoodBye::Talking => self.finished && self.unsent.is_empty(),
-            GoodBye::Wanted => false,
-            GoodBye::Appended | GoodBye::Written | GoodBye::Heard => true,
+    fn wants_close(&self) -> bool {
+        match self.close {
+            CloseState::Open => self.finished && self.unsent.is_empty(),
+            CloseState::Flushing => false,
+            CloseState::Queued | CloseState::Sent | CloseState::PeerClosed => true,
         }
     }
 
     fn timeout(&self) -> Option<Instant> {
-        self.hang_up_by
+        self.close_deadline
     }
 
     fn handle_timeout(&mut self, _events: &mut Vec<Event>, now: Instant) {
-        if self.hang_up_by.take_if(|by| *by <= now).is_none() {
+        if self.close_deadline.take_if(|by| *by <= now).is_none() {
             return;
         }
-        match self.patience {
-            Some(Patience::Steady) => {
+        match self.linger {
+            Some(Linger::Steady) => {
                 let stuck = "the other side takes nothing more";
-                self.lost = Some(Loss::Io(io::Error::new(io::ErrorKind::TimedOut, stuck)));
+                self.lost = Some(Disconnect::Io(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    stuck,
+                )));
             }
-            _ => self.good_bye = GoodBye::Written,
+            _ => self.close = CloseState::Sent,
         }
     }
 
-    fn link_lost(&mut self) -> Option<Loss> {
+    fn connection_lost(&mut self) -> Option<Disconnect> {
         self.lost.take()
     }
 
-    fn disconnected(&mut self, loss: Loss, _now: Instant) -> Option<Ending> {
-        Some(match self.good_bye {
-            GoodBye::Talking => Ending::Lost(loss),
-            GoodBye::Heard => Ending::HungUp(Side::There),
-            GoodBye::Written => Ending::HungUp(Side::Here),
-            // A person wants to go, and did. A pipe wants to know whether all was written.
-            _ if self.patience == Some(Patience::Brief) => Ending::HungUp(Side::Here),
-            _ => Ending::Lost(loss),
+    fn disconnected(&mut self, disconnect: Disconnect, _now: Instant) -> Option<CloseReason> {
+        Some(match self.close {
+            CloseState::Open => CloseReason::Lost(disconnect),
+            CloseState::PeerClosed => CloseReason::HungUp(Side::Remote),
+            CloseState::Sent => CloseReason::HungUp(Side::Local),
+            // Who lingers wants to know whether everything was written.
+            _ if self.linger == Some(Linger::Brief) => CloseReason::HungUp(Side::Local),
+            _ => CloseReason::Lost(disconnect),
         })
     }
 
-    fn ending(&mut self, written: bool) -> Option<Ending> {
-        match self.good_bye {
-            GoodBye::Heard => Some(Ending::HungUp(Side::There)),
-            GoodBye::Written => Some(Ending::HungUp(Side::Here)),
-            GoodBye::Talking if self.finished && self.peer_finished && written => {
-                self.unsent.is_empty().then_some(Ending::InputOver)
+    fn close_reason(&mut self, written: bool) -> Option<CloseReason> {
+        match self.close {
+            CloseState::PeerClosed => Some(CloseReason::HungUp(Side::Remote)),
+            CloseState::Sent => Some(CloseReason::HungUp(Side::Local)),
+            CloseState::Open if self.finished && self.peer_finished && written => {
+                self.unsent.is_empty().then_some(CloseReason::BothFinished)
             }
             _ => None,
         }
     }
 
-    fn undelivered(&self) -> Vec<String> {
+    fn unacknowledged(&self) -> Vec<String> {
         let lines = self.unsent.iter().flat_map(Batch::lines);
         lines.map(str::to_owned).collect()
     }

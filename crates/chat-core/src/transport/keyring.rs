@@ -1,8 +1,8 @@
-//! All that a user brings to an encrypted call.
+//! All that a user brings to an encrypted call: the key, TLS under it, the known peers.
 
 use std::path::Path;
 
-use super::{Secure, TlsError};
+use super::{TlsEndpoint, TlsError};
 use crate::trust::{FileError, Fingerprint, Identity, IdentityError, KnownPeers};
 
 /// The user's own key and what is known of the keys of others. Cheap to clone.
@@ -11,7 +11,7 @@ pub struct Keyring {
     /// The user's own key, as others see it.
     pub own_key: Fingerprint,
     /// Encrypted connections under that key.
-    pub secure: Secure,
+    pub tls: TlsEndpoint,
     /// The keys of others.
     pub known: KnownPeers,
 }
@@ -31,16 +31,16 @@ pub enum KeyringError {
 }
 
 impl Keyring {
-    /// Opens the files in `home`, and makes the identity on first use.
+    /// Opens the files in `data_dir`, and makes the identity on first use.
     ///
     /// # Errors
     /// The directory or a file in it cannot be used.
-    pub fn open(home: &Path) -> Result<Self, KeyringError> {
-        let identity = Identity::open(home)?;
+    pub fn open(data_dir: &Path) -> Result<Self, KeyringError> {
+        let identity = Identity::open(data_dir)?;
         Ok(Self {
             own_key: identity.fingerprint(),
-            secure: Secure::new(&identity)?,
-            known: KnownPeers::open(home)?,
+            tls: TlsEndpoint::new(&identity)?,
+            known: KnownPeers::open(data_dir)?,
         })
     }
 }

@@ -9,8 +9,8 @@ use std::fmt::Debug;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use keyring::{Keyring, KeyringError};
-pub use tcp::tune;
-pub use tls::{ALPN, Dialect, HANDSHAKE_LIMIT, Secure, Secured, TlsError};
+pub use tcp::set_tcp_options;
+pub use tls::{ALPN, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError};
 
 /// Anything that can carry a call.
 pub trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}

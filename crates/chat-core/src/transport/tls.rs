@@ -26,7 +26,7 @@ use crate::trust::{Fingerprint, Identity};
 pub const ALPN: &[u8] = b"chat/1";
 
 /// How long a handshake may take.
-pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The label of the `tls-exporter` channel binding (RFC 9266).
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
@@ -34,9 +34,9 @@ const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 /// What the SPKI of an Ed25519 key begins with (RFC 8410); 32 bytes of key follow.
 const ED25519_SPKI: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
-/// Sets up encrypted connections under one identity. Cheap to clone.
+/// Both ends of encrypted connections under one identity. Cheap to clone.
 #[derive(Clone)]
-pub struct Secure {
+pub struct TlsEndpoint {
     acceptor: TlsAcceptor,
     connector: TlsConnector,
 }
@@ -45,11 +45,11 @@ pub struct Secure {
 ///
 /// An end of the stream without close_notify is an error of kind `UnexpectedEof`.
 #[derive(Debug)]
-pub struct Secured<S> {
-    /// Carries the conversation.
+pub struct SecureStream<S> {
+    /// Carries the call.
     pub stream: TlsStream<S>,
     /// What the other end speaks.
-    pub dialect: Dialect,
+    pub peer_kind: PeerKind,
     /// The key that the other end has proved to own. A chat/1 peer always has one, of type
     /// Ed25519; a stock server has one of any type, a stock client seldom has one.
     pub peer_key: Option<Fingerprint>,
@@ -60,7 +60,7 @@ pub struct Secured<S> {
 
 /// What the other end of an encrypted connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub enum PeerKind {
     /// A program of this kind.
     Chat1,
     /// Plain lines: a stock TLS tool.
@@ -120,7 +120,7 @@ impl From<io::Error> for TlsError {
     }
 }
 
-impl Secure {
+impl TlsEndpoint {
     /// Prepares both ends: one user may call and be called under the same key.
     ///
     /// # Errors
@@ -159,46 +159,46 @@ impl Secure {
         })
     }
 
-    /// Answers a caller, who has [`HANDSHAKE_LIMIT`].
+    /// Accepts a connection; the handshake has [`HANDSHAKE_TIMEOUT`].
     ///
     /// # Errors
-    /// There is no encrypted connection to be had with this caller.
-    pub async fn accept<S>(&self, stream: S) -> Result<Secured<S>, TlsError>
+    /// The handshake failed.
+    pub async fn accept<S>(&self, stream: S) -> Result<SecureStream<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let stream = in_time(self.acceptor.accept(stream)).await?;
-        Secured::new(stream.into())
+        SecureStream::new(stream.into())
     }
 
-    /// Calls whoever is at the other end of `stream`, who has [`HANDSHAKE_LIMIT`].
+    /// Connects over `stream`; the handshake has [`HANDSHAKE_TIMEOUT`].
     ///
-    /// Trusts any key: whose it is, is for this side to check before a word is said.
+    /// Trusts any key: the caller must check whose it is before anything is sent.
     ///
     /// # Errors
-    /// There is no encrypted connection to be had over this stream.
-    pub async fn connect<S>(&self, stream: S) -> Result<Secured<S>, TlsError>
+    /// The handshake failed.
+    pub async fn connect<S>(&self, stream: S) -> Result<SecureStream<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         // Neither sent nor checked: keys have no host names.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
         let stream = in_time(self.connector.connect(nobody, stream)).await?;
-        Secured::new(stream.into())
+        SecureStream::new(stream.into())
     }
 }
 
 async fn in_time<T>(handshake: impl Future<Output = io::Result<T>>) -> Result<T, TlsError> {
-    match timeout(HANDSHAKE_LIMIT, handshake).await {
+    match timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(result) => Ok(result?),
-        Err(_) => Err(TlsError::TimedOut(HANDSHAKE_LIMIT)),
+        Err(_) => Err(TlsError::TimedOut(HANDSHAKE_TIMEOUT)),
     }
 }
 
-impl<S> Secured<S> {
+impl<S> SecureStream<S> {
     fn new(stream: TlsStream<S>) -> Result<Self, TlsError> {
         let Learned {
-            dialect,
+            peer_kind,
             peer_key,
             exporter,
         } = match &stream {
@@ -207,33 +207,33 @@ impl<S> Secured<S> {
         };
         Ok(Self {
             stream,
-            dialect,
+            peer_kind,
             peer_key,
             exporter,
         })
     }
 }
 
-/// The part of [`Secured`] that is the same for both ends.
+/// The part of [`SecureStream`] that is the same for both ends.
 struct Learned {
-    dialect: Dialect,
+    peer_kind: PeerKind,
     peer_key: Option<Fingerprint>,
     exporter: [u8; 32],
 }
 
 impl Learned {
     fn from_handshake<D>(connection: &ConnectionCommon<D>) -> Result<Self, TlsError> {
-        let dialect = match connection.alpn_protocol() {
-            Some(ALPN) => Dialect::Chat1,
-            _ => Dialect::Stock,
+        let peer_kind = match connection.alpn_protocol() {
+            Some(ALPN) => PeerKind::Chat1,
+            _ => PeerKind::Stock,
         };
         let certificate = connection.peer_certificates().and_then(<[_]>::first);
         let spki = certificate.map(public_key).transpose()?;
-        if dialect == Dialect::Chat1 && !spki.as_ref().is_some_and(is_ed25519) {
+        if peer_kind == PeerKind::Chat1 && !spki.as_ref().is_some_and(is_ed25519) {
             return Err(TlsError::NoKey);
         }
         Ok(Self {
-            dialect,
+            peer_kind,
             peer_key: spki.map(|spki| Fingerprint::of_spki(&spki)),
             exporter: connection.export_keying_material([0; 32], EXPORTER_LABEL, None)?,
         })

@@ -1,7 +1,7 @@
 //! Who is at the other end: keys, and who owns which.
 //!
 //! A user has one key, the [`Identity`], and knows those of others, the [`KnownPeers`], all in
-//! one directory ([`home`]). The transport proves that the peer owns a key, which people know
+//! one directory ([`data_dir`]). The transport proves that the peer owns a key, which people know
 //! by its [`Fingerprint`]; whether that key is welcome is asked of the known peers, with
 //! [`PeerList::check_dialed`] or [`PeerList::check_caller`], before a word is said. That nobody
 //! sits in between at a first contact, only the two people can tell, by their
@@ -18,11 +18,11 @@ mod security;
 mod shell;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
-pub use identity::{Identity, IdentityError, NoHome, home};
+pub use identity::{Identity, IdentityError, NoDataDir, data_dir};
 pub use ignorable::is_ignorable;
 pub use known_peers::{
-    ChangedKey, Flaw, KnownPeer, KnownPeers, KnownPeersError, Met, PeerList, Unreadable,
+    ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, Unreadable,
 };
 pub use private_file::FileError;
-pub use security::{Security, Standing, security};
+pub use security::{Security, Verification, security};
 pub use shell::quoted;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use super::shell::quoted_path;
 
 /// How long another program may keep a lock: it writes one small file meanwhile.
-const LOCK_LIMIT: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether it still does.
+/// How often the lock is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why a file or directory of the owner's cannot be used, and what mends it.
@@ -146,7 +146,7 @@ pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_LIMIT => {
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_TIMEOUT => {
                 thread::sleep(LOCK_PAUSE);
             }
             Err(TryLockError::WouldBlock) => {

@@ -14,13 +14,13 @@ pub enum Security {
         /// The key, as people know it.
         fingerprint: Fingerprint,
         /// What this side knows of the key.
-        standing: Standing,
+        verification: Verification,
     },
 }
 
 /// What is known of a peer's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Verification {
     /// Never seen before.
     New,
     /// Seen before, never compared.
@@ -31,13 +31,13 @@ pub enum Standing {
 
 /// How far a key can be trusted, by what is `known` of its owner; nothing if it is new.
 pub fn security(key: Fingerprint, known: Option<&KnownPeer>) -> Security {
-    let standing = match known {
-        None => Standing::New,
-        Some(peer) if peer.verified => Standing::Verified,
-        Some(_) => Standing::Unverified,
+    let verification = match known {
+        None => Verification::New,
+        Some(peer) if peer.verified => Verification::Verified,
+        Some(_) => Verification::Unverified,
     };
     Security::Key {
         fingerprint: key,
-        standing,
+        verification,
     }
 }

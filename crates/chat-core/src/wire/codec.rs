@@ -155,7 +155,7 @@ impl LineCodec {
     }
 
     /// Whether bytes in `src` would be a message of their own if nothing followed soon.
-    pub fn may_stand_alone(&self, src: &[u8]) -> bool {
+    pub fn has_unterminated(&self, src: &[u8]) -> bool {
         let unended = match self.framing {
             Framing::Auto => !self.seen_lf,
             Framing::Line => false,
@@ -176,8 +176,8 @@ impl LineCodec {
     /// Takes what has stood alone long enough as a message.
     ///
     /// A character that is still incomplete stays in `src`.
-    pub fn take_alone(&mut self, src: &mut BytesMut) -> Option<Frame> {
-        if !self.may_stand_alone(src) {
+    pub fn take_unterminated(&mut self, src: &mut BytesMut) -> Option<Frame> {
+        if !self.has_unterminated(src) {
             return None;
         }
         self.seen_raw = true;

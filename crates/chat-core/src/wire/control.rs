@@ -27,7 +27,7 @@ pub enum Control {
     Received(u64),
     /// The person has begun or stopped typing.
     Typing(bool),
-    /// Please answer with the same number.
+    /// To be answered with the same number.
     Ping(u64),
     /// The answer to a ping.
     Pong(u64),
@@ -53,7 +53,7 @@ pub enum Control {
     Reveal(Nonce),
 }
 
-/// How each side begins, on every connection of a conversation.
+/// How each side begins, on every connection of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// What the person is called. Control characters come out as U+FFFD.
@@ -63,12 +63,12 @@ pub struct Hello {
     /// machine: who comes under it with another key is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub chosen: bool,
-    /// Made up by the dialer, the same on every connection of the conversation.
-    pub conversation: ConversationId,
+    /// The session: chosen by the dialer, the same on every connection.
+    pub conversation: SessionId,
     /// How many of your messages I have.
     pub received: u64,
-    /// The conversation has begun already, so that a listener who does not know it any more
-    /// does not take it for a new one.
+    /// The session exists already, so that a listener that no longer knows it does not take it
+    /// for a new one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
     /// The dialer's promise of a nonce, for the safety number.
@@ -120,8 +120,8 @@ impl From<&str> for Name {
     }
 }
 
-/// Names a conversation on all its connections.
-pub type ConversationId = Hex<16>;
+/// Names a session on all its connections.
+pub type SessionId = Hex<16>;
 
 /// A random number that is used once.
 pub type Nonce = Hex<32>;
@@ -194,8 +194,8 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     }
 }
 
-/// What a peer says for a notice of this program: in one line, for a second would be a notice
-/// of the peer's own making, here and in a log.
+/// A peer's text that goes into a notice of this program. It is one line: a second one would
+/// look like a notice of its own, here and in a log.
 struct OneLine(String);
 
 impl<'de> Deserialize<'de> for OneLine {

@@ -1,4 +1,4 @@
-//! What is on its way out: small pieces gathered, large ones passed on as they are.
+//! Bytes to write: small pieces are gathered, large ones passed on as they are.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 /// Pieces up to this length, in bytes, are copied together; longer ones are shared.
 const SMALL: usize = 4 * 1024;
 
-/// Enough for one large write, in bytes.
+/// The buffer is full at this many bytes, enough for one large write.
 const FULL: usize = 256 * 1024;
 
 /// Slices in one vectored write.
@@ -19,14 +19,14 @@ const SLICES: usize = 16;
 
 /// Bytes to write, in order.
 #[derive(Debug, Default)]
-pub struct Outgoing {
+pub struct WriteBuffer {
     pieces: VecDeque<Bytes>,
     /// Small pieces that come after all of `pieces`.
     tail: BytesMut,
     length: usize,
 }
 
-impl Outgoing {
+impl WriteBuffer {
     /// Appends a piece.
     pub fn push(&mut self, piece: Bytes) {
         self.length += piece.len();
@@ -48,7 +48,7 @@ impl Outgoing {
         self.length == 0
     }
 
-    /// Forgets everything.
+    /// Drops everything.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -87,7 +87,7 @@ impl Outgoing {
     }
 }
 
-impl Buf for Outgoing {
+impl Buf for WriteBuffer {
     fn remaining(&self) -> usize {
         self.length
     }

@@ -1,135 +1,137 @@
-//! One of the connections that a chat/1 conversation goes over, one after another.
+//! What a session knows of one of its connections.
 
 use std::time::{Duration, Instant};
 
-use super::ack::Acks;
-use super::liveness::{DEAD, Liveness, Silence};
-use super::typing::Teller;
-use crate::protocol::{Event, LinkState, Loss};
-use crate::trust::safety_number::Binding;
-use crate::wire::{Control, Outgoing};
+use super::ack::DelayedAck;
+use super::liveness::{DEAD_AFTER, Liveness, Silence};
+use super::typing::LocalTyping;
+use crate::protocol::{ConnectionStatus, Disconnect, Event};
+use crate::trust::safety_number::ChannelBinding;
+use crate::wire::{Control, WriteBuffer};
 
 /// How long the peer may take to say hello, or that there is a queue.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a settled peer may go on without closing its side. One that did not hear the end
-/// would have given the connection up before.
-const LINGER: Duration = Duration::from_secs(2 * DEAD.as_secs());
+/// How long a peer may take to close its side after the session is finished. One that missed
+/// the end would have given the connection up before.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2 * DEAD_AFTER.as_secs());
 
-/// What is forgotten with the connection.
+/// The state of one connection, dropped with it.
 #[derive(Debug)]
-pub(super) struct Leg {
-    pub(super) binding: Option<Binding>,
-    /// Control lines that go out before anything else.
-    pub(super) due: Vec<Control>,
+pub(super) struct ConnectionState {
+    pub(super) binding: Option<ChannelBinding>,
+    /// Control lines to send before anything else.
+    pub(super) control_queue: Vec<Control>,
     /// The peer has said hello on this connection.
-    pub(super) greeted: bool,
-    /// When the peer must have said hello, until it has shown that it is there.
-    answer_by: Option<Instant>,
+    pub(super) hello_received: bool,
+    /// By when the peer must have answered; `None` once it has.
+    answer_deadline: Option<Instant>,
     pub(super) liveness: Liveness,
-    pub(super) typing: Teller,
-    pub(super) acks: Acks,
-    /// The peer was told that this side has no more to say.
-    pub(super) told_done: bool,
-    /// The conversation is settled, the peer was told everything, nothing more is sent. A peer
-    /// that is heard at this time still, and has not closed its side, never will.
-    pub(super) closing_until: Option<Instant>,
-    /// The peer sends nothing more that matters.
+    pub(super) typing: LocalTyping,
+    pub(super) ack: DelayedAck,
+    /// The peer was told that this side is finished.
+    pub(super) done_sent: bool,
+    /// Set when the session is finished and nothing more is sent: by when the peer must have
+    /// closed its side.
+    pub(super) drain_deadline: Option<Instant>,
+    /// The peer has closed its side.
     pub(super) peer_closed: bool,
-    /// The connection is as good as gone.
-    pub(super) lost: Option<Loss>,
+    /// Why the connection is considered lost.
+    pub(super) disconnect: Option<Disconnect>,
 }
 
-impl Leg {
-    pub(super) fn new(binding: Option<Binding>, now: Instant) -> Self {
+impl ConnectionState {
+    pub(super) fn new(binding: Option<ChannelBinding>, now: Instant) -> Self {
         Self {
             binding,
-            due: Vec::new(),
-            greeted: false,
-            answer_by: Some(now + ANSWER),
+            control_queue: Vec::new(),
+            hello_received: false,
+            answer_deadline: Some(now + ANSWER_TIMEOUT),
             liveness: Liveness::new(now),
-            typing: Teller::default(),
-            acks: Acks::default(),
-            told_done: false,
-            closing_until: None,
+            typing: LocalTyping::default(),
+            ack: DelayedAck::default(),
+            done_sent: false,
+            drain_deadline: None,
             peer_closed: false,
-            lost: None,
+            disconnect: None,
         }
     }
 
-    /// The peer has shown that it is there: from now on it must go on doing so.
+    /// The peer has answered: from now on its liveness is checked.
     pub(super) fn answered(&mut self, now: Instant) {
-        if self.answer_by.take().is_some() {
+        if self.answer_deadline.take().is_some() {
             self.liveness = Liveness::new(now);
         }
     }
 
-    /// Whether the connection is read from now on.
-    pub(super) fn listening(&mut self, listening: bool, now: Instant) {
-        let deaf = self.liveness.listening(listening, now);
-        if let Some(by) = &mut self.answer_by {
-            *by += deaf;
+    /// Whether reading is paused. A pause does not count against the peer.
+    pub(super) fn set_paused(&mut self, paused: bool, now: Instant) {
+        let pause = self.liveness.set_paused(paused, now);
+        if let Some(by) = &mut self.answer_deadline {
+            *by += pause;
         }
     }
 
     /// Nothing more is sent from here on.
-    pub(super) fn close(&mut self, now: Instant) {
-        self.closing_until.get_or_insert(now + LINGER);
+    pub(super) fn start_draining(&mut self, now: Instant) {
+        self.drain_deadline.get_or_insert(now + DRAIN_TIMEOUT);
     }
 
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing_until.is_some()
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain_deadline.is_some()
     }
 
-    /// When to stop waiting for the peer to close its side. A silent one may be cut off, and not
-    /// know yet that all is settled.
-    fn closing_timeout(&self) -> Option<Instant> {
-        let audible = self.liveness.is_listening() && !self.liveness.is_silent();
-        self.closing_until.filter(|_| audible && !self.peer_closed)
+    /// When to stop waiting for the peer to close its side. One that is unresponsive may be cut
+    /// off, and not know yet that the session is finished.
+    fn drain_timeout(&self) -> Option<Instant> {
+        let audible = !self.liveness.is_paused() && !self.liveness.is_unresponsive();
+        self.drain_deadline.filter(|_| audible && !self.peer_closed)
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
-        if self.answer_by.is_some() {
-            return self.answer_by.filter(|_| self.liveness.is_listening());
+        if self.answer_deadline.is_some() {
+            return self.answer_deadline.filter(|_| !self.liveness.is_paused());
         }
         let alive = self.liveness.timeout();
         let others = [
-            self.acks.timeout(),
+            self.ack.timeout(),
             self.typing.timeout(),
-            self.closing_timeout(),
+            self.drain_timeout(),
         ];
         Some(others.into_iter().flatten().fold(alive, Instant::min))
     }
 
     pub(super) fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
-        if let Some(by) = self.answer_by {
-            if by <= now && self.liveness.is_listening() {
-                self.lost = Some(Loss::Silent(ANSWER));
+        if let Some(by) = self.answer_deadline {
+            if by <= now && !self.liveness.is_paused() {
+                self.disconnect = Some(Disconnect::Silent(ANSWER_TIMEOUT));
             }
             return;
         }
         match self.liveness.handle_timeout(now) {
-            Some(Silence::Notable(time)) => events.push(Event::Link(LinkState::Silent(time))),
-            Some(Silence::Deadly(time)) => self.lost = Some(Loss::Silent(time)),
+            Some(Silence::Unresponsive(time)) => {
+                events.push(Event::Connection(ConnectionStatus::Silent(time)))
+            }
+            Some(Silence::Dead(time)) => self.disconnect = Some(Disconnect::Silent(time)),
             None => {}
         }
-        self.peer_closed |= self.closing_timeout().is_some_and(|until| until <= now);
-        self.acks.handle_timeout(now);
+        self.peer_closed |= self.drain_timeout().is_some_and(|until| until <= now);
+        self.ack.handle_timeout(now);
         self.typing.handle_timeout(now);
     }
 
-    pub(super) fn link_up(&self) -> Event {
-        Event::Link(LinkState::Up {
+    pub(super) fn status_up(&self) -> Event {
+        Event::Connection(ConnectionStatus::Up {
             round_trip: self.liveness.round_trip,
         })
     }
 
-    /// Appends what depends on nothing but this connection.
-    pub(super) fn transmit_controls(&mut self, out: &mut Outgoing, now: Instant) {
-        for control in self.due.drain(..) {
+    /// Appends the control lines that belong to this connection alone.
+    pub(super) fn transmit_controls(&mut self, out: &mut WriteBuffer, now: Instant) {
+        for control in self.control_queue.drain(..) {
             out.push(control.to_line());
         }
-        if self.answer_by.is_some() {
+        if self.answer_deadline.is_some() {
             return;
         }
         if let Some(number) = self.liveness.take_pong() {
@@ -138,7 +140,7 @@ impl Leg {
         if let Some(number) = self.liveness.take_ping(now) {
             out.push(Control::Ping(number).to_line());
         }
-        if self.greeted
+        if self.hello_received
             && let Some(typing) = self.typing.take(now)
         {
             out.push(Control::Typing(typing).to_line());

@@ -1,4 +1,5 @@
-//! chat/1: a conversation that outlives its connections, and loses nothing.
+//! chat/1: a session that outlives its connections and loses nothing (compare MQTT 5, 4.1, and
+//! XEP-0198).
 
 mod ack;
 mod connection_state;
@@ -12,32 +13,32 @@ use std::time::{Duration, Instant};
 
 use bytes::Buf;
 
-use super::close::{GoodBye, PATIENCE};
+use super::close::{CloseState, LINGER_TIMEOUT};
 use super::{
-    Contact, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Side,
-    Unsayable,
+    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Peer, Protocol,
+    ProtocolError, SendError, Side,
 };
-use crate::trust::safety_number::{Binding, Exchange, ExchangeError, SafetyNumber};
+use crate::trust::safety_number::{ChannelBinding, CommitReveal, ExchangeError, SafetyNumber};
 use crate::wire::{
-    Batch, Commitment, Control, ConversationId, Frame, HANG_UP, Hello, Name, Outgoing,
+    Batch, Commitment, Control, Frame, HANG_UP, Hello, Name, SessionId, WriteBuffer,
 };
 
-use connection_state::Leg;
-use state::Ledger;
-use typing::Watcher;
+use connection_state::ConnectionState;
+use state::SessionState;
+use typing::RemoteTyping;
 
-/// What a session is about.
+/// What a session needs to know at its start.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
-    /// What this side's person is called.
+    /// The name of this side's person.
     pub name: Name,
     /// The other side, as far as it is known. A name that is known is kept.
     pub peer: Peer,
-    /// The conversation: a new one at the dialer, the one in the dialer's hello at the listener.
-    pub conversation: ConversationId,
+    /// A new id at the dialer, the one in the dialer's hello at the listener.
+    pub id: SessionId,
 }
 
-/// One person's end of a chat/1 conversation, over one connection after another.
+/// One end of a chat/1 session, over one connection after another.
 ///
 /// Each connection begins with [`connected`](Protocol::connected) and ends with
 /// [`disconnected`](Protocol::disconnected).
@@ -45,108 +46,111 @@ pub struct SessionConfig {
 pub struct Session {
     name: Name,
     peer: Peer,
-    ledger: Ledger,
-    exchange: Exchange,
-    /// The connection there is, if there is one.
-    leg: Option<Leg>,
-    /// The two sides have met, on this connection or an earlier one.
-    met: bool,
+    state: SessionState,
+    commit_reveal: CommitReveal,
+    /// The present connection, if there is one.
+    connection: Option<ConnectionState>,
+    /// The peer has said hello, on this connection or an earlier one.
+    established: bool,
     /// When the last connection was lost.
     down_since: Option<Instant>,
-    peer_typing: Watcher,
-    good_bye: GoodBye,
+    peer_typing: RemoteTyping,
+    close: CloseState,
     /// The call is over for another reason than a hang-up.
-    over: Option<Ending>,
+    over: Option<CloseReason>,
 }
 
 impl Session {
-    /// A conversation without a connection yet.
+    /// A session without a connection yet.
     pub fn new(config: SessionConfig) -> Self {
         Self {
             name: config.name.fitting(),
             peer: config.peer,
-            ledger: Ledger::new(config.conversation),
-            exchange: Exchange::default(),
-            leg: None,
-            met: false,
+            state: SessionState::new(config.id),
+            commit_reveal: CommitReveal::default(),
+            connection: None,
+            established: false,
             down_since: None,
-            peer_typing: Watcher::default(),
-            good_bye: GoodBye::Talking,
+            peer_typing: RemoteTyping::default(),
+            close: CloseState::Open,
             over: None,
         }
     }
 
-    /// This side has made a connection: its hello goes first.
-    fn dialed(&mut self, binding: Option<Binding>, now: Instant) {
+    /// This side has dialed: its hello goes first.
+    fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
         let commitment = match binding {
-            Some(_) => self.exchange.commit(),
+            Some(_) => self.commit_reveal.commit(),
             None => None,
         };
-        let hello = self.hello(self.ledger.received, commitment);
-        let mut leg = Leg::new(binding, now);
-        leg.due.push(hello);
-        self.leg = Some(leg);
+        let hello = self.hello(self.state.received, commitment);
+        let mut connection = ConnectionState::new(binding, now);
+        connection.control_queue.push(hello);
+        self.connection = Some(connection);
     }
 
-    /// The peer has made a connection, and said `hello` on it.
+    /// The peer has dialed, and said `hello`.
     fn accepted(
         &mut self,
-        binding: Option<Binding>,
+        binding: Option<ChannelBinding>,
         hello: Hello,
         events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        let mut leg = Leg::new(binding, now);
-        leg.due.push(self.hello(self.ledger.received, None));
-        if leg.binding.is_some()
-            && let Some(nonce) = self.exchange.answer(hello.commitment)
+        let mut connection = ConnectionState::new(binding, now);
+        connection
+            .control_queue
+            .push(self.hello(self.state.received, None));
+        if connection.binding.is_some()
+            && let Some(nonce) = self.commit_reveal.answer(hello.commitment)
         {
-            leg.due.push(Control::Nonce(nonce));
+            connection.control_queue.push(Control::Nonce(nonce));
         }
-        self.leg = Some(leg);
-        self.greet(hello, events, now)
+        self.connection = Some(connection);
+        self.hello_arrived(hello, events, now)
     }
 
     fn hello(&self, received: u64, commitment: Option<Commitment>) -> Control {
         Control::Hello(Hello {
             name: self.name.text.clone(),
             chosen: self.name.chosen,
-            conversation: self.ledger.conversation,
+            conversation: self.state.id,
             received,
-            resumed: self.met,
+            resumed: self.established,
             commitment,
         })
     }
 
-    /// The peer said hello: go on where it is.
-    fn greet(
+    /// The peer said hello: resume from what it has received.
+    fn hello_arrived(
         &mut self,
         hello: Hello,
         events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        if hello.conversation != self.ledger.conversation {
-            return Err(ProtocolError::Absurd(
-                "its hello is for another conversation",
-            ));
+        if hello.conversation != self.state.id {
+            return Err(ProtocolError::Violation("its hello is for another session"));
         }
-        let resent = self.ledger.outbox.resume(hello.received)?;
-        let Some(leg) = &mut self.leg else {
+        let resent = self.state.outbox.resume(hello.received)?;
+        let Some(connection) = &mut self.connection else {
             return Ok(());
         };
-        leg.answered(now);
-        leg.greeted = true;
-        leg.acks.repeat(self.ledger.shown);
-        self.good_bye.delivered(now);
+        connection.answered(now);
+        connection.hello_received = true;
+        connection.ack.repeat(self.state.shown);
+        self.close.delivered(now);
         let down_since = self.down_since.take();
-        if std::mem::replace(&mut self.met, true) {
+        if std::mem::replace(&mut self.established, true) {
             let after = down_since.map_or(Duration::ZERO, |since| now - since);
-            events.push(Event::Link(LinkState::Back { after, resent }));
+            events.push(Event::Connection(ConnectionStatus::Resumed {
+                after,
+                resent,
+            }));
         } else {
             if self.peer.name.is_none() && !hello.name.is_empty() {
                 self.peer.name = Some(hello.name);
             }
-            events.push(Event::Call(self.peer.clone()));
+            events.push(Event::Established(self.peer.clone()));
         }
         Ok(())
     }
@@ -157,44 +161,48 @@ impl Session {
         events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        let Some(leg) = &mut self.leg else {
+        let Some(connection) = &mut self.connection else {
             return Ok(());
         };
         match control {
-            Control::Hello(_) if leg.greeted => {
-                return Err(ProtocolError::Absurd("it said hello twice"));
+            Control::Hello(_) if connection.hello_received => {
+                return Err(ProtocolError::Violation("it said hello twice"));
             }
-            Control::Hello(hello) => return self.greet(hello, events, now),
-            Control::Waiting { .. } | Control::Busy { .. } if leg.greeted => {
-                return Err(ProtocolError::Absurd("it queued a call that is on"));
+            Control::Hello(hello) => return self.hello_arrived(hello, events, now),
+            Control::Waiting { .. } | Control::Busy { .. } if connection.hello_received => {
+                return Err(ProtocolError::Violation("it queued a call that is on"));
             }
             Control::Waiting { ahead } => {
-                leg.answered(now);
-                events.push(Event::Ahead(ahead));
+                connection.answered(now);
+                events.push(Event::QueuePosition(ahead));
             }
-            Control::Busy { waiting } => self.over = Some(Ending::Busy { waiting }),
-            // A peer that knows nothing of a settled conversation has ended it already.
-            Control::Refused(_) if self.ledger.is_settled() => self.over = Some(Ending::InputOver),
-            Control::Refused(reason) if self.met => {
-                self.over = Some(Loss::Unreachable(reason).into());
+            Control::Busy { waiting } => self.over = Some(CloseReason::Busy { waiting }),
+            // A peer that no longer knows a finished session has ended it already.
+            Control::Refused(_) if self.state.is_settled() => {
+                self.over = Some(CloseReason::BothFinished)
             }
-            Control::Refused(reason) => self.over = Some(Ending::Refused(reason)),
-            Control::Ping(number) => leg.liveness.ping(number),
+            Control::Refused(reason) if self.established => {
+                self.over = Some(Disconnect::Unreachable(reason).into());
+            }
+            Control::Refused(reason) => self.over = Some(CloseReason::Refused(reason)),
+            Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
-                if leg.liveness.pong(number, now)? {
-                    events.push(leg.link_up());
+                if connection.liveness.pong(number, now)? {
+                    events.push(connection.status_up());
                 }
             }
-            _ if !leg.greeted => {
-                return Err(ProtocolError::Absurd("it said something before its hello"));
+            _ if !connection.hello_received => {
+                return Err(ProtocolError::Violation(
+                    "it said something before its hello",
+                ));
             }
             Control::Say(text) => {
                 let bytes = text.len();
-                self.receive_text(encode::heard(text), 1, bytes, events, now)?;
+                self.receive_text(encode::event(text), 1, bytes, events, now)?;
             }
             Control::Received(number) => {
-                if self.ledger.outbox.acknowledge(number)? {
-                    self.good_bye.delivered(now);
+                if self.state.outbox.acknowledge(number)? {
+                    self.close.delivered(now);
                     events.push(Event::Delivered(number));
                 }
             }
@@ -204,33 +212,33 @@ impl Session {
                 }
             }
             Control::Done(true) => {
-                if !std::mem::replace(&mut self.ledger.peer_finished, true) {
-                    events.push(Event::PeerFinished);
+                if !std::mem::replace(&mut self.state.peer_finished, true) {
+                    events.push(Event::PeerEof);
                 }
             }
             Control::Done(false) => {
-                return Err(ProtocolError::Absurd(
+                return Err(ProtocolError::Violation(
                     "it took back that it has no more to say",
                 ));
             }
             Control::Idle(millis) => {
-                events.push(Event::Dismissed(Duration::from_millis(millis)));
+                events.push(Event::PeerIdleTimeout(Duration::from_millis(millis)));
             }
             Control::Nonce(nonce) => {
-                let binding = leg.binding.as_ref().ok_or(ExchangeError::Unasked)?;
-                let (own, number) = self.exchange.reveal(binding, nonce)?;
-                leg.due.push(Control::Reveal(own));
+                let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
+                let (own, number) = self.commit_reveal.reveal(binding, nonce)?;
+                connection.control_queue.push(Control::Reveal(own));
                 events.push(number.into());
             }
             Control::Reveal(nonce) => {
-                let binding = leg.binding.as_ref().ok_or(ExchangeError::Unasked)?;
-                events.push(self.exchange.open(binding, nonce)?.into());
+                let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
+                events.push(self.commit_reveal.open(binding, nonce)?.into());
             }
         }
         Ok(())
     }
 
-    /// Messages came, which take so many bytes.
+    /// Accepts `count` messages of `bytes` on the wire.
     fn receive_text(
         &mut self,
         text: Event,
@@ -239,16 +247,20 @@ impl Session {
         events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        let leg = self.leg.as_mut().filter(|leg| leg.greeted);
-        let leg = leg.ok_or(ProtocolError::Absurd("it sent text before its hello"))?;
-        if self.ledger.peer_finished {
-            return Err(ProtocolError::Absurd(
+        let connection = self
+            .connection
+            .as_mut()
+            .filter(|connection| connection.hello_received);
+        let connection =
+            connection.ok_or(ProtocolError::Violation("it sent text before its hello"))?;
+        if self.state.peer_finished {
+            return Err(ProtocolError::Violation(
                 "it sent text after it had no more to say",
             ));
         }
-        self.ledger.received += count as u64;
-        leg.acks.received(bytes);
-        // Its text says by itself that it stopped typing.
+        self.state.received += count as u64;
+        connection.ack.received(bytes);
+        // A message also says that its author has stopped typing.
         if self.peer_typing.typing(false, now) {
             events.push(Event::Typing(false));
         }
@@ -257,59 +269,67 @@ impl Session {
     }
 
     fn push(&mut self, lines: Batch) {
-        self.ledger.outbox.push(lines);
-        if let Some(leg) = &mut self.leg {
-            leg.typing.said();
+        self.state.outbox.push(lines);
+        if let Some(connection) = &mut self.connection {
+            connection.typing.said();
         }
     }
 
     /// Whether the next thing to send is the hang-up.
     fn is_leaving(&self) -> bool {
-        match self.good_bye {
-            // A pipe first learns who is there, and whether it may talk at all.
-            GoodBye::Wanted { patience, .. } => {
-                let met = self.leg.as_ref().is_some_and(|leg| leg.greeted);
-                self.ledger.outbox.is_empty() && (met || patience == Patience::Brief)
+        match self.close {
+            // Unless in a hurry, wait for the peer's hello: it may still refuse the call.
+            CloseState::Flushing { linger, .. } => {
+                let established = self
+                    .connection
+                    .as_ref()
+                    .is_some_and(|connection| connection.hello_received);
+                self.state.outbox.is_empty() && (established || linger == Linger::Brief)
             }
-            GoodBye::Due => true,
+            CloseState::Expired => true,
             _ => false,
         }
     }
 
-    /// Whether a hang-up has nothing to wait for: without a connection only a pipe waits, for
-    /// the next one.
-    fn is_hopeless(&self, patience: Patience) -> bool {
-        self.leg.is_none() && (patience == Patience::Brief || self.ledger.outbox.is_empty())
+    /// Whether a hang-up has nothing to wait for: without a connection, only one that lingers
+    /// waits for the next.
+    fn is_hopeless(&self, linger: Linger) -> bool {
+        self.connection.is_none() && (linger == Linger::Brief || self.state.outbox.is_empty())
     }
 
-    /// While the two sides have not met, or not again, a pipe's hang-up waits with the rest.
-    fn good_bye_timeout(&self) -> Option<Instant> {
-        let apart = !self.leg.as_ref().is_some_and(|leg| leg.greeted);
-        let waits = apart && self.good_bye.is_patient();
-        self.good_bye.timeout().filter(|_| !waits)
+    /// A lingering hang-up has no deadline before the peer's hello on this connection.
+    fn close_timeout(&self) -> Option<Instant> {
+        let apart = !self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.hello_received);
+        let waits = apart && self.close.is_lingering();
+        self.close.timeout().filter(|_| !waits)
     }
 
-    fn transmit_good_bye(&mut self, out: &mut Outgoing, now: Instant) {
+    fn transmit_hang_up(&mut self, out: &mut WriteBuffer, now: Instant) {
         if self.is_leaving() {
-            // A line like the others: it counts although the connection is reset right after it.
+            // With its LF, so that it counts even if the connection is reset right after it.
             out.push(Batch::from(HANG_UP).into());
-            self.good_bye = GoodBye::Appended { by: now + PATIENCE };
+            self.close = CloseState::Queued {
+                by: now + LINGER_TIMEOUT,
+            };
         }
     }
 }
 
 impl Protocol for Session {
-    /// The caller makes sure that a conversation goes on under the same key.
+    /// The caller makes sure that a session is resumed under the same key.
     fn connected(
         &mut self,
-        contact: Contact,
+        handshake: Handshake,
         events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        match contact.hello {
-            Some(hello) => self.accepted(contact.binding, hello, events, now),
+        match handshake.hello {
+            Some(hello) => self.accepted(handshake.binding, hello, events, now),
             None => {
-                self.dialed(contact.binding, now);
+                self.dialed(handshake.binding, now);
                 Ok(())
             }
         }
@@ -319,80 +339,88 @@ impl Protocol for Session {
         true
     }
 
-    /// A hello that knows less than was acknowledged was written before that.
-    fn is_outdated(&self, contact: &Contact) -> bool {
-        let received = contact.hello.as_ref().map(|hello| hello.received);
-        received.is_some_and(|received| received < self.ledger.outbox.acknowledged())
+    /// A hello with a lower count than was acknowledged was written before that.
+    fn is_stale(&self, handshake: &Handshake) -> bool {
+        let received = handshake.hello.as_ref().map(|hello| hello.received);
+        received.is_some_and(|received| received < self.state.outbox.acknowledged())
     }
 
-    fn give_up(&mut self, loss: Loss) -> Ending {
-        self.leg = None;
-        if self.ledger.is_settled() {
-            Ending::InputOver
-        } else if self.good_bye == GoodBye::Talking {
-            Ending::Lost(loss)
+    fn give_up(&mut self, disconnect: Disconnect) -> CloseReason {
+        self.connection = None;
+        if self.state.is_settled() {
+            CloseReason::BothFinished
+        } else if self.close == CloseState::Open {
+            CloseReason::Lost(disconnect)
         } else {
-            Ending::HungUp(Side::Here)
+            CloseReason::HungUp(Side::Local)
         }
     }
 
     fn has_room(&self) -> bool {
-        self.ledger.outbox.has_room(self.leg.is_some())
+        self.state.outbox.has_room(self.connection.is_some())
     }
 
-    fn say_lines(&mut self, lines: Batch) -> Result<(), Unsayable> {
-        match self.good_bye {
-            GoodBye::Talking => encode::lines(lines, &mut |batch| self.push(batch)),
+    fn say_lines(&mut self, lines: Batch) -> Result<(), SendError> {
+        match self.close {
+            CloseState::Open => encode::lines(lines, &mut |batch| self.push(batch)),
             _ => Ok(()),
         }
     }
 
-    fn say(&mut self, text: &str) -> Result<(), Unsayable> {
-        if self.good_bye == GoodBye::Talking {
+    fn say(&mut self, text: &str) -> Result<(), SendError> {
+        if self.close == CloseState::Open {
             self.push(encode::message(text)?);
         }
         Ok(())
     }
 
     fn typing(&mut self, typing: bool, _now: Instant) {
-        if let Some(leg) = &mut self.leg {
-            leg.typing.typing(typing);
+        if let Some(connection) = &mut self.connection {
+            connection.typing.typing(typing);
         }
     }
 
     fn finish(&mut self) {
-        self.ledger.finished = true;
+        self.state.finished = true;
     }
 
-    fn hang_up(&mut self, patience: Patience, now: Instant) {
-        let wanted = match self.good_bye {
-            GoodBye::Talking => true,
-            // Who was patient may no longer be.
-            good_bye => good_bye.is_patient(),
+    fn hang_up(&mut self, linger: Linger, now: Instant) {
+        let wanted = match self.close {
+            CloseState::Open => true,
+            // A graceful close may become immediate.
+            close => close.is_lingering(),
         };
         if wanted {
-            let settled = self.leg.as_ref().is_some_and(Leg::is_closing);
-            self.good_bye = match settled || self.is_hopeless(patience) {
-                true => GoodBye::Written,
-                false => GoodBye::wanted(patience, now),
+            let settled = self
+                .connection
+                .as_ref()
+                .is_some_and(ConnectionState::is_draining);
+            self.close = match settled || self.is_hopeless(linger) {
+                true => CloseState::Sent,
+                false => CloseState::flushing(linger, now),
             };
         }
     }
 
-    fn dismiss(&mut self, idle: Duration, now: Instant) {
-        if self.good_bye == GoodBye::Talking
-            && let Some(leg) = self.leg.as_mut().filter(|leg| leg.greeted)
+    fn idle_timeout(&mut self, idle: Duration, now: Instant) {
+        if self.close == CloseState::Open
+            && let Some(connection) = self
+                .connection
+                .as_mut()
+                .filter(|connection| connection.hello_received)
         {
-            leg.due.push(Control::Idle(idle.as_millis() as u64));
+            connection
+                .control_queue
+                .push(Control::Idle(idle.as_millis() as u64));
         }
-        self.hang_up(Patience::Brief, now);
+        self.hang_up(Linger::Brief, now);
     }
 
     fn heard(&mut self, events: &mut Vec<Event>, now: Instant) {
-        if let Some(leg) = &mut self.leg
-            && leg.liveness.heard(now)
+        if let Some(connection) = &mut self.connection
+            && connection.liveness.heard(now)
         {
-            events.push(leg.link_up());
+            events.push(connection.status_up());
         }
     }
 
@@ -402,7 +430,7 @@ impl Protocol for Session {
         events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        if self.good_bye == GoodBye::Heard || self.over.is_some() {
+        if self.close == CloseState::PeerClosed || self.over.is_some() {
             return Ok(());
         }
         self.heard(events, now);
@@ -416,134 +444,145 @@ impl Protocol for Session {
                 None => Ok(()),
             },
             Frame::HangUp => {
-                self.good_bye.heard();
+                self.close.peer_closed();
                 Ok(())
             }
         }
     }
 
-    fn receive_end(&mut self, _events: &mut Vec<Event>, _now: Instant) {
-        if let Some(leg) = &mut self.leg {
-            leg.peer_closed = true;
-            if !self.ledger.is_settled() {
-                leg.lost = Some(Loss::Cut);
+    fn receive_eof(&mut self, _events: &mut Vec<Event>, _now: Instant) {
+        if let Some(connection) = &mut self.connection {
+            connection.peer_closed = true;
+            if !self.state.is_settled() {
+                connection.disconnect = Some(Disconnect::Cut);
             }
         }
     }
 
-    fn shown(&mut self, now: Instant) {
-        self.ledger.shown = self.ledger.received;
-        if let Some(leg) = &mut self.leg {
-            let last = self.ledger.peer_finished;
-            leg.acks.shown(self.ledger.shown, last, now);
+    fn delivered_to_user(&mut self, now: Instant) {
+        self.state.shown = self.state.received;
+        if let Some(connection) = &mut self.connection {
+            let last = self.state.peer_finished;
+            connection.ack.shown(self.state.shown, last, now);
         }
     }
 
-    fn listening(&mut self, listening: bool, now: Instant) {
-        if let Some(leg) = &mut self.leg {
-            leg.listening(listening, now);
+    fn set_paused(&mut self, paused: bool, now: Instant) {
+        if let Some(connection) = &mut self.connection {
+            connection.set_paused(paused, now);
         }
     }
 
-    fn transmit(&mut self, _raw: bool, out: &mut Outgoing, now: Instant) {
-        if self.good_bye.is_said() {
+    fn poll_transmit(&mut self, _raw: bool, out: &mut WriteBuffer, now: Instant) {
+        if self.close.is_closed() {
             return;
         }
         let leaving = self.is_leaving();
-        let Some(leg) = self.leg.as_mut().filter(|leg| !leg.is_closing()) else {
+        let Some(connection) = self
+            .connection
+            .as_mut()
+            .filter(|connection| !connection.is_draining())
+        else {
             return;
         };
         if !out.is_full() {
             let before = out.remaining();
-            leg.transmit_controls(out, now);
-            if leg.greeted {
-                let may_say = self.good_bye != GoodBye::Due;
-                self.ledger.transmit(leg, may_say, out);
+            connection.transmit_controls(out, now);
+            if connection.hello_received {
+                let may_say = self.close != CloseState::Expired;
+                self.state.transmit(connection, may_say, out);
                 if leaving {
-                    leg.acks.hasten();
+                    connection.ack.ack_now();
                 }
-                let in_company = out.remaining() > before;
-                if let Some(number) = leg.acks.take(self.ledger.shown, in_company, now) {
+                let piggyback = out.remaining() > before;
+                if let Some(number) = connection.ack.take(self.state.shown, piggyback, now) {
                     out.push(Control::Received(number).to_line());
                 }
             }
         }
-        if self.good_bye == GoodBye::Talking {
-            if leg.told_done && self.ledger.is_settled() && leg.acks.has_told(self.ledger.shown) {
-                leg.close(now);
+        if self.close == CloseState::Open {
+            if connection.done_sent
+                && self.state.is_settled()
+                && connection.ack.has_acknowledged(self.state.shown)
+            {
+                connection.start_draining(now);
             }
         } else {
-            self.transmit_good_bye(out, now);
+            self.transmit_hang_up(out, now);
         }
     }
 
     fn transmitted(&mut self, _now: Instant) {
-        self.good_bye.written();
+        self.close.sent();
     }
 
-    fn closes(&self) -> bool {
-        self.good_bye.is_said()
+    fn wants_close(&self) -> bool {
+        self.close.is_closed()
             || self.over.is_some()
-            || self.leg.as_ref().is_some_and(Leg::is_closing)
+            || self
+                .connection
+                .as_ref()
+                .is_some_and(ConnectionState::is_draining)
     }
 
     fn timeout(&self) -> Option<Instant> {
-        let leg = self.leg.as_ref().and_then(Leg::timeout);
-        let timeouts = [self.good_bye_timeout(), leg, self.peer_typing.timeout()];
+        let connection = self.connection.as_ref().and_then(ConnectionState::timeout);
+        let timeouts = [self.close_timeout(), connection, self.peer_typing.timeout()];
         timeouts.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
-        if self.good_bye_timeout().is_some() {
-            self.good_bye.handle_timeout(now);
+        if self.close_timeout().is_some() {
+            self.close.handle_timeout(now);
         }
         if self.peer_typing.handle_timeout(now) {
             events.push(Event::Typing(false));
         }
-        if let Some(leg) = &mut self.leg {
-            leg.handle_timeout(events, now);
+        if let Some(connection) = &mut self.connection {
+            connection.handle_timeout(events, now);
         }
     }
 
-    fn link_lost(&mut self) -> Option<Loss> {
-        self.leg.as_mut()?.lost.take()
+    fn connection_lost(&mut self) -> Option<Disconnect> {
+        self.connection.as_mut()?.disconnect.take()
     }
 
-    fn disconnected(&mut self, _loss: Loss, now: Instant) -> Option<Ending> {
-        if let Some(ending) = self.ending(true) {
-            return Some(ending);
+    fn disconnected(&mut self, _loss: Disconnect, now: Instant) -> Option<CloseReason> {
+        if let Some(close_reason) = self.close_reason(true) {
+            return Some(close_reason);
         }
-        self.leg = None;
+        self.connection = None;
         self.down_since.get_or_insert(now);
-        let hopeless = match self.good_bye {
-            GoodBye::Talking => false,
-            GoodBye::Wanted { patience, .. } => self.is_hopeless(patience),
+        let hopeless = match self.close {
+            CloseState::Open => false,
+            CloseState::Flushing { linger, .. } => self.is_hopeless(linger),
             _ => true,
         };
-        hopeless.then_some(Ending::HungUp(Side::Here))
+        hopeless.then_some(CloseReason::HungUp(Side::Local))
     }
 
-    fn ending(&mut self, written: bool) -> Option<Ending> {
-        if let Some(ending) = self.over.take() {
-            return Some(ending);
+    fn close_reason(&mut self, written: bool) -> Option<CloseReason> {
+        if let Some(close_reason) = self.over.take() {
+            return Some(close_reason);
         }
-        match self.good_bye {
-            GoodBye::Heard => Some(Ending::HungUp(Side::There)),
-            GoodBye::Written => Some(Ending::HungUp(Side::Here)),
+        match self.close {
+            CloseState::PeerClosed => Some(CloseReason::HungUp(Side::Remote)),
+            CloseState::Sent => Some(CloseReason::HungUp(Side::Local)),
             _ => {
-                let leg = self.leg.as_ref()?;
-                (leg.is_closing() && leg.peer_closed && written).then_some(Ending::InputOver)
+                let connection = self.connection.as_ref()?;
+                (connection.is_draining() && connection.peer_closed && written)
+                    .then_some(CloseReason::BothFinished)
             }
         }
     }
 
-    fn last_words(&self) -> Vec<Control> {
-        let shown = self.ledger.shown;
+    fn final_ack(&self) -> Vec<Control> {
+        let shown = self.state.shown;
         vec![self.hello(shown, None), Control::Received(shown)]
     }
 
-    fn undelivered(&self) -> Vec<String> {
-        let lines = self.ledger.outbox.batches().flat_map(Batch::lines);
+    fn unacknowledged(&self) -> Vec<String> {
+        let lines = self.state.outbox.batches().flat_map(Batch::lines);
         lines.map(encode::text_of).collect()
     }
 }

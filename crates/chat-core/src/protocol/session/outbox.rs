@@ -1,4 +1,4 @@
-//! What this side said and the peer has not acknowledged, numbered by count.
+//! The messages that the peer has not acknowledged, numbered by count.
 
 use std::collections::VecDeque;
 
@@ -7,16 +7,16 @@ use bytes::Bytes;
 use crate::protocol::ProtocolError;
 use crate::wire::Batch;
 
-/// The most that may wait for acknowledgement before the person has to wait, in bytes.
+/// The most that may wait for acknowledgement without a connection, in bytes.
 const ROOM: usize = 8 << 20;
 
 /// The same while there is a connection: enough to keep a fast and far one busy (40 MB/s over
-/// 100 ms), and no more than it has to be, for a pipe fills all that it gets.
+/// 100 ms), and no more, because a pipe fills whatever it gets.
 const WINDOW: usize = 4 << 20;
 
 /// Messages as they cross the wire, each one a line, a `say` control line too.
 ///
-/// The n-th message of the conversation has the number n, so nothing but counts is kept.
+/// The n-th message of the session has the number n, so only counts are kept.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// Sent on this connection, the oldest first.
@@ -75,13 +75,13 @@ impl Outbox {
     /// The peer acknowledges all messages up to this number. Returns whether that is news.
     pub(super) fn acknowledge(&mut self, number: u64) -> Result<bool, ProtocolError> {
         if number > self.last_sent {
-            return Err(ProtocolError::Absurd(
+            return Err(ProtocolError::Violation(
                 "it acknowledged messages that were never sent",
             ));
         }
         let news = number
             .checked_sub(self.acknowledged)
-            .ok_or(ProtocolError::Absurd("it took an acknowledgement back"))?;
+            .ok_or(ProtocolError::Violation("it took an acknowledgement back"))?;
         for batch in take_first(&mut self.sent, news) {
             self.bytes -= batch.wire_len();
         }
@@ -93,13 +93,13 @@ impl Outbox {
     /// messages are to be sent.
     pub(super) fn resume(&mut self, number: u64) -> Result<u64, ProtocolError> {
         if number > self.highest_sent {
-            return Err(ProtocolError::Absurd(
+            return Err(ProtocolError::Violation(
                 "it claims to have messages that were never sent",
             ));
         }
         let received = number
             .checked_sub(self.acknowledged)
-            .ok_or(ProtocolError::Absurd(
+            .ok_or(ProtocolError::Violation(
                 "it lost messages that it had acknowledged",
             ))?;
         self.sent.append(&mut self.unsent);
@@ -109,7 +109,7 @@ impl Outbox {
         Ok(self.last - number)
     }
 
-    /// All messages as they were said.
+    /// All messages, in order.
     pub(super) fn batches(&self) -> impl Iterator<Item = &Batch> {
         self.sent.iter().chain(&self.unsent)
     }

@@ -1,28 +1,28 @@
-//! What a chat/1 conversation keeps from one connection to the next.
+//! What a session keeps from one connection to the next.
 
-use super::connection_state::Leg;
+use super::connection_state::ConnectionState;
 use super::outbox::Outbox;
-use crate::wire::{Control, ConversationId, Outgoing};
+use crate::wire::{Control, SessionId, WriteBuffer};
 
-/// All that a conversation needs to go on over another connection.
+/// All that is needed to resume over another connection.
 #[derive(Debug)]
-pub(super) struct Ledger {
-    pub(super) conversation: ConversationId,
+pub(super) struct SessionState {
+    pub(super) id: SessionId,
     pub(super) outbox: Outbox,
-    /// This side has no more to say.
+    /// This side has nothing more to send.
     pub(super) finished: bool,
-    /// How many of the peer's messages have come.
+    /// How many of the peer's messages were received.
     pub(super) received: u64,
     /// How many of them were shown to the person.
     pub(super) shown: u64,
-    /// The peer has no more to say.
+    /// The peer has nothing more to send.
     pub(super) peer_finished: bool,
 }
 
-impl Ledger {
-    pub(super) fn new(conversation: ConversationId) -> Self {
+impl SessionState {
+    pub(super) fn new(id: SessionId) -> Self {
         Self {
-            conversation,
+            id,
             outbox: Outbox::default(),
             finished: false,
             received: 0,
@@ -31,21 +31,26 @@ impl Ledger {
         }
     }
 
-    /// Whether both sides have no more to say, and all of it has arrived.
+    /// Whether both sides are finished, and everything has arrived.
     pub(super) fn is_settled(&self) -> bool {
         self.finished && self.outbox.is_empty() && self.peer_finished && self.shown == self.received
     }
 
-    /// Appends what there is to say, and whether there is more to come.
-    pub(super) fn transmit(&mut self, leg: &mut Leg, may_say: bool, out: &mut Outgoing) {
+    /// Appends unsent messages, and `done` after the last.
+    pub(super) fn transmit(
+        &mut self,
+        connection: &mut ConnectionState,
+        may_say: bool,
+        out: &mut WriteBuffer,
+    ) {
         while may_say
             && !out.is_full()
             && let Some(bytes) = self.outbox.send()
         {
             out.push(bytes);
         }
-        if self.finished && self.outbox.is_sent() && !leg.told_done {
-            leg.told_done = true;
+        if self.finished && self.outbox.is_sent() && !connection.done_sent {
+            connection.done_sent = true;
             out.push(Control::Done(true).to_line());
         }
     }

@@ -1,44 +1,44 @@
-//! "… is typing", both ways, without a notice for each key.
+//! Typing notices, both ways, without one for each key (compare XEP-0085).
 
 use std::time::{Duration, Instant};
 
-/// While somebody types, the peer is told again after this long, and not before.
+/// While somebody types, the notice is repeated after this long, and not before.
 const REPEAT: Duration = Duration::from_secs(3);
 
-/// A peer that has not said again that it is typing for this long has stopped.
+/// A typing notice that is not repeated for this long has expired.
 const EXPIRE: Duration = Duration::from_secs(7);
 
 /// What the peer knows of this side's typing, on one connection.
 #[derive(Debug, Default)]
-pub(super) struct Teller {
+pub(super) struct LocalTyping {
     typing: bool,
-    told: bool,
-    /// The peer must not be told before; then it is to be told again.
+    peer_knows: bool,
+    /// When the next notice may be sent.
     next: Option<Instant>,
     due: bool,
 }
 
-impl Teller {
+impl LocalTyping {
     pub(super) fn typing(&mut self, typing: bool) {
         self.typing = typing;
         self.due = if typing {
             self.next.is_none()
         } else {
-            self.told
+            self.peer_knows
         };
     }
 
-    /// A message was said, which tells the peer that its typing is over.
+    /// A message was sent, which also says that typing is over.
     pub(super) fn said(&mut self) {
         *self = Self::default();
     }
 
-    /// What the peer is to be told now.
+    /// The notice to send now.
     pub(super) fn take(&mut self, now: Instant) -> Option<bool> {
         if !std::mem::take(&mut self.due) {
             return None;
         }
-        self.told = self.typing;
+        self.peer_knows = self.typing;
         if self.typing {
             self.next = Some(now + REPEAT);
         }
@@ -59,12 +59,12 @@ impl Teller {
 
 /// What this side knows of the peer's typing.
 #[derive(Debug, Default)]
-pub(super) struct Watcher {
+pub(super) struct RemoteTyping {
     until: Option<Instant>,
 }
 
-impl Watcher {
-    /// The peer says so. Returns whether that is news.
+impl RemoteTyping {
+    /// A notice was received. Returns whether it changes anything.
     pub(super) fn typing(&mut self, typing: bool, now: Instant) -> bool {
         let until = typing.then(|| now + EXPIRE);
         let before = std::mem::replace(&mut self.until, until);
@@ -75,7 +75,7 @@ impl Watcher {
         self.until
     }
 
-    /// Returns whether the peer has stopped without a word.
+    /// Returns whether the last notice has expired.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
         self.until.take_if(|until| *until <= now).is_some()
     }

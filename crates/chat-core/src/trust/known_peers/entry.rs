@@ -40,7 +40,7 @@ impl KnownPeer {
 
 /// Why a line cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum ParseError {
     /// It is no UTF-8.
     #[error("it is no UTF-8")]
     Encoding,
@@ -64,13 +64,13 @@ pub(super) struct Line {
     /// With its line ending.
     pub(super) raw: Vec<u8>,
     /// A peer, or nobody on a blank line and in a comment.
-    pub(super) content: Result<Option<KnownPeer>, Flaw>,
+    pub(super) content: Result<Option<KnownPeer>, ParseError>,
 }
 
 impl Line {
     pub(super) fn new(raw: Vec<u8>) -> Self {
         let content = std::str::from_utf8(&raw)
-            .map_err(|_| Flaw::Encoding)
+            .map_err(|_| ParseError::Encoding)
             .and_then(parse_line);
         Self { raw, content }
     }
@@ -130,18 +130,18 @@ impl Line {
     }
 }
 
-fn parse_line(line: &str) -> Result<Option<KnownPeer>, Flaw> {
+fn parse_line(line: &str) -> Result<Option<KnownPeer>, ParseError> {
     let mut fields = line.split_ascii_whitespace();
     let Some(labels) = fields.next().filter(|first| !first.starts_with('#')) else {
         return Ok(None);
     };
-    let mut field = || fields.next().ok_or(Flaw::TooShort);
+    let mut field = || fields.next().ok_or(ParseError::TooShort);
     let (key_type, fingerprint, first_seen, state) = (field()?, field()?, field()?, field()?);
     let mut labels = labels.split(',').map(str::to_owned);
     let name = labels.next().unwrap_or_default();
     let addresses: Vec<_> = labels.collect();
     if name.is_empty() || addresses.iter().any(String::is_empty) {
-        return Err(Flaw::Nameless);
+        return Err(ParseError::Nameless);
     }
     Ok(Some(KnownPeer {
         name,
@@ -152,7 +152,7 @@ fn parse_line(line: &str) -> Result<Option<KnownPeer>, Flaw> {
         verified: match state {
             VERIFIED => true,
             UNVERIFIED => false,
-            _ => return Err(Flaw::State),
+            _ => return Err(ParseError::State),
         },
     }))
 }

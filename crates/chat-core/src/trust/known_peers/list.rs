@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::entry::{Flaw, KnownPeer, Line};
+use super::entry::{KnownPeer, Line, ParseError};
 use crate::trust::Fingerprint;
 use crate::trust::ignorable::is_ignorable;
 use crate::trust::shell::quoted;
@@ -18,14 +18,14 @@ const NAMELESS: &str = "peer";
 
 /// A line that cannot be read. It is skipped, and kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}, line {number} is skipped: {flaw}", path = .path.display())]
+#[error("{path}, line {number} is skipped: {error}", path = .path.display())]
 pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
     /// The line's number, from 1.
     pub number: usize,
     /// Why.
-    pub flaw: Flaw,
+    pub error: ParseError,
 }
 
 /// A key that is not the one known from before: a new one of the same person, or somebody else.
@@ -35,13 +35,13 @@ pub struct ChangedKey {
     pub known: Box<KnownPeer>,
     /// The key that was shown now.
     pub new_key: Fingerprint,
-    /// How the new key came.
-    pub met: Met,
+    /// Whether this side dialed or was called.
+    pub direction: Direction,
 }
 
-/// Which end met a key.
+/// Which end dialed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Met {
+pub enum Direction {
     /// This side dialed the address.
     Dialed(String),
     /// The other side called, under this name.
@@ -49,11 +49,11 @@ pub enum Met {
 }
 
 impl ChangedKey {
-    fn new(known: &KnownPeer, new_key: Fingerprint, met: Met) -> Self {
+    fn new(known: &KnownPeer, new_key: Fingerprint, direction: Direction) -> Self {
         Self {
             known: Box::new(known.clone()),
             new_key,
-            met,
+            direction,
         }
     }
 }
@@ -68,12 +68,12 @@ impl fmt::Display for ChangedKey {
             first_seen,
             ..
         } = &*self.known;
-        let program = match &self.met {
-            Met::Dialed(address) => {
+        let program = match &self.direction {
+            Direction::Dialed(address) => {
                 write!(f, "the key of {name} at {address} has changed")?;
                 "chat-client"
             }
-            Met::Called => {
+            Direction::Called => {
                 write!(f, "a caller named {name} does not have the key of {name}")?;
                 "chat-server"
             }
@@ -85,7 +85,7 @@ impl fmt::Display for ChangedKey {
              be there; if {name} confirms the new key: {program} --forget {word}",
             new_key = self.new_key
         )?;
-        if self.met == Met::Called {
+        if self.direction == Direction::Called {
             write!(
                 f,
                 "; if this is another {name}: let them take another --name"
@@ -127,7 +127,7 @@ impl PeerList {
             Some(Unreadable {
                 path: self.path.clone(),
                 number,
-                flaw: *line.content.as_ref().err()?,
+                error: *line.content.as_ref().err()?,
             })
         })
     }
@@ -161,7 +161,11 @@ impl PeerList {
         };
         match here.find(|peer| peer.fingerprint == key) {
             Some(peer) => Ok(Some(peer)),
-            None => Err(ChangedKey::new(first, key, Met::Dialed(address.to_owned()))),
+            None => Err(ChangedKey::new(
+                first,
+                key,
+                Direction::Dialed(address.to_owned()),
+            )),
         }
     }
 
@@ -191,7 +195,7 @@ impl PeerList {
             return Ok(None);
         };
         match self.peers().find(|peer| folded(&peer.name) == claimed) {
-            Some(peer) => Err(ChangedKey::new(peer, key, Met::Called)),
+            Some(peer) => Err(ChangedKey::new(peer, key, Direction::Called)),
             None => Ok(None),
         }
     }

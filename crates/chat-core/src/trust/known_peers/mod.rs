@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use super::Fingerprint;
 use super::private_file::{self, FileError};
 
-pub use entry::{Flaw, KnownPeer};
-pub use list::{ChangedKey, Met, PeerList, Unreadable};
+pub use entry::{KnownPeer, ParseError};
+pub use list::{ChangedKey, Direction, PeerList, Unreadable};
 
 /// How many callers are remembered whom this user has neither dialed nor verified: strangers
 /// are not to fill the file.
@@ -57,14 +57,14 @@ pub struct KnownPeers {
 }
 
 impl KnownPeers {
-    /// Those in `home`, where the identity is. Makes the directory if it is not there.
+    /// Those in `data_dir`, where the identity is. Makes the directory if it is not there.
     ///
     /// # Errors
     /// The directory is not the user's alone, or cannot be made.
-    pub fn open(home: &Path) -> Result<Self, FileError> {
-        private_file::private_dir(home)?;
+    pub fn open(data_dir: &Path) -> Result<Self, FileError> {
+        private_file::private_dir(data_dir)?;
         Ok(Self {
-            path: home.join("known_peers"),
+            path: data_dir.join("known_peers"),
         })
     }
 
@@ -292,16 +292,16 @@ mod tests {
         let list = load(&known);
         let flaws: Vec<_> = list
             .unreadable()
-            .map(|line| (line.number, line.flaw))
+            .map(|line| (line.number, line.error))
             .collect();
         assert_eq!(
             flaws,
             [
-                (3, Flaw::TooShort),
-                (4, Flaw::Fingerprint(super::super::InvalidFingerprint)),
-                (5, Flaw::Nameless),
-                (6, Flaw::State),
-                (8, Flaw::Encoding),
+                (3, ParseError::TooShort),
+                (4, ParseError::Fingerprint(super::super::InvalidFingerprint)),
+                (5, ParseError::Nameless),
+                (6, ParseError::State),
+                (8, ParseError::Encoding),
             ]
         );
         let warning = list.unreadable().next().expect("a warning").to_string();
