@@ -293,7 +293,7 @@ async fn half_a_call_goes_on() {
 #[tokio::test]
 async fn send_only_hangs_up_when_all_has_arrived() {
     let mut server = server().await;
-    let client = client_with(server.address, |config| config.manners.send_only = true);
+    let client = client_with(server.address, |config| config.call_config.send_only = true);
     let text: Vec<_> = (0..10_000).map(|number| format!("line {number}")).collect();
     client.person.says(&text.join("\n"));
     client.person.has_no_more_to_say();
@@ -310,8 +310,8 @@ async fn a_pipe_learns_that_a_plain_peer_did_not_read_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let mut client = client_with(address, |config| {
-            config.manners.send_only = send_only;
-            config.manners.graceful = true;
+            config.call_config.send_only = send_only;
+            config.call_config.graceful = true;
         });
         let (stream, _) = soon(listener.accept()).await.expect("a caller");
         client.person.is_called().await;
@@ -540,7 +540,7 @@ async fn a_silent_caller_is_taken_after_a_while() {
 async fn a_silent_call_ends_and_the_next_is_taken() {
     let (network, exchange) = Network::new();
     let mut config = common::server_config();
-    config.manners = idle_timeout(Duration::from_secs(10));
+    config.call_config = idle_timeout(Duration::from_secs(10));
     let mut server = common::server_on(network, config);
     let mut ann = exchange.call();
     ann.sends("ann\n").await;

@@ -40,7 +40,7 @@ pub fn server_config() -> chat_server::Config {
         name: "server".into(),
         backlog: 5,
         once: false,
-        manners: CallConfig::default(),
+        call_config: CallConfig::default(),
         interactive: true,
     }
 }
@@ -49,8 +49,8 @@ pub fn server_config() -> chat_server::Config {
 pub fn client_config() -> chat_client::Config {
     chat_client::Config {
         name: "client".into(),
-        manners: CallConfig::default(),
-        redial: true,
+        call_config: CallConfig::default(),
+        reconnect: true,
     }
 }
 
@@ -112,7 +112,7 @@ where
     let (signal, signaled) = oneshot::channel();
     let task = tokio::spawn(async move {
         let home = tempfile::tempdir().expect("a directory");
-        let reception = chat_server::Reception {
+        let reception = chat_server::Acceptor {
             keyring: Keyring::open(home.path()).expect("a new key"),
             allow_plain: true,
             known_only: false,

@@ -11,7 +11,7 @@ use chat_core::protocol::{Event, Peer};
 use chat_core::transport::{Keyring, Stream};
 use chat_core::trust::{Fingerprint, KnownPeer};
 use chat_core::wire::{Framing, Name};
-use chat_server::{Listen, Reception};
+use chat_server::{Acceptor, Listen};
 use chat_terminal::words;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -72,7 +72,7 @@ impl User {
             },
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
-                only: None,
+                pinned_key: None,
             },
             framing: Framing::Auto,
         }
@@ -83,7 +83,7 @@ impl User {
         Connector {
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
-                only: Some(key),
+                pinned_key: Some(key),
             },
             ..self.way_to(address)
         }
@@ -115,8 +115,8 @@ impl User {
         let (person, mut script, mut screen) = Person::new();
         let config = chat_client::Config {
             name,
-            manners: CallConfig::default(),
-            redial: true,
+            call_config: CallConfig::default(),
+            reconnect: true,
         };
         let task = tokio::spawn(async move {
             chat_client::run(connector, config, &mut script, &mut screen, pending()).await
@@ -125,8 +125,8 @@ impl User {
     }
 
     /// How this user receives callers: encrypted ones, with any key or none.
-    pub fn reception(&self) -> Reception {
-        Reception {
+    pub fn reception(&self) -> Acceptor {
+        Acceptor {
             keyring: self.keyring(),
             allow_plain: false,
             known_only: false,
@@ -140,7 +140,7 @@ impl User {
     }
 
     /// The same, with a reception that is set up differently.
-    pub async fn answers_with(&self, set_up: impl FnOnce(&mut Reception)) -> Server {
+    pub async fn answers_with(&self, set_up: impl FnOnce(&mut Acceptor)) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let mut reception = self.reception();
@@ -152,14 +152,14 @@ impl User {
         &self,
         listener: L,
         address: SocketAddr,
-        reception: Reception,
+        reception: Acceptor,
     ) -> Server {
         let (person, mut script, mut screen) = Person::new();
         let config = chat_server::Config {
             name: self.name.into(),
             backlog: BACKLOG,
             once: false,
-            manners: CallConfig::default(),
+            call_config: CallConfig::default(),
             interactive: true,
         };
         let (stop, stopped) = oneshot::channel::<()>();

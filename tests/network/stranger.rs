@@ -9,7 +9,7 @@ use chat_core::driver::{BoxConnection, CallConfig, Command, Connection, Input, S
 use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Event};
 use chat_core::transport::Keyring;
 use chat_core::wire::{Control, Frame, Framing, Hello, LineCodec, LineError, SessionId};
-use chat_server::{Config, Reception};
+use chat_server::{Acceptor, Config};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -61,7 +61,7 @@ impl Server {
         let address = listener.local_addr().expect("it is bound");
         let (says, input) = mpsc::unbounded_channel();
         let (output, sees) = mpsc::unbounded_channel();
-        let reception = Reception {
+        let reception = Acceptor {
             keyring,
             allow_plain: false,
             known_only: false,
@@ -71,7 +71,7 @@ impl Server {
             name: "server".into(),
             backlog: 5,
             once: false,
-            manners: CallConfig::default(),
+            call_config: CallConfig::default(),
             interactive: false,
         };
         let mut running = JoinSet::new();

@@ -23,7 +23,7 @@ use chat_core::driver::CallConfig;
 use chat_core::protocol::CloseReason;
 use chat_core::transport::Keyring;
 use chat_core::wire::Framing;
-use chat_server::{Listen, Reception};
+use chat_server::{Acceptor, Listen};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -218,7 +218,7 @@ impl World {
         ended: &watch::Sender<usize>,
     ) -> impl Future<Output = ()> + use<> {
         let (mut script, mut screen) = person(SERVER, &plan.server, &log);
-        let reception = Reception {
+        let reception = Acceptor {
             keyring: self.keyrings[SERVER].clone(),
             allow_plain: false,
             known_only: false,
@@ -228,7 +228,7 @@ impl World {
             name: SERVER.to_string().into(),
             backlog: 5,
             once: plan.once,
-            manners: manners(&plan.server),
+            call_config: manners(&plan.server),
             interactive: false,
         };
         let clients = plan.clients.len();
@@ -270,8 +270,8 @@ impl World {
         let keyring = self.keyrings[number].clone();
         let config = chat_client::Config {
             name: number.to_string().into(),
-            manners: manners(who),
-            redial: true,
+            call_config: manners(who),
+            reconnect: true,
         };
         let late = who.late;
         async move {
@@ -286,7 +286,7 @@ impl World {
                     address: ADDRESS.to_owned(),
                     trust: Trust::Encrypted {
                         keyring: keyring.clone(),
-                        only: None,
+                        pinned_key: None,
                     },
                     framing: Framing::Auto,
                 };

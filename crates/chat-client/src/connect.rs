@@ -1,4 +1,4 @@
-//! From a dialed stream to a connection that is ready to talk: encryption, and whose key it is.
+//! From a dialed stream to a trusted connection: encryption, and whose key it is.
 
 use chat_core::driver::{BoxConnection, Connection};
 use chat_core::protocol::{Handshake, Peer};
@@ -16,19 +16,19 @@ use crate::dial::{Dial, DialError};
 /// How far a call is to be trusted.
 #[derive(Clone)]
 pub enum Trust {
-    /// Nothing is encrypted; only servers whose key is not known are called so.
+    /// Nothing is encrypted; only for servers whose key is not known.
     Plain(KnownPeers),
     /// Encrypted, or not at all.
     Encrypted {
-        /// The own key, and the keys of others.
+        /// This side's key, and the keys of others.
         keyring: Keyring,
-        /// This key or nobody.
-        only: Option<Fingerprint>,
+        /// The only key that is accepted, if there is one.
+        pinned_key: Option<Fingerprint>,
     },
 }
 
 impl Trust {
-    /// The keys, in an encrypted call.
+    /// The keys; none in a plaintext call.
     pub fn keyring(&self) -> Option<&Keyring> {
         match self {
             Self::Plain(_) => None,
@@ -37,12 +37,12 @@ impl Trust {
     }
 }
 
-/// A way to a server, and what is demanded of it.
+/// Connects to a server, and checks its key.
 #[derive(Clone)]
 pub struct Connector<D> {
-    /// Brings the streams.
+    /// Makes the streams.
     pub dialer: D,
-    /// Who is called, as the person wrote it, with the port.
+    /// The address as the person wrote it, with the port.
     pub address: String,
     /// How far the server is to be trusted.
     pub trust: Trust,
@@ -54,11 +54,11 @@ pub struct Connector<D> {
 #[derive(Debug)]
 pub struct Connected {
     /// What carries the call.
-    pub link: BoxConnection,
+    pub connection: BoxConnection,
     /// Who is there.
     pub peer: Peer,
-    /// What a chat/1 session wants to know of the connection.
-    pub contact: Option<Handshake>,
+    /// The handshake of a chat/1 connection; `None` for others.
+    pub handshake: Option<Handshake>,
 }
 
 /// Why there is no connection.
@@ -136,7 +136,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Whether somebody else has the address now. Where the handshake failed, that is not
-    /// known: a hotel's network answers in the server's stead, but not for ever.
+    /// known: a hotel's network answers in the server's stead, but not forever.
     pub(crate) fn is_another_peer(&self) -> bool {
         matches!(
             self,
@@ -167,20 +167,23 @@ impl ConnectError {
 }
 
 impl<D: Dial> Connector<D> {
-    /// The same way, but accepting only the key that was met.
-    pub(crate) fn insisting_on(mut self, met: &Security) -> Self {
-        if let (Trust::Encrypted { only, .. }, Security::Key { fingerprint, .. }) =
-            (&mut self.trust, met)
+    /// The same connector, but accepting only this key.
+    pub(crate) fn pin(mut self, security: &Security) -> Self {
+        if let (Trust::Encrypted { pinned_key, .. }, Security::Key { fingerprint, .. }) =
+            (&mut self.trust, security)
         {
-            *only = Some(*fingerprint);
+            *pinned_key = Some(*fingerprint);
         }
         self
     }
 
-    /// A new connection to the server, if it can be trusted. Nothing was said on it yet.
+    /// A new connection to the server, if it can be trusted. Nothing has been sent on it yet.
     pub async fn connect(&self) -> Result<Connected, ConnectError> {
-        let (keyring, only) = match &self.trust {
-            Trust::Encrypted { keyring, only } => (keyring, *only),
+        let (keyring, pinned_key) = match &self.trust {
+            Trust::Encrypted {
+                keyring,
+                pinned_key,
+            } => (keyring, *pinned_key),
             Trust::Plain(known) => return self.connect_plain(known).await,
         };
         let limit = self.dialer.limit();
@@ -192,7 +195,7 @@ impl<D: Dial> Connector<D> {
             .unwrap_or(Err(TlsError::TimedOut(limit)))
             .map_err(|error| self.no_handshake(error))?;
         let known = keyring.known.load()?;
-        self.check(&known, only, &secured)?;
+        self.check(&known, pinned_key, &secured)?;
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
@@ -223,15 +226,15 @@ impl<D: Dial> Connector<D> {
             });
         }
         let stream = self.dialer.dial().await?;
-        let link: BoxConnection = Connection::new(Box::new(stream), self.codec());
-        Ok(self.without_key(link, Security::Plaintext))
+        let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
+        Ok(self.without_key(connection, Security::Plaintext))
     }
 
-    /// Whether this server may be spoken to at all.
+    /// Checks the server's key before anything is sent.
     fn check<S>(
         &self,
         known: &PeerList,
-        only: Option<Fingerprint>,
+        pinned_key: Option<Fingerprint>,
         secured: &SecureStream<S>,
     ) -> Result<(), ConnectError> {
         match (secured.peer_kind, secured.peer_key) {
@@ -247,12 +250,14 @@ impl<D: Dial> Connector<D> {
                 }
             }
         }
-        match only {
-            Some(only) if secured.peer_key != Some(only) => Err(ConnectError::OtherKey {
-                address: self.address.clone(),
-                wanted: only,
-                found: secured.peer_key,
-            }),
+        match pinned_key {
+            Some(pinned_key) if secured.peer_key != Some(pinned_key) => {
+                Err(ConnectError::OtherKey {
+                    address: self.address.clone(),
+                    wanted: pinned_key,
+                    found: secured.peer_key,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -270,7 +275,7 @@ impl<D: Dial> Connector<D> {
                 address: self.address.clone(),
                 security: trust::security(key, known),
             },
-            contact: Some(Handshake {
+            handshake: Some(Handshake {
                 binding: Some(ChannelBinding {
                     exporter: secured.exporter,
                     own_key,
@@ -278,19 +283,19 @@ impl<D: Dial> Connector<D> {
                 }),
                 hello: None,
             }),
-            link: Connection::new(Box::new(secured.stream), LineCodec::chat1()),
+            connection: Connection::new(Box::new(secured.stream), LineCodec::chat1()),
         }
     }
 
-    fn without_key(&self, link: BoxConnection, security: Security) -> Connected {
+    fn without_key(&self, connection: BoxConnection, security: Security) -> Connected {
         Connected {
-            link,
+            connection,
             peer: Peer {
                 name: None,
                 address: self.address.clone(),
                 security,
             },
-            contact: None,
+            handshake: None,
         }
     }
 

@@ -58,14 +58,14 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         acquaintance::forget(name)?;
         return Ok(exit::OK);
     }
-    let home = data_dir()?;
-    let known = KnownPeers::open(&home)?;
+    let data_dir = data_dir()?;
+    let known = KnownPeers::open(&data_dir)?;
     let flaws = acquaintance::flaws(&known)?;
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
-            keyring: Keyring::open(&home)?,
-            only: args.peer_key,
+            keyring: Keyring::open(&data_dir)?,
+            pinned_key: args.peer_key,
         },
     };
     let signals = Signals::new()?;
@@ -82,11 +82,11 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     };
     let config = Config {
         name: args.common.name(),
-        manners: CallConfig {
+        call_config: CallConfig {
             send_only: args.send_only,
-            ..console.manners()
+            ..console.call_config()
         },
-        redial: !args.no_redial,
+        reconnect: !args.no_redial,
     };
     let Console { source, sink, .. } = &mut console;
     for flaw in flaws {

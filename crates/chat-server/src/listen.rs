@@ -1,4 +1,4 @@
-//! Where callers come in.
+//! Listening for callers: the `Listen` trait, and TCP.
 
 use std::future::Future;
 use std::io;
@@ -27,7 +27,7 @@ impl Listen for TcpListener {
     async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
         let (stream, from) = TcpListener::accept(self).await?;
         set_tcp_options(&stream);
-        // An IPv4 caller of an IPv6 socket is shown as what it is.
+        // An IPv4 caller of an IPv6 socket is shown with its IPv4 address.
         Ok((
             stream,
             SocketAddr::new(from.ip().to_canonical(), from.port()),

@@ -9,7 +9,7 @@ use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
 use chat_core::trust::data_dir;
-use chat_server::{Config, Reception};
+use chat_server::{Acceptor, Config};
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
 use chat_terminal::program::{self, Failure};
@@ -63,7 +63,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let keyring = Keyring::open(&data_dir()?)?;
     let mut notices = acquaintance::flaws(&keyring.known)?;
     notices.push(words::own_key(keyring.own_key));
-    let reception = Reception {
+    let acceptor = Acceptor {
         keyring,
         allow_plain: args.allow_plain,
         known_only: args.known_only,
@@ -78,9 +78,9 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         name: args.common.name(),
         backlog: args.backlog,
         once: args.once,
-        manners: CallConfig {
+        call_config: CallConfig {
             idle_timeout: args.idle_timeout,
-            ..console.manners()
+            ..console.call_config()
         },
         interactive: console.interactive,
     };
@@ -90,6 +90,6 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         console.sink.show(Event::Notice(notice));
     }
     let Console { source, sink, .. } = &mut console;
-    let code = chat_server::run(listener, reception, config, source, sink, signals.next()).await?;
+    let code = chat_server::run(listener, acceptor, config, source, sink, signals.next()).await?;
     Ok(code)
 }

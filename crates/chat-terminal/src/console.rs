@@ -77,7 +77,7 @@ impl Console {
     }
 
     /// A pipe has the patience to see everything delivered; a person who hangs up has not.
-    pub fn manners(&self) -> CallConfig {
+    pub fn call_config(&self) -> CallConfig {
         CallConfig {
             interactive: self.interactive,
             graceful: !self.interactive,

@@ -1,4 +1,4 @@
-//! One who called: from the first byte to a connection that is ready to talk.
+//! From an accepted stream to a caller: what it speaks, who it is, whether it is welcome.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ use chat_core::wire::{
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
-/// How long a caller may take to say its first byte, by which it is told what it speaks.
-const FIRST_BYTE: Duration = Duration::from_secs(3);
+/// How long a caller may take to send its first byte, which tells what it speaks.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a chat/1 caller may take to say hello.
-const HELLO: Duration = Duration::from_secs(10);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -27,16 +27,16 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// Room for the first bytes, which are looked at before they are read.
 const PEEK: usize = 16;
 
-// What callers read that do not speak chat/1, and whom nobody will answer.
+// Plain-text replies for rejected callers.
 const BUSY: &str = "busy: too many callers are waiting; try again later";
 const CLOSED: &str = "closed: nobody takes calls here any more";
 const NO_PLAINTEXT: &str = "this server answers only encrypted calls: use chat-client, \
     or openssl s_client -quiet, or start the server with --allow-plain";
 const NO_KEY: &str = "this server answers only callers whose key it knows: use chat-client";
 
-/// How callers are received.
-pub struct Reception {
-    /// The own key, and the keys of others.
+/// Accepts callers, by these rules.
+pub struct Acceptor {
+    /// This side's key, and the keys of others.
     pub keyring: Keyring,
     /// Answer unencrypted callers too.
     pub allow_plain: bool,
@@ -49,56 +49,59 @@ pub struct Reception {
 /// A caller whose handshake is done.
 #[derive(Debug)]
 pub struct Caller {
-    /// Who it is.
+    /// The caller.
     pub peer: Peer,
     /// What carries the call.
-    pub link: BoxConnection,
-    /// How a chat/1 caller introduced itself.
-    pub introduction: Option<Introduction>,
+    pub connection: BoxConnection,
+    /// The key and hello of a chat/1 caller; `None` for others.
+    pub peer_hello: Option<PeerHello>,
 }
 
-/// How a chat/1 caller introduced itself.
+/// The key and hello of a chat/1 caller.
 #[derive(Debug)]
-pub struct Introduction {
+pub struct PeerHello {
     /// Its key.
     pub key: Fingerprint,
-    /// Its hello, and what ties it to this connection.
-    pub contact: Handshake,
+    /// Its hello, and what binds it to this connection.
+    pub handshake: Handshake,
 }
 
-impl Introduction {
-    /// The conversation that the caller begins, or wants to go on with.
-    pub fn conversation(&self) -> Option<SessionId> {
-        self.contact.hello.as_ref().map(|hello| hello.conversation)
+impl PeerHello {
+    /// The session that the caller begins or resumes.
+    pub fn session(&self) -> Option<SessionId> {
+        self.handshake
+            .hello
+            .as_ref()
+            .map(|hello| hello.conversation)
     }
 
-    /// The conversation, and whose it is.
-    pub fn party(&self) -> Option<Party> {
-        Some(Party {
-            conversation: self.conversation()?,
+    /// The session and the caller's key.
+    pub fn session_key(&self) -> Option<SessionKey> {
+        Some(SessionKey {
+            session: self.session()?,
             key: self.key,
         })
     }
 
-    /// Whether the caller takes the conversation for one that has begun already.
+    /// Whether the caller resumes the session.
     pub fn is_resumed(&self) -> bool {
-        self.contact
+        self.handshake
             .hello
             .as_ref()
             .is_some_and(|hello| hello.resumed)
     }
 }
 
-/// A conversation, and the key that it is held under: the id alone is no proof.
+/// A session and the key of its peer: the id alone proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Party {
-    pub conversation: SessionId,
+pub struct SessionKey {
+    pub session: SessionId,
     pub key: Fingerprint,
 }
 
-/// Why no call came of a connection.
+/// Why a connection was rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum NoCall {
+pub enum RejectReason {
     /// It is not encrypted.
     #[error("it is not encrypted")]
     Plaintext,
@@ -111,9 +114,9 @@ pub enum NoCall {
     /// The handshake failed.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Too many others came before it was done.
+    /// Its handshake was dropped in favour of newer ones.
     #[error("it was still at its handshake when too many others came")]
-    GaveWay,
+    Evicted,
     /// It speaks chat/1, but did not say hello.
     #[error("it did not say hello")]
     NoHello,
@@ -128,9 +131,9 @@ pub enum NoCall {
     Io(#[from] io::Error),
 }
 
-impl NoCall {
-    /// What a caller may know of it: nothing about the peers that are known here.
-    fn reason_for_caller(&self) -> &'static str {
+impl RejectReason {
+    /// What the caller is told. It must not reveal which peers are known here.
+    fn text_for_peer(&self) -> &'static str {
         match self {
             Self::Changed(_) => "your key is not the one that is known here under your name",
             Self::Unknown(_) => "your key is not known here",
@@ -148,24 +151,24 @@ impl NoCall {
     }
 }
 
-impl Reception {
-    /// Finds out what a connection speaks and who is there, and makes a caller of it. Whoever
-    /// is not welcome is told why.
-    pub async fn greet<S>(&self, stream: S, from: SocketAddr) -> Result<Caller, NoCall>
+impl Acceptor {
+    /// Finds out what a connection speaks and who is there. Callers that are not welcome are told
+    /// why.
+    pub async fn accept<S>(&self, stream: S, from: SocketAddr) -> Result<Caller, RejectReason>
     where
         S: Stream + 'static,
     {
         let mut stream = BufReader::with_capacity(PEEK, stream);
-        // A silent caller may wait to be spoken to.
-        let first = match timeout(FIRST_BYTE, stream.fill_buf()).await {
+        // A caller that sends nothing is a plain one that waits for the other side.
+        let first = match timeout(FIRST_BYTE_TIMEOUT, stream.fill_buf()).await {
             Ok(bytes) => bytes?.first().copied(),
             Err(_) => None,
         };
         if first == Some(TLS_HANDSHAKE) {
             let secured = self.keyring.tls.accept(stream).await?;
             return match secured.peer_kind {
-                PeerKind::Chat1 => self.greet_chat1(secured, from).await,
-                PeerKind::Stock => self.greet_stock(secured, from).await,
+                PeerKind::Chat1 => self.accept_chat1(secured, from).await,
+                PeerKind::Stock => self.accept_stock(secured, from).await,
             };
         }
         let mut caller = self.plain_caller(stream, from, Security::Plaintext);
@@ -177,24 +180,24 @@ impl Reception {
         } else {
             NO_PLAINTEXT
         };
-        caller.link.push_line(advice);
-        caller.link.end().await;
-        Err(NoCall::Plaintext)
+        caller.connection.push_line(advice);
+        caller.connection.end().await;
+        Err(RejectReason::Plaintext)
     }
 
-    async fn greet_stock<S>(
+    async fn accept_stock<S>(
         &self,
         secured: SecureStream<S>,
         from: SocketAddr,
-    ) -> Result<Caller, NoCall>
+    ) -> Result<Caller, RejectReason>
     where
         S: Stream + 'static,
     {
         let mut caller = self.plain_caller(secured.stream, from, Security::NoKey);
         if self.known_only {
-            caller.link.push_line(NO_KEY);
-            caller.link.end().await;
-            return Err(NoCall::Unknown(from.to_string()));
+            caller.connection.push_line(NO_KEY);
+            caller.connection.end().await;
+            return Err(RejectReason::Unknown(from.to_string()));
         }
         Ok(caller)
     }
@@ -209,16 +212,16 @@ impl Reception {
                 address: from.to_string(),
                 security,
             },
-            link: Connection::new(Box::new(stream), LineCodec::new(self.framing)),
-            introduction: None,
+            connection: Connection::new(Box::new(stream), LineCodec::new(self.framing)),
+            peer_hello: None,
         }
     }
 
-    async fn greet_chat1<S>(
+    async fn accept_chat1<S>(
         &self,
         secured: SecureStream<S>,
         from: SocketAddr,
-    ) -> Result<Caller, NoCall>
+    ) -> Result<Caller, RejectReason>
     where
         S: Stream + 'static,
     {
@@ -229,25 +232,25 @@ impl Reception {
             peer_key: key,
         };
         let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
-        let mut link: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
-        let hello = hear_hello(&mut link).await;
-        link.set_limit(MAX_LINE);
-        let known = hello.and_then(|hello| Ok((self.recognise(key, &hello, from)?, hello)));
+        let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
+        let hello = read_hello(&mut connection).await;
+        connection.set_limit(MAX_LINE);
+        let known = hello.and_then(|hello| Ok((self.identify(key, &hello, from)?, hello)));
         let (peer, hello) = match known {
             Ok(known) => known,
-            // A hello that was held up on its way may come in time on the next connection.
-            Err(NoCall::NoHello) => return Err(NoCall::NoHello),
-            Err(no_call) => {
-                refuse(link, no_call.reason_for_caller()).await;
-                return Err(no_call);
+            // Without a `refused` the caller may try again: its hello may only have been delayed.
+            Err(RejectReason::NoHello) => return Err(RejectReason::NoHello),
+            Err(reason) => {
+                refuse(connection, reason.text_for_peer()).await;
+                return Err(reason);
             }
         };
         Ok(Caller {
             peer,
-            link,
-            introduction: Some(Introduction {
+            connection,
+            peer_hello: Some(PeerHello {
                 key,
-                contact: Handshake {
+                handshake: Handshake {
                     binding: Some(binding),
                     hello: Some(hello),
                 },
@@ -256,11 +259,16 @@ impl Reception {
     }
 
     /// Looks the caller up among the known peers.
-    fn recognise(&self, key: Fingerprint, hello: &Hello, from: SocketAddr) -> Result<Peer, NoCall> {
+    fn identify(
+        &self,
+        key: Fingerprint,
+        hello: &Hello,
+        from: SocketAddr,
+    ) -> Result<Peer, RejectReason> {
         let known = self.keyring.known.load()?;
         let known = known.check_caller(key, hello.chosen_name())?;
         if known.is_none() && self.known_only {
-            return Err(NoCall::Unknown(key.to_string()));
+            return Err(RejectReason::Unknown(key.to_string()));
         }
         Ok(Peer {
             name: Some(known.map_or(&hello.name, |peer| &peer.name).clone())
@@ -271,58 +279,58 @@ impl Reception {
     }
 }
 
-async fn hear_hello(link: &mut BoxConnection) -> Result<Hello, NoCall> {
-    let frame = match timeout(HELLO, link.receive()).await {
+async fn read_hello(connection: &mut BoxConnection) -> Result<Hello, RejectReason> {
+    let frame = match timeout(HELLO_TIMEOUT, connection.receive()).await {
         Ok(Ok(Some(frame))) => frame,
-        Ok(Err(LineError::TooLong { .. })) => return Err(NoCall::BadHello),
-        _ => return Err(NoCall::NoHello),
+        Ok(Err(LineError::TooLong { .. })) => return Err(RejectReason::BadHello),
+        _ => return Err(RejectReason::NoHello),
     };
     match frame {
         Frame::Control(json) => match Control::parse(&json) {
             Ok(Some(Control::Hello(hello))) => Ok(hello),
-            _ => Err(NoCall::BadHello),
+            _ => Err(RejectReason::BadHello),
         },
-        // Whoever hangs up first may have thought better of it.
-        Frame::HangUp => Err(NoCall::NoHello),
-        Frame::Text(_) => Err(NoCall::BadHello),
+        // The caller has changed its mind.
+        Frame::HangUp => Err(RejectReason::NoHello),
+        Frame::Text(_) => Err(RejectReason::BadHello),
     }
 }
 
-/// Tells a chat/1 caller why nobody will answer, and ends the connection.
-pub async fn refuse(mut link: BoxConnection, reason: &str) {
-    link.push_control(&Control::Refused(reason.to_owned()));
-    link.end().await;
+/// Tells a chat/1 caller why it is refused, and ends the connection.
+pub async fn refuse(mut connection: BoxConnection, reason: &str) {
+    connection.push_control(&Control::Refused(reason.to_owned()));
+    connection.end().await;
 }
 
-/// Hangs up on one who goes on with a call that this side has ended.
-pub async fn hang_up(mut link: BoxConnection, last_words: &[Control]) {
-    for control in last_words {
-        link.push_control(control);
+/// Hangs up on a peer that resumes a call which this side has ended.
+pub async fn hang_up(mut connection: BoxConnection, final_ack: &[Control]) {
+    for control in final_ack {
+        connection.push_control(control);
     }
-    link.push_line(HANG_UP);
-    link.end().await;
+    connection.push_line(HANG_UP);
+    connection.end().await;
 }
 
 impl Caller {
     /// Tells the caller that this side is busy, and ends the connection.
-    pub async fn turn_away(self, waiting: usize) {
+    pub async fn reject_busy(self, waiting: usize) {
         let waiting = waiting as u64;
-        self.part(&Control::Busy { waiting }, BUSY).await;
+        self.reject(&Control::Busy { waiting }, BUSY).await;
     }
 
-    /// Tells the caller that its turn will not come, and ends the connection.
-    pub async fn send_home(self) {
-        self.part(&Control::Busy { waiting: 0 }, CLOSED).await;
+    /// Tells the caller that nobody takes calls any more, and ends the connection.
+    pub async fn reject_closed(self) {
+        self.reject(&Control::Busy { waiting: 0 }, CLOSED).await;
     }
 
     /// Ends the connection with a `control` for chat/1, or a `line` for others.
-    async fn part(mut self, control: &Control, line: &str) {
-        if self.introduction.is_some() {
-            self.link.push_control(control);
+    async fn reject(mut self, control: &Control, line: &str) {
+        if self.peer_hello.is_some() {
+            self.connection.push_control(control);
         } else {
-            self.link.push_line(line);
-            self.link.push_hang_up();
+            self.connection.push_line(line);
+            self.connection.push_hang_up();
         }
-        self.link.end().await;
+        self.connection.end().await;
     }
 }

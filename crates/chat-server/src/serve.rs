@@ -1,4 +1,4 @@
-//! Where the person sits and takes one call after the other.
+//! The call loop: the person takes one call after the other.
 
 use std::future::Future;
 use std::io;
@@ -18,30 +18,30 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::Config;
-use crate::caller::{Caller, Introduction};
-use crate::doorbell::Doorbell;
-use crate::switchboard::Switchboard;
-use crate::waiting_room::{News, WaitingRoom};
+use crate::accept::{Caller, PeerHello};
+use crate::limits::RateLimiter;
+use crate::queue::{CallQueue, QueueEvent};
+use crate::registry::SessionRegistry;
 
-/// How long the place of an interrupted call is kept.
-const GRACE: Duration = Duration::from_secs(5 * 60);
+/// How long a call whose connection is lost can be resumed.
+const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// The person, and everything that comes before them.
-pub struct Desk<'p, In, Out> {
+/// Serves the queue, one call at a time.
+pub struct CallLoop<'p, In, Out> {
     pub config: Config,
     pub keyring: Keyring,
-    pub room: Arc<WaitingRoom>,
-    pub news: mpsc::Receiver<News>,
-    pub doorbell: Doorbell,
-    pub switchboard: Arc<Switchboard>,
+    pub queue: Arc<CallQueue>,
+    pub events: mpsc::Receiver<QueueEvent>,
+    pub notices: RateLimiter,
+    pub registry: Arc<SessionRegistry>,
     pub source: &'p mut In,
     pub sink: &'p mut Out,
     /// The exit code, once the program is to end.
     pub quitting: Option<u8>,
 }
 
-impl<In: Source, Out: Sink> Desk<'_, In, Out> {
-    /// Takes calls until the program is to end. Answers the exit code.
+impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
+    /// Takes calls until the program is to end. Returns the exit code.
     pub async fn serve<F>(mut self, mut shutdown: Pin<&mut F>) -> io::Result<u8>
     where
         F: Future<Output = u8>,
@@ -62,9 +62,9 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
     where
         F: Future<Output = u8>,
     {
-        let room = Arc::clone(&self.room);
+        let queue = Arc::clone(&self.queue);
         let interactive = self.config.interactive;
-        let mut next = pin!(room.next());
+        let mut next = pin!(queue.next());
         let mut shown = false;
         loop {
             let notice = tokio::select! {
@@ -85,10 +85,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         continue;
                     }
                 },
-                Some(news) = self.news.recv() => {
-                    // Whoever comes or leaves now has not waited.
-                    let refused = Some(news).filter(|news| matches!(news, News::Refused(_)));
-                    match refused.and_then(|news| tell(&mut self.doorbell, news, 0, interactive)) {
+                Some(event) = self.events.recv() => {
+                    // Callers who come or leave now have not waited.
+                    let refused = Some(event).filter(|event| matches!(event, QueueEvent::Refused(_)));
+                    match refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive)) {
                         Some(notice) => notice,
                         None => continue,
                     }
@@ -103,28 +103,28 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         }
     }
 
-    /// Holds one call to its end. Answers the exit code that goes with it.
+    /// Runs one call to its end. Returns its exit code.
     async fn call<F>(&mut self, caller: Caller, mut shutdown: Pin<&mut F>) -> u8
     where
         F: Future<Output = u8>,
     {
         let Caller {
             peer,
-            link,
-            introduction,
+            connection,
+            peer_hello,
         } = caller;
-        let mut resumed = self.switchboard.begin(introduction.as_ref());
-        let key = introduction.as_ref().map(|introduction| introduction.key);
-        let protocol = self.protocol(&peer, introduction.as_ref());
-        let manners = self.config.manners.clone();
+        let mut resumed = self.registry.begin(peer_hello.as_ref());
+        let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
+        let protocol = self.protocol(&peer, peer_hello.as_ref());
+        let call_config = self.config.call_config.clone();
         let interactive = self.config.interactive;
-        let mut call = CallDriver::new(protocol, manners, self.source, self.sink);
+        let mut call = CallDriver::new(protocol, call_config, self.source, self.sink);
         let mut peer = Acquaintance::new(peer, Some(self.keyring.clone()), None);
-        let mut link = Some(link);
+        let mut connection = Some(connection);
         let mut give_up_at = None;
-        let mut ending = match introduction {
-            Some(introduction) => call
-                .connected(introduction.contact)
+        let mut reason = match peer_hello {
+            Some(peer_hello) => call
+                .connected(peer_hello.handshake)
                 .err()
                 .map(CloseReason::from),
             None => {
@@ -132,33 +132,33 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 None
             }
         };
-        while self.news.try_recv().is_ok() {}
-        call.show(Event::QueueLength(self.room.waiting()));
-        let ending = loop {
-            if let Some(ending) = ending {
-                break ending;
+        while self.events.try_recv().is_ok() {}
+        call.show(Event::QueueLength(self.queue.waiting()));
+        let reason = loop {
+            if let Some(reason) = reason {
+                break reason;
             }
-            // Whoever was cut off and begins anew, after a crash say, does not wait for itself.
-            // One who came while the other was still heard is a second caller with that key.
+            // A restarted peer must not queue behind its own interrupted call. One that came while
+            // the other was still heard is a second caller with that key.
             let heard = call.last_heard();
-            if link.is_none() && key.is_some_and(|key| self.room.has_since(key, heard)) {
+            if connection.is_none() && key.is_some_and(|key| self.queue.has_newer(key, heard)) {
                 break call.give_up(Disconnect::Superseded);
             }
             tokio::select! {
-                step = call.drive(link.as_mut()) => match step {
-                    Step::Ended(end) => ending = Some(end),
+                step = call.drive(connection.as_mut()) => match step {
+                    Step::Ended(ended) => reason = Some(ended),
                     Step::Established(met) => call.show_all(peer.met(met)),
                     Step::Answered => {}
                     Step::Disconnected => {
-                        link = None;
-                        give_up_at = Some(Instant::now() + GRACE);
+                        connection = None;
+                        give_up_at = Some(Instant::now() + RESUME_WINDOW);
                         call.show(Event::Connection(ConnectionStatus::Reconnecting(0)));
                     }
                     Step::Command(Command::Quit) => {
                         self.quitting = Some(exit::OK);
                         call.hang_up();
                     }
-                    Step::Command(Command::Next) if self.room.waiting() == 0 => {
+                    Step::Command(Command::Next) if self.queue.waiting() == 0 => {
                         call.show(Event::Notice(words::NOBODY_WAITS.into()));
                     }
                     Step::Command(Command::Next) => call.hang_up(),
@@ -167,22 +167,22 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         call.show_all(peer.answer(command, comparable));
                     }
                 },
-                Some((again, contact)) = resumed.recv() => {
-                    if call.is_stale(&contact) {
+                Some((new_connection, handshake)) = resumed.recv() => {
+                    if call.is_stale(&handshake) {
                         continue;
                     }
-                    if link.replace(again).is_some() {
-                        ending = call.disconnected(Disconnect::Cut);
+                    if connection.replace(new_connection).is_some() {
+                        reason = call.disconnected(Disconnect::Cut);
                     }
-                    if ending.is_none() {
+                    if reason.is_none() {
                         give_up_at = None;
-                        ending = call.connected(contact).err().map(CloseReason::from);
+                        reason = call.connected(handshake).err().map(CloseReason::from);
                     }
                 }
-                () = sleep_until_some(give_up_at) => ending = Some(call.give_up(Disconnect::Silent(GRACE))),
-                Some(news) = self.news.recv() => {
-                    let waiting = self.room.waiting();
-                    let notice = tell(&mut self.doorbell, news, waiting, interactive);
+                () = sleep_until_some(give_up_at) => reason = Some(call.give_up(Disconnect::Silent(RESUME_WINDOW))),
+                Some(event) = self.events.recv() => {
+                    let waiting = self.queue.waiting();
+                    let notice = notice_of(&mut self.notices, event, waiting, interactive);
                     call.show_all(notice.map(Event::Notice));
                     call.show(Event::QueueLength(waiting));
                 }
@@ -192,35 +192,40 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 }
             }
         };
-        self.switchboard.end(&ending, call.final_ack());
+        self.registry.end(&reason, call.final_ack());
         tokio::select! {
-            ended = call.end(ending, link) => exit::code(&ended),
+            ended = call.end(reason, connection) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
         }
     }
 
-    /// What this side speaks with a caller.
-    fn protocol(&self, peer: &Peer, introduction: Option<&Introduction>) -> Box<dyn Protocol> {
-        match introduction.and_then(Introduction::conversation) {
+    /// The protocol for a caller.
+    fn protocol(&self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
+        match peer_hello.and_then(PeerHello::session) {
             None if peer.security == Security::Plaintext => Box::new(Plain::new()),
             None => Box::new(Plain::over_tls()),
-            Some(conversation) => Box::new(Session::new(SessionConfig {
+            Some(session) => Box::new(Session::new(SessionConfig {
                 name: self.config.name.clone(),
                 peer: peer.clone(),
-                id: conversation,
+                id: session,
             })),
         }
     }
 }
 
-/// What the person is told of the door, if it is not too much.
-fn tell(doorbell: &mut Doorbell, news: News, waiting: usize, commands: bool) -> Option<String> {
-    let unmentioned = doorbell.ring()?;
-    let notice = match news {
-        News::Came(peer) => words::caller_waits(&peer, waiting, commands),
-        News::Left(peer) => words::caller_left(&peer),
-        News::TurnedAway(peer) => words::caller_turned_away(&peer),
-        News::Refused(reason) => words::refused(&reason),
+/// The notice for a queue event, unless there were too many.
+fn notice_of(
+    notices: &mut RateLimiter,
+    event: QueueEvent,
+    waiting: usize,
+    commands: bool,
+) -> Option<String> {
+    let suppressed = notices.try_acquire()?;
+    let notice = match event {
+        QueueEvent::Arrived(peer) => words::caller_waits(&peer, waiting, commands),
+        QueueEvent::Left(peer) => words::caller_left(&peer),
+        QueueEvent::TurnedAway(peer) => words::caller_turned_away(&peer),
+        QueueEvent::Refused(reason) => words::refused(&reason),
     };
-    Some(words::after_others(notice, unmentioned))
+    Some(words::after_others(notice, suppressed))
 }

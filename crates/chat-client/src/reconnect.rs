@@ -1,4 +1,4 @@
-//! Calling again after the connection was lost.
+//! Reconnecting after the connection was lost.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,79 +17,79 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long it is tried: as long as a listener keeps the place of an interrupted call.
-const GRACE: Duration = Duration::from_secs(5 * 60);
+/// How long to keep trying: as long as a listener lets an interrupted call be resumed.
+const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// A machine that refuses this often in a row is up, but no longer runs the server; and with the
-/// server the conversation is gone.
-const REFUSALS: u32 = 5;
+/// A machine that refuses this often in a row is up, but no longer runs the server; the session
+/// is gone with it.
+const MAX_REFUSALS: u32 = 5;
 
-/// One try, under way.
+/// One attempt, under way.
 pub type Attempt = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 
-/// The tries to have the call back, one after the other, until the peer answers.
+/// The attempts to reconnect, one after the other, until the peer answers.
 #[derive(Debug)]
-pub struct Redial {
-    tries: u32,
+pub struct Reconnect {
+    attempts: u32,
     refusals: u32,
     since: Instant,
 }
 
-impl Redial {
+impl Reconnect {
     /// The connection was lost just now.
     pub fn new() -> Self {
         Self {
-            tries: 0,
+            attempts: 0,
             refusals: 0,
             since: Instant::now(),
         }
     }
 
-    /// The number of the try that comes next, from 1.
-    pub fn number(&self) -> u32 {
-        self.tries + 1
+    /// The number of the next attempt, from 1.
+    pub fn next_number(&self) -> u32 {
+        self.attempts + 1
     }
 
-    /// Pauses, then tries once.
+    /// Pauses, then connects once.
     pub fn attempt<D: Dial + 'static>(&self, connector: &Arc<Connector<D>>) -> Attempt {
         let connector = Arc::clone(connector);
-        let pause = pause(self.tries);
+        let pause = pause(self.attempts);
         Box::pin(async move {
             sleep(pause).await;
             connector.connect().await
         })
     }
 
-    /// A try has failed. Answers why there should be no other, if so.
+    /// An attempt has failed. Returns why to give up, if so.
     pub fn failed(&mut self, error: &ConnectError) -> Option<Disconnect> {
         self.refusals = match error {
             ConnectError::Dial(error) if error.is_refusal() => self.refusals + 1,
             _ => 0,
         };
-        let hopeless = self.refusals >= REFUSALS || error.is_another_peer();
-        let over = self.try_is_over();
+        let hopeless = self.refusals >= MAX_REFUSALS || error.is_another_peer();
+        let over = self.count_attempt();
         (hopeless || over).then(|| Disconnect::Unreachable(error.to_string()))
     }
 
-    /// A try has brought a connection, but it was lost before the peer answered. Answers why
-    /// there should be no other, if so.
+    /// An attempt has succeeded, but the connection was lost before the peer answered. Returns
+    /// why to give up, if so.
     pub fn unanswered(&mut self) -> Option<Disconnect> {
         self.refusals = 0;
-        self.try_is_over().then_some(Disconnect::Silent(GRACE))
+        self.count_attempt()
+            .then_some(Disconnect::Silent(RESUME_WINDOW))
     }
 
-    /// Counts a try. Answers whether it was the last.
-    fn try_is_over(&mut self) -> bool {
-        self.tries += 1;
-        self.since.elapsed() >= GRACE
+    /// Counts an attempt. Returns whether it was the last.
+    fn count_attempt(&mut self) -> bool {
+        self.attempts += 1;
+        self.since.elapsed() >= RESUME_WINDOW
     }
 }
 
-/// Grows from try to try, and is never quite the same, so that many callers of one server
-/// spread out.
-fn pause(tries: u32) -> Duration {
+/// Exponential, with jitter, so that many callers of one server spread out.
+fn pause(attempts: u32) -> Duration {
     let pause = FIRST_PAUSE
-        .saturating_mul(1 << tries.min(10))
+        .saturating_mul(1 << attempts.min(10))
         .min(LONGEST_PAUSE);
     pause.mul_f64(0.75 + fastrand::f64() / 2.0)
 }
