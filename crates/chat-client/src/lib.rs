@@ -1,5 +1,7 @@
 //! Calls a server.
 
+#![warn(unreachable_pub)]
+
 mod call;
 mod connect;
 mod dial;

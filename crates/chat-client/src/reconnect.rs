@@ -25,11 +25,11 @@ const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 const MAX_REFUSALS: u32 = 5;
 
 /// One attempt, under way.
-pub type Attempt = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
+pub(crate) type Attempt = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 
 /// The attempts to reconnect, one after the other, until the peer answers.
 #[derive(Debug)]
-pub struct Reconnect {
+pub(crate) struct Reconnect {
     attempts: u32,
     refusals: u32,
     since: Instant,
@@ -37,7 +37,7 @@ pub struct Reconnect {
 
 impl Reconnect {
     /// The connection was lost just now.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             attempts: 0,
             refusals: 0,
@@ -46,12 +46,12 @@ impl Reconnect {
     }
 
     /// The number of the next attempt, from 1.
-    pub fn next_number(&self) -> u32 {
+    pub(crate) fn next_number(&self) -> u32 {
         self.attempts + 1
     }
 
     /// Pauses, then connects once.
-    pub fn attempt<D: Dial + 'static>(&self, connector: &Arc<Connector<D>>) -> Attempt {
+    pub(crate) fn attempt<D: Dial + 'static>(&self, connector: &Arc<Connector<D>>) -> Attempt {
         let connector = Arc::clone(connector);
         let pause = pause(self.attempts);
         Box::pin(async move {
@@ -61,7 +61,7 @@ impl Reconnect {
     }
 
     /// An attempt has failed. Returns why to give up, if so.
-    pub fn failed(&mut self, error: &ConnectError) -> Option<Disconnect> {
+    pub(crate) fn failed(&mut self, error: &ConnectError) -> Option<Disconnect> {
         self.refusals = match error {
             ConnectError::Dial(error) if error.is_refusal() => self.refusals + 1,
             _ => 0,
@@ -73,7 +73,7 @@ impl Reconnect {
 
     /// An attempt has succeeded, but the connection was lost before the peer answered. Returns
     /// why to give up, if so.
-    pub fn unanswered(&mut self) -> Option<Disconnect> {
+    pub(crate) fn unanswered(&mut self) -> Option<Disconnect> {
         self.refusals = 0;
         self.count_attempt()
             .then_some(Disconnect::Silent(RESUME_WINDOW))

@@ -48,6 +48,8 @@
 //! # }
 //! ```
 
+#![warn(unreachable_pub)]
+
 pub mod driver;
 pub mod protocol;
 pub mod transport;

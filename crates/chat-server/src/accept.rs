@@ -297,13 +297,13 @@ async fn read_hello(connection: &mut BoxConnection) -> Result<Hello, RejectReaso
 }
 
 /// Tells a chat/1 caller why it is refused, and ends the connection.
-pub async fn refuse(mut connection: BoxConnection, reason: &str) {
+pub(crate) async fn refuse(mut connection: BoxConnection, reason: &str) {
     connection.push_control(&Control::Refused(reason.to_owned()));
     connection.end().await;
 }
 
 /// Hangs up on a peer that resumes a call which this side has ended.
-pub async fn hang_up(mut connection: BoxConnection, final_ack: &[Control]) {
+pub(crate) async fn hang_up(mut connection: BoxConnection, final_ack: &[Control]) {
     for control in final_ack {
         connection.push_control(control);
     }

@@ -1,5 +1,7 @@
 //! Waits for calls and takes them, one at a time.
 
+#![warn(unreachable_pub)]
+
 mod accept;
 mod limits;
 mod listen;

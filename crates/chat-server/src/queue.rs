@@ -20,7 +20,7 @@ const EVENT_BUFFER: usize = 32;
 
 /// What the person may want to know of the queue.
 #[derive(Debug)]
-pub enum QueueEvent {
+pub(crate) enum QueueEvent {
     /// A caller waits.
     Arrived(Peer),
     /// A caller no longer waits.
@@ -33,7 +33,7 @@ pub enum QueueEvent {
 
 /// A queue of callers, each kept by a task of its own that notices when it hangs up.
 #[derive(Debug)]
-pub struct CallQueue {
+pub(crate) struct CallQueue {
     capacity: usize,
     state: Mutex<State>,
     arrived: Notify,
@@ -71,7 +71,7 @@ impl Ticket {
 
 impl CallQueue {
     /// A queue in which `capacity` callers may wait, and its events.
-    pub fn new(capacity: usize) -> (Arc<Self>, mpsc::Receiver<QueueEvent>) {
+    pub(crate) fn new(capacity: usize) -> (Arc<Self>, mpsc::Receiver<QueueEvent>) {
         let (events, unread) = mpsc::channel(EVENT_BUFFER);
         let queue = Self {
             capacity,
@@ -84,12 +84,12 @@ impl CallQueue {
     }
 
     /// How many callers wait.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.state().tickets.len()
     }
 
     /// Whether the owner of this key waits, and arrived after that moment.
-    pub fn has_newer(&self, key: Fingerprint, moment: Instant) -> bool {
+    pub(crate) fn has_newer(&self, key: Fingerprint, moment: Instant) -> bool {
         let state = self.state();
         let mut later = state
             .tickets
@@ -104,7 +104,7 @@ impl CallQueue {
 
     /// The next caller, in order of arrival. Cancel safe, except that a caller just being handed
     /// over is disconnected.
-    pub async fn next(&self) -> Caller {
+    pub(crate) async fn next(&self) -> Caller {
         loop {
             let Some(ticket) = self.first() else {
                 self.arrived.notified().await;
@@ -132,7 +132,7 @@ impl CallQueue {
     }
 
     /// Keeps a caller until its turn comes or it hangs up; rejects it if the queue is full.
-    pub async fn enqueue(&self, mut caller: Caller) {
+    pub(crate) async fn enqueue(&self, mut caller: Caller) {
         let (call, mut called) = oneshot::channel();
         let changed = self.changed.subscribe();
         let Some((number, waits)) = self.add(&caller, call) else {
@@ -155,7 +155,7 @@ impl CallQueue {
     }
 
     /// Nobody takes calls any more: tells waiting callers, and lets them leave, for at most 1 s.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         {
             let mut state = self.state();
             state.closed = true;
@@ -231,7 +231,7 @@ impl CallQueue {
     }
 
     /// Queues an event for the person, or drops it if there are too many.
-    pub fn tell(&self, event: QueueEvent) {
+    pub(crate) fn tell(&self, event: QueueEvent) {
         tracing::info!(?event, "the queue changed");
         if self.events.try_send(event).is_err() {
             tracing::debug!("an event of the queue was dropped");

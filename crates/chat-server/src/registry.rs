@@ -15,7 +15,7 @@ const MAX_HUNG_UP: usize = 64;
 
 /// Knows the session of the present call, and those on which this side has hung up.
 #[derive(Debug, Default)]
-pub struct SessionRegistry {
+pub(crate) struct SessionRegistry {
     calls: Mutex<Calls>,
 }
 
@@ -41,7 +41,7 @@ struct HungUp {
 }
 
 /// A new connection of the present call.
-pub type NewConnection = (BoxConnection, Handshake);
+pub(crate) type NewConnection = (BoxConnection, Handshake);
 
 /// Where a chat/1 caller goes.
 enum Route {
@@ -57,7 +57,7 @@ enum Route {
 
 impl SessionRegistry {
     /// A call begins. Returns its new connections, as they come.
-    pub fn begin(&self, peer_hello: Option<&PeerHello>) -> mpsc::Receiver<NewConnection> {
+    pub(crate) fn begin(&self, peer_hello: Option<&PeerHello>) -> mpsc::Receiver<NewConnection> {
         let (connections, coming) = mpsc::channel(1);
         let session_key = peer_hello.and_then(PeerHello::session_key);
         self.calls().current = session_key.map(|session_key| Current {
@@ -68,7 +68,7 @@ impl SessionRegistry {
     }
 
     /// The call is over. A peer that missed the hang-up and reconnects gets the `final_ack`.
-    pub fn end(&self, reason: &CloseReason, final_ack: Vec<Control>) {
+    pub(crate) fn end(&self, reason: &CloseReason, final_ack: Vec<Control>) {
         let mut calls = self.calls();
         let Some(Current { session_key, .. }) = calls.current.take() else {
             return;
@@ -88,7 +88,7 @@ impl SessionRegistry {
     }
 
     /// Handles a caller that resumes a session; returns one that begins a session.
-    pub async fn route(&self, mut caller: Caller) -> Option<Caller> {
+    pub(crate) async fn route(&self, mut caller: Caller) -> Option<Caller> {
         let Some(peer_hello) = caller.peer_hello.take() else {
             return Some(caller);
         };

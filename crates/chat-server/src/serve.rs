@@ -27,7 +27,7 @@ use crate::registry::SessionRegistry;
 const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// Serves the queue, one call at a time.
-pub struct CallLoop<'p, In, Out> {
+pub(crate) struct CallLoop<'p, In, Out> {
     pub config: Config,
     pub keyring: Keyring,
     pub queue: Arc<CallQueue>,
@@ -42,7 +42,7 @@ pub struct CallLoop<'p, In, Out> {
 
 impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     /// Takes calls until the program is to end. Returns the exit code.
-    pub async fn serve<F>(mut self, mut shutdown: Pin<&mut F>) -> io::Result<u8>
+    pub(crate) async fn serve<F>(mut self, mut shutdown: Pin<&mut F>) -> io::Result<u8>
     where
         F: Future<Output = u8>,
     {

@@ -17,7 +17,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(15);
 ///
 /// A caller without chat/1 is told nothing, because a line would break programs that take turns;
 /// what it sends is kept for the call.
-pub async fn wait(
+pub(crate) async fn wait(
     caller: &mut Caller,
     ahead: impl Fn() -> Option<u64>,
     mut changed: watch::Receiver<()>,

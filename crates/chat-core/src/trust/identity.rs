@@ -15,7 +15,7 @@ use super::Fingerprint;
 use super::private_file::{self, FileError};
 use super::shell::quoted_path;
 
-/// No place to keep the identity in.
+/// There is no data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no home directory is known: set CHAT_HOME to a directory of your own")]
 pub struct NoDataDir;
@@ -54,13 +54,13 @@ pub struct Identity {
     fingerprint: Fingerprint,
 }
 
-/// Why there is no identity to be had, and what mends it.
+/// Why the identity cannot be used, and the command that mends it.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The file or its directory cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file has nothing in it.
+    /// The file is empty.
     #[error("{path} is empty: rm {word}", path = .0.display(), word = quoted_path(.0))]
     Empty(PathBuf),
     /// The file holds no key that can be used.
@@ -92,7 +92,7 @@ impl Identity {
         Self::from_pem(&pem, &path)
     }
 
-    /// What friends see of this key.
+    /// The fingerprint by which friends know this key.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
@@ -113,7 +113,7 @@ impl Identity {
     }
 }
 
-/// A new key in PEM: PKCS#8 v1, for OpenSSL 3.0 cannot read v2.
+/// A new key in PEM: PKCS#8 v1, because OpenSSL 3.0 cannot read v2.
 fn new_key() -> Result<String, IdentityError> {
     let der = Ed25519KeyPair::generate()
         .and_then(|pair| pair.to_pkcs8v1())

@@ -15,15 +15,15 @@ pub const MAX_CONTROL: usize = 4 * 1024;
 /// The longest name in a [`Hello`], in bytes.
 const MAX_NAME: usize = 256;
 
-/// What the two programs tell each other beside the lines of text.
+/// What the two programs exchange besides lines of text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
-    /// First, each way.
+    /// The first line, each way.
     Hello(Hello),
     /// The next message, where it cannot be a line of its own.
     Say(String),
-    /// So many of your messages, from the first of the call, were shown here.
+    /// The number of the peer's messages that were shown here, from the first of the call.
     Received(u64),
     /// The person has begun or stopped typing.
     Typing(bool),
@@ -31,9 +31,9 @@ pub enum Control {
     Ping(u64),
     /// The answer to a ping.
     Pong(u64),
-    /// You are in the queue.
+    /// The caller is in the queue.
     Waiting {
-        /// How many are served before you.
+        /// How many are served before it.
         ahead: u64,
     },
     /// The queue is full; no call.
@@ -41,9 +41,9 @@ pub enum Control {
         /// How many are in it.
         waiting: u64,
     },
-    /// I have no more to say: always true.
+    /// The sender has nothing more to send: always true.
     Done(bool),
-    /// You said nothing for so many milliseconds that I hang up next.
+    /// The peer sent no text for this many milliseconds, so a hang-up follows.
     Idle(u64),
     /// No call, and why. Control characters come out as U+FFFD.
     Refused(String),
@@ -59,13 +59,13 @@ pub struct Hello {
     /// What the person is called. Control characters come out as U+FFFD.
     #[serde(deserialize_with = "short_name")]
     pub name: String,
-    /// The person has chosen that name, and does not just happen to be called so on this
-    /// machine: who comes under it with another key is refused.
+    /// The person has chosen that name; it is not just the name of an account. Somebody who comes
+    /// under it with another key is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub chosen: bool,
     /// The session: chosen by the dialer, the same on every connection.
     pub conversation: SessionId,
-    /// How many of your messages I have.
+    /// How many of the peer's messages were received.
     pub received: u64,
     /// The session exists already, so that a listener that no longer knows it does not take it
     /// for a new one.
@@ -77,7 +77,7 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// The name, if it says anything of who that is.
+    /// The name, if it was chosen.
     pub fn chosen_name(&self) -> Option<&str> {
         self.chosen.then_some(&self.name)
     }
@@ -101,7 +101,7 @@ impl Name {
         }
     }
 
-    /// The beginning that fits into a hello.
+    /// The name, cut to what fits into a hello.
     pub(crate) fn fitting(mut self) -> Self {
         self.text.truncate(self.text.floor_char_boundary(MAX_NAME));
         self
@@ -126,7 +126,7 @@ pub type SessionId = Hex<16>;
 /// A random number that is used once.
 pub type Nonce = Hex<32>;
 
-/// The SHA-256 hash of a nonce that is to be shown later.
+/// The SHA-256 hash of a nonce that is revealed later.
 pub type Commitment = Hex<32>;
 
 /// Bytes that are written in hexadecimal.

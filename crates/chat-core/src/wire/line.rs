@@ -1,4 +1,4 @@
-//! What people say: lines of text, and the one line that hangs up.
+//! Messages: lines of text, and the one line that hangs up.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub fn is_hang_up(line: &[u8]) -> bool {
 
 /// A run of messages, each one a line: UTF-8, every line ended by LF.
 ///
-/// It is what one read brought, kept in one piece: cloning and cutting share the bytes.
+/// Usually the result of one read, kept in one piece: cloning and cutting share the bytes.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     bytes: Bytes,
@@ -108,7 +108,7 @@ impl Batch {
         }
     }
 
-    /// Forgets the first `count` messages, or all if there are fewer.
+    /// Drops the first `count` messages, or all if there are fewer.
     pub fn skip(&mut self, count: usize) {
         drop(self.split_to(count));
     }

@@ -14,7 +14,7 @@ const MAX_HANDSHAKES: usize = 64;
 /// There is always room for one more: of the network that has the most under way, the oldest
 /// is dropped: stalled handshakes evict only others from the same network.
 #[derive(Debug, Default)]
-pub struct HandshakeLimiter {
+pub(crate) struct HandshakeLimiter {
     /// In order of arrival.
     under_way: Mutex<Vec<Entry>>,
 }
@@ -32,7 +32,7 @@ type Id = Arc<()>;
 
 /// One handshake under way, until it is dropped.
 #[derive(Debug)]
-pub struct HandshakePermit {
+pub(crate) struct HandshakePermit {
     all: Arc<HandshakeLimiter>,
     evicted: oneshot::Receiver<()>,
     id: Id,
@@ -40,7 +40,7 @@ pub struct HandshakePermit {
 
 impl HandshakeLimiter {
     /// Begins a handshake with a connection from this address.
-    pub fn begin(self: &Arc<Self>, from: SocketAddr) -> HandshakePermit {
+    pub(crate) fn begin(self: &Arc<Self>, from: SocketAddr) -> HandshakePermit {
         let (holds, evicted) = oneshot::channel();
         let id = Id::default();
         let mut under_way = self.under_way();
@@ -69,7 +69,7 @@ impl HandshakeLimiter {
 
 impl HandshakePermit {
     /// Runs the handshake to its end. Returns `None` if it is evicted.
-    pub async fn run<T>(mut self, handshake: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn run<T>(mut self, handshake: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = handshake => Some(done),

@@ -12,7 +12,7 @@ const REFILL_EVERY: Duration = Duration::from_secs(10);
 
 /// Decides which notices about callers reach the screen, because anybody can cause any number.
 #[derive(Debug)]
-pub struct RateLimiter {
+pub(crate) struct RateLimiter {
     /// Notices that may be shown.
     tokens: u32,
     /// When `tokens` last grew.
@@ -21,7 +21,7 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             tokens: BURST,
             refilled: Instant::now(),
@@ -30,7 +30,7 @@ impl RateLimiter {
     }
 
     /// Asks to show a notice. If that is granted, returns how many were suppressed since the last.
-    pub fn try_acquire(&mut self) -> Option<usize> {
+    pub(crate) fn try_acquire(&mut self) -> Option<usize> {
         while self.tokens < BURST && self.refilled.elapsed() >= REFILL_EVERY {
             self.tokens += 1;
             self.refilled += REFILL_EVERY;

@@ -1,5 +1,4 @@
-//! Who owns which key, as it stands in `known_peers` at one moment, and whether a key that
-//! was shown now agrees with that.
+//! The contents of `known_peers` at one moment, and whether a key agrees with them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,7 +12,7 @@ use crate::trust::shell::quoted;
 /// The longest name that is remembered, in bytes.
 pub(super) const MAX_NAME: usize = 64;
 
-/// The name of those who give none.
+/// The name of peers who give none.
 const NAMELESS: &str = "peer";
 
 /// A line that cannot be read. It is skipped, and kept as it is.
@@ -28,7 +27,7 @@ pub struct Unreadable {
     pub error: ParseError,
 }
 
-/// A key that is not the one known from before: a new one of the same person, or somebody else.
+/// A key that differs from the known one: a new key of the same person, or somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedKey {
     /// The owner of the old key.
@@ -95,7 +94,7 @@ impl fmt::Display for ChangedKey {
     }
 }
 
-/// What stands in `known_peers` at one moment.
+/// The contents of `known_peers` at one moment.
 #[derive(Clone, Debug)]
 pub struct PeerList {
     path: PathBuf,
@@ -137,12 +136,12 @@ impl PeerList {
         self.peers().find(|peer| peer.fingerprint == key)
     }
 
-    /// Whoever was reached at this address, `HOST:PORT`.
+    /// The peer at this address, `HOST:PORT`.
     pub fn by_address(&self, address: &str) -> Option<&KnownPeer> {
         self.peers().find(|peer| peer.is_at(address))
     }
 
-    /// For the dialer: whose key answered at this address; nobody's if it is new.
+    /// For the dialer: the owner of the key that answered at this address; `None` if it is new.
     ///
     /// The address is what this user asked for, so it counts before the key: even the key of
     /// another friend is refused there. A key that is known, at an address that is not, is a
@@ -169,8 +168,8 @@ impl PeerList {
         }
     }
 
-    /// For the listener: whose key called, under which name if it was chosen; nobody's if it
-    /// is new.
+    /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
+    /// if it is new.
     ///
     /// Where a call comes from says nothing, so the key counts first: its owner is greeted by
     /// the name that this user knows, whatever the caller claims. With an unknown key the
@@ -200,7 +199,7 @@ impl PeerList {
         }
     }
 
-    /// How many have called of whom nothing else is known.
+    /// How many peers have only called.
     pub(super) fn strangers(&self) -> usize {
         let stranger = |peer: &&KnownPeer| !peer.verified && peer.addresses.is_empty();
         self.peers().filter(stranger).count()
@@ -245,7 +244,7 @@ impl PeerList {
         lines.filter_map(|line| line.content.ok()?).collect()
     }
 
-    /// The name, or a like one that nobody has.
+    /// The name, or a similar one that nobody has.
     fn free_name(&self, claimed: &str) -> String {
         let name = tidy_name(claimed).unwrap_or_else(|| NAMELESS.to_owned());
         let taken: HashSet<_> = self.peers().map(|peer| folded(&peer.name)).collect();
@@ -269,7 +268,7 @@ fn tidy_name(claimed: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// What two names have in common that people take for one: `Bob` is not to pass for `bob`.
+/// The form in which names are compared, so that `Bob` cannot pass for `bob`.
 fn folded(name: &str) -> String {
     name.to_lowercase()
 }

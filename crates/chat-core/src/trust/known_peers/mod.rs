@@ -14,8 +14,8 @@ use super::private_file::{self, FileError};
 pub use entry::{KnownPeer, ParseError};
 pub use list::{ChangedKey, Direction, PeerList, Unreadable};
 
-/// How many callers are remembered whom this user has neither dialed nor verified: strangers
-/// are not to fill the file.
+/// How many callers are remembered whom this user has neither dialed nor verified, so that
+/// strangers cannot fill the file.
 const MAX_STRANGERS: usize = 1_000;
 
 /// Why the known peers could not be read or changed.
@@ -24,10 +24,10 @@ pub enum KnownPeersError {
     /// The file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The address belongs to another key by now.
+    /// The address belongs to another key.
     #[error(transparent)]
     Changed(#[from] ChangedKey),
-    /// An address that has no place in the file.
+    /// An address that cannot be written into the file.
     #[error("{0:?} is no address that can be remembered")]
     Address(String),
     /// Too many strangers have called.
@@ -49,8 +49,8 @@ pub enum KnownPeersError {
     },
 }
 
-/// The file `known_peers`. Each method reads it anew, for other programs change it too,
-/// and may wait for them briefly.
+/// The file `known_peers`. Each method reads it again, because other programs change it too,
+/// and may wait for them for up to 2 s.
 #[derive(Clone, Debug)]
 pub struct KnownPeers {
     path: PathBuf,
@@ -119,7 +119,7 @@ impl KnownPeers {
         })
     }
 
-    /// Forgets whoever has this name, and returns them.
+    /// Forgets the peers with this name, and returns them.
     ///
     /// # Errors
     /// Nobody has this name, or the file cannot be used.
