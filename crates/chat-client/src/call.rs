@@ -97,13 +97,13 @@ impl<D: Dial + 'static> Call<D> {
                     }
                 },
                 outcome = under_way(&mut attempt) => match outcome {
-                    Ok(Connected { connection: new_connection, handshake: Some(handshake), .. }) => {
+                    Ok(Connected { connection: again, handshake: Some(handshake), .. }) => {
                         attempt = None;
-                        connection = Some(new_connection);
+                        connection = Some(again);
                         reason = call.connected(handshake).err().map(CloseReason::from);
                     }
                     Ok(_) => reason = Some(call.give_up(Disconnect::Cut)),
-                    Err(error) => match reconnect.as_mut().and_then(|reconnect| reconnect.failed(&error)) {
+                    Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(&error)) {
                         Some(disconnect) => reason = Some(call.give_up(disconnect)),
                         None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
                     },

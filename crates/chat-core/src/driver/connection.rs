@@ -193,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.unterminated_until = alone.then(|| Instant::now() + UNTERMINATED_DELAY);
                 Poll::Ready(Ok(()))
             }
-            // Stock TLS tools end without a close_notify; only for chat/1 is that a lost connection.
+            // Stock TLS tools end without a close_notify; only for chat/1 is that a loss.
             Err(error)
                 if error.kind() == io::ErrorKind::UnexpectedEof && !self.codec.is_chat1() =>
             {

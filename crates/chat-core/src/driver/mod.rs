@@ -37,7 +37,7 @@ const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How this side behaves in a call.
 #[derive(Clone, Debug, Default)]
 pub struct CallConfig {
-    /// Hang up when the peer has said nothing for this long.
+    /// Hang up when the peer has sent no text for this long.
     pub idle_timeout: Option<Duration>,
     /// Hang up at the end of input, instead of listening on.
     pub send_only: bool,
@@ -51,13 +51,13 @@ pub struct CallConfig {
 /// Why the driver gives control back.
 #[derive(Debug)]
 pub enum Step {
-    /// The person wants something of the program. Drive on afterwards.
+    /// The person gave a command. Drive on afterwards.
     Command(Command),
     /// Both sides have said hello: the peer's name is known now. Show the call.
     Established(Peer),
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
-    /// The connection is gone, but the call is not: bring another.
+    /// The connection is lost, but the call can be resumed over another.
     Disconnected,
     /// The call is over.
     Ended(CloseReason),
@@ -90,10 +90,10 @@ pub struct CallDriver<'p, In, Out> {
     showing_text: bool,
     /// The sink takes no more text.
     sink_closed: bool,
-    /// When bytes of the peer last came.
-    heard: Instant,
-    /// When the peer last said something.
-    spoken: Instant,
+    /// When bytes were last received.
+    last_heard: Instant,
+    /// When text was last received and shown.
+    last_text: Instant,
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
     /// The person was shown the safety number.
@@ -124,8 +124,8 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             showing: false,
             showing_text: false,
             sink_closed: false,
-            heard: Instant::now(),
-            spoken: Instant::now(),
+            last_heard: Instant::now(),
+            last_text: Instant::now(),
             idle: false,
             safety_number_shown: false,
             hasty: false,
@@ -148,7 +148,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         events.into_iter().for_each(|event| self.show(event));
     }
 
-    /// Ends the call politely; drive on until it has ended.
+    /// Hangs up without waiting for the person's side; drive on until the call has ended.
     pub fn hang_up(&mut self) {
         self.hasty = true;
         self.protocol
@@ -158,7 +158,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// There is a new connection, the first or a later one; drive on over it.
     ///
     /// # Errors
-    /// The peer's hello cannot be true.
+    /// The peer's hello violates the protocol.
     pub fn connected(&mut self, handshake: Handshake) -> Result<(), ProtocolError> {
         tracing::info!(called = handshake.hello.is_some(), "connected");
         let now = Instant::now().into_std();
@@ -170,9 +170,9 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         self.protocol.is_stale(handshake)
     }
 
-    /// When bytes of the peer last came, text or not.
+    /// When bytes were last received, text or not.
     pub fn last_heard(&self) -> Instant {
-        self.heard
+        self.last_heard
     }
 
     /// Whether the safety number was shown, so that the two people can compare it.
@@ -217,6 +217,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     /// Drives the call over `connection`, until the call or the connection ends or the program
     /// is needed.
+    ///
     /// Both directions are read at once; neither waits for the other. While there is none,
     /// what the person says is kept, as much as the protocol has room for. Cancel safe.
     pub async fn drive<S>(&mut self, mut connection: Option<&mut Connection<S>>) -> Step
@@ -231,7 +232,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 if let Some(step) = self.show_events() {
                     return step;
                 }
-                self.hand_over(now).await;
+                self.try_flush(now).await;
                 match connection
                     .as_deref_mut()
                     .map(|connection| self.take_frames(connection, now))
@@ -254,7 +255,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             let timeout = self.next_timeout(connection.as_deref());
             set_alarm(alarm.as_mut(), timeout);
             let ready = tokio::select! {
-                drive_io = drive_io(connection.as_deref_mut(), !self.showing) => Ready::Io(drive_io),
+                read = drive_io(connection.as_deref_mut(), !self.showing) => Ready::Io(read),
                 input = self.source.next(), if self.listens_to_person() => Ready::Input(input),
                 flushed = self.sink.flushed(), if self.showing => Ready::Flushed(flushed),
                 () = alarm.as_mut(), if timeout.is_some() => Ready::Alarm,
@@ -262,7 +263,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             now = Instant::now();
             match ready {
                 Ready::Io(Ok(true)) => {
-                    self.heard = now;
+                    self.last_heard = now;
                     self.protocol.heard(&mut self.events, now.into_std());
                 }
                 Ready::Io(Ok(false)) => {}
@@ -333,7 +334,9 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             flushed = self.sink.flushed() => if let Err(error) = flushed {
                 tracing::debug!(%error, "the end of the call was not shown");
             },
-            () = sleep_until_some(limit) => tracing::debug!("the end of the call was not shown in time"),
+            () = sleep_until_some(limit) => {
+                tracing::debug!("the end of the call was not shown in time");
+            }
         }
     }
 
@@ -396,7 +399,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     /// Flushes the sink, if that is possible at once. If not, nothing more is read until it is
     /// done.
-    async fn hand_over(&mut self, now: Instant) {
+    async fn try_flush(&mut self, now: Instant) {
         if !self.showing {
             return;
         }
@@ -489,7 +492,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     fn take_flushed(&mut self, flushed: io::Result<()>, now: Instant) {
         self.showing = false;
         if std::mem::take(&mut self.showing_text) {
-            self.spoken = now;
+            self.last_text = now;
         }
         self.protocol.set_paused(false, now.into_std());
         let Err(error) = flushed else {
@@ -531,7 +534,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             return None;
         }
         let limit = self.config.idle_timeout.filter(|_| !self.idle)?;
-        self.spoken.checked_add(limit)
+        self.last_text.checked_add(limit)
     }
 
     fn take_timeout(&mut self, now: Instant) {
@@ -550,7 +553,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
-    /// The reason behind this side's own hang-up, if there is one.
+    /// Replaces this side's own hang-up by the reason for it, if there is one.
     fn explained(&mut self, reason: CloseReason) -> CloseReason {
         if !matches!(reason, CloseReason::HungUp(Side::Local)) {
             return reason;

@@ -30,7 +30,7 @@ pub enum CloseReason {
     /// The connection was lost for good.
     #[error("connection lost: {0}")]
     Lost(#[from] Disconnect),
-    /// The peer broke the rules of the wire.
+    /// The peer violated the protocol.
     #[error("the other side broke the protocol: {0}")]
     Protocol(#[from] ProtocolError),
     /// The other side is busy with so many callers waiting.
@@ -39,7 +39,7 @@ pub enum CloseReason {
         /// Callers who wait there already.
         waiting: u64,
     },
-    /// The other side refused the call, and said why.
+    /// The other side refused the call, for this reason.
     #[error("refused: {0}")]
     Refused(String),
     /// This side's own input or output failed.
@@ -77,7 +77,7 @@ impl From<io::Error> for Disconnect {
     }
 }
 
-/// What a peer did that no peer may do.
+/// How the peer violated the protocol.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
     /// A line over the limit.
@@ -89,7 +89,7 @@ pub enum ProtocolError {
     /// The exchange behind the safety number went wrong.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
-    /// A control line that has no place here, or claims what cannot be.
+    /// A frame that is out of place, or a claim that cannot be true.
     #[error("{0}")]
     Violation(&'static str),
 }

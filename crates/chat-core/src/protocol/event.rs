@@ -12,7 +12,7 @@ use crate::wire::Batch;
 pub enum Event {
     /// A call has begun.
     Established(Peer),
-    /// The peer of this call is known better than when it began.
+    /// More is known of the peer than when the call began.
     Peer(Peer),
     /// The peer sent these lines, each one a message.
     Lines(Batch),
@@ -74,7 +74,7 @@ pub enum ConnectionStatus {
         /// Time from a ping to its pong.
         round_trip: Option<Duration>,
     },
-    /// Nothing came for this long.
+    /// Nothing was received for this long.
     Silent(Duration),
     /// The connection is lost; this is the n-th attempt to reconnect, from 1.
     /// A listener cannot dial, it waits: its count stays 0.
@@ -91,9 +91,9 @@ pub enum ConnectionStatus {
 /// The other end of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// What it calls itself, or what this side remembers it as.
+    /// The name by which this side knows it, or which it gives itself.
     pub name: Option<String>,
-    /// Where it is, as this side dialed it or sees it.
+    /// The address that this side dialed, or from which it was called.
     pub address: String,
     /// How far the connection can be trusted.
     pub security: Security,

@@ -47,7 +47,7 @@ pub trait Protocol: Send {
     /// There is a connection. A protocol with only one ignores that.
     ///
     /// # Errors
-    /// The peer's hello cannot be true.
+    /// The peer's hello violates the protocol.
     fn connected(
         &mut self,
         _handshake: Handshake,
@@ -105,7 +105,7 @@ pub trait Protocol: Send {
     /// A frame was received.
     ///
     /// # Errors
-    /// The peer broke the rules of the wire: the call is over.
+    /// The peer violated the protocol: the call is over.
     fn receive(
         &mut self,
         frame: Frame,

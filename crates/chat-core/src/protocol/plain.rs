@@ -11,7 +11,7 @@ use super::{CloseReason, Disconnect, Event, Linger, Protocol, ProtocolError, Sen
 use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, WriteBuffer, is_hang_up};
 
 /// The most that may wait to be written, in bytes.
-const ROOM: usize = 256 * 1024;
+const MAX_UNSENT: usize = 256 * 1024;
 
 /// The plain protocol. Nothing is numbered, so nothing can be sent again.
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ impl Plain {
             let bytes = message.as_bytes();
             out.push(bytes.slice(..bytes.len() - 1));
         } else {
-            // A line before it would make the hang-up a part of a message.
+            // A raw peer would take a notice and the hang-up for one message.
             self.idle_after = None;
             self.transmit_hang_up(out);
         }
@@ -112,7 +112,7 @@ impl Protocol for Plain {
     }
 
     fn has_room(&self) -> bool {
-        self.unsent_bytes < ROOM
+        self.unsent_bytes < MAX_UNSENT
     }
 
     fn say_lines(&mut self, lines: Batch) -> Result<(), SendError> {

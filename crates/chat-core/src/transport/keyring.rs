@@ -16,7 +16,7 @@ pub struct Keyring {
     pub known: KnownPeers,
 }
 
-/// Why there is no [`Keyring`].
+/// Why the [`Keyring`] cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The own key cannot be used.
@@ -25,7 +25,7 @@ pub enum KeyringError {
     /// The file of known peers cannot be used.
     #[error(transparent)]
     KnownPeers(#[from] FileError),
-    /// There is no certificate for the own key.
+    /// No certificate can be made for the own key.
     #[error(transparent)]
     Certificate(#[from] TlsError),
 }

@@ -1,6 +1,6 @@
 //! The emoji of the safety number.
 
-/// Easily told apart, by sight and by name; each is one wide character everywhere.
+/// Easy to tell apart, by sight and by name; each is one wide character.
 pub(super) const EMOJI: [(char, &str); 64] = [
     ('🦉', "owl"),
     ('🦊', "fox"),

@@ -3,7 +3,7 @@
 //! Both sides hash the same connection, the same keys and the same two nonces. The dialer
 //! commits to its nonce before it sees the listener's, and the listener shows its own before
 //! it sees the dialer's. So neither can search for a nonce that gives the number it wants:
-//! somebody in between has one guess in a million each time.
+//! somebody in the middle has one guess in a million each time.
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
@@ -15,7 +15,7 @@ use crate::wire::{Commitment, Hex, Nonce};
 /// know the number. Each time is one guess for somebody in the middle.
 const TRIES: u8 = 3;
 
-/// What ties the number to one connection between two keys.
+/// Binds the number to one connection between two keys (compare RFC 9266).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelBinding {
     /// Keying material that only the two ends of this connection have (RFC 8446, 7.5).
@@ -88,7 +88,7 @@ impl CommitReveal {
     }
 
     /// Begins at the listener, on each connection, and answers the dialer's commitment. One
-    /// of an earlier connection is worth nothing: the number depends on the connection too.
+    /// from an earlier connection is void: the number depends on the connection too.
     pub fn answer(&mut self, commitment: Option<Commitment>) -> Option<Nonce> {
         if matches!(self.stage, Stage::Known) {
             return None;
@@ -172,7 +172,7 @@ fn commitment(nonce: &Nonce) -> Commitment {
     Hex(hash("chat/1 safety number commitment", &[&nonce.0]))
 }
 
-/// SHA-256 over the parts, each after its length, so that no two lists of parts look alike.
+/// SHA-256 over the parts, each prefixed with its length, so that no two lists collide.
 fn hash(domain: &str, parts: &[&[u8]]) -> [u8; SHA256_OUTPUT_LEN] {
     let mut input = Vec::new();
     for part in [domain.as_bytes()].iter().chain(parts) {

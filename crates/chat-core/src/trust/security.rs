@@ -5,9 +5,9 @@ use super::{Fingerprint, KnownPeer};
 /// How far a connection can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Security {
-    /// Anybody on the way may read and change it.
+    /// Not encrypted: anybody on the way may read and change it.
     Plaintext,
-    /// Encrypted, but nobody knows with whom: a stock TLS peer.
+    /// Encrypted, but with an unknown peer: a stock TLS tool.
     NoKey,
     /// Encrypted, with the owner of this key.
     Key {
@@ -29,7 +29,7 @@ pub enum Verification {
     Verified,
 }
 
-/// How far a key can be trusted, by what is `known` of its owner; nothing if it is new.
+/// The security of an encrypted connection with this key; `known` is its owner, if it is known.
 pub fn security(key: Fingerprint, known: Option<&KnownPeer>) -> Security {
     let verification = match known {
         None => Verification::New,

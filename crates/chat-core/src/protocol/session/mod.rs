@@ -271,7 +271,7 @@ impl Session {
     fn push(&mut self, lines: Batch) {
         self.state.outbox.push(lines);
         if let Some(connection) = &mut self.connection {
-            connection.typing.said();
+            connection.typing.message_sent();
         }
     }
 

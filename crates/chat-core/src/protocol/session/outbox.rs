@@ -8,11 +8,11 @@ use crate::protocol::ProtocolError;
 use crate::wire::Batch;
 
 /// The most that may wait for acknowledgement without a connection, in bytes.
-const ROOM: usize = 8 << 20;
+const MAX_UNACKNOWLEDGED: usize = 8 << 20;
 
 /// The same while there is a connection: enough to keep a fast and far one busy (40 MB/s over
 /// 100 ms), and no more, because a pipe fills whatever it gets.
-const WINDOW: usize = 4 << 20;
+const SEND_WINDOW: usize = 4 << 20;
 
 /// Messages as they cross the wire, each one a line, a `say` control line too.
 ///
@@ -36,7 +36,12 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn has_room(&self, connected: bool) -> bool {
-        self.bytes < if connected { WINDOW } else { ROOM }
+        self.bytes
+            < if connected {
+                SEND_WINDOW
+            } else {
+                MAX_UNACKNOWLEDGED
+            }
     }
 
     /// The number of the last message that the peer acknowledged.
@@ -72,21 +77,21 @@ impl Outbox {
         Some(bytes)
     }
 
-    /// The peer acknowledges all messages up to this number. Returns whether that is news.
+    /// The peer acknowledges all messages up to this number. Returns whether any of them is newly so.
     pub(super) fn acknowledge(&mut self, number: u64) -> Result<bool, ProtocolError> {
         if number > self.last_sent {
             return Err(ProtocolError::Violation(
                 "it acknowledged messages that were never sent",
             ));
         }
-        let news = number
+        let newly = number
             .checked_sub(self.acknowledged)
             .ok_or(ProtocolError::Violation("it took an acknowledgement back"))?;
-        for batch in take_first(&mut self.sent, news) {
+        for batch in take_first(&mut self.sent, newly) {
             self.bytes -= batch.wire_len();
         }
         self.acknowledged = number;
-        Ok(news > 0)
+        Ok(newly > 0)
     }
 
     /// A new connection, on which the peer asks for all after this number. Returns how many

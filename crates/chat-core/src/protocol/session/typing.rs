@@ -29,7 +29,7 @@ impl LocalTyping {
     }
 
     /// A message was sent, which also says that typing is over.
-    pub(super) fn said(&mut self) {
+    pub(super) fn message_sent(&mut self) {
         *self = Self::default();
     }
 

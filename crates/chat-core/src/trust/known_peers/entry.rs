@@ -58,12 +58,12 @@ pub enum ParseError {
     State,
 }
 
-/// One line of the file: what it says in `content` is always what stands in `raw`.
+/// One line of the file: `content` is always what `raw` says.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     /// With its line ending.
     pub(super) raw: Vec<u8>,
-    /// A peer, or nobody on a blank line and in a comment.
+    /// A peer; `None` for a blank line or a comment.
     pub(super) content: Result<Option<KnownPeer>, ParseError>,
 }
 

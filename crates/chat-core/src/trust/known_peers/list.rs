@@ -171,14 +171,13 @@ impl PeerList {
     /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
     /// if it is new.
     ///
-    /// Where a call comes from says nothing, so the key counts first: its owner is greeted by
-    /// the name that this user knows, whatever the caller claims. With an unknown key the
-    /// claimed name is all there is. It proves nothing, but whoever claims the name of a friend
-    /// is either that friend with a new key or somebody to be kept out, so it is refused. Of
-    /// two friends with one name the second needs another (`--name`), or the first is given
-    /// another in the file: a listener looks them up by their keys. A stranger can try names
-    /// and learn which are known here; that is the price. The name of an account, of which
-    /// there are many alike, claims nothing: such a caller is new, and gets a name of its own.
+    /// The caller's address proves nothing, so the key counts first: its owner is shown under
+    /// the name that this user knows, whatever the caller claims. With an unknown key there is
+    /// only the claimed name. It proves nothing either, but a caller who claims the name of a
+    /// friend is that friend with a new key or an impostor, and is refused. Of two friends with
+    /// one name, the second needs another (`--name`), or the first is renamed in the file. A
+    /// stranger can try names and learn which are known here; that is the price. The name of an
+    /// account claims nothing: such a caller is new, and gets a name of its own.
     ///
     /// # Errors
     /// Another key is known under the claimed name.
@@ -255,7 +254,7 @@ impl PeerList {
     }
 }
 
-/// A claimed name in a form that fits into one field and hides nothing; none if nothing is left.
+/// A claimed name, reduced to visible characters in one field; `None` if nothing is left.
 fn tidy_name(claimed: &str) -> Option<String> {
     let words = claimed
         .split(|c: char| c.is_whitespace() || c == ',')
