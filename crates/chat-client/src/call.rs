@@ -11,8 +11,8 @@ use chat_core::protocol::{
 };
 use chat_core::trust::Security;
 use chat_core::wire::SessionId;
-use chat_terminal::acquaintance::Acquaintance;
 use chat_terminal::exit;
+use chat_terminal::peer::PeerRecord;
 
 use crate::Config;
 use crate::connect::{Connected, Connector};
@@ -23,7 +23,7 @@ use crate::reconnect::{Attempt, Reconnect};
 pub(crate) struct Call<D> {
     connector: Arc<Connector<D>>,
     config: Config,
-    peer: Acquaintance,
+    peer: PeerRecord,
 }
 
 impl<D: Dial + 'static> Call<D> {
@@ -34,7 +34,7 @@ impl<D: Dial + 'static> Call<D> {
         Self {
             connector: Arc::new(connector.pin(&peer.security)),
             config,
-            peer: Acquaintance::new(peer, keyring, Some(address)),
+            peer: PeerRecord::new(peer, keyring, Some(address)),
         }
     }
 

@@ -13,7 +13,7 @@ use std::pin::pin;
 use chat_core::driver::{CallConfig, Command, Input, Sink, Source};
 use chat_core::protocol::Event;
 use chat_core::wire::Name;
-use chat_terminal::{exit, words};
+use chat_terminal::{exit, locale};
 
 use call::Call;
 
@@ -72,7 +72,7 @@ async fn person_leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
         match source.next().await {
             Ok(Input::Typing(_)) => {}
             Ok(Input::HangUp | Input::Eof | Input::Command(Command::Quit)) | Err(_) => return,
-            Ok(_) => sink.show(Event::Notice(words::NOBODY_THERE.into())),
+            Ok(_) => sink.show(Event::Notice(locale::NOBODY_THERE.into())),
         }
     }
 }

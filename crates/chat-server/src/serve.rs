@@ -12,8 +12,8 @@ use chat_core::protocol::{
 };
 use chat_core::transport::Keyring;
 use chat_core::trust::Security;
-use chat_terminal::acquaintance::{self, Acquaintance};
-use chat_terminal::{exit, words};
+use chat_terminal::peer::{self, PeerRecord};
+use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -71,10 +71,10 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 caller = &mut next => return Ok(Some(caller)),
                 input = self.source.next(), if self.config.interactive => match input? {
                     Input::Command(Command::Quit) => return Ok(None),
-                    Input::Command(Command::Next) => words::NOBODY_WAITS.into(),
-                    Input::Command(Command::Peers) => acquaintance::list(&self.keyring),
+                    Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
+                    Input::Command(Command::Peers) => peer::list(&self.keyring),
                     Input::Typing(_) => continue,
-                    _ => words::NOBODY_THERE.into(),
+                    _ => locale::NOBODY_THERE.into(),
                 },
                 flushed = self.sink.flushed(), if !shown => match flushed {
                     // Nobody reads what the next caller says.
@@ -119,7 +119,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let call_config = self.config.call_config.clone();
         let interactive = self.config.interactive;
         let mut call = CallDriver::new(protocol, call_config, self.source, self.sink);
-        let mut peer = Acquaintance::new(peer, Some(self.keyring.clone()), None);
+        let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
         let mut connection = Some(connection);
         let mut give_up_at = None;
         let mut reason = match peer_hello {
@@ -159,7 +159,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                         call.hang_up();
                     }
                     Step::Command(Command::Next) if self.queue.waiting() == 0 => {
-                        call.show(Event::Notice(words::NOBODY_WAITS.into()));
+                        call.show(Event::Notice(locale::NOBODY_WAITS.into()));
                     }
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => {
@@ -222,10 +222,10 @@ fn notice_of(
 ) -> Option<String> {
     let suppressed = notices.try_acquire()?;
     let notice = match event {
-        QueueEvent::Arrived(peer) => words::caller_waits(&peer, waiting, commands),
-        QueueEvent::Left(peer) => words::caller_left(&peer),
-        QueueEvent::TurnedAway(peer) => words::caller_turned_away(&peer),
-        QueueEvent::Refused(reason) => words::refused(&reason),
+        QueueEvent::Arrived(peer) => locale::caller_waits(&peer, waiting, commands),
+        QueueEvent::Left(peer) => locale::caller_left(&peer),
+        QueueEvent::TurnedAway(peer) => locale::caller_turned_away(&peer),
+        QueueEvent::Refused(reason) => locale::refused(&reason),
     };
-    Some(words::after_others(notice, suppressed))
+    Some(locale::after_others(notice, suppressed))
 }

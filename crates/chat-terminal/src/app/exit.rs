@@ -1,0 +1,23 @@
+//! The exit codes of both programs.
+
+use chat_core::protocol::{CloseReason, Ended};
+
+/// The call ended normally.
+pub const OK: u8 = 0;
+/// Could not connect, could not listen, or the connection was lost for good.
+pub const FAILED: u8 = 1;
+/// The peer's key was refused, by either side.
+pub const REFUSED: u8 = 3;
+/// The other side was busy.
+pub const BUSY: u8 = 4;
+
+/// The exit code after a call.
+pub fn code(ended: &Ended) -> u8 {
+    match ended.reason {
+        CloseReason::Refused(_) => REFUSED,
+        CloseReason::Busy { .. } => BUSY,
+        _ if !ended.unacknowledged.is_empty() => FAILED,
+        CloseReason::HungUp(_) | CloseReason::BothFinished | CloseReason::Idle(_) => OK,
+        CloseReason::Lost(_) | CloseReason::Protocol(_) | CloseReason::Local(_) => FAILED,
+    }
+}
