@@ -14,11 +14,8 @@ use chat_core::driver::{Command, Input};
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, SendError, Side};
 use chat_core::trust::{Security, Verification};
 use chat_core::wire::Batch;
-use emulator::Emulator;
+use chat_testkit::emulator::{self, Emulator};
 use proptest::prelude::*;
-
-#[path = "../../../../tests/common/emulator.rs"]
-mod emulator;
 
 /// A user at a terminal.
 struct Desk {
