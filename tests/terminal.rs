@@ -142,8 +142,9 @@ async fn two_people_talk_and_the_next_one_calls() {
     // Once compared, always known.
     bob.wait_for_status("🔒 new, unverified").await;
     let number = bob.wait_for_line("Safety number").await;
+    let (number, _) = number.split_once(':').expect("it goes on");
     let (_, number) = number.split_once("number ").expect("it says so");
-    bob.type_keys(&format!("/verify {}\r", &number[..6])).await;
+    bob.type_keys(&format!("/verify {number}\r")).await;
     bob.wait_for_status("🔒 verified").await;
     bob.wait_for_line("-- ann (127.0.0.1:").await;
     let calls = |screen: &Emulator| {
@@ -399,7 +400,7 @@ async fn a_dumb_terminal_gets_plain_lines() {
         .env("TERM", "dumb");
     let mut terminal = Terminal::start(SIZE, command);
     terminal.wait_for_line("* Call with ann").await;
-    terminal.wait_for_line("? Then /verify").await;
+    terminal.wait_for_line("/verify and the number").await;
     terminal.type_keys("/status\n").await;
     terminal.wait_for_line("* The other side is ann").await;
     let mut server = server;
@@ -408,7 +409,7 @@ async fn a_dumb_terminal_gets_plain_lines() {
         .terminal
         .type_keys("hello\x1b[200~\x1b]0;title\x07\x1b[201~\r")
         .await;
-    terminal.wait_for_line("ann: hello").await;
+    terminal.wait_for_line("<ann> hello").await;
     terminal.type_keys("hi\n").await;
     server.terminal.wait_for_line("<bob> hi").await;
     assert_eq!(terminal.screen().mode(), Emulator::new(SIZE).mode());

@@ -6,6 +6,7 @@ use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, KnownPeer, KnownPeers, Security, Verification};
 
 use crate::locale;
+use crate::text::safety_number::typed_digits;
 
 /// The peer of a call.
 pub struct PeerRecord {
@@ -47,17 +48,23 @@ impl PeerRecord {
     pub fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
             (Command::Verify(read_out), Some(keyring)) if self.has_key() => {
-                let (Some(number), Some(read_out)) = (safety_number, read_out) else {
-                    return vec![Event::Notice(match safety_number {
-                        Some(_) => locale::how_to_verify(&self.peer),
-                        None => locale::NO_SAFETY_NUMBER.into(),
-                    })];
+                let Some(number) = safety_number else {
+                    return vec![Event::Notice(locale::NO_SAFETY_NUMBER.into())];
                 };
-                if !is_same_number(number, read_out) {
-                    return vec![Event::Notice(locale::wrong_number(&self.peer))];
+                let Some(read_out) = read_out else {
+                    let advice = locale::how_to_verify(&self.peer, number.len());
+                    return vec![Event::Notice(advice)];
+                };
+                match typed_digits(read_out) {
+                    Some(digits) if digits == number => {
+                        let notice = verify(keyring, &mut self.peer);
+                        return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
+                    }
+                    Some(digits) if digits.len() == number.len() => {
+                        return vec![Event::Alarm(locale::wrong_number(&self.peer))];
+                    }
+                    _ => locale::no_number(read_out, number.len()),
                 }
-                let notice = verify(keyring, &mut self.peer);
-                return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
             }
             (Command::Peers, Some(keyring)) => list(keyring),
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
@@ -100,12 +107,6 @@ fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
             .peers()
             .any(|other| other.name == name && other.fingerprint != peer.fingerprint)
     })
-}
-
-/// Whether two people have the same number, however they group its digits.
-fn is_same_number(number: &str, read_out: &str) -> bool {
-    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
-    digits(number) == digits(read_out)
 }
 
 /// Marks the peer's key as verified. Returns the notice to show.
