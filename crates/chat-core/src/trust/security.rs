@@ -1,6 +1,6 @@
 //! How far a connection can be trusted.
 
-use super::{Fingerprint, KnownPeer};
+use super::{Fingerprint, KnownPeer, PeerState};
 
 /// How far a connection can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Verification {
 pub fn security(key: Fingerprint, known: Option<&KnownPeer>) -> Security {
     let verification = match known {
         None => Verification::New,
-        Some(peer) if peer.verified => Verification::Verified,
+        Some(peer) if peer.state == PeerState::Verified => Verification::Verified,
         Some(_) => Verification::Unverified,
     };
     Security::Key {

@@ -23,8 +23,8 @@ pub struct CommonArgs {
     #[arg(long)]
     pub literal: bool,
 
-    /// Forget the peer of this name and its key, and do nothing else
-    #[arg(long, value_name = "NAME")]
+    /// Forget the peer of this name or fingerprint and its key, and do nothing else
+    #[arg(long, value_name = "NAME|SHA256:…")]
     pub forget: Option<String>,
 
     /// Use no colours

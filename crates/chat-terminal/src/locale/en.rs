@@ -366,9 +366,9 @@ pub(crate) fn verified(peer: &Peer) -> String {
     format!("{} is verified from now on.", who(peer))
 }
 
-/// A peer claims the name of another known peer.
-pub(crate) fn name_is_taken(claimed: &str, name: &str) -> String {
-    format!("You know another {claimed}, by another key; this one is {name} here.")
+/// A peer claims a name that looks like that of another known peer.
+pub(crate) fn name_is_taken(known: &str, name: &str) -> String {
+    format!("You know another {known}, by another key; this one is {name} here.")
 }
 
 /// The known-peers file could not be changed.
@@ -379,17 +379,14 @@ pub(crate) fn not_remembered(error: &KnownPeersError) -> String {
 /// The known peers, one a line.
 pub(crate) fn peers(known: &PeerList) -> String {
     let lines = known.peers().map(|peer| {
-        let state = if peer.verified {
-            "verified"
-        } else {
-            "unverified"
-        };
         let KnownPeer {
             name,
             fingerprint,
             first_seen,
+            state,
             ..
         } = peer;
+        let state = state.as_str();
         let addresses = peer.addresses.join(" ");
         format!("\n    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
     });
