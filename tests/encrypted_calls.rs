@@ -740,7 +740,7 @@ async fn stock_peers_are_marked_for_as_long_as_the_call_lasts() {
     let mut server = bob.answers().await;
     let mut caller = stock_client(&[]).connect_to(server.address).await;
     let peer = server.person.is_called().await;
-    assert_eq!(peer.security, Security::NoKey);
+    assert_eq!(peer.security, Security::NoKey { post_quantum: true });
     caller.write_all(b"hello\n").await.expect("written");
     caller.flush().await.expect("sent");
     server.person.hears("hello").await;
@@ -757,7 +757,8 @@ async fn stock_peers_are_marked_for_as_long_as_the_call_lasts() {
     let accepted = soon(acceptor.accept(take_one(&listener).await)).await;
     let mut stream = BufReader::new(accepted.expect("a handshake"));
     assert_eq!(next_line(&mut stream).await, "hello\n");
-    assert_eq!(client.person.is_called().await.security, Security::NoKey);
+    let peer = client.person.is_called().await;
+    assert_eq!(peer.security, Security::NoKey { post_quantum: true });
     client.person.commands(Command::Status);
     client.person.reads("encrypted, no key").await;
 }

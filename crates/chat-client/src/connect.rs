@@ -5,7 +5,7 @@ use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{Keyring, PeerKind, SecureStream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{
-    self, ChangedKey, FileError, Fingerprint, KnownPeer, KnownPeers, PeerList, PeerState, Security,
+    self, ChangedKey, FileError, Fingerprint, KnownPeer, KnownPeers, PeerList, Security,
 };
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::exit;
@@ -185,7 +185,7 @@ impl ConnectError {
         match self {
             Self::Dial(_) | Self::KnownPeers(_) => exit::FAILED,
             Self::Tls { reason, .. } => match reason {
-                TlsError::NoKey => exit::REFUSED,
+                TlsError::NoKey | TlsError::NotPostQuantum => exit::REFUSED,
                 _ => exit::FAILED,
             },
             Self::NoHandshake { reason, .. } | Self::NoHandshakeWithKnown { reason, .. } => {
@@ -241,10 +241,13 @@ impl<D: Dial> Connector<D> {
             (PeerKind::Chat1, Some(key)) => {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
             }
-            _ => Ok(self.without_key(
-                Connection::new(Box::new(secured.stream), self.codec()),
-                Security::NoKey,
-            )),
+            _ => {
+                let post_quantum = secured.post_quantum;
+                Ok(self.without_key(
+                    Connection::new(Box::new(secured.stream), self.codec()),
+                    Security::NoKey { post_quantum },
+                ))
+            }
         }
     }
 
@@ -289,7 +292,7 @@ impl<D: Dial> Connector<D> {
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
                 let peer = known.check_dialed(&self.address, key)?;
-                if let Some(peer) = peer.filter(|peer| peer.state == PeerState::Blocked) {
+                if let Some(peer) = peer.filter(|peer| peer.is_blocked()) {
                     return Err(ConnectError::Blocked {
                         address: self.address.clone(),
                         name: peer.name.clone(),

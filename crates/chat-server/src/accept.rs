@@ -8,7 +8,7 @@ use chat_core::driver::{BoxConnection, Connection};
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{Keyring, PeerKind, SecureStream, Stream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
-use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, KnownPeer, PeerState, Security};
+use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, KnownPeer, Security};
 use chat_core::wire::{
     Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, MAX_LINE, SessionId,
 };
@@ -204,7 +204,8 @@ impl Acceptor {
     where
         S: Stream + 'static,
     {
-        let mut caller = self.plain_caller(secured.stream, from, Security::NoKey);
+        let post_quantum = secured.post_quantum;
+        let mut caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
             caller.connection.push_line(NO_KEY);
             caller.connection.end().await;
@@ -283,7 +284,7 @@ impl Acceptor {
         let known = list.check_caller(key, hello.chosen_name())?;
         match known {
             None if self.known_only => return Err(RejectReason::Unknown(key.to_string())),
-            Some(peer) if peer.state == PeerState::Blocked => {
+            Some(peer) if peer.is_blocked() => {
                 return Err(RejectReason::Blocked(peer.name.clone()));
             }
             _ => {}

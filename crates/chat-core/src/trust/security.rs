@@ -8,7 +8,10 @@ pub enum Security {
     /// Not encrypted: anybody on the way may read and change it.
     Plaintext,
     /// Encrypted, but with an unknown peer: a stock TLS tool.
-    NoKey,
+    NoKey {
+        /// Whether a recording stays closed to a quantum computer of tomorrow. With a key it does.
+        post_quantum: bool,
+    },
     /// Encrypted, with the owner of this key.
     Key {
         /// The key, as people know it.

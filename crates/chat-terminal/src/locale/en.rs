@@ -106,7 +106,7 @@ pub(crate) fn received_later(count: usize) -> String {
 pub(crate) fn lock(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
-        Security::NoKey => "encrypted, no key",
+        Security::NoKey { post_quantum } => no_key(*post_quantum),
         Security::Key { verification, .. } => match verification {
             Verification::New => "🔒 new, unverified",
             Verification::Unverified => "🔒 unverified",
@@ -328,6 +328,9 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
 /// A duration of zero.
 pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
 
+/// A duration that is too long.
+pub(crate) const TOO_LONG: &str = "it must be less than a year; write it like 10s or 5m";
+
 /// A text that is no duration.
 pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
     format!("{error}; write it like 10s or 5m")
@@ -421,11 +424,18 @@ pub const NOBODY_WAITS: &str = "Nobody is waiting.";
 /// `/next` at a client.
 pub(crate) const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
 
+fn no_key(post_quantum: bool) -> &'static str {
+    match post_quantum {
+        true => "encrypted, no key",
+        false => "encrypted, no key, not post-quantum",
+    }
+}
+
 /// How secure the connection is, in a sentence.
 fn mark(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
-        Security::NoKey => "encrypted, no key",
+        Security::NoKey { post_quantum } => no_key(*post_quantum),
         Security::Key { verification, .. } => match verification {
             Verification::New => "encrypted, new, unverified",
             Verification::Unverified => "encrypted, unverified",
@@ -442,7 +452,7 @@ fn pictures(emoji: &[(char, &str)]) -> String {
 fn call(peer: &Peer) -> String {
     let more = match &peer.security {
         Security::Plaintext => "; anybody on the way can read and change it.".into(),
-        Security::NoKey => "; nobody knows with whom.".into(),
+        Security::NoKey { .. } => "; nobody knows with whom.".into(),
         Security::Key {
             fingerprint,
             verification: Verification::New,

@@ -61,12 +61,17 @@ impl KnownPeer {
 
     /// Whether it is written down only because it called.
     pub(super) fn is_stranger(&self) -> bool {
-        self.state == PeerState::Unverified && self.addresses.is_empty()
+        !self.is_friend() && !self.is_blocked()
     }
 
-    /// Whether nobody else may come under its name: a stranger cannot take one by calling.
-    pub(super) fn owns_its_name(&self) -> bool {
+    /// Whether this user has dialed or verified it. The others have only called.
+    pub fn is_friend(&self) -> bool {
         self.state == PeerState::Verified || !self.addresses.is_empty()
+    }
+
+    /// Whether this user wants no calls from it, and is not to call it.
+    pub fn is_blocked(&self) -> bool {
+        self.state == PeerState::Blocked
     }
 
     pub(super) fn is_at(&self, address: &str) -> bool {

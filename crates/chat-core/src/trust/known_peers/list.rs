@@ -190,7 +190,7 @@ impl PeerList {
         let Some(claimed) = claimed.and_then(tidy) else {
             return Ok(None);
         };
-        match self.like(&claimed).find(|peer| peer.owns_its_name()) {
+        match self.like(&claimed).find(|peer| peer.is_friend()) {
             Some(peer) => Err(ChangedKey::new(peer, key, Direction::Called)),
             None => Ok(None),
         }
