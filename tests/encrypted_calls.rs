@@ -921,7 +921,7 @@ async fn a_call_that_was_cut_is_not_taken_up_by_another_key() {
     assert_eq!(code, 1);
     tells_of_change(&ended, "chat-client", "bob", old_key, new_key);
     assert!(
-        ended.contains("1 message of yours was not received"),
+        ended.contains("1 of your messages was not received"),
         "{ended}"
     );
     let heard = soon(thief).await.expect("no panic");

@@ -11,7 +11,7 @@ use chat_core::trust::{Fingerprint, Keyring, KnownPeer};
 use chat_core::wire::Framing;
 use chat_core::wire::Name;
 use chat_server::{Listen, Reception};
-use chat_terminal::words;
+use chat_terminal::locale;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -272,7 +272,7 @@ fn read(event: &Event) -> Vec<String> {
     match event {
         Event::Lines(lines) => lines.lines().map(|line| format!("{SAID}{line}")).collect(),
         Event::Message(text) => vec![format!("{SAID}{text}")],
-        event => words::describe(event).into_iter().collect(),
+        event => locale::describe(event).into_iter().collect(),
     }
 }
 
@@ -318,7 +318,7 @@ impl Person {
     /// Waits for the safety number.
     pub async fn sees_safety_number(&mut self) -> String {
         self.sees(|event| match event {
-            Event::SafetyNumber { .. } => words::describe(event),
+            Event::SafetyNumber { .. } => locale::describe(event),
             _ => None,
         })
         .await
@@ -349,7 +349,7 @@ impl Person {
     /// Waits for the end of the call, and answers why.
     pub async fn call_ends(&mut self) -> String {
         self.sees(|event| match event {
-            Event::Ended(_) => words::describe(event),
+            Event::Ended(_) => locale::describe(event),
             _ => None,
         })
         .await

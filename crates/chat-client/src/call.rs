@@ -9,8 +9,8 @@ use chat_core::conversation::{
     Security, Session, SessionConfig, Sink, Source, Step,
 };
 use chat_core::wire::ConversationId;
-use chat_terminal::acquaintance::Acquaintance;
 use chat_terminal::exit;
+use chat_terminal::peer::PeerRecord;
 
 use crate::Config;
 use crate::connect::{Connected, Connector};
@@ -20,7 +20,7 @@ use crate::redial::{Attempt, Redial};
 pub(crate) struct Call<D> {
     connector: Arc<Connector<D>>,
     config: Config,
-    peer: Acquaintance,
+    peer: PeerRecord,
 }
 
 impl<D: Dial + 'static> Call<D> {
@@ -31,7 +31,7 @@ impl<D: Dial + 'static> Call<D> {
         Self {
             connector: Arc::new(connector.insisting_on(&peer.security)),
             config,
-            peer: Acquaintance::new(peer, keyring, Some(address)),
+            peer: PeerRecord::new(peer, keyring, Some(address)),
         }
     }
 

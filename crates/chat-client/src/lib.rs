@@ -10,7 +10,7 @@ use std::pin::pin;
 
 use chat_core::conversation::{Command, Event, Input, Manners, Sink, Source};
 use chat_core::wire::Name;
-use chat_terminal::{exit, words};
+use chat_terminal::{exit, locale};
 
 use call::Call;
 
@@ -63,7 +63,7 @@ async fn leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
         match source.next().await {
             Ok(Input::Typing(_)) => {}
             Ok(Input::HangUp | Input::End | Input::Command(Command::Quit)) | Err(_) => return,
-            Ok(_) => sink.show(Event::Notice(words::NOBODY_THERE.into())),
+            Ok(_) => sink.show(Event::Notice(locale::NOBODY_THERE.into())),
         }
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use chat_client::{Config, Connector, Target, TcpDialer, Trust};
 use chat_core::conversation::{Event, Manners, Sink};
 use chat_core::trust::{Fingerprint, Keyring, KnownPeers, home};
+use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
-use chat_terminal::program::{self, Failure};
+use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::view::Idle;
-use chat_terminal::{acquaintance, exit, words};
+use chat_terminal::{exit, locale, peer};
 use clap::Parser;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
@@ -48,17 +48,17 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    program::run("chat-client", &args.common, call(&args))
+    runtime::run("chat-client", &args.common, call(&args))
 }
 
 async fn call(args: &Args) -> Result<u8, Failure> {
     if let Some(name) = &args.common.forget {
-        acquaintance::forget(name)?;
+        peer::forget(name)?;
         return Ok(exit::OK);
     }
     let home = home()?;
     let known = KnownPeers::open(&home)?;
-    let flaws = acquaintance::flaws(&known)?;
+    let flaws = peer::flaws(&known)?;
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
@@ -67,7 +67,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         },
     };
     let signals = Signals::new()?;
-    let idle = Idle::Calling(words::calling(&args.target.to_string()));
+    let idle = Idle::Calling(locale::calling(&args.target.to_string()));
     let mut console = Console::open(&args.common, idle)?;
     let connector = Connector {
         dialer: TcpDialer {

@@ -11,8 +11,8 @@ use chat_core::conversation::{
     Session, SessionConfig, Sink, Source, Step, at,
 };
 use chat_core::trust::Keyring;
-use chat_terminal::acquaintance::{self, Acquaintance};
-use chat_terminal::{exit, words};
+use chat_terminal::peer::{self, PeerRecord};
+use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -70,10 +70,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                 caller = &mut next => return Ok(Some(caller)),
                 input = self.source.next(), if self.config.interactive => match input? {
                     Input::Command(Command::Quit) => return Ok(None),
-                    Input::Command(Command::Next) => words::NOBODY_WAITS.into(),
-                    Input::Command(Command::Peers) => acquaintance::list(&self.keyring),
+                    Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
+                    Input::Command(Command::Peers) => peer::list(&self.keyring),
                     Input::Typing(_) => continue,
-                    _ => words::NOBODY_THERE.into(),
+                    _ => locale::NOBODY_THERE.into(),
                 },
                 flushed = self.sink.flushed(), if !shown => match flushed {
                     // Nobody reads what the next caller says.
@@ -118,7 +118,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
         let manners = self.config.manners.clone();
         let interactive = self.config.interactive;
         let mut call = Conversation::new(protocol, manners, self.source, self.sink);
-        let mut peer = Acquaintance::new(peer, Some(self.keyring.clone()), None);
+        let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
         let mut link = Some(link);
         let mut give_up_at = None;
         let mut ending = match introduction {
@@ -155,7 +155,7 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
                         call.hang_up();
                     }
                     Step::Command(Command::Next) if self.room.waiting() == 0 => {
-                        call.show(Event::Notice(words::NOBODY_WAITS.into()));
+                        call.show(Event::Notice(locale::NOBODY_WAITS.into()));
                     }
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => {
@@ -213,10 +213,10 @@ impl<In: Source, Out: Sink> Desk<'_, In, Out> {
 fn tell(doorbell: &mut Doorbell, news: News, waiting: usize, commands: bool) -> Option<String> {
     let unmentioned = doorbell.ring()?;
     let notice = match news {
-        News::Came(peer) => words::caller_waits(&peer, waiting, commands),
-        News::Left(peer) => words::caller_left(&peer),
-        News::TurnedAway(peer) => words::caller_turned_away(&peer),
-        News::Refused(reason) => words::refused(&reason),
+        News::Came(peer) => locale::caller_waits(&peer, waiting, commands),
+        News::Left(peer) => locale::caller_left(&peer),
+        News::TurnedAway(peer) => locale::caller_turned_away(&peer),
+        News::Refused(reason) => locale::refused(&reason),
     };
-    Some(words::after_others(notice, unmentioned))
+    Some(locale::after_others(notice, unmentioned))
 }

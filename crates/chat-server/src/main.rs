@@ -8,12 +8,12 @@ use anyhow::anyhow;
 use chat_core::conversation::{Event, Manners, Sink};
 use chat_core::trust::{Keyring, home};
 use chat_server::{Config, Reception};
+use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
-use chat_terminal::program::{self, Failure};
+use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::view::Idle;
-use chat_terminal::{acquaintance, exit, words};
+use chat_terminal::{exit, locale, peer};
 use clap::Parser;
 
 /// Waits for a call and lets you talk; `88` hangs up.
@@ -50,17 +50,17 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    program::run("chat-server", &args.common, serve(&args))
+    runtime::run("chat-server", &args.common, serve(&args))
 }
 
 async fn serve(args: &Args) -> Result<u8, Failure> {
     if let Some(name) = &args.common.forget {
-        acquaintance::forget(name)?;
+        peer::forget(name)?;
         return Ok(exit::OK);
     }
     let keyring = Keyring::open(&home()?)?;
-    let mut notices = acquaintance::flaws(&keyring.known)?;
-    notices.push(words::own_key(keyring.own_key));
+    let mut notices = peer::flaws(&keyring.known)?;
+    notices.push(locale::own_key(keyring.own_key));
     let reception = Reception {
         keyring,
         allow_plain: args.allow_plain,
@@ -69,9 +69,9 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     };
     let signals = Signals::new()?;
     let listener = chat_server::bind(args.address)
-        .map_err(|error| anyhow!(words::cannot_listen(args.address, &error)))?;
+        .map_err(|error| anyhow!(locale::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
-    let mut console = Console::open(&args.common, Idle::Waiting(words::idle(address.port())))?;
+    let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,
@@ -83,7 +83,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         interactive: console.interactive,
     };
     let reachable = chat_server::reachable(address);
-    notices.push(words::invitation(address.port(), &reachable));
+    notices.push(locale::invitation(address.port(), &reachable));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
     }

@@ -1,0 +1,109 @@
+//! The command-line options that both programs share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chat_core::wire::{Framing, Name};
+use clap::{Args, ValueEnum};
+
+use crate::locale;
+
+/// Options of both programs.
+#[derive(Args, Clone, Debug)]
+pub struct CommonArgs {
+    /// What the peer sees [default: your user name]
+    #[arg(short, long)]
+    pub name: Option<String>,
+
+    /// How messages are told apart with peers that are not this program
+    #[arg(long, value_enum, default_value = "auto", value_name = "FRAMING")]
+    pub framing: FramingArg,
+
+    /// "88" in the input is text, not a hang-up (for piped data)
+    #[arg(long)]
+    pub literal: bool,
+
+    /// Forget the peer of this name and its key, and do nothing else
+    #[arg(long, value_name = "NAME")]
+    pub forget: Option<String>,
+
+    /// Use no colours
+    #[arg(long)]
+    pub no_color: bool,
+
+    /// Do not ring the bell
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Log to stderr, unless that is the screen; twice for more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Log to this file instead; it needs no -v
+    #[arg(long, value_name = "PATH")]
+    pub log_file: Option<PathBuf>,
+}
+
+/// [`Framing`] as a command-line value.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FramingArg {
+    /// Lines, until the peer shows that it ends none
+    Auto,
+    /// Only a line feed ends a message
+    Line,
+    /// What comes together is a message
+    Raw,
+}
+
+impl From<FramingArg> for Framing {
+    fn from(arg: FramingArg) -> Self {
+        match arg {
+            FramingArg::Auto => Self::Auto,
+            FramingArg::Line => Self::Line,
+            FramingArg::Raw => Self::Raw,
+        }
+    }
+}
+
+impl CommonArgs {
+    /// The name that the peer sees.
+    pub fn name(&self) -> Name {
+        match &self.name {
+            Some(name) => name.clone().into(),
+            None => Name::of_account(whoami::username().unwrap_or_else(|_| "somebody".into())),
+        }
+    }
+
+    /// Whether colours are wanted (<https://no-color.org>).
+    pub(crate) fn color(&self) -> bool {
+        !self.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+}
+
+/// Parses a duration such as `10s` or `5m`.
+///
+/// # Errors
+/// The text is no duration, or zero; the error says how to write one.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err(locale::NO_TIME.to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(locale::not_a_time(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_time_is_longer_than_nothing() {
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
+        for text in ["0", "0s", "0h 0ms"] {
+            assert_eq!(duration(text), Err(locale::NO_TIME.into()), "{text}");
+        }
+        let error = duration("soon").expect_err("no span of time");
+        assert!(error.ends_with("write it like 10s or 5m"), "{error}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The `main` that both programs share, around their own work.
+
+pub mod args;
+pub mod console;
+pub mod exit;
+mod logging;
+pub mod peer;
+pub mod runtime;
+pub mod signals;

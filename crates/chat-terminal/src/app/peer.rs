@@ -1,0 +1,143 @@
+//! The peer of a call, and the handling of its key: remember, verify, list, forget.
+
+use chat_core::conversation::{Command, Event, Peer, Security, Standing};
+use chat_core::trust::{self, FileError, Keyring, KnownPeer, KnownPeers};
+
+use crate::locale;
+
+/// The peer of a call.
+pub struct PeerRecord {
+    peer: Peer,
+    /// The known keys; `None` in a call that is not encrypted.
+    keyring: Option<Keyring>,
+    /// The address that this side dialed, if it did.
+    dialed: Option<String>,
+}
+
+impl PeerRecord {
+    /// A peer of which only what the connection tells is known.
+    pub fn new(peer: Peer, keyring: Option<Keyring>, dialed: Option<String>) -> Self {
+        Self {
+            peer,
+            keyring,
+            dialed,
+        }
+    }
+
+    /// What is known of the peer.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Handles the peer's hello: remembers its key, and replaces its name by the one it is known
+    /// by here. Returns the events to show.
+    pub fn met(&mut self, peer: Peer) -> Vec<Event> {
+        self.peer = peer;
+        let trouble = self.remember();
+        let call = Event::Call(self.peer.clone());
+        std::iter::once(call)
+            .chain(trouble.map(Event::Notice))
+            .collect()
+    }
+
+    /// Runs a command that concerns the peer, and returns the events to show. `comparable`: the
+    /// safety number was shown; without it there is nothing to verify.
+    pub fn answer(&mut self, command: Command, comparable: bool) -> Vec<Event> {
+        let notice = match (command, &self.keyring) {
+            (Command::Verify, Some(_)) if self.has_key() && !comparable => {
+                locale::NO_SAFETY_NUMBER.into()
+            }
+            (Command::Verify, Some(keyring)) => {
+                let notice = verify(keyring, &mut self.peer);
+                return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
+            }
+            (Command::Peers, Some(keyring)) => list(keyring),
+            (Command::Verify | Command::Peers, None) => locale::NO_KEY_TO_VERIFY.into(),
+            (Command::Status, _) => locale::peer_status(&self.peer),
+            (Command::Next | Command::Quit, _) => locale::NEXT_IS_FOR_SERVERS.into(),
+        };
+        vec![Event::Notice(notice)]
+    }
+
+    fn has_key(&self) -> bool {
+        matches!(self.peer.security, Security::Key { .. })
+    }
+
+    /// Remembers the peer's key. Returns a warning for the user, if there is one.
+    fn remember(&mut self) -> Option<String> {
+        let (Some(keyring), Security::Key { fingerprint, .. }) =
+            (&self.keyring, &self.peer.security)
+        else {
+            return None;
+        };
+        let name = self.peer.name.as_deref().unwrap_or_default();
+        let dialed = self.dialed.as_deref();
+        match keyring.known.remember(name, dialed, *fingerprint) {
+            Ok(known) => {
+                let claimed = self.peer.name.replace(known.name.clone());
+                let claimed = claimed.filter(|claimed| is_of_another(keyring, claimed, &known));
+                claimed.map(|claimed| locale::name_is_taken(&claimed, &known.name))
+            }
+            Err(error) => Some(locale::not_remembered(&error)),
+        }
+    }
+}
+
+/// Whether another known peer has this name.
+fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
+    let known = keyring.known.load();
+    known.is_ok_and(|known| {
+        known
+            .peers()
+            .any(|other| other.name == name && other.fingerprint != peer.fingerprint)
+    })
+}
+
+/// Marks the peer's key as verified. Returns the notice to show.
+fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
+    let Security::Key {
+        fingerprint,
+        standing,
+    } = &mut peer.security
+    else {
+        return locale::NO_KEY_TO_VERIFY.into();
+    };
+    match keyring.known.verify(*fingerprint) {
+        Ok(()) => {
+            *standing = Standing::Verified;
+            locale::verified(peer)
+        }
+        Err(error) => locale::not_remembered(&error),
+    }
+}
+
+/// This side's key and the known peers, as a text to show.
+pub fn list(keyring: &Keyring) -> String {
+    match keyring.known.load() {
+        Ok(known) => {
+            let own = locale::own_key(keyring.own_key);
+            format!("{own}\n{}", locale::peers(&known))
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The lines of the known-peers file that cannot be read. They are shown before the first call,
+/// because a peer on such a line is not recognized.
+///
+/// # Errors
+/// The file as a whole cannot be read.
+pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
+    let flaws = known.load()?;
+    Ok(flaws.unreadable().map(|flaw| flaw.to_string()).collect())
+}
+
+/// Forgets the peers of this name, and reports it on stderr.
+///
+/// # Errors
+/// No peer has this name, or the known-peers file cannot be used.
+pub fn forget(name: &str) -> anyhow::Result<()> {
+    let forgotten = KnownPeers::open(&trust::home()?)?.forget(name)?;
+    eprintln!("{}", locale::forgotten(&forgotten));
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! The shared `main`: runtime, logging, exit code.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::app::args::CommonArgs;
+use crate::app::{exit, logging};
+use crate::text::sanitize;
+
+/// Why a program fails: the error to print and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    /// A failure with this exit code.
+    pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            code,
+            error: error.into(),
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(exit::FAILED, error)
+    }
+}
+
+/// Runs `work` and returns its exit code. A failure is printed as one line on stderr.
+pub fn run<F>(program: &str, args: &CommonArgs, work: F) -> ExitCode
+where
+    F: Future<Output = Result<u8, Failure>>,
+{
+    let code = start(program, args, work).unwrap_or_else(|Failure { code, error }| {
+        let error = format!("{error:#}");
+        // If stderr is closed, the exit code still tells.
+        let _ = writeln!(io::stderr(), "{program}: {}", sanitize::line(&error));
+        code
+    });
+    ExitCode::from(code)
+}
+
+fn start<F>(program: &str, args: &CommonArgs, work: F) -> Result<u8, Failure>
+where
+    F: Future<Output = Result<u8, Failure>>,
+{
+    logging::start(args)?;
+    // An empty log would look like one that could not be written.
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "{program} starts");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(work);
+    // A thread that is blocked on standard input must not keep the process alive.
+    runtime.shutdown_background();
+    code
+}

@@ -1,0 +1,163 @@
+//! Parses a typed line: a message, the hang-up, or a command.
+
+use chat_core::conversation::Command;
+use chat_core::wire;
+
+/// A parsed line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Send this message.
+    Say(String),
+    /// Hang up.
+    HangUp,
+    /// Run this command.
+    Command(Command),
+    /// Show the help text.
+    Help,
+}
+
+/// Why a line that begins with `/` is not a valid command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommandError {
+    /// There is no such command.
+    Unknown {
+        /// The name as typed, with its `/`.
+        typed: String,
+        /// The most similar command, if one is similar enough.
+        nearest: Option<&'static str>,
+    },
+    /// The command takes no argument.
+    TakesNothing(&'static str),
+    /// `/say` without a text.
+    SaysNothing,
+}
+
+/// Every command, in the order of the help text.
+pub(crate) const NAMES: [&str; 7] = [
+    "/help", "/next", "/peers", "/quit", "/say", "/status", "/verify",
+];
+
+/// The similarity, from 0 to 1, from which a name is suggested for a mistyped one.
+const ALIKE: f64 = 0.6;
+
+/// Parses a line. A text of several lines is always a message.
+pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
+    if text.contains('\n') {
+        return Ok(Request::Say(text.to_owned()));
+    }
+    if wire::is_hang_up(text.as_bytes()) {
+        return Ok(Request::HangUp);
+    }
+    let Some(command) = text.strip_prefix('/') else {
+        return Ok(Request::Say(text.to_owned()));
+    };
+    if command.starts_with('/') {
+        return Ok(Request::Say(command.to_owned()));
+    }
+    let (typed, argument) = match text.split_once(' ') {
+        Some((typed, argument)) => (typed, argument),
+        None => (text, ""),
+    };
+    let Some(&name) = NAMES.iter().find(|&&name| name == typed) else {
+        return Err(CommandError::Unknown {
+            typed: typed.to_owned(),
+            nearest: nearest(typed),
+        });
+    };
+    let request = match name {
+        "/say" if argument.is_empty() => return Err(CommandError::SaysNothing),
+        "/say" => return Ok(Request::Say(argument.to_owned())),
+        "/next" => Request::Command(Command::Next),
+        "/peers" => Request::Command(Command::Peers),
+        "/quit" => Request::Command(Command::Quit),
+        "/status" => Request::Command(Command::Status),
+        "/verify" => Request::Command(Command::Verify),
+        _ => Request::Help,
+    };
+    if !argument.trim().is_empty() {
+        return Err(CommandError::TakesNothing(name));
+    }
+    Ok(request)
+}
+
+/// The commands that begin with `typed`.
+pub(crate) fn completions(typed: &str) -> Vec<&'static str> {
+    NAMES
+        .into_iter()
+        .filter(|name| typed.starts_with('/') && name.starts_with(typed))
+        .collect()
+}
+
+fn nearest(typed: &str) -> Option<&'static str> {
+    let typed = typed[1..].to_lowercase();
+    NAMES
+        .into_iter()
+        .map(|name| {
+            (
+                strsim::normalized_damerau_levenshtein(&typed, &name[1..]),
+                name,
+            )
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Result<Request, CommandError> {
+        Ok(Request::Say(text.into()))
+    }
+
+    #[test]
+    fn lines_are_read_as_meant() {
+        assert_eq!(parse("hello"), said("hello"));
+        assert_eq!(parse(" /help"), said(" /help"));
+        assert_eq!(parse("//help"), said("/help"));
+        assert_eq!(parse("///"), said("//"));
+        assert_eq!(parse("88"), Ok(Request::HangUp));
+        assert_eq!(parse("88 "), said("88 "));
+        assert_eq!(parse("/say 88"), said("88"));
+        assert_eq!(parse("/say  x"), said(" x"));
+        assert_eq!(parse("/help"), Ok(Request::Help));
+        assert_eq!(parse("/quit "), Ok(Request::Command(Command::Quit)));
+        assert_eq!(parse("88\n/quit"), said("88\n/quit"));
+    }
+
+    #[test]
+    fn every_name_is_a_command() {
+        for name in NAMES {
+            assert!(
+                !matches!(parse(name), Err(CommandError::Unknown { .. })),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn errors_are_explained() {
+        let unknown = |typed: &str, nearest| {
+            Err(CommandError::Unknown {
+                typed: typed.into(),
+                nearest,
+            })
+        };
+        assert_eq!(parse("/verfy now"), unknown("/verfy", Some("/verify")));
+        assert_eq!(parse("/HELP"), unknown("/HELP", Some("/help")));
+        assert_eq!(parse("/usr/bin"), unknown("/usr/bin", None));
+        assert_eq!(parse("/"), unknown("/", None));
+        assert_eq!(parse("/quit now"), Err(CommandError::TakesNothing("/quit")));
+        assert_eq!(parse("/say"), Err(CommandError::SaysNothing));
+    }
+
+    #[test]
+    fn names_are_completed() {
+        assert_eq!(completions("/s"), ["/say", "/status"]);
+        assert_eq!(completions("/ver"), ["/verify"]);
+        assert_eq!(completions("/").len(), NAMES.len());
+        assert!(completions("s").is_empty());
+        assert!(completions("").is_empty());
+    }
+}

@@ -1,0 +1,520 @@
+//! The texts in English.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use chat_core::DEFAULT_PORT;
+use chat_core::conversation::{
+    Ended, Ending, Event, LinkState, Loss, Peer, Security, Side, Standing,
+};
+use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
+
+use super::who;
+use crate::call_status::CallStatus;
+use crate::input::commands::CommandError;
+
+/// Before this side's messages.
+pub(crate) const YOU: &str = "you:";
+
+/// The hint on the status row, during a call.
+pub(crate) const HINT: &str = "/help";
+
+/// The hint on the status row, while there is no call.
+pub(crate) const HINT_ALONE: &str = "/help · Ctrl-C quits";
+
+/// On the status row, while hanging up.
+pub(crate) const HANGING_UP: &str = "hanging up … (Ctrl-C again leaves at once)";
+
+/// A message was typed while there is no call.
+pub(crate) const NOBODY: &str = "Nobody is on the line; your text stays here.";
+
+/// `88` without a call.
+pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the program.";
+
+/// A line of a pipe hung up, and more lines follow it.
+pub(crate) const LEFT_UNSENT: &str =
+    "The line 88 hung up; what follows it was not sent in this call. With --literal, 88 is text.";
+
+/// Too many messages wait to be sent.
+pub(crate) const FULL: &str =
+    "Too much is waiting to be sent; your text stays here. Try again soon.";
+
+/// A paste has begun and its end is overdue.
+pub(crate) const PASTE_STALLED: &str =
+    "A paste has not ended: go on waiting, or cancel it with Ctrl-C.";
+
+/// A paste was cancelled.
+pub(crate) const PASTE_CANCELLED: &str = "The paste was cancelled.";
+
+/// Nothing in the history matches.
+pub(crate) const NOT_FOUND: &str = "(nothing found)";
+
+/// What `/help` shows.
+pub(crate) const HELP: &str = "\
+Type a line and press Enter to say it; 88 alone hangs up.
+/verify   you have compared the safety numbers, and they are the same
+/peers    list the keys you know        /status   tell about this call
+/next     take the next caller          /quit     end the program
+/say TEXT say TEXT, even if it is 88    //x       say \"/x\"
+Alt-Enter or Ctrl-J: a new line   Up, Down: older lines   Ctrl-R: search them
+Ctrl-C: drop the line, or hang up   Ctrl-Z: suspend   Tab: complete a command";
+
+/// Several lines came faster than anyone types.
+pub(crate) fn gathered(lines: usize) -> String {
+    format!("{lines} lines came at once: Enter sends them as one message, Ctrl-C drops them.")
+}
+
+/// Several lines were pasted.
+pub(crate) fn pasted(lines: usize) -> String {
+    format!("{lines} lines: Enter sends them as one message, Ctrl-C drops them.")
+}
+
+/// A paste that is too large for one message.
+pub(crate) fn paste_too_long(bytes: usize, limit: usize) -> String {
+    format!("The paste of {bytes} bytes was dropped: a message has at most {limit}.")
+}
+
+/// Why a command is not valid.
+pub(crate) fn command_error(error: &CommandError) -> String {
+    match error {
+        CommandError::Unknown {
+            typed,
+            nearest: Some(nearest),
+        } => format!("There is no {typed}; did you mean {nearest}? To say it, type /{typed}"),
+        CommandError::Unknown {
+            typed,
+            nearest: None,
+        } => format!("There is no {typed}; /help lists the commands. To say it, type /{typed}"),
+        CommandError::TakesNothing(name) => format!("{name} takes nothing after it."),
+        CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
+    }
+}
+
+/// The prompt of a search through older lines.
+pub(crate) fn searching(text: &str) -> String {
+    format!("search “{text}” (Enter takes it, Ctrl-R older, Esc back): ")
+}
+
+/// Messages were acknowledged after they were moved to the transcript.
+pub(crate) fn received_later(count: usize) -> String {
+    match count {
+        1 => "✓ one more of your messages was received".to_owned(),
+        _ => format!("✓ {count} more of your messages were received"),
+    }
+}
+
+/// How secure the connection is, for the status row.
+pub(crate) fn lock(security: &Security) -> &'static str {
+    match security {
+        Security::Plaintext => "NOT ENCRYPTED",
+        Security::NoKey => "encrypted, no key",
+        Security::Key { standing, .. } => match standing {
+            Standing::New => "🔒 new, unverified",
+            Standing::Unverified => "🔒 unverified",
+            Standing::Verified => "🔒 verified",
+        },
+    }
+}
+
+/// The state of the connection, for the status row.
+pub(crate) fn link(link: &LinkState) -> Option<String> {
+    match link {
+        LinkState::Up { round_trip } => round_trip.map(milliseconds),
+        LinkState::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
+        LinkState::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
+        LinkState::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
+        LinkState::Back { .. } => None,
+    }
+}
+
+/// The peer is typing.
+pub(crate) fn typing(name: &str) -> String {
+    format!("{name} is typing …")
+}
+
+/// How many callers are served before this side.
+pub(crate) fn ahead(ahead: u64) -> String {
+    match ahead {
+        0 => "you are next".to_owned(),
+        _ => format!("{ahead} before you"),
+    }
+}
+
+/// How many callers wait.
+pub(crate) fn waiting(callers: usize) -> String {
+    format!("{callers} waiting")
+}
+
+/// The notice for an event; `None` for messages and for events that need no notice.
+pub fn describe(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Call(peer) => call(peer),
+        Event::PeerFinished => "The other side has no more to say, but still listens.".into(),
+        Event::Dismissed(idle) => {
+            format!(
+                "The other side hangs up: nothing heard for {}.",
+                seconds(*idle)
+            )
+        }
+        Event::Unsaid(_, why) => format!("Not sent: {why}."),
+        Event::Link(LinkState::Silent(silence)) => {
+            format!("Link silent for {}.", seconds(*silence))
+        }
+        Event::Link(LinkState::Reconnecting(0)) => {
+            "Connection lost; waiting for the other side to call again. Go on typing.".into()
+        }
+        Event::Link(LinkState::Reconnecting(tries)) => {
+            format!(
+                "Connection lost; reconnecting ({} try). Go on typing.",
+                ordinal(*tries)
+            )
+        }
+        Event::Link(LinkState::Back { after, resent: 0 }) => {
+            format!("Back after {}.", seconds(*after))
+        }
+        Event::Link(LinkState::Back { after, resent }) => {
+            format!(
+                "Back after {}, {} sent again.",
+                seconds(*after),
+                messages(*resent)
+            )
+        }
+        Event::SafetyNumber { digits, emoji } => {
+            let pictures = pictures(emoji);
+            format!(
+                "Safety number {digits}: the same on both screens? Then /verify\n    {pictures}"
+            )
+        }
+        Event::Ahead(callers) => format!("The other side is busy; {}.", ahead(*callers)),
+        Event::Ended(ended) => ending(ended),
+        Event::Notice(text) => text.clone(),
+        Event::Peer(_)
+        | Event::Lines(_)
+        | Event::Message(_)
+        | Event::Delivered(_)
+        | Event::Typing(_)
+        | Event::Waiting(_)
+        | Event::Link(LinkState::Up { .. }) => return None,
+    })
+}
+
+/// The same for a user who cannot give commands, because every line is text.
+pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
+    match event {
+        Event::SafetyNumber { digits, emoji } => {
+            let pictures = pictures(emoji);
+            Some(format!(
+                "Safety number {digits}: compare it with the other side\n    {pictures}"
+            ))
+        }
+        event => describe(event),
+    }
+}
+
+/// The status of the call; `None` before there is anything to report.
+pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
+    let CallStatus { peer, ahead, link } = status;
+    let link = match link {
+        LinkState::Silent(_) | LinkState::Reconnecting(_) => describe(&Event::Link(link.clone())),
+        LinkState::Up { .. } | LinkState::Back { .. } => None,
+    };
+    let queue = ahead.and_then(|ahead| describe(&Event::Ahead(ahead)));
+    let told: Vec<_> = [link, queue, peer.as_ref().map(peer_status)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!told.is_empty()).then(|| told.join("\n"))
+}
+
+/// What is known of the peer.
+pub(crate) fn peer_status(peer: &Peer) -> String {
+    let key = match &peer.security {
+        Security::Key { fingerprint, .. } => format!("\n    {fingerprint}"),
+        _ => String::new(),
+    };
+    format!(
+        "The other side is {}: {}.{key}",
+        who(peer),
+        mark(&peer.security)
+    )
+}
+
+/// A caller has to wait. `commands`: the user can give commands.
+pub fn caller_waits(peer: &Peer, waiting: usize, commands: bool) -> String {
+    let way = match commands {
+        true => " /next takes the next call.",
+        false => "",
+    };
+    format!("{} is calling too, {waiting} waiting.{way}", who(peer))
+}
+
+/// A caller has left the queue.
+pub fn caller_left(peer: &Peer) -> String {
+    format!("{} no longer waits.", who(peer))
+}
+
+/// A caller was rejected because the queue is full.
+pub fn caller_turned_away(peer: &Peer) -> String {
+    format!("{} was told that you are busy.", who(peer))
+}
+
+/// A call was refused because of the caller's key.
+pub fn refused(reason: &str) -> String {
+    format!("Refused a call: {reason}")
+}
+
+/// A notice, with the number of notices that were left out before it.
+pub fn after_others(notice: String, unmentioned: usize) -> String {
+    match unmentioned {
+        0 => notice,
+        _ => format!("{notice} (Left out before it, for there were too many: {unmentioned} more.)"),
+    }
+}
+
+/// This side's key, for others to compare or to pin.
+pub fn own_key(key: Fingerprint) -> String {
+    format!("Your key is {key}")
+}
+
+/// How to reach a server that listens on `port` at these addresses.
+pub fn invitation(port: u16, addresses: &[IpAddr]) -> String {
+    let commands = addresses.iter().map(|address| {
+        let target = match port {
+            DEFAULT_PORT => address.to_string(),
+            _ => SocketAddr::new(*address, port).to_string(),
+        };
+        format!("\n    chat-client {target}")
+    });
+    let commands: String = commands.collect();
+    format!("Waiting for a call on port {port}. On the other machine:{commands}")
+}
+
+/// What a server does while there is no call.
+pub fn idle(port: u16) -> String {
+    format!("waiting for a call on port {port}")
+}
+
+/// What a client does until the call is established.
+pub fn calling(target: &str) -> String {
+    format!("calling {target} …")
+}
+
+/// Why a server cannot start, and what to try instead.
+pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let at_port = |port| match address.ip().is_unspecified() {
+        true => format!("chat-server {port}"),
+        false => format!("chat-server {}", SocketAddr::new(address.ip(), port)),
+    };
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let port = address.port().checked_add(1).unwrap_or(DEFAULT_PORT);
+            format!("; to use another port: {}", at_port(port))
+        }
+        io::ErrorKind::AddrNotAvailable => format!(
+            "; name an address of this machine, or none: chat-server {}",
+            address.port()
+        ),
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            format!("; take a port from 1024 up: {}", at_port(DEFAULT_PORT))
+        }
+        _ => String::new(),
+    };
+    format!("cannot listen on {address}: {error}{advice}")
+}
+
+/// A duration of zero.
+pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
+
+/// A text that is no duration.
+pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
+    format!("{error}; write it like 10s or 5m")
+}
+
+/// `/verify` without a safety number to compare.
+pub(crate) const NO_SAFETY_NUMBER: &str =
+    "There is no safety number to compare: the other side has not offered one.";
+
+/// `/verify` for a peer without a key.
+pub(crate) const NO_KEY_TO_VERIFY: &str = "There is no key to verify: this call is not with chat-client or chat-server, or not encrypted.";
+
+/// The peer is marked as verified.
+pub(crate) fn verified(peer: &Peer) -> String {
+    format!("{} is verified from now on.", who(peer))
+}
+
+/// A peer claims the name of another known peer.
+pub(crate) fn name_is_taken(claimed: &str, name: &str) -> String {
+    format!("You know another {claimed}, by another key; this one is {name} here.")
+}
+
+/// The known-peers file could not be changed.
+pub(crate) fn not_remembered(error: &KnownPeersError) -> String {
+    format!("The key of this peer is not remembered: {error}")
+}
+
+/// The known peers, one a line.
+pub(crate) fn peers(known: &PeerList) -> String {
+    let lines = known.peers().map(|peer| {
+        let state = if peer.verified {
+            "verified"
+        } else {
+            "unverified"
+        };
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            ..
+        } = peer;
+        let addresses = peer.addresses.join(" ");
+        format!("\n    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
+    });
+    let flaws = known.unreadable().map(|flaw| format!("\n    {flaw}"));
+    let lines: String = lines.chain(flaws).collect();
+    match lines.is_empty() {
+        true => "No peers are known yet.".into(),
+        false => format!("Known peers:{lines}"),
+    }
+}
+
+/// What `--forget` did.
+pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
+    let lines = peers.iter().map(|peer| {
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            ..
+        } = peer;
+        format!("Forgot {name}, known since {first_seen} by {fingerprint}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A message or command that needs a call, while there is none.
+pub const NOBODY_THERE: &str = "Nobody is on the line.";
+
+/// `/next` while nobody waits.
+pub const NOBODY_WAITS: &str = "Nobody is waiting.";
+
+/// `/next` at a client.
+pub(crate) const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
+
+/// How secure the connection is, in a sentence.
+fn mark(security: &Security) -> &'static str {
+    match security {
+        Security::Plaintext => "NOT ENCRYPTED",
+        Security::NoKey => "encrypted, no key",
+        Security::Key { standing, .. } => match standing {
+            Standing::New => "encrypted, new, unverified",
+            Standing::Unverified => "encrypted, unverified",
+            Standing::Verified => "encrypted, verified",
+        },
+    }
+}
+
+fn pictures(emoji: &[(char, &str)]) -> String {
+    let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
+    pictures.collect::<Vec<_>>().join(", ")
+}
+
+fn call(peer: &Peer) -> String {
+    let more = match &peer.security {
+        Security::Plaintext => "; anybody on the way can read and change it.".into(),
+        Security::NoKey => "; nobody knows with whom.".into(),
+        Security::Key {
+            fingerprint,
+            standing: Standing::New,
+        } => format!(".\n    {fingerprint}"),
+        Security::Key { .. } => ".".into(),
+    };
+    format!("Call with {}: {}{more}", who(peer), mark(&peer.security))
+}
+
+fn ending(ended: &Ended) -> String {
+    let mut text = match &ended.ending {
+        Ending::HungUp(Side::Here) => "You hung up.".to_owned(),
+        Ending::HungUp(Side::There) => "The other side hung up.".into(),
+        Ending::InputOver => "Call over: both sides have no more to say.".into(),
+        Ending::Idle(limit) => format!("You hung up: nothing heard for {}.", seconds(*limit)),
+        Ending::Lost(Loss::Silent(silence)) => {
+            format!("Connection lost: nothing heard for {}.", seconds(*silence))
+        }
+        Ending::Lost(loss) => format!("Connection lost: {loss}."),
+        Ending::Protocol(error) => format!("Call ended, the other side broke the rules: {error}."),
+        Ending::Busy { waiting: 0 } => "The other side is busy. Try again later.".into(),
+        Ending::Busy { waiting } => {
+            format!("The other side is busy, {waiting} wait already. Try again later.")
+        }
+        Ending::Refused(reason) => format!("The other side refused the call: {reason}."),
+        Ending::Local(error) => format!("Call ended, input or output failed here: {error}."),
+    };
+    match ended.undelivered.len() {
+        0 => {}
+        1 => text.push_str(" 1 of your messages was not received."),
+        count => text.push_str(&format!(" {count} of your messages were not received.")),
+    }
+    text
+}
+
+fn messages(count: u64) -> String {
+    match count {
+        1 => "1 message".into(),
+        _ => format!("{count} messages"),
+    }
+}
+
+fn ordinal(number: u32) -> String {
+    let suffix = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{suffix}")
+}
+
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        0..120 if time.subsec_millis() >= 100 => format!("{:.1} s", time.as_secs_f64()),
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    match duration.as_millis() {
+        0 => "<1 ms".to_owned(),
+        milliseconds => format!("{milliseconds} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_listen_is_told_what_helps() {
+        use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied, Unsupported};
+        for (kind, address, advice) in [
+            (AddrInUse, "[::]:7788", "another port: chat-server 7789"),
+            (AddrInUse, "[::1]:65535", "port: chat-server [::1]:7788"),
+            (AddrNotAvailable, "192.0.2.1:99", "or none: chat-server 99"),
+            (
+                PermissionDenied,
+                "[::]:80",
+                "from 1024 up: chat-server 7788",
+            ),
+            (PermissionDenied, "[::1]:80", "up: chat-server [::1]:7788"),
+            (PermissionDenied, "[::1]:7788", "permission denied"),
+            (Unsupported, "[::1]:7788", "unsupported"),
+        ] {
+            let at = address.parse().expect("an address");
+            let told = cannot_listen(at, &kind.into());
+            assert!(told.starts_with(&format!("cannot listen on {address}: ")));
+            assert!(told.ends_with(advice), "{told}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Every text that a user reads, apart from the logic; one file for each language.
+
+mod en;
+
+use chat_core::conversation::Peer;
+
+pub use en::*;
+
+use crate::text::sanitize;
+
+/// What a peer is called.
+pub(crate) fn name_or_address(peer: &Peer) -> &str {
+    peer.name.as_deref().unwrap_or(&peer.address)
+}
+
+/// The peer's name and where it is. The name is sanitized here already: a line break in it
+/// would split the notice in two.
+fn who(peer: &Peer) -> String {
+    match &peer.name {
+        Some(name) => format!("{} ({})", sanitize::line(name), peer.address),
+        None => peer.address.clone(),
+    }
+}

@@ -1,0 +1,306 @@
+//! The user's side as plain lines: a pipe, or a terminal that cannot be painted.
+
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use chat_core::conversation::{Command, Event, Input, Sink, Source};
+use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, Outgoing, is_hang_up};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::codec::Decoder;
+
+use crate::call_status::CallStatus;
+use crate::input::commands::{self, Request};
+use crate::locale;
+use crate::text::sanitize;
+
+/// Size of a new read buffer, in bytes.
+const READ: usize = 128 * 1024;
+
+/// A new read buffer is allocated when less room than this, in bytes, is left. Lines that wait
+/// to be delivered share their buffer: one for each read would take far more memory than the
+/// lines themselves.
+const LEAST_READ: usize = 16 * 1024;
+
+/// Capacity to ask for in a pipe at either end, in bytes.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 256 * 1024;
+
+/// Lines from a reader.
+pub struct LineSource {
+    reader: Pin<Box<dyn AsyncRead + Send>>,
+    codec: LineCodec,
+    buffer: BytesMut,
+    ended: bool,
+    /// Only for a user at a terminal.
+    typed: Option<Typed>,
+}
+
+/// The state of a user who types.
+struct Typed {
+    /// Lines that are not parsed yet.
+    lines: Batch,
+    /// The status that the sink keeps.
+    status: Arc<Mutex<CallStatus>>,
+}
+
+impl LineSource {
+    /// Reads data from a pipe. With `literal`, `88` is text.
+    pub(crate) fn piped(reader: impl AsyncRead + Send + 'static, literal: bool) -> Self {
+        Self {
+            reader: Box::pin(reader),
+            codec: LineCodec::new(Framing::Line).literal(literal),
+            buffer: BytesMut::new(),
+            ended: false,
+            typed: None,
+        }
+    }
+
+    /// Returns the next input from the typed lines; help, errors and a known status are printed
+    /// here.
+    fn next_request(&mut self) -> Option<Input> {
+        let Typed { lines, status } = self.typed.as_mut()?;
+        while !lines.is_empty() {
+            let line = lines.split_to(1);
+            let text = line.lines().next().unwrap_or_default();
+            match commands::parse(text) {
+                Ok(Request::Say(text)) if is_hang_up(text.as_bytes()) => {
+                    return Some(Input::Say(text));
+                }
+                Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
+                Ok(Request::HangUp) => return Some(Input::HangUp),
+                // The sink has seen more of the queue and the connection than the program.
+                Ok(Request::Command(command)) => match locale::call_status(&known(status)) {
+                    Some(text) if command == Command::Status => notify(&text),
+                    _ => return Some(Input::Command(command)),
+                },
+                Ok(Request::Help) => notify(locale::HELP),
+                Err(error) => notify(&locale::command_error(&error)),
+            }
+        }
+        None
+    }
+
+    fn frame(&mut self) -> Result<Option<Frame>, LineError> {
+        match self.ended {
+            true => self.codec.decode_eof(&mut self.buffer),
+            false => self.codec.decode(&mut self.buffer),
+        }
+    }
+}
+
+impl Source for LineSource {
+    fn begin(&mut self, messages_are_counted: bool) {
+        self.codec.set_whole_lines(messages_are_counted);
+    }
+
+    async fn next(&mut self) -> io::Result<Input> {
+        loop {
+            if let Some(input) = self.next_request() {
+                return Ok(input);
+            }
+            match self.frame().map_err(io::Error::other)? {
+                Some(Frame::Text(lines)) => match &mut self.typed {
+                    Some(typed) => typed.lines = lines,
+                    None => return Ok(Input::Lines(lines)),
+                },
+                Some(Frame::HangUp) => {
+                    // The data behind a line of 88 is lost, maybe by mistake.
+                    if !self.buffer.is_empty() {
+                        notify(locale::LEFT_UNSENT);
+                    }
+                    return Ok(Input::HangUp);
+                }
+                Some(Frame::Control(_)) => {}
+                None if !self.ended => {
+                    if self.buffer.capacity() - self.buffer.len() < LEAST_READ {
+                        self.buffer.reserve(READ);
+                    }
+                    self.ended = self.reader.read_buf(&mut self.buffer).await? == 0;
+                }
+                None => {
+                    let person = self.typed.take();
+                    return Ok(person.map_or(Input::End, |_| Input::Command(Command::Quit)));
+                }
+            }
+        }
+    }
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineStyle {
+    /// Unchanged, for a program to read.
+    Raw,
+    /// Sanitized, for a terminal.
+    Sanitized,
+    /// Sanitized, each after the speaker's name, for a user who can give commands.
+    Interactive,
+}
+
+/// Writes messages to a writer, one a line, and notices to stderr.
+pub struct LineSink {
+    writer: Pin<Box<dyn AsyncWrite + Send>>,
+    unwritten: Outgoing,
+    style: LineStyle,
+    speaker: String,
+    status: Arc<Mutex<CallStatus>>,
+}
+
+/// The source and the sink for a user at a terminal: a typed line may be a command, and the end
+/// of the input quits the program.
+pub(crate) fn interactive(
+    reader: impl AsyncRead + Send + 'static,
+    writer: impl AsyncWrite + Send + 'static,
+) -> (LineSource, LineSink) {
+    let sink = LineSink::new(writer, LineStyle::Interactive);
+    let typed = Typed {
+        lines: Batch::default(),
+        status: Arc::clone(&sink.status),
+    };
+    let source = LineSource {
+        typed: Some(typed),
+        ..LineSource::piped(reader, true)
+    };
+    (source, sink)
+}
+
+impl LineSink {
+    /// Writes to `writer`.
+    pub(crate) fn new(writer: impl AsyncWrite + Send + 'static, style: LineStyle) -> Self {
+        Self {
+            writer: Box::pin(writer),
+            unwritten: Outgoing::default(),
+            style,
+            speaker: String::new(),
+            status: Arc::default(),
+        }
+    }
+
+    fn write_line(&mut self, line: &str) {
+        let line = sanitize::line(line);
+        let line = match self.style {
+            LineStyle::Interactive => format!("{}: {line}\n", self.speaker),
+            _ => format!("{line}\n"),
+        };
+        self.unwritten.push(line.into());
+    }
+}
+
+impl Sink for LineSink {
+    fn show(&mut self, event: Event) {
+        let notice = if self.style == LineStyle::Interactive {
+            known(&self.status).update(&event);
+            locale::describe(&event)
+        } else {
+            locale::describe_without_commands(&event)
+        };
+        if let Some(notice) = notice {
+            notify(&notice);
+        }
+        match event {
+            Event::Call(peer) | Event::Peer(peer) => {
+                let name = sanitize::name(locale::name_or_address(&peer));
+                self.speaker = name.unwrap_or(peer.address);
+            }
+            Event::Lines(lines) if self.style == LineStyle::Raw => {
+                self.unwritten.push(lines.into());
+            }
+            Event::Lines(lines) => lines.lines().for_each(|line| self.write_line(line)),
+            Event::Message(text) if self.style == LineStyle::Raw => {
+                self.unwritten.push(text.into());
+                self.unwritten.push(Bytes::from_static(b"\n"));
+            }
+            Event::Message(text) => text.split('\n').for_each(|line| self.write_line(line)),
+            _ => {}
+        }
+    }
+
+    async fn flushed(&mut self) -> io::Result<()> {
+        while !self.unwritten.is_empty() {
+            poll_fn(|cx| self.unwritten.poll_write_to(self.writer.as_mut(), cx)).await?;
+        }
+        self.writer.flush().await
+    }
+}
+
+fn known(status: &Mutex<CallStatus>) -> MutexGuard<'_, CallStatus> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes a notice to stderr. Errors are ignored: without stderr nobody reads notices.
+fn notify(notice: &str) {
+    let lines = notice
+        .lines()
+        .map(|line| format!("* {}\n", sanitize::line(line)));
+    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
+}
+
+/// Standard input. A FIFO goes through the reactor, everything else is read on a thread.
+pub(crate) fn stdin() -> Pin<Box<dyn AsyncRead + Send>> {
+    #[cfg(target_os = "linux")]
+    if let Ok(fifo) = tokio::net::unix::pipe::OpenOptions::new().open_receiver("/proc/self/fd/0") {
+        widen(&fifo);
+        return Box::pin(fifo);
+    }
+    Box::pin(tokio::io::stdin())
+}
+
+/// Standard output, as [`stdin`].
+pub(crate) fn stdout() -> Pin<Box<dyn AsyncWrite + Send>> {
+    #[cfg(target_os = "linux")]
+    if let Ok(fifo) = tokio::net::unix::pipe::OpenOptions::new().open_sender("/proc/self/fd/1") {
+        widen(&fifo);
+        return Box::pin(fifo);
+    }
+    Box::pin(tokio::io::stdout())
+}
+
+/// Enlarges a pipe if the system allows it: with the default 64 KiB the programs at its ends
+/// spend most of the time waiting for each other (pipe(7), `F_SETPIPE_SZ`).
+#[cfg(target_os = "linux")]
+fn widen(pipe: impl std::os::fd::AsFd) {
+    use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+
+    if fcntl_getpipe_size(&pipe).is_ok_and(|size| size < PIPE) {
+        let _ = fcntl_setpipe_size(&pipe, PIPE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_that_come_one_by_one_share_a_buffer() {
+        let (mut pipe, reader) = tokio::io::duplex(64);
+        let mut source = LineSource::piped(reader, false);
+        let mut kept = Vec::new();
+        for _ in 0..1_000 {
+            pipe.write_all(b"x\n").await.expect("it is read");
+            let Ok(Input::Lines(lines)) = source.next().await else {
+                panic!("a line was said");
+            };
+            kept.push(lines);
+        }
+        let apart = |pair: &[Batch]| {
+            let [one, next] = [&pair[0], &pair[1]].map(|batch| batch.as_bytes().as_ptr_range());
+            one.end != next.start
+        };
+        let buffers = 1 + kept.windows(2).filter(|pair| apart(pair)).count();
+        assert_eq!(buffers, 1, "for a thousand short lines");
+    }
+
+    #[tokio::test]
+    async fn what_was_shown_answers_for_the_status() {
+        let typed = b"/status\n/status\n/peers\n";
+        let (mut source, mut sink) = interactive(&typed[..], tokio::io::sink());
+        let first = source.next().await.expect("a line");
+        assert_eq!(first, Input::Command(Command::Status), "nothing is known");
+        sink.show(Event::Ahead(2));
+        let second = source.next().await.expect("another");
+        assert_eq!(second, Input::Command(Command::Peers), "it was answered");
+    }
+}

@@ -1,0 +1,62 @@
+//! The terminal mode: screen and keyboard as a source and a sink.
+//!
+//! One thread owns all that the screen shows. It has a runtime of its own, so that keys are
+//! echoed at once whatever the rest of the program does, and so that dropping both halves can
+//! wait until the terminal is restored.
+
+mod channel;
+mod draft;
+mod event_loop;
+mod painter;
+mod size;
+mod status_row;
+mod style;
+#[cfg(test)]
+mod tests;
+mod transcript;
+mod tty;
+mod view;
+mod writer;
+
+use std::io;
+use std::thread;
+
+use channel::halves;
+pub(crate) use channel::{ScreenSink, ScreenSource};
+pub use view::Idle;
+pub(crate) use view::ScreenOptions;
+
+/// Opens and restores the terminal.
+#[derive(Debug)]
+pub(crate) struct Screen;
+
+impl Screen {
+    /// Whether standard input and output are both a terminal.
+    pub(crate) fn is_possible() -> bool {
+        tty::is_there()
+    }
+
+    /// Puts the terminal into raw mode. It is restored when both halves are dropped, after all
+    /// events have been drawn, or after half a second if the terminal takes no output.
+    ///
+    /// There can be one screen at a time: the terminal belongs to the process.
+    ///
+    /// # Errors
+    /// The terminal cannot be set up, or no thread can be started.
+    pub(crate) fn open(options: ScreenOptions) -> io::Result<(ScreenSource, ScreenSink)> {
+        tty::enter_raw()?;
+        let (source, sink, backend) = halves();
+        let thread = thread::Builder::new()
+            .name("screen".to_owned())
+            .spawn(move || event_loop::run(options, backend))
+            .inspect_err(|_| Screen::restore())?;
+        sink.set_thread(thread);
+        Ok((source, sink))
+    }
+
+    /// Restores the terminal at once. May be called at any time and more than once; dropping
+    /// the two halves is the orderly way.
+    pub(crate) fn restore() {
+        tty::restore(tty::ABANDON);
+    }
+}

@@ -1,0 +1,144 @@
+//! Draws on the terminal: messages that scroll away as ordinary lines, and below them the live
+//! region, which is drawn again in each frame.
+//!
+//! The painter never queries the terminal. It knows where the cursor is because it put it there.
+
+use std::fmt::Write;
+use std::mem;
+
+use crate::screen::size::Size;
+use crate::screen::style::Row;
+
+const INFALLIBLE: &str = "a string takes everything";
+
+/// What is drawn below the messages.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LiveRegion {
+    /// Rows, none wider than the terminal.
+    pub(crate) rows: Vec<Row>,
+    /// The index of the cursor's row, and its column.
+    pub(crate) cursor: (usize, usize),
+}
+
+/// Draws frames.
+#[derive(Debug)]
+pub(crate) struct Painter {
+    size: Size,
+    /// The widths of the clusters drawn in each row from the top to the cursor, inclusive.
+    above: Vec<Vec<usize>>,
+    /// Whether the next frame clears the screen first.
+    clear: bool,
+}
+
+impl Painter {
+    /// A painter for a terminal of this size, whose cursor is at the start of a row.
+    pub(crate) fn new(size: Size) -> Self {
+        Self {
+            size,
+            above: Vec::new(),
+            clear: false,
+        }
+    }
+
+    /// The size of the terminal.
+    pub(crate) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Sets the size of the terminal.
+    pub(crate) fn resize(&mut self, size: Size) {
+        self.size = size;
+    }
+
+    /// Forgets where the live region was drawn: another program has written to the terminal.
+    pub(crate) fn forget(&mut self) {
+        self.above.clear();
+    }
+
+    /// Makes the next frame clear the screen; its contents go into the scrollback.
+    pub(crate) fn clear(&mut self) {
+        self.forget();
+        self.clear = true;
+    }
+
+    /// Returns one frame: `lines`, each ended by CRLF, and the live region below them.
+    pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, bell: bool) -> Vec<u8> {
+        // Synchronized output, cursor hidden, to the top of the live region, erase it.
+        let mut frame = String::from("\x1b[?2026h\x1b[?25l\r");
+        if mem::take(&mut self.clear) {
+            let rows = self.size.rows;
+            write!(frame, "\x1b[{rows}H{}\x1b[H", "\n".repeat(rows)).expect(INFALLIBLE);
+        }
+        up(self.rows_above(), &mut frame);
+        frame.push_str("\x1b[J");
+        frame.push_str(lines);
+        // No autowrap: the terminal must not take a row of the live region for the start of a
+        // longer line, which a resize would reflow.
+        frame.push_str("\x1b[?7l");
+        for (index, row) in live.rows.iter().enumerate() {
+            if index > 0 {
+                frame.push_str("\r\n");
+            }
+            // Terminals disagree on whether trailing blanks belong to a row.
+            frame.push_str(row.text.trim_end_matches(' '));
+        }
+        let (row, column) = live.cursor;
+        up(live.rows.len().saturating_sub(row + 1), &mut frame);
+        write!(frame, "\x1b[{}G", column + 1).expect(INFALLIBLE);
+        if bell {
+            frame.push('\x07');
+        }
+        frame.push_str("\x1b[?7h\x1b[?25h\x1b[?2026l");
+        self.above = above(live);
+        frame.into_bytes()
+    }
+
+    /// How many rows lie between the top of the live region and the cursor. A terminal that
+    /// became narrower has wrapped the rows that no longer fit.
+    fn rows_above(&self) -> usize {
+        let rows = |widths: &Vec<usize>| broken(widths, self.size.columns);
+        self.above.iter().map(rows).sum::<usize>().saturating_sub(1)
+    }
+}
+
+/// The widths of the clusters in each row from the top to the cursor, inclusive.
+fn above(live: &LiveRegion) -> Vec<Vec<usize>> {
+    let (last, column) = live.cursor;
+    let drawn = |row: &Row| {
+        let blanks = row.text.len() - row.text.trim_end_matches(' ').len();
+        row.widths[..row.widths.len() - blanks].to_vec()
+    };
+    let mut above: Vec<_> = live.rows.iter().take(last).map(drawn).collect();
+    let mut before = Vec::new();
+    let mut reached = 0;
+    for width in live.rows.get(last).map_or(&[][..], |row| &row.widths) {
+        if reached >= column {
+            break;
+        }
+        reached += width;
+        before.push(*width);
+    }
+    before.push(1);
+    above.push(before);
+    above
+}
+
+/// How many rows a row takes when it is wrapped to so many columns.
+fn broken(widths: &[usize], columns: usize) -> usize {
+    let mut rows = 1;
+    let mut column = 0;
+    for width in widths {
+        if column + width > columns {
+            rows += 1;
+            column = 0;
+        }
+        column += width;
+    }
+    rows
+}
+
+fn up(rows: usize, frame: &mut String) {
+    if rows > 0 {
+        write!(frame, "\x1b[{rows}A").expect(INFALLIBLE);
+    }
+}

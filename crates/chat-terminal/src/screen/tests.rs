@@ -1,0 +1,783 @@
+//! The screen, drawn into a terminal emulator and read back as text.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::input::parser::InputParser;
+use crate::locale;
+use crate::screen::painter::Painter;
+use crate::screen::size::Size;
+use crate::screen::transcript::Timestamp;
+use crate::screen::view::{Idle, ScreenOptions, View};
+use alacritty_terminal::term::cell::Cell;
+use chat_core::conversation::{
+    Command, Ended, Ending, Event, Input, LinkState, Peer, Security, Side, Standing, Unsayable,
+};
+use chat_core::wire::Batch;
+use emulator::Emulator;
+use proptest::prelude::*;
+
+#[path = "../../../../tests/common/emulator.rs"]
+mod emulator;
+
+/// A user at a terminal.
+struct Desk {
+    view: View,
+    painter: Painter,
+    parser: InputParser,
+    now: Timestamp,
+    terminal: Emulator,
+}
+
+fn size(columns: usize, rows: usize) -> Size {
+    Size { columns, rows }
+}
+
+fn peer(security: Security) -> Peer {
+    Peer {
+        name: Some("ann".into()),
+        address: "[::1]:7788".into(),
+        security,
+    }
+}
+
+fn verified() -> Security {
+    key(Standing::Verified)
+}
+
+fn new() -> Security {
+    key(Standing::New)
+}
+
+fn key(standing: Standing) -> Security {
+    Security::Key {
+        fingerprint: chat_core::trust::Fingerprint::from_bytes([7; 32]),
+        standing,
+    }
+}
+
+fn lines(text: &str) -> Event {
+    Event::Lines(Batch::from(text))
+}
+
+fn say(text: &str) -> Input {
+    Input::Say(text.into())
+}
+
+fn ended() -> Event {
+    Event::Ended(Arc::new(Ended {
+        ending: Ending::HungUp(Side::There),
+        undelivered: Vec::new(),
+    }))
+}
+
+impl Desk {
+    /// At a server.
+    fn new(columns: usize, rows: usize) -> Self {
+        let idle = Idle::Waiting("waiting on :7788".into());
+        Self::with(idle, columns, rows)
+    }
+
+    /// At a client whose call is not established yet.
+    fn calling(columns: usize, rows: usize) -> Self {
+        Self::with(Idle::Calling("calling bob …".into()), columns, rows)
+    }
+
+    fn with(idle: Idle, columns: usize, rows: usize) -> Self {
+        let now = Timestamp {
+            at: Instant::now(),
+            clock: (12, 1),
+        };
+        let options = ScreenOptions {
+            color: true,
+            bell: true,
+            idle,
+        };
+        let mut desk = Self {
+            view: View::new(options, now),
+            painter: Painter::new(size(columns, rows)),
+            parser: InputParser::default(),
+            now,
+            terminal: Emulator::new(emulator::Size(columns, rows)),
+        };
+        desk.draw();
+        desk
+    }
+
+    /// In an established call.
+    fn in_call(columns: usize, rows: usize) -> Self {
+        let mut desk = Self::new(columns, rows);
+        desk.show(Event::Call(peer(verified())));
+        desk
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.at += time;
+        let mut input_events = Vec::new();
+        self.parser.handle_timeout(self.now.at, &mut input_events);
+        self.view.input_events(&input_events, self.now);
+        self.view.paste_stalled(self.parser.is_stalled());
+        self.view.handle_timeout(self.now);
+        self.draw();
+    }
+
+    /// Feeds the bytes of one read.
+    fn read(&mut self, bytes: &str) {
+        let mut input_events = Vec::new();
+        self.parser
+            .feed(bytes.as_bytes(), self.now.at, &mut input_events);
+        self.view.input_events(&input_events, self.now);
+        self.view.paste_stalled(self.parser.is_stalled());
+        self.draw();
+    }
+
+    /// Presses keys one by one.
+    fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            self.pass(Duration::from_millis(100));
+            self.read(key.encode_utf8(&mut [0; 4]));
+        }
+    }
+
+    fn show(&mut self, event: Event) {
+        self.view.event(event, self.now);
+        self.draw();
+    }
+
+    /// Draws frames until there is nothing to draw. Returns how many bytes they had.
+    fn draw(&mut self) -> usize {
+        let mut drawn = 0;
+        while self.view.has_changed() || self.view.transcript().waiting() > 0 {
+            let lines = self.view.transcript().take(16 * 1024);
+            let live = self.view.live(self.painter.size());
+            let bell = self.view.take_bell();
+            let frame = self.painter.frame(&lines, &live, bell);
+            drawn += frame.len();
+            self.terminal.advance(&frame);
+        }
+        drawn
+    }
+
+    fn resize(&mut self, columns: usize, rows: usize) {
+        self.terminal.resize(emulator::Size(columns, rows));
+        self.painter.resize(size(columns, rows));
+        self.view.touch();
+        self.draw();
+    }
+
+    fn inputs(&mut self) -> Vec<Input> {
+        std::iter::from_fn(|| self.view.next_input())
+            .filter(|input| !matches!(input, Input::Typing(_)))
+            .collect()
+    }
+}
+
+const STATUS: &str = "ann · 🔒 verified · /help";
+
+#[test]
+fn messages_appear_above_a_draft_of_several_rows() {
+    let mut desk = Desk::in_call(30, 10);
+    desk.press("the quick brown fox jumps over the lazy dog");
+    let draft = [
+        "> the quick brown fox jumps ov",
+        "  er the lazy dog",
+        STATUS,
+    ];
+    let draft = draft.map(|row| row.replace("jumps ov", "jumps o").replace("  er", "  ver"));
+    assert_eq!(desk.terminal.last_rows(3), draft);
+    for number in 0..20 {
+        desk.show(lines(&format!(
+            "message {number}, which does not fit into one row"
+        )));
+        assert_eq!(desk.terminal.last_rows(3), draft);
+        assert_eq!(desk.terminal.cursor(), ("  ver the lazy dog".into(), 18));
+    }
+    let text = desk.terminal.text();
+    for number in 0..20 {
+        let line = format!("      <ann> message {number}, which does not fit into one row");
+        assert_eq!(text.iter().filter(|shown| **shown == line).count(), 1);
+    }
+    assert_eq!(text.len(), 1 + 20 + 3);
+}
+
+#[test]
+fn a_burst_of_ten_thousand_messages_is_all_there_in_order() {
+    let mut desk = Desk::in_call(80, 24);
+    desk.press("draft");
+    let burst: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    for chunk in burst.chunks(100) {
+        desk.show(lines(&chunk.join("\n")));
+    }
+    let text = desk.terminal.text();
+    let shown: Vec<&str> = text
+        .iter()
+        .filter_map(|line| line.split_once("<ann> ").map(|(_, text)| text))
+        .collect();
+    assert_eq!(shown, burst);
+    assert_eq!(desk.terminal.cursor(), ("> draft".into(), 7));
+}
+
+#[test]
+fn a_wide_character_at_the_edge_is_whole() {
+    let mut desk = Desk::in_call(12, 8);
+    desk.press("abcdefgh你好");
+    assert_eq!(desk.terminal.last_rows(3)[..2], ["> abcdefgh", "  你好"]);
+    assert_eq!(desk.terminal.cursor(), ("  你好".into(), 6));
+    desk.press("\x02\x02");
+    assert_eq!(desk.terminal.cursor(), ("  你好".into(), 2));
+    desk.press("\x02x\r");
+    assert_eq!(desk.inputs(), [say("abcdefgxh你好")]);
+}
+
+#[test]
+fn joined_emoji_and_combining_marks_are_sent_as_typed() {
+    let text = "👩‍👩‍👧 e\u{301} 🇨🇳 می\u{200c}خواهم";
+    let mut desk = Desk::in_call(40, 8);
+    desk.press(text);
+    // This terminal draws the family as three people; what follows is in the right column.
+    assert_eq!(desk.terminal.cursor().1, 2 + 2 + 3 + 3 + 7);
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [say(text)]);
+}
+
+#[test]
+fn a_pasted_text_is_previewed_and_is_one_message() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.read("\x1b[200~one\r\ntwo\r88\rfour\x1b[201~");
+    assert_eq!(desk.inputs(), []);
+    let hint = "4 lines: Enter sends them as one message, Ctrl-C drops them.";
+    let preview = [hint, "> one", "  two", "  88", "  four"];
+    assert_eq!(desk.terminal.last_rows(6)[..5], preview);
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [say("one\ntwo\n88\nfour")]);
+}
+
+#[test]
+fn lines_that_arrive_at_once_are_not_sent_unasked() {
+    let mut desk = Desk::in_call(90, 12);
+    desk.pass(Duration::from_secs(1));
+    for piece in ["one\rtw", "o\r", "three", "\r"] {
+        desk.read(piece);
+        desk.now.at += Duration::from_millis(2);
+    }
+    desk.pass(Duration::from_secs(1));
+    assert_eq!(desk.inputs(), []);
+    let hint = "3 lines came at once: Enter sends them as one message, Ctrl-C drops them.";
+    assert_eq!(
+        desk.terminal.last_rows(6)[..4],
+        [hint, "> one", "  two", "  three"]
+    );
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [say("one\ntwo\nthree")]);
+
+    desk.pass(Duration::from_secs(1));
+    desk.read("one\rtwo\r");
+    desk.press("\x03");
+    assert_eq!(desk.terminal.cursor(), (">".into(), 2));
+    assert_eq!(desk.inputs(), []);
+}
+
+#[test]
+fn a_line_and_its_enter_may_come_in_one_piece() {
+    let mut desk = Desk::in_call(40, 8);
+    desk.pass(Duration::from_secs(1));
+    desk.read("hello\r");
+    assert_eq!(desk.inputs(), []);
+    desk.pass(Duration::from_millis(10));
+    assert_eq!(desk.inputs(), [say("hello")]);
+}
+
+#[test]
+fn a_large_paste_costs_little_to_draw() {
+    let mut desk = Desk::in_call(80, 24);
+    let paste = "a line of a large paste\n".repeat(3_700);
+    desk.read(&format!("\x1b[200~{paste}\x1b[201~"));
+    desk.view.event(lines("message"), desk.now);
+    let drawn = desk.draw();
+    assert!(drawn < 1_000, "{drawn} bytes for one message");
+}
+
+#[test]
+fn a_paste_that_never_ends_is_told_and_cancelled() {
+    let mut desk = Desk::in_call(80, 8);
+    desk.read("\x1b[200~half");
+    desk.pass(Duration::from_secs(1));
+    assert!(desk.terminal.last_rows(3)[0].starts_with("A paste has not ended"));
+    desk.read("\x03");
+    desk.press("on\r");
+    assert_eq!(desk.inputs(), [say("on")]);
+}
+
+#[test]
+fn resizing_loses_nothing_and_leaves_no_ghosts() {
+    for widths in [[60, 40, 25, 40, 60, 80], [100, 120, 90, 30, 31, 80]] {
+        let mut desk = Desk::in_call(80, 24);
+        for number in 0..24 {
+            desk.show(lines(&format!(
+                "{number} {}",
+                "long message ".repeat(8).trim_end()
+            )));
+        }
+        desk.press(&"a draft which takes more than one row 你好 ".repeat(4));
+        let before = desk.terminal.text();
+        for width in widths {
+            desk.resize(width, 24);
+        }
+        assert_eq!(desk.terminal.text(), before, "after {widths:?}");
+
+        desk.resize(80, 10);
+        desk.resize(80, 24);
+        assert_eq!(desk.terminal.text(), before, "after a change of height");
+    }
+}
+
+#[test]
+fn the_smallest_terminals_show_the_draft() {
+    for (columns, rows) in [(2, 1), (2, 2), (3, 1), (5, 3), (200, 1)] {
+        let mut desk = Desk::in_call(columns, rows);
+        desk.press("/hepl\r");
+        desk.show(lines("a message 你好 👩‍👩‍👧"));
+        assert_eq!(desk.inputs(), []);
+    }
+    let mut desk = Desk::in_call(30, 1);
+    desk.press("draft");
+    assert_eq!(desk.terminal.cursor(), ("> draft".into(), 7));
+}
+
+#[test]
+fn the_status_row_gives_way_but_never_the_lock() {
+    let mut desk = Desk::new(90, 6);
+    desk.show(Event::Call(peer(Security::Plaintext)));
+    desk.show(Event::Waiting(2));
+    desk.show(Event::Typing(true));
+    desk.show(Event::Link(LinkState::Up {
+        round_trip: Some(Duration::from_millis(24)),
+    }));
+    let cases = [
+        (
+            90,
+            "ann · NOT ENCRYPTED · 24 ms · ann is typing … · 2 waiting · /help",
+        ),
+        (
+            64,
+            "ann · NOT ENCRYPTED · 24 ms · ann is typing … · 2 waiting",
+        ),
+        (50, "ann · NOT ENCRYPTED · ann is typing … · 2 waiting"),
+        (40, "ann · NOT ENCRYPTED · ann is typing …"),
+        (24, "ann · NOT ENCRYPTED"),
+        (18, "NOT ENCRYPTED"),
+    ];
+    for (columns, status) in cases {
+        desk.resize(columns, 6);
+        assert_eq!(desk.terminal.last_rows(1), [status]);
+    }
+    desk.show(ended());
+    desk.resize(60, 6);
+    assert_eq!(
+        desk.terminal.last_rows(1),
+        ["waiting on :7788 · 2 waiting · /help · Ctrl-C quits"]
+    );
+}
+
+#[test]
+fn own_messages_are_sent_and_then_received() {
+    let mut desk = Desk::in_call(60, 20);
+    desk.press("one\rtwo\r");
+    assert_eq!(
+        desk.terminal.last_rows(4)[..2],
+        ["      · you: one", "      · you: two"]
+    );
+    desk.show(Event::Delivered(1));
+    assert_eq!(
+        desk.terminal.last_rows(4)[..2],
+        ["      ✓ you: one", "      · you: two"]
+    );
+    desk.show(Event::Delivered(2));
+    desk.show(lines("three"));
+    assert_eq!(
+        desk.terminal.last_rows(5)[..3],
+        ["      ✓ you: one", "      ✓ you: two", "      <ann> three"]
+    );
+}
+
+#[test]
+fn only_the_newest_messages_wait_below() {
+    let mut desk = Desk::in_call(60, 20);
+    for number in 1..=6 {
+        desk.press(&format!("{number}\r"));
+    }
+    desk.show(lines("x"));
+    let shown = [
+        "· you: 1",
+        "· you: 2",
+        "<ann> x",
+        "· you: 3",
+        "· you: 4",
+        "· you: 5",
+        "· you: 6",
+    ];
+    let rows = desk.terminal.last_rows(9);
+    assert_eq!(
+        rows[..7].iter().map(|row| row.trim()).collect::<Vec<_>>(),
+        shown
+    );
+
+    desk.show(Event::Delivered(3));
+    let rows = desk.terminal.last_rows(7);
+    assert_eq!(rows[0], "      ✓ you: 3");
+    assert_eq!(rows[1], "      -- ✓ 2 more of your messages were received");
+
+    desk.show(ended());
+    let text = desk.terminal.text().join("\n");
+    for number in 4..=6 {
+        assert!(text.contains(&format!("✗ you: {number}")), "{text}");
+    }
+}
+
+#[test]
+fn a_peer_without_receipts_shows_none() {
+    let mut desk = Desk::new(60, 12);
+    desk.show(Event::Call(peer(Security::NoKey)));
+    desk.press("hello\r");
+    assert_eq!(desk.terminal.last_rows(3)[0], "      you: hello");
+}
+
+#[test]
+fn a_message_that_was_refused_comes_back_and_does_not_count() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.press("one\rtwo\r");
+    desk.show(Event::Unsaid("one".into(), Unsayable::WouldHangUp));
+    assert_eq!(desk.terminal.cursor().0, "> one");
+    desk.show(Event::Delivered(1));
+    let text = desk.terminal.text().join("\n");
+    assert!(
+        text.contains("✓ you: two") && !text.contains("you: one"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_outage_is_told_once_and_its_tries_are_counted() {
+    let mut desk = Desk::in_call(80, 12);
+    for tries in 1..=3 {
+        desk.show(Event::Link(LinkState::Reconnecting(tries)));
+    }
+    let text = desk.terminal.text().join("\n");
+    assert_eq!(text.matches("Connection lost").count(), 1, "{text}");
+    assert!(text.contains("try 3"), "{text}");
+}
+
+#[test]
+fn times_are_shown_when_they_change() {
+    let mut desk = Desk::in_call(60, 12);
+    desk.show(lines("a\nb"));
+    desk.now.clock = (12, 2);
+    desk.show(lines("c\nd"));
+    let text = desk.terminal.text();
+    assert!(text[0].starts_with("12:01 -- "));
+    assert_eq!(
+        text[1..5],
+        [
+            "      <ann> a",
+            "      <ann> b",
+            "12:02 <ann> c",
+            "      <ann> d"
+        ]
+    );
+}
+
+#[test]
+fn nobody_can_forge_a_notice_or_another_speaker() {
+    let mut desk = Desk::in_call(60, 12);
+    let text = "hi\n      -- notice\r\n12:01 ✓ you: I owe you\u{2028}12:01 <bob> x";
+    desk.show(Event::Message(text.into()));
+    assert_eq!(
+        desk.terminal.text()[1..4],
+        [
+            "      <ann> hi",
+            "        │       -- notice",
+            "        │ 12:01 ✓ you: I owe you⟨U+2028⟩12:01 <bob> x",
+        ]
+    );
+    let named = Peer {
+        name: Some("ann>\n-- \x1b[2Jx".into()),
+        ..peer(verified())
+    };
+    desk.show(Event::Call(named.clone()));
+    desk.show(Event::Notice(locale::caller_waits(&named, 1, true)));
+    desk.show(lines("y"));
+    let text = desk.terminal.text();
+    assert!(text.contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));
+    let forged = |line: &&String| line.contains("-- ␛[2Jx") && !line.contains("ann>␊-- ");
+    assert_eq!(text.iter().find(forged), None);
+}
+
+#[test]
+fn the_bell_rings_once_for_a_burst_while_nobody_looks() {
+    let mut desk = Desk::in_call(60, 12);
+    desk.show(lines("focus is not known, a key was pressed just now"));
+    desk.read("\x1b[I");
+    desk.pass(Duration::from_secs(60));
+    desk.show(lines("seen"));
+    assert_eq!(desk.terminal.bells(), 0);
+
+    desk.pass(Duration::from_secs(60));
+    desk.read("\x1b[O");
+    for _ in 0..100 {
+        desk.show(lines("a\nb\nc"));
+    }
+    assert_eq!(desk.terminal.bells(), 1);
+    desk.pass(Duration::from_secs(60));
+    desk.show(lines("later"));
+    assert_eq!(desk.terminal.bells(), 2);
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_explained_and_never_sent() {
+    let mut desk = Desk::in_call(90, 12);
+    desk.press("/verfy\r");
+    assert_eq!(desk.inputs(), []);
+    assert_eq!(
+        desk.terminal.last_rows(3)[0],
+        "There is no /verfy; did you mean /verify? To say it, type //verfy"
+    );
+    assert_eq!(desk.terminal.cursor().0, "> /verfy");
+    desk.press("\x15/ver\t\r/say 88\r//x\r/peers\r88\r");
+    assert_eq!(
+        desk.inputs(),
+        [
+            Input::Command(Command::Verify),
+            say("88"),
+            say("/x"),
+            Input::Command(Command::Peers),
+            Input::HangUp,
+        ]
+    );
+    desk.press("/help\r");
+    assert!(
+        desk.terminal
+            .text()
+            .join("\n")
+            .contains("88 alone hangs up")
+    );
+}
+
+#[test]
+fn leaving_keys_clear_then_hang_up_then_quit() {
+    for key in ["\x03", "\x04"] {
+        let mut desk = Desk::in_call(60, 12);
+        desk.press("draft");
+        desk.press("\x03");
+        assert_eq!(
+            (desk.terminal.cursor().0, desk.inputs()),
+            (">".into(), vec![])
+        );
+        desk.press(key);
+        assert_eq!(desk.inputs(), [Input::HangUp]);
+        desk.show(ended());
+        desk.press(key);
+        assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
+    }
+}
+
+#[test]
+fn who_waits_to_be_answered_hangs_up_with_88_too() {
+    let mut desk = Desk::new(80, 12);
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), []);
+    assert!(desk.terminal.last_rows(3)[0].starts_with("There is no call to hang up"));
+
+    let mut desk = Desk::calling(80, 12);
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
+    desk.show(Event::Ahead(1));
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
+    assert_eq!(desk.terminal.cursor().0, ">");
+
+    desk.show(Event::Call(peer(verified())));
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.press("88\r");
+    assert_eq!(desk.inputs(), [Input::HangUp]);
+}
+
+#[test]
+fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
+    let mut desk = Desk::calling(80, 24);
+    desk.press("/status\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Status)]);
+
+    let asked = |desk: &mut Desk| {
+        let before = desk.terminal.text().len();
+        desk.press("/status\r");
+        assert_eq!(desk.inputs(), []);
+        let text = desk.terminal.text();
+        let told = text[before - 2..text.len() - 2].join("\n");
+        (told, text.last().cloned().unwrap_or_default())
+    };
+    desk.show(Event::Ahead(2));
+    let (told, status) = asked(&mut desk);
+    assert_eq!(told, "      -- The other side is busy; 2 before you.");
+    assert_eq!(
+        status,
+        "calling bob … · 2 before you · /help · Ctrl-C quits"
+    );
+
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    let (told, status) = asked(&mut desk);
+    assert!(
+        told.contains("Connection lost; reconnecting (1st"),
+        "{told}"
+    );
+    assert!(!told.contains("before you"), "{told}");
+    assert_eq!(
+        status,
+        "calling bob … · link lost, try 1 · /help · Ctrl-C quits"
+    );
+    desk.show(Event::Ahead(0));
+    let (told, status) = asked(&mut desk);
+    assert_eq!(told, "      -- The other side is busy; you are next.");
+    assert_eq!(
+        status,
+        "calling bob … · you are next · /help · Ctrl-C quits"
+    );
+
+    desk.show(Event::Call(peer(verified())));
+    let (told, status) = asked(&mut desk);
+    assert!(
+        told.starts_with("      -- The other side is ann ([::1]:7788): encrypted, verified."),
+        "{told}"
+    );
+    assert_eq!(status, STATUS);
+    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.show(Event::Link(LinkState::Reconnecting(12)));
+    let (told, _) = asked(&mut desk);
+    assert!(
+        told.contains("Connection lost; reconnecting (12th"),
+        "{told}"
+    );
+    assert!(told.contains("The other side is ann"), "{told}");
+}
+
+#[test]
+fn a_peer_that_is_known_better_changes_the_status_row_alone() {
+    let mut desk = Desk::new(60, 12);
+    desk.show(Event::Call(peer(new())));
+    desk.press("draft");
+    let before = desk.terminal.text();
+    desk.show(Event::Peer(peer(verified())));
+    let after = desk.terminal.text();
+    assert_eq!(before.len(), after.len());
+    assert_eq!(
+        before.last(),
+        Some(&"ann · 🔒 new, unverified · /help".into())
+    );
+    assert_eq!(after.last(), Some(&STATUS.into()));
+}
+
+#[test]
+fn what_is_typed_to_nobody_stays() {
+    let mut desk = Desk::new(60, 12);
+    desk.press("hello\r");
+    assert_eq!(desk.inputs(), []);
+    assert_eq!(
+        desk.terminal.last_rows(3)[0],
+        "Nobody is on the line; your text stays here."
+    );
+    desk.show(Event::Call(peer(verified())));
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [say("hello")]);
+
+    // Input for the last caller is not for the next one.
+    desk.press("secret\r\x03");
+    desk.show(ended());
+    assert_eq!(desk.inputs(), []);
+}
+
+#[test]
+fn typing_is_told_while_it_lasts() {
+    let mut desk = Desk::in_call(60, 12);
+    let told = |desk: &mut Desk| std::iter::from_fn(|| desk.view.next_input()).collect::<Vec<_>>();
+    desk.press("/peers\x15");
+    assert_eq!(told(&mut desk), []);
+    desk.press("he");
+    assert_eq!(told(&mut desk), [Input::Typing(true)]);
+    desk.pass(Duration::from_secs(5));
+    assert_eq!(told(&mut desk), [Input::Typing(false)]);
+    desk.press("y");
+    assert_eq!(told(&mut desk), [Input::Typing(true)]);
+    desk.press("\r");
+    assert_eq!(told(&mut desk), [say("hey")]);
+}
+
+#[test]
+fn a_search_shows_what_it_finds() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.press("first line\rsecond\rdraft\x12li");
+    let prompt = "search “li” (Enter takes it, Ctrl-R older, Esc back): ";
+    assert_eq!(
+        desk.terminal.cursor(),
+        (format!("{prompt}first line"), prompt.chars().count())
+    );
+    desk.press("\r");
+    assert_eq!(desk.terminal.cursor(), ("> first line".into(), 12));
+}
+
+#[test]
+fn a_cleared_screen_keeps_its_lines_in_the_scrollback() {
+    let mut desk = Desk::in_call(60, 8);
+    desk.show(lines("kept"));
+    desk.press("draft");
+    desk.painter.clear();
+    desk.view.touch();
+    desk.draw();
+    assert_eq!(desk.terminal.last_rows(8), ["> draft", STATUS]);
+    assert!(
+        desk.terminal
+            .text()
+            .contains(&"      <ann> kept".to_owned())
+    );
+}
+
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        any::<Vec<u8>>().prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        "(\x1b|\u{9b}|\u{90}|\u{9d})[\\[\\]P0-9;?>!a-zA-Z@\\\\^_`{|}~\x07]{0,12}",
+        "[\u{200b}-\u{200f}\u{202a}-\u{202e}\u{2060}-\u{206f}\u{300}-\u{320}你👩\u{1f3fd}]{0,20}",
+        Just("\x1b]0;title\x07\x1b[?7l\x1b[31m\x1b[?25l\x1b[5n\x1b[999;999H".to_owned()),
+    ];
+    prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_a_peer_sends_acts_on_the_terminal(
+        texts in prop::collection::vec(hostile(), 1..5),
+        name in hostile(),
+        refusal in hostile(),
+        columns in 20..120_usize,
+        rows in 3..30_usize,
+    ) {
+        let mut desk = Desk::in_call(columns, rows);
+        desk.press("draft");
+        let modes = desk.terminal.mode();
+        desk.show(Event::Call(Peer { name: Some(name), ..peer(verified()) }));
+        for text in texts {
+            desk.show(lines(&text));
+            desk.show(Event::Message(text.clone()));
+            desk.show(Event::Notice(text));
+            prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
+        }
+        desk.show(Event::Ended(Arc::new(Ended {
+            ending: Ending::Refused(refusal),
+            undelivered: Vec::new(),
+        })));
+        prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
+        prop_assert_eq!(desk.terminal.mode(), modes);
+        prop_assert_eq!(desk.terminal.pen(), &Cell::default());
+        let reports = desk.terminal.take_reports();
+        prop_assert!(reports.is_empty(), "{:?}", reports);
+    }
+}

@@ -1,0 +1,147 @@
+//! The events of the call: how each changes the screen.
+
+use std::time::Duration;
+
+use chat_core::conversation::{Event, Input, LinkState, Security};
+
+use super::{Call, View, sanitized_name};
+use crate::locale;
+use crate::screen::style::Style;
+use crate::screen::transcript::{DeliveryState, Timestamp};
+
+/// The bell rings again after so long without messages.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Without focus reports, the user counts as away after so long without a key.
+const AWAY: Duration = Duration::from_secs(30);
+
+impl View {
+    /// Handles an event of the call.
+    pub(crate) fn event(&mut self, event: Event, now: Timestamp) {
+        self.changed = true;
+        self.status.update(&event);
+        match &event {
+            Event::Call(peer) => {
+                self.call = Some(Call::new(peer));
+                self.hint = None;
+                self.ring(now);
+            }
+            Event::Peer(peer) => {
+                if let Some(call) = &mut self.call {
+                    call.name = sanitized_name(peer);
+                }
+            }
+            Event::Lines(batch) => {
+                for line in batch.lines() {
+                    self.message(line, now);
+                }
+                return;
+            }
+            Event::Message(text) => return self.message(text, now),
+            Event::Delivered(count) => return self.delivered(*count, now),
+            Event::Waiting(callers) => self.waiting = *callers,
+            Event::Typing(typing) => {
+                if let Some(call) = &mut self.call {
+                    call.typing = *typing;
+                }
+            }
+            Event::Link(link) => {
+                if let Some(call) = &mut self.call {
+                    call.typing &= matches!(link, LinkState::Up { .. });
+                }
+                // One line is enough: the status row counts the tries.
+                if matches!(link, LinkState::Reconnecting(2..)) {
+                    return;
+                }
+            }
+            Event::Unsaid(text, _) => self.send_failed(text),
+            Event::Ended(_) => self.ended(now),
+            Event::PeerFinished
+            | Event::SafetyNumber { .. }
+            | Event::Ahead(_)
+            | Event::Dismissed(_)
+            | Event::Notice(_) => (),
+        }
+        if let Some(text) = locale::describe(&event) {
+            let style = match &event {
+                Event::Unsaid(..) => Style::Alarm,
+                Event::Call(peer) if peer.security == Security::Plaintext => Style::Alarm,
+                _ => Style::Notice,
+            };
+            self.transcript.remark(style, &text, now);
+        }
+    }
+
+    fn message(&mut self, text: &str, now: Timestamp) {
+        self.ring(now);
+        let name = match &mut self.call {
+            Some(call) => {
+                call.typing = false;
+                call.name.as_str()
+            }
+            None => "",
+        };
+        self.transcript.message(name, text, now);
+    }
+
+    /// Rings once for a run of events that come while the user is away.
+    fn ring(&mut self, now: Timestamp) {
+        let away = match self.focus {
+            Some(focus) => !focus,
+            None => now.at.duration_since(self.last_key) >= AWAY,
+        };
+        let last = self.last_message.replace(now.at);
+        let quiet =
+            last.is_none_or(|last| last < self.last_key || now.at.duration_since(last) >= QUIET);
+        self.bell |= self.options.bell && away && quiet;
+    }
+
+    fn delivered(&mut self, count: u64, now: Timestamp) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        let mut later = 0;
+        while call.received < count
+            && let Some(message) = call.unreceived.pop_front()
+        {
+            call.received += 1;
+            if message.written {
+                later += 1;
+            } else {
+                self.transcript
+                    .own(DeliveryState::Received, &message.text, now);
+            }
+        }
+        if later > 0 {
+            self.transcript
+                .remark(Style::Faint, &locale::received_later(later), now);
+        }
+    }
+
+    /// A message could not be sent: it goes back into the draft to be corrected.
+    fn send_failed(&mut self, text: &str) {
+        if let Some(call) = &mut self.call
+            && let Some(index) = call
+                .unreceived
+                .iter()
+                .position(|message| message.text == text)
+        {
+            call.unreceived.remove(index);
+        }
+        if self.editor.text().is_empty() {
+            self.editor.set(text.to_owned());
+        }
+    }
+
+    fn ended(&mut self, now: Timestamp) {
+        if let Some(call) = self.call.take() {
+            for message in call.unreceived.iter().filter(|message| !message.written) {
+                self.transcript.own(DeliveryState::Lost, &message.text, now);
+            }
+        }
+        self.typing = false;
+        // Input for this peer must not reach the next one.
+        self.inputs
+            .retain(|input| matches!(input, Input::Command(_)));
+    }
+}

@@ -1,0 +1,299 @@
+//! What the user does: how keys and pastes edit, send and run commands.
+
+use std::time::{Duration, Instant};
+
+use chat_core::conversation::{Command, Input};
+use chat_core::wire::MAX_LINE;
+use termina::event::{KeyCode, KeyEvent, KeyEventKind, Modifiers};
+
+use super::{Idle, PendingMessage, View};
+use crate::input::commands::{self, Request};
+use crate::input::editor::Action;
+use crate::input::parser::InputEvent;
+use crate::locale;
+use crate::screen::style::Style;
+use crate::screen::transcript::{DeliveryState, Timestamp};
+
+/// The most unacknowledged messages that are shown in the live region.
+const WAITING_ROWS: usize = 4;
+
+/// The most inputs that wait to be taken by the call.
+const MAX_INPUTS: usize = 256;
+
+/// Keys that follow each other faster than this are a paste.
+const PASTE_GAP: Duration = Duration::from_millis(10);
+
+/// The user counts as typing for this long after a key.
+const TYPING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A request to the terminal itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TerminalRequest {
+    /// Stop the process until the shell continues it.
+    Suspend,
+    /// Draw everything again.
+    Redraw,
+}
+
+/// Detects a paste by its speed, on a terminal without bracketed paste.
+#[derive(Debug, Default)]
+pub(super) struct PasteDetector {
+    /// An Enter is held back: when it counts as a single one.
+    enter: Option<Instant>,
+    /// Whether the paste has several lines.
+    several: bool,
+}
+
+impl View {
+    /// Handles the input events of one read.
+    pub(crate) fn input_events(
+        &mut self,
+        input_events: &[InputEvent],
+        now: Timestamp,
+    ) -> Option<TerminalRequest> {
+        let mut request = None;
+        let burst = now.at.duration_since(self.last_key) < PASTE_GAP;
+        if !burst {
+            self.settle(now);
+            self.paste_detector = PasteDetector::default();
+        }
+        for (index, event) in input_events.iter().enumerate() {
+            self.changed = true;
+            match event {
+                InputEvent::Focus(focus) => {
+                    self.focus = Some(*focus);
+                    continue;
+                }
+                InputEvent::Paste(text) => {
+                    self.settle(now);
+                    self.hint = None;
+                    self.insert(text);
+                }
+                InputEvent::PasteTooLong(bytes) => {
+                    self.warn(locale::paste_too_long(*bytes, MAX_LINE));
+                }
+                InputEvent::PasteCancelled => self.warn(locale::PASTE_CANCELLED.to_owned()),
+                InputEvent::Key(key) => {
+                    let alone = !burst && index == 0;
+                    let last = index + 1 == input_events.len();
+                    request = self.key(*key, alone, last, now).or(request);
+                }
+            }
+            self.last_key = now.at;
+        }
+        self.tell_typing();
+        request
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        let thinking = self.typing.then(|| self.last_key + TYPING_TIMEOUT);
+        [self.paste_detector.enter, thinking]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Handles the timeouts that are due.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
+        if self.paste_detector.enter.is_some_and(|due| due <= now.at) {
+            self.settle(now);
+            self.tell_typing();
+        }
+        if self.typing && now.at.duration_since(self.last_key) >= TYPING_TIMEOUT {
+            self.say_typing(false);
+        }
+    }
+
+    /// Handles an Enter that was held back, now that no other key has followed.
+    fn settle(&mut self, now: Timestamp) {
+        if self.paste_detector.enter.take().is_none() {
+            return;
+        }
+        self.changed = true;
+        if self.paste_detector.several {
+            self.editor.insert("\n");
+            self.ask(locale::gathered);
+        } else {
+            self.submit(now);
+        }
+    }
+
+    fn key(
+        &mut self,
+        key: KeyEvent,
+        alone: bool,
+        last: bool,
+        now: Timestamp,
+    ) -> Option<TerminalRequest> {
+        if self.paste_detector.enter.take().is_some() {
+            self.paste_detector.several = true;
+            self.editor.insert("\n");
+        }
+        let plain_enter = key.code == KeyCode::Enter
+            && key.modifiers == Modifiers::NONE
+            && key.kind != KeyEventKind::Release;
+        if plain_enter && !alone && self.editor.search().is_none() {
+            // More lines may follow at once; if not, it is an ordinary Enter.
+            if last {
+                self.paste_detector.enter = Some(now.at + PASTE_GAP);
+            } else {
+                self.paste_detector.several = true;
+                self.editor.insert("\n");
+            }
+            return None;
+        }
+        self.hint = None;
+        match self.editor.key(key) {
+            Action::Edited | Action::Escape => (),
+            Action::Submit => self.submit(now),
+            Action::Complete => self.complete(),
+            Action::Interrupt if !self.editor.text().is_empty() => {
+                self.editor.clear();
+            }
+            Action::Interrupt | Action::EndOfInput => self.leave(),
+            Action::Suspend => return Some(TerminalRequest::Suspend),
+            Action::Redraw => return Some(TerminalRequest::Redraw),
+        }
+        if self.paste_detector.several {
+            self.ask(locale::gathered);
+        }
+        None
+    }
+
+    /// Asks whether several pasted lines shall be sent as one message.
+    fn ask(&mut self, words: fn(usize) -> String) {
+        let lines = self
+            .editor
+            .text()
+            .trim_end_matches('\n')
+            .split('\n')
+            .count();
+        self.warn(words(lines));
+    }
+
+    fn insert(&mut self, text: &str) {
+        if self.editor.text().len() + text.len() > MAX_LINE {
+            self.warn(locale::paste_too_long(text.len(), MAX_LINE));
+        } else {
+            self.editor.insert(text);
+            if text.contains('\n') {
+                self.ask(locale::pasted);
+            }
+        }
+    }
+
+    /// Handles Enter.
+    fn submit(&mut self, now: Timestamp) {
+        let text = self.editor.text().trim_end_matches('\n');
+        if text.is_empty() {
+            self.editor.clear();
+            return;
+        }
+        let request = match commands::parse(text) {
+            Ok(request) => request,
+            Err(error) => return self.warn(locale::command_error(&error)),
+        };
+        match request {
+            Request::Help => {
+                self.transcript.remark(Style::Notice, locale::HELP, now);
+            }
+            Request::Command(command) => self.command(command, now),
+            Request::HangUp if self.call.is_some() => self.hang_up(),
+            Request::HangUp => match self.options.idle {
+                Idle::Calling(_) => self.leave(),
+                Idle::Waiting(_) => return self.warn(locale::NO_CALL.to_owned()),
+            },
+            Request::Say(_) if self.inputs.len() >= MAX_INPUTS => {
+                return self.warn(locale::FULL.to_owned());
+            }
+            Request::Say(text) => match &mut self.call {
+                None => return self.warn(locale::NOBODY.to_owned()),
+                Some(call) => {
+                    if self.status.has_receipts() {
+                        call.unreceived.push_back(PendingMessage {
+                            text: text.clone(),
+                            written: false,
+                        });
+                        self.write_old(now);
+                    } else {
+                        self.transcript.own(DeliveryState::Unknown, &text, now);
+                    }
+                    // A message ends the typing notification by itself.
+                    self.typing = false;
+                    self.inputs.push_back(Input::Say(text));
+                }
+            },
+        }
+        self.editor.take();
+    }
+
+    /// Answers `/status` if the screen knows the status; the program runs all other commands.
+    fn command(&mut self, command: Command, now: Timestamp) {
+        match locale::call_status(&self.status) {
+            Some(text) if command == Command::Status => {
+                self.transcript.remark(Style::Notice, &text, now);
+            }
+            _ => self.inputs.push_back(Input::Command(command)),
+        }
+    }
+
+    /// Keeps the newest messages in the live region, and moves older ones to the transcript.
+    fn write_old(&mut self, now: Timestamp) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        let old = call.unreceived.len().saturating_sub(WAITING_ROWS);
+        for message in call.unreceived.iter_mut().take(old) {
+            if !message.written {
+                message.written = true;
+                self.transcript.own(DeliveryState::Sent, &message.text, now);
+            }
+        }
+    }
+
+    /// Handles Ctrl-C and Ctrl-D in an empty draft.
+    fn leave(&mut self) {
+        match &self.call {
+            Some(call) if !call.hanging_up => self.hang_up(),
+            _ => self.inputs.push_back(Input::Command(Command::Quit)),
+        }
+    }
+
+    fn hang_up(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.hanging_up = true;
+        }
+        self.inputs.push_back(Input::HangUp);
+    }
+
+    fn complete(&mut self) {
+        let typed = self.editor.text();
+        match commands::completions(typed).as_slice() {
+            [] => (),
+            [name] => self.editor.set(format!("{name} ")),
+            names => self.hint = Some((Style::Faint, names.join("  "))),
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        self.hint = Some((Style::Warning, text));
+        self.changed = true;
+    }
+
+    fn tell_typing(&mut self) {
+        let text = self.editor.text();
+        let typing = self.call.is_some() && !text.is_empty() && !text.starts_with('/');
+        if typing != self.typing {
+            self.say_typing(typing);
+        }
+    }
+
+    fn say_typing(&mut self, typing: bool) {
+        self.typing = typing;
+        // A typing notification that has to wait is out of date, so it is dropped.
+        if self.inputs.is_empty() && self.call.is_some() {
+            self.inputs.push_back(Input::Typing(typing));
+        }
+    }
+}

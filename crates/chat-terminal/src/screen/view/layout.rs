@@ -1,0 +1,118 @@
+//! The layout of the live region.
+
+use super::View;
+use crate::locale;
+use crate::screen::draft;
+use crate::screen::painter::LiveRegion;
+use crate::screen::size::Size;
+use crate::screen::status_row::StatusRow;
+use crate::screen::style::{Row, Style};
+use crate::screen::transcript::{self, DeliveryState};
+use crate::text::sanitize;
+
+/// The most rows of the draft that are shown.
+const DRAFT_ROWS: usize = 8;
+
+impl View {
+    /// Returns the live region for a terminal of this size.
+    pub(crate) fn live(&mut self, size: Size) -> LiveRegion {
+        self.changed = false;
+        let Size { columns, rows } = size;
+        let mut room = rows.saturating_sub(1);
+        let mut live = LiveRegion::default();
+
+        let status = (room > 0).then(|| {
+            room -= 1;
+            self.status_row(columns)
+        });
+        let draft = match self.editor.search() {
+            Some((text, found)) => self.search(text, found, columns),
+            None => draft::lay_out(
+                self.editor.text(),
+                self.editor.cursor(),
+                columns,
+                DRAFT_ROWS.min(room + 1),
+                self.palette,
+            ),
+        };
+        room = (room + 1).saturating_sub(draft.rows.len());
+        let hint = self.hint_row(columns).filter(|_| room > 0);
+        room -= usize::from(hint.is_some());
+
+        live.rows.extend(self.waiting_rows(columns, room));
+        live.rows.extend(hint);
+        live.cursor = (
+            live.rows.len() + draft.row,
+            draft.column.min(columns.saturating_sub(1)),
+        );
+        live.rows.extend(draft.rows);
+        live.rows.extend(status);
+        live
+    }
+
+    fn status_row(&self, columns: usize) -> Row {
+        let call = self.call.as_ref();
+        StatusRow {
+            status: &self.status,
+            name: call.map_or("", |call| &call.name),
+            typing: call.is_some_and(|call| call.typing),
+            hanging_up: call.is_some_and(|call| call.hanging_up),
+            waiting: self.waiting,
+            idle: self.options.idle.text(),
+        }
+        .row(columns, self.palette)
+    }
+
+    fn hint_row(&self, columns: usize) -> Option<Row> {
+        let (style, text) = match &self.hint {
+            _ if self.paste_stalled => (Style::Warning, locale::PASTE_STALLED),
+            Some((style, text)) => (*style, text.as_str()),
+            None => return None,
+        };
+        let mut row = Row::default();
+        row.push(
+            self.palette,
+            style,
+            &sanitize::line(text),
+            columns.saturating_sub(1),
+        );
+        Some(row)
+    }
+
+    /// This side's unacknowledged messages, one row each, the newest last.
+    fn waiting_rows(&self, columns: usize, room: usize) -> Vec<Row> {
+        let Some(call) = &self.call else {
+            return Vec::new();
+        };
+        let waiting = call.unreceived.iter().filter(|message| !message.written);
+        let skipped = waiting.clone().count().saturating_sub(room);
+        waiting
+            .skip(skipped)
+            .map(|message| {
+                let mut row = Row::default();
+                let columns = columns.saturating_sub(1);
+                row.push(self.palette, Style::Faint, "      ", columns);
+                transcript::own_mark(self.palette, DeliveryState::Sent, columns, &mut row);
+                let text = message.text.split('\n').next().unwrap_or_default();
+                row.push(self.palette, Style::Plain, &sanitize::line(text), columns);
+                row
+            })
+            .collect()
+    }
+
+    /// The row of a search through the history.
+    fn search(&self, text: &str, found: Option<&str>, columns: usize) -> draft::Draft {
+        let columns = columns.saturating_sub(1);
+        let mut row = Row::default();
+        let prompt = locale::searching(&sanitize::line(text));
+        row.push(self.palette, Style::Faint, &prompt, columns);
+        let column = row.width();
+        let found = found.unwrap_or(locale::NOT_FOUND);
+        row.push(self.palette, Style::Plain, &sanitize::line(found), columns);
+        draft::Draft {
+            rows: vec![row],
+            row: 0,
+            column,
+        }
+    }
+}

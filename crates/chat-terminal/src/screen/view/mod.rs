@@ -1,0 +1,173 @@
+//! The model of the screen, without a terminal: input events and events of the call go in,
+//! inputs of the call, lines and the live region come out.
+
+mod events;
+mod keys;
+mod layout;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use chat_core::conversation::{Input, Peer};
+
+use crate::call_status::CallStatus;
+use crate::input::editor::Editor;
+use crate::locale;
+use crate::screen::style::{Palette, Style};
+use crate::screen::transcript::{Timestamp, Transcript};
+use crate::text::sanitize;
+
+use keys::PasteDetector;
+pub(crate) use keys::TerminalRequest;
+
+/// How the screen looks and sounds.
+#[derive(Clone, Debug)]
+pub(crate) struct ScreenOptions {
+    /// Whether colours are used.
+    pub(crate) color: bool,
+    /// Whether a message rings the bell while the user is away.
+    pub(crate) bell: bool,
+    /// What the program does while there is no call.
+    pub(crate) idle: Idle,
+}
+
+/// What a program does while there is no call, as a text for the status row.
+#[derive(Clone, Debug)]
+pub enum Idle {
+    /// It calls a peer; hanging up cancels that.
+    Calling(String),
+    /// It waits for calls; there is nothing to hang up.
+    Waiting(String),
+}
+
+impl Idle {
+    fn text(&self) -> &str {
+        match self {
+            Self::Calling(text) | Self::Waiting(text) => text,
+        }
+    }
+}
+
+/// The state of the screen.
+#[derive(Debug)]
+pub(crate) struct View {
+    options: ScreenOptions,
+    palette: Palette,
+    editor: Editor,
+    transcript: Transcript,
+    status: CallStatus,
+    call: Option<Call>,
+    waiting: usize,
+    /// A hint or warning, shown until the next key.
+    hint: Option<(Style, String)>,
+    inputs: VecDeque<Input>,
+    /// Whether the peer was told that the user is typing.
+    typing: bool,
+    paste_detector: PasteDetector,
+    last_key: Instant,
+    focus: Option<bool>,
+    last_message: Option<Instant>,
+    bell: bool,
+    paste_stalled: bool,
+    changed: bool,
+}
+
+/// The state of the current call.
+#[derive(Debug)]
+struct Call {
+    name: String,
+    typing: bool,
+    hanging_up: bool,
+    /// How many of this side's messages the peer has received.
+    received: u64,
+    /// The messages that it has not received yet, the oldest first.
+    unreceived: VecDeque<PendingMessage>,
+}
+
+/// A message of this side that is not acknowledged yet.
+#[derive(Debug)]
+struct PendingMessage {
+    text: String,
+    /// Whether it is in the transcript already.
+    written: bool,
+}
+
+impl Call {
+    fn new(peer: &Peer) -> Self {
+        Self {
+            name: sanitized_name(peer),
+            typing: false,
+            hanging_up: false,
+            received: 0,
+            unreceived: VecDeque::new(),
+        }
+    }
+}
+
+fn sanitized_name(peer: &Peer) -> String {
+    sanitize::name(locale::name_or_address(peer)).unwrap_or_default()
+}
+
+impl View {
+    /// A view without a call.
+    pub(crate) fn new(options: ScreenOptions, now: Timestamp) -> Self {
+        let palette = Palette {
+            color: options.color,
+        };
+        Self {
+            options,
+            palette,
+            editor: Editor::default(),
+            transcript: Transcript::new(palette),
+            status: CallStatus::default(),
+            call: None,
+            waiting: 0,
+            hint: None,
+            inputs: VecDeque::new(),
+            typing: false,
+            paste_detector: PasteDetector::default(),
+            last_key: now.at,
+            focus: None,
+            last_message: None,
+            bell: false,
+            paste_stalled: false,
+            changed: true,
+        }
+    }
+
+    /// Whether there is something new to draw.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Whether there is an input for the call.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.inputs.is_empty()
+    }
+
+    /// Takes the next input for the call.
+    pub(crate) fn next_input(&mut self) -> Option<Input> {
+        self.inputs.pop_front()
+    }
+
+    /// The lines that wait to be drawn.
+    pub(crate) fn transcript(&mut self) -> &mut Transcript {
+        &mut self.transcript
+    }
+
+    /// Returns whether to ring the bell, once for each time.
+    pub(crate) fn take_bell(&mut self) -> bool {
+        std::mem::take(&mut self.bell)
+    }
+
+    /// Makes [`has_changed`](Self::has_changed) true.
+    pub(crate) fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// Sets whether a paste has begun and its end is overdue.
+    pub(crate) fn paste_stalled(&mut self, stalled: bool) {
+        self.changed |= self.paste_stalled != stalled;
+        self.paste_stalled = stalled;
+    }
+}

@@ -1,0 +1,3 @@
+//! Makes text from elsewhere safe to print.
+
+pub(crate) mod sanitize;

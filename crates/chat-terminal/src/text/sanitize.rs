@@ -1,0 +1,220 @@
+//! Sanitizes remote text: what is left can print characters and do nothing else.
+//!
+//! What is neutralized stays visible: control characters as their pictures (`␛`), everything
+//! invisible or reordering as its code point (`⟨U+202E⟩`). Joiners and variation selectors are
+//! kept where they have their usual meaning, so that emoji and the scripts which need them are
+//! shown as written.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use chat_core::trust::is_ignorable;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns from one tab stop to the next.
+const TAB: usize = 8;
+
+/// The most characters in one grapheme cluster. The longest emoji has ten.
+const MAX_CLUSTER: usize = 12;
+
+/// The most columns of a name.
+const MAX_NAME: usize = 32;
+
+/// Sanitizes one line of text. Borrowed if nothing had to be changed.
+///
+/// A line break in it is made visible too: split a text of several lines first.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::new();
+    let mut copied = 0;
+    let mut column = 0;
+    for (at, cluster) in text.grapheme_indices(true) {
+        let shown = grapheme(cluster, column);
+        column += shown.width();
+        if let Cow::Owned(shown) = shown {
+            safe.push_str(&text[copied..at]);
+            safe.push_str(&shown);
+            copied = at + cluster.len();
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    safe.push_str(&text[copied..]);
+    Cow::Owned(safe)
+}
+
+/// A name as one short line; `None` if no part of it is visible.
+pub(crate) fn name(text: &str) -> Option<String> {
+    let text = line(text.trim());
+    if text.width() == 0 {
+        return None;
+    }
+    Some(cut(&text, MAX_NAME).into_owned())
+}
+
+/// Cuts a sanitized text to at most so many columns; `…` marks the cut.
+pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+    if text.width() <= columns {
+        return Cow::Borrowed(text);
+    }
+    let mut room = columns.saturating_sub(1);
+    let kept = text.graphemes(true).take_while(|cluster| {
+        let fits = cluster.width() <= room;
+        room = room.saturating_sub(cluster.width());
+        fits
+    });
+    let mut short: String = kept.collect();
+    if columns > 0 {
+        short.push('…');
+    }
+    Cow::Owned(short)
+}
+
+/// Sanitizes one grapheme cluster. `column` is where it starts, which the width of a tab
+/// depends on.
+pub(crate) fn grapheme(cluster: &str, column: usize) -> Cow<'_, str> {
+    if cluster == "\t" {
+        return Cow::Owned(" ".repeat(TAB - column % TAB));
+    }
+    if is_safe(cluster) {
+        return Cow::Borrowed(cluster);
+    }
+    let mut shown = String::new();
+    let mut before = None;
+    let mut characters = cluster.chars().peekable();
+    for kept in 0.. {
+        let Some(character) = characters.next() else {
+            break;
+        };
+        if kept == MAX_CLUSTER {
+            let rest = 1 + characters.count();
+            write!(shown, "⟨+{rest}⟩").expect("a string takes everything");
+            break;
+        }
+        if is_allowed(character, before, characters.peek().copied()) {
+            shown.push(character);
+        } else {
+            reveal(character, &mut shown);
+        }
+        before = Some(character);
+    }
+    Cow::Owned(shown)
+}
+
+fn is_safe(cluster: &str) -> bool {
+    let mut before = None;
+    let mut characters = cluster.chars().peekable();
+    let mut count = 0;
+    while let Some(character) = characters.next() {
+        count += 1;
+        if count > MAX_CLUSTER || !is_allowed(character, before, characters.peek().copied()) {
+            return false;
+        }
+        before = Some(character);
+    }
+    true
+}
+
+/// Whether a character may follow `before` and precede `after` in the same cluster.
+fn is_allowed(character: char, before: Option<char>, after: Option<char>) -> bool {
+    match (character, before) {
+        // A joiner joins two characters, or shapes a letter in the scripts that have shapes.
+        ('\u{200d}', Some(_)) if after.is_some() => true,
+        ('\u{200c}' | '\u{200d}', Some(base)) => matches!(base, '\u{600}'..='\u{1aff}'),
+        // A variation selector selects a glyph of the character before it.
+        ('\u{fe00}'..='\u{fe0f}', Some(base)) => !is_invisible(base),
+        // A character without a width of its own needs a base.
+        (_, None) => character.width().is_some_and(|width| width > 0) && !is_invisible(character),
+        (_, Some(_)) => !character.is_control() && !is_invisible(character),
+    }
+}
+
+/// Whether a character is invisible or reorders others. Control characters are not counted.
+fn is_invisible(character: char) -> bool {
+    // Besides Unicode's default ignorables: line separators and interlinear annotations.
+    is_ignorable(character)
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// Appends a visible stand-in for a character.
+fn reveal(character: char, shown: &mut String) {
+    match character {
+        '\0'..='\x1f' => {
+            shown.extend(char::from_u32(0x2400 + u32::from(character)));
+        }
+        '\x7f' => shown.push('␡'),
+        _ => write!(shown, "⟨U+{:04X}⟩", u32::from(character)).expect("a string takes everything"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clean_text_is_borrowed() {
+        let clean = [
+            "",
+            "plain ASCII ~",
+            "你好, Grüße, ни пуха",
+            "e\u{301}",
+            "👩‍👩‍👧‍👦 👩🏽‍❤️‍💋‍👨🏻 ❤️ 🇨🇳 1️⃣",
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+        ];
+        for text in clean {
+            assert!(
+                matches!(line(text), Cow::Borrowed(same) if same == text),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_could_act_is_made_visible() {
+        let cases = [
+            ("\x1b[2J\x07", "␛[2J␇"),
+            ("a\rb\nc", "a␍b␊c"),
+            ("\r\n", "␍␊"),
+            ("\u{9b}31m\x7f", "⟨U+009B⟩31m␡"),
+            ("ab\u{202e}cd", "ab⟨U+202E⟩cd"),
+            ("\u{2066}x\u{2069}", "⟨U+2066⟩x⟨U+2069⟩"),
+            ("zero\u{200b}width\u{feff}", "zero⟨U+200B⟩width⟨U+FEFF⟩"),
+            ("a\u{200d}b \u{200c}", "a⟨U+200D⟩b ⟨U+200C⟩"),
+            ("\u{2028}\u{2029}\u{ad}", "⟨U+2028⟩⟨U+2029⟩⟨U+00AD⟩"),
+            ("x\u{e0041}\u{e007f}", "x⟨U+E0041⟩⟨U+E007F⟩"),
+            ("a\u{fe0f}\u{fe0f}", "a\u{fe0f}⟨U+FE0F⟩"),
+            ("\u{301}e", "⟨U+0301⟩e"),
+            ("\u{3164}", "⟨U+3164⟩"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(line(text), shown);
+        }
+    }
+
+    #[test]
+    fn tabs_reach_the_next_stop() {
+        assert_eq!(line("\ta\t你\t."), "        a       你      .");
+    }
+
+    #[test]
+    fn stacks_are_bounded() {
+        let tower = format!("e{}!", "\u{301}".repeat(1_000));
+        let shown = line(&tower);
+        assert_eq!(shown, format!("e{}⟨+989⟩!", "\u{301}".repeat(11)));
+    }
+
+    #[test]
+    fn names_are_short_and_visible() {
+        assert_eq!(name(" ann\x1b "), Some("ann␛".into()));
+        assert_eq!(name(" \t "), None);
+        assert_eq!(
+            name(&"你".repeat(40)),
+            Some(format!("{}…", "你".repeat(15)))
+        );
+    }
+}
