@@ -2,10 +2,6 @@
 //! speaks, at 1,000 messages a second, and in a burst of 10,000.
 
 #[cfg(target_os = "linux")]
-#[path = "../tests/common/terminal.rs"]
-mod terminal;
-
-#[cfg(target_os = "linux")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     linux::run().await;
@@ -24,7 +20,7 @@ mod linux {
     use tokio::net::TcpStream;
     use tokio::time::{MissedTickBehavior, interval, sleep};
 
-    use super::terminal::{Emulator, Size, Terminal, command};
+    use chat_testkit::terminal::{Emulator, Size, Terminal, command};
 
     const BURST: usize = 10_000;
 

@@ -6,10 +6,8 @@ use std::path::Path;
 
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
-use terminal::{Emulator, Size, Terminal, program};
-
-#[path = "../tests/common/terminal.rs"]
-mod terminal;
+use chat_testkit::process::program;
+use chat_testkit::terminal::{Emulator, Size, Terminal};
 
 /// Each terminal.
 const SIZE: Size = Size(70, 17);

@@ -1,7 +1,5 @@
 //! Scripted conversations, over loopback unless a test needs its own clock.
 
-mod common;
-
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -14,7 +12,12 @@ use chat_core::conversation::{
 };
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
-use common::{Network, Person, Program, Wire, call, client, client_with, hold, server, soon};
+use chat_testkit::network::Network;
+use chat_testkit::scripted::{
+    Person, Program, call, client, client_with, hold, server, server_config, server_on, server_with,
+};
+use chat_testkit::soon;
+use chat_testkit::wire::Wire;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::task::yield_now;
@@ -170,9 +173,9 @@ async fn next_takes_the_next_caller() {
 
 #[tokio::test]
 async fn one_more_than_may_wait_hears_busy() {
-    let mut config = common::server_config();
+    let mut config = server_config();
     config.backlog = 1;
-    let mut server = common::server_with(config).await;
+    let mut server = server_with(config).await;
     let (mut ann, _bob) = one_talks_and_one_waits(&mut server).await;
 
     let mut cem = Wire::to(server.address).await;
@@ -333,9 +336,9 @@ async fn a_pipe_learns_that_a_plain_peer_did_not_read_it() {
 
 #[tokio::test]
 async fn a_server_for_one_call_ends_with_it() {
-    let mut config = common::server_config();
+    let mut config = server_config();
     config.once = true;
-    let mut server = common::server_with(config).await;
+    let mut server = server_with(config).await;
     let mut ann = Wire::to(server.address).await;
     ann.sends("88").await;
     server.person.call_is_over(Side::There).await;
@@ -345,9 +348,9 @@ async fn a_server_for_one_call_ends_with_it() {
 
 #[tokio::test]
 async fn who_waits_for_a_server_that_ends_is_told() {
-    let mut config = common::server_config();
+    let mut config = server_config();
     config.once = true;
-    let mut server = common::server_with(config).await;
+    let mut server = server_with(config).await;
     let (mut ann, mut bob) = one_talks_and_one_waits(&mut server).await;
     ann.sends("88\n").await;
     server.person.call_is_over(Side::There).await;
@@ -525,7 +528,7 @@ async fn nothing_is_heard_after_a_hang_up() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_caller_is_taken_after_a_while() {
     let (network, exchange) = Network::new();
-    let mut server = common::server_on(network, common::server_config());
+    let mut server = server_on(network, server_config());
     let mut ann = exchange.call();
     server.person.is_called().await;
     server.person.says("hello?");
@@ -535,9 +538,9 @@ async fn a_silent_caller_is_taken_after_a_while() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_call_ends_and_the_next_is_taken() {
     let (network, exchange) = Network::new();
-    let mut config = common::server_config();
+    let mut config = server_config();
     config.manners = idle_timeout(Duration::from_secs(10));
-    let mut server = common::server_on(network, config);
+    let mut server = server_on(network, config);
     let mut ann = exchange.call();
     ann.sends("ann\n").await;
     server.person.hears("ann").await;

@@ -1,26 +1,23 @@
 //! Whole calls between people who have keys: who gets through, as whom, and who does not.
 
-#[path = "common/anybody.rs"]
-mod anybody;
-#[path = "common/people.rs"]
-mod people;
-
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anybody::Anybody;
 use chat_client::ConnectError;
 use chat_core::conversation::{Command, Input, Peer, Security, Standing};
 use chat_core::trust::{ALPN, Fingerprint};
-use people::{BACKLOG, Network, User, a_port, all_from, soon, take_one, user};
+use chat_testkit::anybody::Anybody;
+use chat_testkit::network::{NOWHERE, Network};
+use chat_testkit::people::{BACKLOG, Client, Server, User, all_from, take_one, user};
+use chat_testkit::{a_port, soon};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig, version};
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
-    copy, copy_bidirectional, duplex,
+    copy, copy_bidirectional,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -41,7 +38,7 @@ async fn have_met(ann: &User, bob: &User) -> SocketAddr {
     client.person.is_called().await;
     server.person.is_called().await;
     client.hangs_up().await;
-    server.person.call_ends().await;
+    server.person.reads_the_end().await;
     let address = server.address;
     server.stops().await;
     assert!(ann.knows(bob.key()).is_some() && bob.knows(ann.key()).is_some());
@@ -129,9 +126,9 @@ async fn the_first_call_is_new_and_the_second_is_known() {
             (expected, expected)
         );
         client.person.commands(Command::Status);
-        client.person.is_told(shown).await;
+        client.person.reads(shown).await;
         client.hangs_up().await;
-        server.person.call_ends().await;
+        server.person.reads_the_end().await;
     }
     let known = ann.knows(bob.key()).expect("remembered");
     assert_eq!(known.addresses, [server.address.to_string()]);
@@ -228,13 +225,13 @@ async fn verifying_is_remembered_by_the_one_who_did() {
     let mut client = ann.calls(server.address);
     client.person.sees_safety_number().await;
     client.person.commands(Command::Verify);
-    client.person.is_told("verified from now on").await;
+    client.person.reads("verified from now on").await;
     client.person.commands(Command::Peers);
-    let list = client.person.is_told("Known peers").await;
+    let list = client.person.reads("Known peers").await;
     assert!(list.contains(&format!("{}", bob.key())), "{list}");
     assert!(list.contains("bob  verified since"), "{list}");
     client.hangs_up().await;
-    server.person.call_ends().await;
+    server.person.reads_the_end().await;
 
     let mut client = ann.calls(server.address);
     assert_eq!(
@@ -301,7 +298,7 @@ async fn a_man_in_the_middle_of_friends_is_refused_and_hears_nothing() {
     posing.person.says("hi bob, it is me");
     let (code, _) = posing.ends().await;
     assert_eq!(code, 3);
-    let told = server.person.is_told("Refused a call").await;
+    let told = server.person.reads("Refused a call").await;
     tells_of_change(&told, "chat-server", "ann", ann.key(), mallory.key());
     let rest = server.stops().await;
     assert!(rest.is_empty(), "{rest:?}");
@@ -316,11 +313,11 @@ async fn the_name_of_an_account_claims_nothing() {
         let peer = server.person.is_called().await;
         assert_eq!(peer.name.as_deref(), Some(name));
         if name == "root-2" {
-            server.person.is_told("You know another root").await;
+            server.person.reads("You know another root").await;
         }
         client.person.is_called().await;
         client.hangs_up().await;
-        server.person.call_ends().await;
+        server.person.reads_the_end().await;
     }
 }
 
@@ -335,7 +332,7 @@ async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
     assert_eq!(code, 3);
     assert!(ended.contains("your key is not the one"), "{ended}");
     assert!(!ended.contains("SHA256"), "no more than that: {ended}");
-    let told = server.person.is_told("Refused a call").await;
+    let told = server.person.reads("Refused a call").await;
     tells_of_change(&told, "chat-server", "ann", ann.key(), new_ann.key());
 
     let mut client = ann.calls(address);
@@ -343,7 +340,7 @@ async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
     server.person.hears("it is me").await;
     client.person.is_called().await;
     client.hangs_up().await;
-    server.person.call_ends().await;
+    server.person.reads_the_end().await;
 
     // Forgotten, so there is nothing to compare the new key with.
     bob.keyring().known.forget("ann").expect("known");
@@ -603,9 +600,9 @@ async fn stock_peers_are_marked_for_as_long_as_the_call_lasts() {
     caller.flush().await.expect("sent");
     server.person.hears("hello").await;
     server.person.commands(Command::Status);
-    server.person.is_told("encrypted, no key").await;
+    server.person.reads("encrypted, no key").await;
     server.person.commands(Command::Verify);
-    server.person.is_told("no key to verify").await;
+    server.person.reads("no key to verify").await;
 
     let ann = user("ann");
     let (listener, address) = a_port().await;
@@ -617,7 +614,7 @@ async fn stock_peers_are_marked_for_as_long_as_the_call_lasts() {
     assert_eq!(next_line(&mut stream).await, "hello\n");
     assert_eq!(client.person.is_called().await.security, Security::NoKey);
     client.person.commands(Command::Status);
-    client.person.is_told("encrypted, no key").await;
+    client.person.reads("encrypted, no key").await;
 }
 
 #[tokio::test]
@@ -632,7 +629,7 @@ async fn plaintext_callers_are_marked_or_told_what_to_do() {
     assert_eq!(peer.security, Security::Plaintext);
     server.person.hears("hello").await;
     server.person.commands(Command::Status);
-    server.person.is_told("NOT ENCRYPTED").await;
+    server.person.reads("NOT ENCRYPTED").await;
     drop(caller);
 
     let server = bob.answers().await;
@@ -647,15 +644,12 @@ async fn plaintext_callers_are_marked_or_told_what_to_do() {
     assert_eq!(shown, [""; 0], "nothing of it was shown");
 }
 
-const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-
 #[tokio::test(start_paused = true)]
 async fn a_silent_caller_hears_nothing_for_3_s_and_then_what_to_do() {
     let bob = user("bob");
     let (network, callers) = Network::new();
-    let _server = bob.answers_on(network, ELSEWHERE, bob.reception());
-    let (mut caller, stream) = duplex(4096);
-    callers.send((stream, ELSEWHERE)).expect("a server");
+    let _server = bob.answers_on(network, NOWHERE, bob.reception());
+    let mut caller = callers.connect(4096);
     let started = Instant::now();
     let mut byte = [0];
     caller.read_exact(&mut byte).await.expect("a line");
@@ -667,8 +661,8 @@ async fn a_silent_caller_hears_nothing_for_3_s_and_then_what_to_do() {
 
 /// A call that is on, and a caller's way to disturb it.
 struct Disturbed {
-    ann: people::Client,
-    bob: people::Server,
+    ann: Client,
+    bob: Server,
     lines: usize,
 }
 
@@ -703,7 +697,7 @@ impl Disturbed {
     async fn ends_well(self) {
         self.ann.hangs_up().await;
         let mut bob = self.bob;
-        let ended = bob.person.call_ends().await;
+        let ended = bob.person.reads_the_end().await;
         assert!(ended.contains("hung up"), "{ended}");
     }
 }
@@ -761,8 +755,8 @@ async fn who_waits_for_a_server_that_ends_is_told() {
     let mut first = ann.calls(server.address);
     first.person.is_called().await;
     let mut second = cem.calls(server.address);
-    second.person.is_told("you are next").await;
-    server.person.is_told("is calling too").await;
+    second.person.reads("you are next").await;
+    server.person.reads("is calling too").await;
     server.stops().await;
     first.ends().await;
     let (code, ended) = second.ends().await;
@@ -813,17 +807,15 @@ async fn a_crowd_of_callers_does_not_flood_the_screen() {
 async fn hanging_handshakes_keep_nobody_out() {
     let (ann, bob) = (user("ann"), user("bob"));
     let (network, callers) = Network::new();
-    let mut server = bob.answers_on(network, ELSEWHERE, bob.reception());
+    let mut server = bob.answers_on(network, NOWHERE, bob.reception());
     let started = Instant::now();
     let mut hanging = Vec::new();
     for _ in 0..200 {
-        let (mut stranger, stream) = duplex(4096);
-        callers.send((stream, ELSEWHERE)).expect("a server");
+        let mut stranger = callers.connect(4096);
         stranger.write_all(&HALF_A_HELLO).await.expect("written");
         hanging.push(stranger);
     }
-    let (near, far) = duplex(64 * 1024);
-    callers.send((far, ELSEWHERE)).expect("a server");
+    let near = callers.connect(64 * 1024);
     let secure = ann.keyring().secure;
     let secured = secure.connect(near).await.expect("a handshake");
     let mut stream = secured.stream;
@@ -870,7 +862,7 @@ async fn connections_that_come_too_late_do_not_get_into_the_next_call() {
         drop(connection.write_all(ended.as_bytes()).await);
         drop(connection.flush().await);
     }
-    server.person.call_ends().await;
+    server.person.reads_the_end().await;
 
     let mut client = ann.calls(server.address);
     client.person.says("hello");
@@ -915,7 +907,7 @@ async fn a_call_that_was_cut_is_not_taken_up_by_another_key() {
     client.person.is_called().await;
     server.person.is_called().await;
     cut.notify_one();
-    client.person.is_told("Connection lost").await;
+    client.person.reads("Connection lost").await;
     client.person.says("a secret");
     let (code, ended) = client.ends().await;
     assert_eq!(code, 1);

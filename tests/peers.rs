@@ -3,15 +3,14 @@
 //! A program that is not installed is not tested, and the test says so. What they do on the
 //! wire is tested without them in `calls.rs`.
 
-mod common;
-
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Stdio;
 
 use chat_core::conversation::{Event, Side};
-use common::{Program, Wire, client, server, soon};
-use tokio::io::{AsyncBufReadExt, BufReader, Join, join};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use chat_testkit::process::Process;
+use chat_testkit::scripted::{Program, client, server};
+use chat_testkit::wire::Wire;
+use tokio::io::{BufReader, Join, join};
+use tokio::process::{ChildStdin, ChildStdout};
 
 /// The tutorial's client: it speaks first, and both take turns; one `send` is one message.
 const PYTHON_CLIENT: &str = r#"
@@ -48,48 +47,26 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 
 /// A running program, and its standard input and output.
 struct Tool {
-    wire: Wire<Join<ChildStdout, ChildStdin>>,
-    stderr: BufReader<ChildStderr>,
-    _child: Child,
+    wire: Wire<Join<BufReader<ChildStdout>, ChildStdin>>,
+    process: Process,
 }
 
 impl Tool {
     /// Starts a program, if it is installed.
     fn start(program: &str, arguments: &[&str]) -> Option<Self> {
-        let started = Command::new(program)
-            .args(arguments)
-            .env("PYTHONUTF8", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn();
-        let Ok(mut child) = started else {
-            eprintln!("skipped: {program} is not installed");
-            return None;
-        };
-        let stdout = child.stdout.take().expect("it is piped");
-        let stdin = child.stdin.take().expect("it is piped");
-        let stderr = child.stderr.take().expect("it is piped");
-        Some(Self {
-            wire: Wire::new(join(stdout, stdin)),
-            stderr: BufReader::new(stderr),
-            _child: child,
-        })
+        let mut process = Process::tool(program, arguments)?;
+        let stdout = process.stdout.take().expect("it is piped");
+        let stdin = process.stdin.take().expect("it is piped");
+        let wire = Wire::new(join(stdout, stdin));
+        Some(Self { wire, process })
     }
 
     /// Waits until the program says that it listens. Answers the port, which it says last.
     async fn listens(&mut self) -> SocketAddr {
-        loop {
-            let mut line = String::new();
-            let read = soon(self.stderr.read_line(&mut line)).await;
-            assert_ne!(read.expect("UTF-8"), 0, "it ended without listening");
-            if line.contains("Listening") {
-                let port = line.rsplit([' ', ':']).next().unwrap_or_default();
-                let port = port.trim().parse().expect("a port");
-                return SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-            }
-        }
+        let line = self.process.tells("Listening").await;
+        let port = line.rsplit([' ', ':']).next().unwrap_or_default();
+        let port = port.trim().parse().expect("a port");
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
     }
 }
 

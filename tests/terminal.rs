@@ -9,22 +9,17 @@ use std::time::Duration;
 
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
+use chat_testkit::process::program;
+use chat_testkit::terminal::{Emulator, Size, Terminal, command};
+use chat_testkit::{home, soon};
 use rustix::process::Signal;
 use rustix::termios::Termios;
 use tempfile::TempDir;
-use terminal::{Emulator, Size, Terminal, command, program, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-#[path = "common/terminal.rs"]
-mod terminal;
-
 const SIZE: Size = Size(80, 24);
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory")
-}
 
 /// A server at a terminal, waiting for calls on a free port.
 struct Server {

@@ -1,18 +1,16 @@
 //! Real handshakes: who gets through, as whom, and who does not.
 
-#[path = "common/anybody.rs"]
-mod anybody;
-
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use anybody::Anybody;
 use chat_core::trust::{
     ALPN, Dialect, HANDSHAKE_LIMIT, Identity, KnownPeers, Secure, Secured, TlsError,
 };
+use chat_testkit::TLS_CALLER;
+use chat_testkit::anybody::Anybody;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -583,8 +581,7 @@ async fn ncat_calls() {
 
 #[tokio::test]
 async fn python_calls() {
-    let script = include_str!("common/tls_caller.py");
-    called_by("python3", &["-c", script, "HOST", "PORT"]).await;
+    called_by("python3", &["-c", TLS_CALLER, "HOST", "PORT"]).await;
 }
 
 #[tokio::test]

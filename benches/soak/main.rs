@@ -1,22 +1,18 @@
 //! A million messages between the real programs through a hundred cuts: nothing may be lost or
 //! doubled, and memory must stay flat. `cargo bench --bench soak`
 
-#[path = "../../tests/network/program.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod program;
-#[path = "../../tests/network/proxy.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod proxy;
-
 use std::fs;
 use std::time::{Duration, Instant};
 
-use program::{Program, lines};
-use proxy::{Fate, Proxy};
+use chat_testkit::process::{Process, lines};
+use chat_testkit::proxy::{Fate, Proxy};
 use tokio::time::sleep;
 
 /// Messages in each direction.
 const MESSAGES: usize = 500_000;
+
+/// Far longer than the call takes.
+const LONG_CALL: Duration = Duration::from_secs(600);
 
 const CUTS: usize = 100;
 
@@ -30,15 +26,15 @@ const LOOK: Duration = Duration::from_millis(100);
 async fn main() {
     let (to_client, to_server) = (lines("ann", MESSAGES), lines("bob", MESSAGES));
     let bytes = to_client.len() + to_server.len();
-    let (mut server, address) = Program::server(&["--once"]).await;
+    let (mut server, address) = Process::server(&["--once"]).await;
     // The last connection still has something to carry.
     let cuts = (0..CUTS).map(|_| (bytes / (CUTS + 2), Fate::Reset));
     let proxy = Proxy::start(address, cuts).await;
     let begun = Instant::now();
-    let mut client = Program::client(proxy.address, &[]);
+    let mut client = Process::client(proxy.address, &[]);
     let ids = [server.id(), client.id()];
-    server.says_at_last(to_client.clone());
-    client.says_at_last(to_server.clone());
+    server.types_at_last(to_client.clone());
+    client.types_at_last(to_server.clone());
 
     let mut memory: Vec<[u64; 2]> = Vec::new();
     let look = async {
@@ -49,18 +45,15 @@ async fn main() {
             }
         }
     };
-    let ended = async { tokio::join!(server.ends(), client.ends()) };
+    let ended =
+        async { tokio::join!(server.ends_within(LONG_CALL), client.ends_within(LONG_CALL)) };
     let (server, client) = tokio::select! {
         ended = ended => ended,
         () = look => unreachable!("it looks for ever"),
     };
 
     let took = begun.elapsed();
-    let outages = client
-        .notices
-        .iter()
-        .filter(|line| line.contains("Back after"));
-    let outages = outages.count();
+    let outages = client.stderr.matches("Back after").count();
     println!(
         "{} messages, {bytes} bytes, {outages} outages in {:.1} s",
         2 * MESSAGES,
@@ -70,8 +63,8 @@ async fn main() {
         let [server, client] = memory[(memory.len() * quarter / 4).saturating_sub(1)];
         println!("VmHWM after {quarter}/4: server {server} KiB, client {client} KiB");
     }
-    server.heard_exactly(&to_server);
-    client.heard_exactly(&to_client);
+    server.printed_exactly(&to_server);
+    client.printed_exactly(&to_client);
     assert_eq!((server.code, client.code), (Some(0), Some(0)));
     assert!(outages >= CUTS, "there were only {outages} outages");
     let most = memory.iter().flatten().max();

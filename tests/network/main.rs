@@ -1,27 +1,30 @@
 //! The real programs over real sockets, through a network that fails on command.
 
-mod program;
-mod proxy;
 mod stranger;
 
-use program::{Program, lines};
-use proxy::{Fate, Proxy};
+use std::time::Duration;
+
+use chat_testkit::process::{Process, lines};
+use chat_testkit::proxy::{Fate, Proxy};
+
+/// Far longer than a call through many cuts takes.
+const LONG_CALL: Duration = Duration::from_secs(600);
 
 /// A call through a proxy; both have heard each other.
-async fn call(options: &[&str]) -> (Program, Proxy, Program) {
-    let (mut server, address) = Program::server(options).await;
+async fn call(options: &[&str]) -> (Process, Proxy, Process) {
+    let (mut server, address) = Process::server(options).await;
     let proxy = Proxy::start(address, []).await;
-    let mut client = Program::client(proxy.address, &[]);
-    client.says("hello\n").await;
-    server.hears("hello\n").await;
-    server.says("hello yourself\n").await;
-    client.hears("hello yourself\n").await;
+    let mut client = Process::client(proxy.address, &[]);
+    client.types("hello\n").await;
+    server.prints("hello").await;
+    server.types("hello yourself\n").await;
+    client.prints("hello yourself").await;
     (server, proxy, client)
 }
 
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_when_the_network_cuts() {
-    let (mut server, address) = Program::server(&["--once"]).await;
+    let (mut server, address) = Process::server(&["--once"]).await;
     let plan = [
         (30_000, Fate::Reset),
         (2_000, Fate::Reset),
@@ -30,22 +33,23 @@ async fn nothing_is_lost_or_doubled_when_the_network_cuts() {
         (300_000, Fate::Reset),
     ];
     let proxy = Proxy::start(address, plan).await;
-    let mut client = Program::client(proxy.address, &[]);
+    let mut client = Process::client(proxy.address, &[]);
     let (to_client, to_server) = (lines("ann", 10_000), lines("bob", 10_000));
-    server.says_at_last(to_client.clone());
-    client.says_at_last(to_server.clone());
-    let (server, client) = tokio::join!(server.ends(), client.ends());
-    server.heard_exactly(&to_server);
-    client.heard_exactly(&to_client);
+    server.types_at_last(to_client.clone());
+    client.types_at_last(to_server.clone());
+    let (server, client) =
+        tokio::join!(server.ends_within(LONG_CALL), client.ends_within(LONG_CALL));
+    server.printed_exactly(&to_server);
+    client.printed_exactly(&to_client);
     for words in ["reconnecting (1st try)", "Back after", "Call over"] {
-        assert!(client.notices(words), "{words}: {client:?}");
+        assert!(client.tells(words), "{words}: {client:?}");
     }
     for words in [
         "waiting for the other side to call again",
         "Back after",
         "Call over",
     ] {
-        assert!(server.notices(words), "{words}: {server:?}");
+        assert!(server.tells(words), "{words}: {server:?}");
     }
     assert_eq!((server.code, client.code), (Some(0), Some(0)));
 }
@@ -54,15 +58,15 @@ async fn nothing_is_lost_or_doubled_when_the_network_cuts() {
 async fn a_silent_link_is_noticed_and_replaced() {
     let (mut server, proxy, mut client) = call(&["--once"]).await;
     proxy.weather(Fate::Stalls);
-    client.says("is anybody there?\n").await;
-    client.notices("Link silent for 5 s").await;
-    client.notices("reconnecting (1st try)").await;
+    client.types("is anybody there?\n").await;
+    client.tells("Link silent for 5 s").await;
+    client.tells("reconnecting (1st try)").await;
     proxy.weather(Fate::Carries);
-    client.notices("Back after").await;
-    server.hears("is anybody there?\n").await;
-    client.says("88\n").await;
+    client.tells("Back after").await;
+    server.prints("is anybody there?").await;
+    client.types("88\n").await;
     let (server, client) = tokio::join!(server.ends(), client.ends());
-    assert!(server.notices("The other side hung up"), "{server:?}");
+    assert!(server.tells("The other side hung up"), "{server:?}");
     assert_eq!((server.code, client.code), (Some(0), Some(0)));
 }
 
@@ -71,59 +75,59 @@ async fn the_server_keeps_the_place_and_its_person_goes_on_talking() {
     let (mut server, proxy, mut client) = call(&["--once"]).await;
     proxy.weather(Fate::Reset);
     server
-        .notices("waiting for the other side to call again")
+        .tells("waiting for the other side to call again")
         .await;
-    client.notices("reconnecting (2nd try)").await;
-    server.says("take your time\n").await;
+    client.tells("reconnecting (2nd try)").await;
+    server.types("take your time\n").await;
     proxy.weather(Fate::Carries);
-    client.hears("take your time\n").await;
-    client.says("here I am\n88\n").await;
-    server.hears("here I am\n").await;
+    client.prints("take your time").await;
+    client.types("here I am\n88\n").await;
+    server.prints("here I am").await;
     let (server, client) = tokio::join!(server.ends(), client.ends());
     assert_eq!((server.code, client.code), (Some(0), Some(0)));
 }
 
 #[tokio::test]
 async fn a_hang_up_during_an_outage_is_heard_after_it() {
-    let (mut server, address) = Program::server(&[]).await;
+    let (mut server, address) = Process::server(&[]).await;
     let proxy = Proxy::start(address, []).await;
-    let mut client = Program::client(proxy.address, &[]);
-    client.says("hello\n").await;
-    server.hears("hello\n").await;
+    let mut client = Process::client(proxy.address, &[]);
+    client.types("hello\n").await;
+    server.prints("hello").await;
     proxy.weather(Fate::Reset);
     server
-        .notices("waiting for the other side to call again")
+        .tells("waiting for the other side to call again")
         .await;
-    server.says("88\n").await;
-    server.notices("You hung up").await;
+    server.types("88\n").await;
+    server.tells("You hung up").await;
     proxy.weather(Fate::Carries);
-    client.notices("The other side hung up").await;
+    client.tells("The other side hung up").await;
     assert_eq!(client.ends().await.code, Some(0));
 }
 
 #[tokio::test]
 async fn what_was_shown_just_before_a_hang_up_counts_as_received() {
-    let (mut server, address) = Program::server(&["--once"]).await;
-    let mut client = Program::client(address, &[]);
-    client.says("hello\n").await;
-    server.hears("hello\n").await;
-    server.says("88\n").await;
+    let (mut server, address) = Process::server(&["--once"]).await;
+    let mut client = Process::client(address, &[]);
+    client.types("hello\n").await;
+    server.prints("hello").await;
+    server.types("88\n").await;
     let (server, client) = tokio::join!(server.ends(), client.ends());
-    assert!(!client.notices("not received"), "{client:?}");
+    assert!(!client.tells("not received"), "{client:?}");
     assert_eq!((server.code, client.code), (Some(0), Some(0)));
 }
 
 #[tokio::test]
 async fn without_redial_a_cut_is_the_end() {
-    let (mut server, address) = Program::server(&[]).await;
+    let (mut server, address) = Process::server(&[]).await;
     let proxy = Proxy::start(address, []).await;
-    let mut client = Program::client(proxy.address, &["--no-redial"]);
-    server.says("hello\n").await;
-    client.hears("hello\n").await;
+    let mut client = Process::client(proxy.address, &["--no-redial"]);
+    server.types("hello\n").await;
+    client.prints("hello").await;
     proxy.weather(Fate::Reset);
     let client = client.ends().await;
-    assert!(client.notices("Connection lost"), "{client:?}");
-    assert!(!client.notices("reconnecting"), "{client:?}");
+    assert!(client.tells("Connection lost"), "{client:?}");
+    assert!(!client.tells("reconnecting"), "{client:?}");
     assert_eq!(client.code, Some(1));
 }
 
@@ -131,16 +135,16 @@ async fn without_redial_a_cut_is_the_end() {
 async fn a_server_that_is_gone_for_good_ends_the_call_and_what_it_missed_is_counted() {
     let (mut server, proxy, mut client) = call(&[]).await;
     server.dies().await;
-    client.notices("reconnecting (1st try)").await;
-    client.says("are you there?\nplease answer\n").await;
+    client.tells("reconnecting (1st try)").await;
+    client.types("are you there?\nplease answer\n").await;
     drop(proxy);
     let client = client.ends().await;
     assert!(
-        client.notices("Connection lost: it could not be had back"),
+        client.tells("Connection lost: it could not be had back"),
         "{client:?}"
     );
     assert!(
-        client.notices("2 of your messages were not received"),
+        client.tells("2 messages of yours were not received"),
         "{client:?}"
     );
     assert_eq!(client.code, Some(1));

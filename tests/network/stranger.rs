@@ -1,110 +1,47 @@
 //! A caller that speaks chat/1 frame by frame, to a server inside the test.
 
-use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
 
-use chat_core::conversation::{
-    AnyLink, Command, Ending, Event, Input, Link, LinkState, Loss, Manners, Sink, Source,
-};
+use chat_core::conversation::{AnyLink, Command, Ending, Event, Input, Link, LinkState, Loss};
 use chat_core::trust::Keyring;
-use chat_core::wire::{Control, ConversationId, Frame, Framing, Hello, LineCodec, LineError};
-use chat_server::{Config, Reception};
+use chat_core::wire::{Control, ConversationId, Frame, Hello, LineCodec, LineError};
+use chat_testkit::people::{self, User, user};
+use chat_testkit::scripted::Person;
+use chat_testkit::{home, soon};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-
-/// Far longer than anything takes: what takes longer never comes.
-const NEVER: Duration = Duration::from_secs(20);
-
-/// One who only says what the test says.
-struct Says(mpsc::UnboundedReceiver<Input>);
-
-/// One who tells the test what there is to see.
-struct Sees(mpsc::UnboundedSender<Event>);
-
-impl Source for Says {
-    async fn next(&mut self) -> io::Result<Input> {
-        match self.0.recv().await {
-            Some(input) => Ok(input),
-            None => pending().await,
-        }
-    }
-}
-
-impl Sink for Sees {
-    fn show(&mut self, event: Event) {
-        // A test may have seen enough.
-        let _ = self.0.send(event);
-    }
-
-    async fn flushed(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use tokio::net::TcpStream;
 
 /// A server inside the test, with a person of the test's own.
 struct Server {
-    address: SocketAddr,
-    says: mpsc::UnboundedSender<Input>,
-    sees: mpsc::UnboundedReceiver<Event>,
-    _running: JoinSet<()>,
-    _home: TempDir,
+    running: people::Server,
+    _home: User,
 }
 
 impl Server {
     async fn start() -> Self {
-        let (home, keyring) = someone();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let (says, input) = mpsc::unbounded_channel();
-        let (output, sees) = mpsc::unbounded_channel();
-        let reception = Reception {
-            keyring,
-            allow_plain: false,
-            known_only: false,
-            framing: Framing::Auto,
-        };
-        let config = Config {
-            name: "server".into(),
-            backlog: 5,
-            once: false,
-            manners: Manners::default(),
-            interactive: false,
-        };
-        let mut running = JoinSet::new();
-        running.spawn(async move {
-            let (mut says, mut sees) = (Says(input), Sees(output));
-            let run =
-                chat_server::run(listener, reception, config, &mut says, &mut sees, pending());
-            run.await.expect("the person's side works");
-        });
+        let home = user("server");
+        let running = home.answers().await;
         Self {
-            address,
-            says,
-            sees,
-            _running: running,
+            running,
             _home: home,
         }
     }
 
+    /// What its person says and sees.
+    fn person(&mut self) -> &mut Person {
+        &mut self.running.person
+    }
+
     /// Waits for an event that `is` what is waited for.
-    async fn sees(&mut self, is: impl Fn(&Event) -> bool) -> Event {
-        loop {
-            let event = timeout(NEVER, self.sees.recv()).await;
-            let event = event.expect("it happens").expect("the server runs");
-            if is(&event) {
-                return event;
-            }
-        }
+    async fn sees(&mut self, is: impl Fn(&Event) -> bool) {
+        self.person().sees(|event| is(event).then_some(())).await;
     }
 
     /// Calls it, and says hello.
     async fn call(&self, keyring: &Keyring, hello: &Hello) -> AnyLink {
-        let stream = TcpStream::connect(self.address).await.expect("a server");
+        let stream = TcpStream::connect(self.running.address)
+            .await
+            .expect("a server");
         let secured = keyring.secure.connect(stream).await.expect("a handshake");
         let mut link: AnyLink = Link::new(Box::new(secured.stream), LineCodec::chat1());
         link.push_control(&Control::Hello(hello.clone()));
@@ -113,7 +50,7 @@ impl Server {
 }
 
 fn someone() -> (TempDir, Keyring) {
-    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home();
     let keyring = Keyring::open(home.path()).expect("a new home");
     (home, keyring)
 }
@@ -138,8 +75,8 @@ async fn next_frame(link: &mut AnyLink) -> Result<Frame, LineError> {
 /// The next control line that is about the call itself.
 async fn answer(link: &mut AnyLink) -> Control {
     loop {
-        let frame = timeout(NEVER, next_frame(link)).await;
-        let Frame::Control(json) = frame.expect("it comes").expect("a frame") else {
+        let frame = soon(next_frame(link)).await;
+        let Frame::Control(json) = frame.expect("a frame") else {
             continue;
         };
         match Control::parse(&json).expect("a control line") {
@@ -180,11 +117,10 @@ async fn a_conversation_belongs_to_its_key() {
     }
 
     link.push_line("still me");
-    let heard = tokio::select! {
-        heard = server.sees(|event| matches!(event, Event::Lines(_))) => heard,
+    tokio::select! {
+        () = server.person().hears("still me") => {}
         error = end(&mut link) => panic!("the call has ended: {error}"),
-    };
-    assert!(matches!(heard, Event::Lines(lines) if lines.lines().eq(["still me"])));
+    }
 }
 
 #[tokio::test]
@@ -196,10 +132,7 @@ async fn a_connection_that_comes_late_does_not_replace_a_newer_one() {
         .call(&keyring, &hello("owner", conversation, 0, false))
         .await;
     assert!(matches!(answer(&mut link).await, Control::Hello(_)));
-    server
-        .says
-        .send(Input::Lines("one".into()))
-        .expect("it runs");
+    server.person().says("one");
     while !matches!(next_frame(&mut link).await, Ok(Frame::Text(_))) {}
     link.push_control(&Control::Received(1));
     let delivered = |event: &Event| matches!(event, Event::Delivered(1));
@@ -211,18 +144,12 @@ async fn a_connection_that_comes_late_does_not_replace_a_newer_one() {
     let mut late = server
         .call(&keyring, &hello("owner", conversation, 0, true))
         .await;
-    let dropped = timeout(NEVER, next_frame(&mut late)).await.expect("an end");
+    let dropped = soon(next_frame(&mut late)).await;
     assert!(dropped.is_err(), "it was answered: {dropped:?}");
 
-    server
-        .says
-        .send(Input::Lines("two".into()))
-        .expect("it runs");
+    server.person().says("two");
     loop {
-        match timeout(NEVER, next_frame(&mut link))
-            .await
-            .expect("it goes on")
-        {
+        match soon(next_frame(&mut link)).await {
             Ok(Frame::Text(lines)) => return assert!(lines.lines().eq(["two"])),
             Ok(_) => {}
             Err(error) => panic!("the call has ended: {error}"),
@@ -245,13 +172,11 @@ async fn who_calls_again_while_waiting_keeps_its_place_and_has_only_one() {
 
     let mut again = server.call(&people[1].1, &calls[1]).await;
     assert_eq!(answer(&mut again).await, Control::Waiting { ahead: 0 });
-    let dropped = timeout(NEVER, next_frame(&mut second))
-        .await
-        .expect("an end");
+    let dropped = soon(next_frame(&mut second)).await;
     assert!(dropped.is_err(), "the old connection goes on: {dropped:?}");
 
     drop(first);
-    server.says.send(Input::HangUp).expect("it runs");
+    server.person().does(Input::HangUp);
     assert!(matches!(answer(&mut again).await, Control::Hello(_)));
     assert_eq!(answer(&mut third).await, Control::Waiting { ahead: 0 });
     server.sees(|event| matches!(event, Event::Ended(_))).await;
@@ -318,10 +243,7 @@ async fn without_a_safety_number_nobody_is_verified() {
     assert_eq!(plain.commitment, None);
     let mut link = server.call(&keyring, &plain).await;
     assert!(matches!(answer(&mut link).await, Control::Hello(_)));
-    server
-        .says
-        .send(Input::Command(Command::Verify))
-        .expect("it runs");
+    server.person().commands(Command::Verify);
     let told =
         |event: &Event| matches!(event, Event::Notice(text) if text.contains("no safety number"));
     tokio::select! {

@@ -1,47 +1,26 @@
 //! The program as a process in a pipe, with a plain socket at the other end.
 
-use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::process::{Output, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
+use chat_testkit::process::{Ended, Process, command};
+use chat_testkit::wire::Wire;
+use chat_testkit::{a_port, home, soon};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// Far longer than anything takes.
-const NEVER: Duration = Duration::from_secs(30);
-
-async fn soon<F: Future>(what: F) -> F::Output {
-    timeout(NEVER, what).await.expect("it never came")
-}
-
-/// The program, with a home of its own.
-fn chat_client(home: &TempDir, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
-    command
-        .args(arguments)
-        .env("CHAT_HOME", home.path())
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory")
-}
+/// The program, in the build of this test.
+const CHAT_CLIENT: &str = env!("CARGO_BIN_EXE_chat-client");
 
 /// The program in a call, and the socket at the other end.
 struct Call {
-    child: Child,
-    peer: TcpStream,
+    process: Process,
+    peer: Wire,
     _home: TempDir,
 }
 
@@ -51,61 +30,32 @@ impl Call {
     }
 
     async fn start_with(arguments: &[&str], stdin: Stdio) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound").to_string();
-        let home = home();
-        let arguments = [&["--plain", &address], arguments].concat();
-        let mut command = chat_client(&home, &arguments);
-        let child = command.stdin(stdin).spawn().expect("the program starts");
-        let (peer, _) = soon(listener.accept()).await.expect("it calls");
+        let (listener, address) = a_port().await;
+        let (address, home) = (address.to_string(), home());
+        let arguments = [&["--plain", address.as_str()], arguments].concat();
+        let mut command = command(Path::new(CHAT_CLIENT), home.path(), &arguments);
+        let process = Process::spawn(command.stdin(stdin)).expect("the program starts");
+        let peer = Wire::from(&listener).await;
         Self {
-            child,
+            process,
             peer,
             _home: home,
         }
     }
 
     async fn types(&mut self, text: &str) {
-        let stdin = self.child.stdin.as_mut().expect("it is open");
-        let typed = soon(stdin.write_all(text.as_bytes())).await;
-        typed.expect("the program reads");
+        self.process.types(text).await;
     }
 
     fn input_ends(&mut self) {
-        drop(self.child.stdin.take());
-    }
-
-    async fn peer_sends(&mut self, bytes: &str) {
-        let sent = soon(self.peer.write_all(bytes.as_bytes())).await;
-        sent.expect("the program reads");
-    }
-
-    async fn peer_receives(&mut self, wanted: &str) {
-        let mut bytes = vec![0; wanted.len()];
-        let read = soon(self.peer.read_exact(&mut bytes)).await;
-        read.expect("so many bytes");
-        assert_eq!(String::from_utf8_lossy(&bytes), wanted);
-    }
-
-    async fn peer_receives_at_last(&mut self, wanted: &str) {
-        let mut text = String::new();
-        let read = soon(self.peer.read_to_string(&mut text)).await;
-        read.expect("an end in good order");
-        assert_eq!(text, wanted);
-    }
-
-    async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        let kill = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", signal, &id])
-            .status();
-        assert!(kill.await.expect("there is a shell").success());
+        drop(self.process.stdin.take());
     }
 
     /// The peer is gone, and so is the program soon.
-    async fn ends(self) -> Ended {
+    async fn ends(mut self) -> Ended {
         drop(self.peer);
-        Ended::from(soon(self.child.wait_with_output()).await.expect("it ends"))
+        drop(self.process.stdin.take());
+        self.process.ends().await
     }
 }
 
@@ -115,37 +65,19 @@ fn large_text() -> String {
     (0..300_000).map(line).collect()
 }
 
-/// What is left of the program.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-        }
-    }
-}
-
 /// Runs the program without a call.
 async fn run(arguments: &[&str]) -> Ended {
-    let home = home();
-    let output = chat_client(&home, arguments).output();
-    soon(output).await.expect("it ends").into()
+    Process::start_anew(Path::new(CHAT_CLIENT), arguments)
+        .ends()
+        .await
 }
 
 #[tokio::test]
 async fn stdout_carries_the_peer_and_nothing_else() {
     let mut call = Call::start(&[]).await;
     call.types("你好\n").await;
-    call.peer_receives("你好\n").await;
-    call.peer_sends("one\r\ntwo\n88\n").await;
+    call.peer.receives("你好\n").await;
+    call.peer.sends("one\r\ntwo\n88\n").await;
     let ended = call.ends().await;
     assert_eq!(ended.stdout, "one\ntwo\n");
     assert!(ended.stderr.contains("NOT ENCRYPTED"), "{ended:?}");
@@ -158,8 +90,8 @@ async fn the_end_of_input_is_not_the_end_of_the_call() {
     let mut call = Call::start(&[]).await;
     call.types("last words").await;
     call.input_ends();
-    call.peer_receives_at_last("last words\n").await;
-    call.peer_sends("still here\n").await;
+    call.peer.receives_at_last("last words\n").await;
+    call.peer.sends("still here\n").await;
     let ended = call.ends().await;
     assert_eq!(ended.stdout, "still here\n");
     assert_eq!(ended.code, Some(0));
@@ -168,12 +100,12 @@ async fn the_end_of_input_is_not_the_end_of_the_call() {
 #[tokio::test]
 async fn the_peer_may_end_first() {
     let mut call = Call::start(&[]).await;
-    call.peer_sends("last words").await;
-    call.peer.shutdown().await.expect("it is open");
+    call.peer.sends("last words").await;
+    call.peer.shuts_down().await;
     call.types("still here\n").await;
-    call.peer_receives("still here\n").await;
+    call.peer.receives("still here\n").await;
     call.input_ends();
-    call.peer_receives_at_last("").await;
+    call.peer.receives_at_last("").await;
     let ended = call.ends().await;
     assert_eq!(ended.stdout, "last words\n");
     assert_eq!(ended.code, Some(0));
@@ -183,7 +115,7 @@ async fn the_peer_may_end_first() {
 async fn a_piped_88_hangs_up() {
     let mut call = Call::start(&[]).await;
     call.types("one\n88\n").await;
-    call.peer_receives_at_last("one\n88").await;
+    call.peer.receives_at_last("one\n88").await;
     let ended = call.ends().await;
     assert!(ended.stderr.contains("You hung up"), "{ended:?}");
     assert!(!ended.stderr.contains("not sent"), "{ended:?}");
@@ -194,7 +126,7 @@ async fn a_piped_88_hangs_up() {
 async fn what_follows_a_piped_88_is_not_dropped_in_silence() {
     let mut call = Call::start(&["--send-only"]).await;
     call.types("87\n88\n89\n").await;
-    call.peer_receives_at_last("87\n88").await;
+    call.peer.receives_at_last("87\n88").await;
     let ended = call.ends().await;
     let told = "what follows it was not sent in this call. With --literal, 88 is text.";
     assert!(ended.stderr.contains(told), "{ended:?}");
@@ -206,7 +138,7 @@ async fn send_only_hangs_up_at_the_end_of_input() {
     let mut call = Call::start(&["--send-only"]).await;
     call.types("one\ntwo\n").await;
     call.input_ends();
-    call.peer_receives_at_last("one\ntwo\n88").await;
+    call.peer.receives_at_last("one\ntwo\n88").await;
     assert_eq!(call.ends().await.code, Some(0));
 }
 
@@ -218,7 +150,7 @@ async fn a_large_file_arrives_whole() {
     std::io::Seek::rewind(&mut file).expect("a file");
     let mut call = Call::start_with(&["--send-only"], file.into()).await;
     let mut received = Vec::with_capacity(text.len());
-    let read = soon(call.peer.read_to_end(&mut received)).await;
+    let read = soon(call.peer.read.read_to_end(&mut received)).await;
     read.expect("an end in good order");
     let wanted = text + "88";
     assert!(
@@ -233,15 +165,14 @@ async fn a_large_file_arrives_whole() {
 async fn what_the_peer_pours_out_arrives_whole() {
     let call = Call::start_with(&[], Stdio::null()).await;
     let Call {
-        child, mut peer, ..
+        process, mut peer, ..
     } = call;
     let text = large_text();
     let poured = async {
-        peer.write_all(text.as_bytes()).await.expect("it reads");
+        peer.sends(&text).await;
         drop(peer);
     };
-    let (ended, ()) = soon(async { tokio::join!(child.wait_with_output(), poured) }).await;
-    let ended = Ended::from(ended.expect("it ends"));
+    let (ended, ()) = tokio::join!(process.ends(), poured);
     assert!(ended.stdout == text, "{} bytes came", ended.stdout.len());
     assert_eq!(ended.code, Some(0));
 }
@@ -249,9 +180,9 @@ async fn what_the_peer_pours_out_arrives_whole() {
 #[tokio::test]
 async fn a_closed_stdout_ends_quietly() {
     let mut call = Call::start(&[]).await;
-    drop(call.child.stdout.take());
-    call.peer_sends("nobody reads this\n").await;
-    call.peer_receives_at_last("88").await;
+    drop(call.process.stdout.take());
+    call.peer.sends("nobody reads this\n").await;
+    call.peer.receives_at_last("88").await;
     let ended = call.ends().await;
     assert!(!ended.stderr.contains("failed"), "{ended:?}");
     assert!(!ended.stderr.contains("panic"), "{ended:?}");
@@ -262,9 +193,10 @@ async fn a_closed_stdout_ends_quietly() {
 async fn a_lost_connection_is_told_from_a_hang_up() {
     let mut call = Call::start(&[]).await;
     call.types("hello\n").await;
-    call.peer_receives("hello\n").await;
-    call.peer.set_zero_linger().expect("a TCP socket");
-    let ended = call.ends().await;
+    call.peer.receives("hello\n").await;
+    let Call { process, peer, .. } = call;
+    peer.resets();
+    let ended = process.ends().await;
     assert!(ended.stderr.contains("Connection lost"), "{ended:?}");
     assert_eq!(ended.code, Some(1));
 }
@@ -274,9 +206,9 @@ async fn signals_hang_up_politely() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let mut call = Call::start(&[]).await;
         call.types("so\n").await;
-        call.peer_receives("so\n").await;
-        call.signal(signal).await;
-        call.peer_receives_at_last("88").await;
+        call.peer.receives("so\n").await;
+        call.process.signal(signal).await;
+        call.peer.receives_at_last("88").await;
         assert_eq!(call.ends().await.code, Some(code));
     }
 }
@@ -288,45 +220,34 @@ async fn a_signal_ends_a_call_that_nobody_listens_to() {
     let line = "a line that nobody reads\n".repeat(1000);
     while let Ok(sent) = timeout(
         Duration::from_millis(300),
-        call.peer.write_all(line.as_bytes()),
+        call.peer.write.write_all(line.as_bytes()),
     )
     .await
     {
         sent.expect("the program runs");
     }
-    call.signal("TERM").await;
-    let Call {
-        mut child, peer, ..
-    } = call;
-    let status = soon(child.wait()).await.expect("it ends");
-    assert_eq!(status.code(), Some(143));
+    call.process.signal("TERM").await;
+    let Call { process, peer, .. } = call;
+    assert_eq!(process.exit_code().await, Some(143));
     drop(peer);
 }
 
 #[tokio::test]
 async fn who_hears_busy_is_told_in_a_line() {
     let mut call = Call::start_with(&[], Stdio::null()).await;
-    call.peer_sends("busy: try again later\n").await;
+    call.peer.sends("busy: try again later\n").await;
     let ended = call.ends().await;
     assert_eq!(ended.stdout, "busy: try again later\n");
     assert_eq!(ended.code, Some(0));
 }
 
-/// What a program that cannot start says in one line.
-fn one_line(ended: &Ended) -> &str {
-    assert_eq!(ended.stdout, "");
-    let line = ended.stderr.strip_suffix('\n').expect("a line");
-    assert!(!line.contains('\n'), "more than a line: {line}");
-    line
-}
-
 #[tokio::test]
 async fn nobody_answers() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = a_port().await;
+    let address = address.to_string();
     drop(listener);
     let ended = run(&["--plain", &address]).await;
-    let line = one_line(&ended);
+    let line = ended.one_line();
     assert!(line.contains(&address), "{line}");
     assert!(line.contains("is chat-server running there?"), "{line}");
     assert_eq!(ended.code, Some(1));
@@ -334,15 +255,17 @@ async fn nobody_answers() {
 
 #[tokio::test]
 async fn a_log_file_needs_no_other_option_and_no_call() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (listener, address) = a_port().await;
+    let address = address.to_string();
     drop(listener);
     let home = home();
     let path = home.path().join("log");
     let log = path.to_str().expect("UTF-8");
-    let ended = chat_client(&home, &["--plain", &address, "--log-file", log]).output();
-    let ended = Ended::from(soon(ended).await.expect("it ends"));
-    one_line(&ended);
+    let arguments = ["--plain", &address, "--log-file", log];
+    let ended = Process::start(Path::new(CHAT_CLIENT), home.path(), &arguments)
+        .ends()
+        .await;
+    ended.one_line();
     let log = std::fs::read_to_string(&path).expect("it was written");
     assert!(log.contains("INFO"), "{log}");
     assert!(log.contains("chat-client starts"), "{log}");
@@ -351,7 +274,7 @@ async fn a_log_file_needs_no_other_option_and_no_call() {
 #[tokio::test]
 async fn nobody_has_that_name() {
     let ended = run(&["--plain", "nobody.invalid"]).await;
-    let line = one_line(&ended);
+    let line = ended.one_line();
     assert!(line.contains("cannot find nobody.invalid"), "{line}");
     assert_eq!(ended.code, Some(1));
 }
@@ -368,16 +291,16 @@ async fn nobody_answers_in_time() {
     let _queue = std::net::TcpStream::connect(address).expect("room for one");
     let address = address.to_string();
     let ended = run(&["--plain", "--connect-timeout", "100ms", &address]).await;
-    assert!(one_line(&ended).contains("no answer"), "{ended:?}");
+    assert!(ended.one_line().contains("no answer"), "{ended:?}");
     assert_eq!(ended.code, Some(1));
 }
 
 #[tokio::test]
 async fn the_handshake_is_part_of_the_time_to_connect() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let (_listener, address) = a_port().await;
+    let address = address.to_string();
     let ended = run(&["--connect-timeout", "100ms", &address]).await;
-    assert!(one_line(&ended).contains("within 100ms"), "{ended:?}");
+    assert!(ended.one_line().contains("within 100ms"), "{ended:?}");
     assert_eq!(ended.code, Some(1));
 }
 

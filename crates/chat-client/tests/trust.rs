@@ -4,185 +4,29 @@
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
-use std::future::Future;
-use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::sync::OnceLock;
-use std::time::Duration;
 
+use chat_testkit::process::{Process, program};
+use chat_testkit::{TLS_CALLER, a_port, home, soon};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-
-/// Far longer than anything takes.
-const NEVER: Duration = Duration::from_secs(60);
+use tokio::process::Command;
 
 /// Where nobody listens: a port for which a user needs rights.
 const NOBODY: &str = "127.0.0.1:1";
 
-async fn soon<F: Future>(what: F) -> F::Output {
-    timeout(NEVER, what).await.expect("it never came")
+fn chat_client() -> PathBuf {
+    program("chat-client")
 }
 
-fn chat_client() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_chat-client"))
-}
-
-/// The other program, which Cargo puts beside this one, but does not build for these tests.
-fn chat_server() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let directory = chat_client().parent().expect("a directory");
-        let mut cargo = std::process::Command::new(env!("CARGO"));
-        cargo
-            .args(["build", "--quiet", "--package", "chat-server"])
-            .arg("--target-dir")
-            .arg(directory.parent().expect("a target directory"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        if directory.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().expect("cargo").success());
-        directory.join("chat-server")
-    })
-}
-
-fn home() -> TempDir {
-    tempfile::tempdir().expect("a directory")
-}
-
-/// A running program: what it is told and what it prints.
-struct Process {
-    child: Child,
-    stdout: mpsc::UnboundedReceiver<String>,
-    stderr: mpsc::UnboundedReceiver<String>,
-    /// All it has printed and this test has looked at.
-    seen: String,
-}
-
-/// What a program was, from its start to its end.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ended {
-    /// The one line that a program prints which cannot do what it is asked to.
-    fn one_line(&self) -> &str {
-        assert_eq!(self.stdout, "", "{self:?}");
-        let line = self.stderr.strip_suffix('\n').expect("a line");
-        assert!(!line.contains('\n'), "more than a line: {line}");
-        line
-    }
-}
-
-fn lines_of(output: impl AsyncRead + Send + Unpin + 'static) -> mpsc::UnboundedReceiver<String> {
-    let (sender, lines) = mpsc::unbounded_channel();
-    let mut output = BufReader::new(output).lines();
-    tokio::spawn(async move {
-        while let Ok(Some(line)) = output.next_line().await {
-            // The test may have seen enough.
-            drop(sender.send(line));
-        }
-    });
-    lines
-}
-
-impl Process {
-    fn start(program: &Path, home: &Path, arguments: &[&str]) -> Self {
-        let started = Self::try_start(program, home, arguments);
-        started.expect("the program starts")
-    }
-
-    /// Starts a stock tool, or says that the test is skipped without it.
-    fn tool(program: &str, arguments: &[&str]) -> Option<Self> {
-        match Self::try_start(Path::new(program), Path::new("/"), arguments) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("skipped: {program} is not installed");
-                None
-            }
-            started => Some(started.expect("the tool starts")),
-        }
-    }
-
-    fn try_start(program: &Path, home: &Path, arguments: &[&str]) -> std::io::Result<Self> {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .env("CHAT_HOME", home)
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        Ok(Self {
-            stdout: lines_of(child.stdout.take().expect("it is piped")),
-            stderr: lines_of(child.stderr.take().expect("it is piped")),
-            child,
-            seen: String::new(),
-        })
-    }
-
-    async fn types(&mut self, line: &str) {
-        let stdin = self.child.stdin.as_mut().expect("it is open");
-        let typed = soon(stdin.write_all(format!("{line}\n").as_bytes())).await;
-        typed.expect("the program reads");
-    }
-
-    /// The next line on stdout is this one.
-    async fn prints(&mut self, line: &str) {
-        let printed = soon(self.stdout.recv()).await;
-        assert_eq!(printed.as_deref(), Some(line), "after {}", self.seen);
-    }
-
-    /// Waits for a line on stderr that holds these words.
-    async fn tells(&mut self, words: &str) -> String {
-        loop {
-            let line = soon(self.stderr.recv()).await;
-            let Some(line) = line else {
-                panic!("never told {words:?}, but: {}", self.seen);
-            };
-            self.seen.push_str(&line);
-            self.seen.push('\n');
-            if line.contains(words) {
-                return line;
-            }
-        }
-    }
-
-    /// Waits until the program ends by itself.
-    async fn ends(mut self) -> Ended {
-        let status: ExitStatus = soon(self.child.wait()).await.expect("it ends");
-        let mut stdout = String::new();
-        while let Some(line) = soon(self.stdout.recv()).await {
-            stdout += &(line + "\n");
-        }
-        let mut stderr = self.seen;
-        while let Some(line) = soon(self.stderr.recv()).await {
-            stderr += &(line + "\n");
-        }
-        Ended {
-            code: status.code(),
-            stdout,
-            stderr,
-        }
-    }
-
-    async fn hangs_up(mut self) -> Ended {
-        self.types("88").await;
-        self.ends().await
-    }
+fn chat_server() -> PathBuf {
+    program("chat-server")
 }
 
 fn call(home: &TempDir, arguments: &[&str]) -> Process {
-    Process::start(chat_client(), home.path(), arguments)
+    Process::start(&chat_client(), home.path(), arguments)
 }
 
 /// A server that waits for calls, where it does, and its key.
@@ -192,12 +36,10 @@ async fn serve(home: &TempDir, arguments: &[&str]) -> (Process, String, String) 
 
 async fn serve_on(on: &str, home: &TempDir, more: &[&str]) -> (Process, String, String) {
     let arguments = [&[on], more].concat();
-    let mut server = Process::start(chat_server(), home.path(), &arguments);
+    let mut server = Process::start(&chat_server(), home.path(), &arguments);
     let key = server.tells("Your key is SHA256:").await;
     let key = key.rsplit(' ').next().expect("a key").to_owned();
-    let port = server.tells("Waiting for a call on port").await;
-    let digits = port.split(' ').find_map(|word| word.strip_suffix('.'));
-    let address = format!("127.0.0.1:{}", digits.expect("a port"));
+    let address = server.listens().await.to_string();
     (server, address, key)
 }
 
@@ -225,7 +67,7 @@ async fn programs_that_start_at_once_have_one_key() {
     let home = home();
     let path = home.path().join("new");
     let mut servers: Vec<_> = (0..4)
-        .map(|_| Process::start(chat_server(), &path, &["127.0.0.1:0"]))
+        .map(|_| Process::start(&chat_server(), &path, &["127.0.0.1:0"]))
         .collect();
     let mut keys = Vec::new();
     for server in &mut servers {
@@ -241,7 +83,7 @@ async fn programs_that_start_at_once_have_one_key() {
         return;
     }
     let mut shell = Process::tool("sh", &["-c", pipeline, identity]).expect("a shell");
-    let fingerprint = soon(shell.stdout.recv()).await.expect("a fingerprint");
+    let fingerprint = shell.next_line().await;
     assert!(keys[0].ends_with(&fingerprint), "{keys:?}: {fingerprint}");
 }
 
@@ -276,11 +118,11 @@ async fn a_bad_identity_is_refused_with_the_command_that_mends_it() {
         for (program, argument) in [(chat_client(), NOBODY), (chat_server(), "127.0.0.1:0")] {
             let home = home();
             let identity = home.path().join("identity");
-            Process::start(chat_client(), home.path(), &[NOBODY])
+            Process::start(&chat_client(), home.path(), &[NOBODY])
                 .ends()
                 .await;
             spoil(&identity);
-            let refused = Process::start(program, home.path(), &[argument])
+            let refused = Process::start(&program, home.path(), &[argument])
                 .ends()
                 .await;
             assert_eq!(refused.code, Some(1), "{refused:?}");
@@ -288,7 +130,7 @@ async fn a_bad_identity_is_refused_with_the_command_that_mends_it() {
             assert!(line.contains(identity.to_str().expect("UTF-8")), "{line}");
             assert!(line.contains(&format!(": {command}")), "{line}");
             mend(line).await;
-            let tried = Process::start(chat_client(), home.path(), &[NOBODY])
+            let tried = Process::start(&chat_client(), home.path(), &[NOBODY])
                 .ends()
                 .await;
             assert!(tried.one_line().contains("cannot reach"), "{tried:?}");
@@ -303,7 +145,7 @@ async fn known_peers_that_others_may_read_are_refused() {
     fs::write(&path, "").expect("written");
     fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("chmod");
     for (program, argument) in [(chat_client(), NOBODY), (chat_server(), "127.0.0.1:0")] {
-        let refused = Process::start(program, home.path(), &[argument])
+        let refused = Process::start(&program, home.path(), &[argument])
             .ends()
             .await;
         assert_eq!(refused.code, Some(1), "{refused:?}");
@@ -320,12 +162,10 @@ async fn lines_that_cannot_be_read_are_named_and_kept() {
         fs::write(&path, mess).expect("written");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("chmod");
     }
-    let mut server = Process::start(chat_server(), bob.path(), &["127.0.0.1:0", "--once"]);
+    let mut server = Process::start(&chat_server(), bob.path(), &["127.0.0.1:0", "--once"]);
     server.tells("known_peers, line 3 is skipped").await;
     server.tells("known_peers, line 4 is skipped").await;
-    let port = server.tells("Waiting for a call on port").await;
-    let port = port.split(' ').find_map(|word| word.strip_suffix('.'));
-    let address = format!("127.0.0.1:{}", port.expect("a port"));
+    let address = server.listens().await.to_string();
     let mut client = call(&ann, &[&address]);
     client.tells("known_peers, line 3 is skipped").await;
     client.tells("known_peers, line 4 is skipped").await;
@@ -346,10 +186,10 @@ async fn a_changed_key_is_refused_by_the_client_until_it_is_forgotten() {
     let known = known_peers(&ann);
     let known: Vec<_> = known.split_whitespace().collect();
     let (mut server, _, new_key) = serve_on(&address, &new_bob, &["--name", "bob"]).await;
-    server.types("a secret of the server").await;
+    server.types("a secret of the server\n").await;
 
     let mut client = call(&ann, &[&address]);
-    client.types("a secret").await;
+    client.types("a secret\n").await;
     let refused = client.ends().await;
     assert_eq!(refused.code, Some(3), "{refused:?}");
     let line = refused.one_line();
@@ -366,7 +206,7 @@ async fn a_changed_key_is_refused_by_the_client_until_it_is_forgotten() {
     assert!(nobody.one_line().contains("nobody named bob"), "{nobody:?}");
 
     let mut client = call(&ann, &[&address]);
-    client.types("it is me").await;
+    client.types("it is me\n").await;
     server.prints("it is me").await;
     client.prints("a secret of the server").await;
     assert_eq!(client.hangs_up().await.code, Some(0));
@@ -378,7 +218,7 @@ async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
     have_met(&ann, &bob).await;
     let (mut server, address, _) = serve(&bob, &["--name", "bob"]).await;
     let mut client = call(&new_ann, &[&address, "--name", "ann"]);
-    client.types("a secret").await;
+    client.types("a secret\n").await;
     let refused = client.ends().await;
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(3), ""));
     assert!(refused.stderr.contains("refused the call"), "{refused:?}");
@@ -387,12 +227,12 @@ async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
     assert_eq!(told.matches("SHA256:").count(), 2, "{told}");
 
     let mut client = call(&ann, &[&address, "--name", "somebody else"]);
-    client.types("it is me").await;
+    client.types("it is me\n").await;
     server.prints("it is me").await;
     client.hangs_up().await;
     assert!(!server.seen.contains("a secret"), "{}", server.seen);
 
-    let forgotten = Process::start(chat_server(), bob.path(), &["--forget", "ann"]);
+    let forgotten = Process::start(&chat_server(), bob.path(), &["--forget", "ann"]);
     assert_eq!(forgotten.ends().await.code, Some(0));
     let mut client = call(&new_ann, &[&address, "--name", "ann"]);
     client.tells("new, unverified").await;
@@ -409,13 +249,13 @@ async fn a_demanded_key_is_the_only_one() {
 
     let (mut server, address, _) = serve(&mallory, &["--once"]).await;
     let mut client = call(&ann, &[&address, "--peer-key", &key]);
-    client.types("a secret").await;
+    client.types("a secret\n").await;
     let refused = client.ends().await;
     assert_eq!(refused.code, Some(3), "{refused:?}");
     assert!(refused.one_line().contains(&key), "{refused:?}");
     let carol = home();
     let mut next = call(&carol, &[&address]);
-    next.types("hello").await;
+    next.types("hello\n").await;
     server.prints("hello").await;
 
     let wrong = call(&ann, &[&address, "--peer-key", "SHA256:x"]);
@@ -428,11 +268,11 @@ async fn known_only_leaves_strangers_outside() {
     have_met(&ann, &bob).await;
     let (mut server, address, _) = serve(&bob, &["--known-only"]).await;
     let mut stranger = call(&carol, &[&address, "--name", "stranger"]);
-    stranger.types("let me in").await;
+    stranger.types("let me in\n").await;
     let refused = stranger.ends().await;
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(3), ""));
     let mut client = call(&ann, &[&address]);
-    client.types("it is me").await;
+    client.types("it is me\n").await;
     server.prints("it is me").await;
     client.hangs_up().await;
 }
@@ -448,19 +288,13 @@ async fn plaintext_server(listener: TcpListener) -> Vec<u8> {
     heard
 }
 
-async fn a_port() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    (listener, address)
-}
-
 #[tokio::test]
 async fn a_plaintext_server_is_not_spoken_to_unless_it_is_meant() {
     let ann = home();
     let (listener, address) = a_port().await;
     let address = address.to_string();
     let mut client = call(&ann, &[&address, "--name", "ann"]);
-    client.types("a secret").await;
+    client.types("a secret\n").await;
     let (heard, refused) = tokio::join!(plaintext_server(listener), client.ends());
     assert_eq!(refused.code, Some(3), "{refused:?}");
     assert!(refused.one_line().contains("--plain"), "{refused:?}");
@@ -470,7 +304,7 @@ async fn a_plaintext_server_is_not_spoken_to_unless_it_is_meant() {
 
     let listener = TcpListener::bind(&address).await.expect("the same port");
     let mut client = call(&ann, &[&address, "--plain"]);
-    client.types("no secret").await;
+    client.types("no secret\n").await;
     let talk = async {
         client.prints("hello?").await;
         client.hangs_up().await
@@ -495,7 +329,7 @@ async fn a_known_address_is_never_called_without_its_key() {
     };
     server.tells("Listening on").await;
     let mut client = call(&ann, &[&address]);
-    client.types("a secret").await;
+    client.types("a secret\n").await;
     let refused = client.ends().await;
     assert_eq!(refused.code, Some(3), "{refused:?}");
     refused.one_line();
@@ -519,10 +353,10 @@ async fn tool_calls(options: &[&str], mark: &str, program: &str, arguments: &[&s
     let Some(mut tool) = Process::tool(program, &filled) else {
         return;
     };
-    tool.types("你好 from a tool").await;
+    tool.types("你好 from a tool\n").await;
     server.prints("你好 from a tool").await;
     server.tells(mark).await;
-    server.types("hello tool").await;
+    server.types("hello tool\n").await;
     tool.prints("hello tool").await;
     let ended = server.hangs_up().await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""));
@@ -543,8 +377,7 @@ async fn ncat_calls() {
 
 #[tokio::test]
 async fn python_calls() {
-    let script = include_str!("../../../tests/common/tls_caller.py");
-    let arguments = ["-c", script, "HOST", "PORT"];
+    let arguments = ["-c", TLS_CALLER, "HOST", "PORT"];
     tool_calls(&[], NO_KEY, "python3", &arguments).await;
 }
 
@@ -562,10 +395,10 @@ async fn nc_is_told_what_to_do_where_it_is_not() {
     let Some(mut nc) = Process::tool("nc", &[host, port]) else {
         return;
     };
-    nc.types("hello").await;
-    let line = soon(nc.stdout.recv()).await.expect("a line");
+    nc.types("hello\n").await;
+    let line = nc.next_line().await;
     assert!(line.contains("--allow-plain"), "{line}");
-    drop(nc.child.stdin.take());
+    drop(nc.stdin.take());
     assert_eq!(nc.ends().await.stdout, "");
 }
 
@@ -573,16 +406,16 @@ async fn nc_is_told_what_to_do_where_it_is_not() {
 async fn calls_tool(tool: &mut Process, address: &str) {
     let ann = home();
     let mut client = call(&ann, &[address]);
-    client.types("hello 工具").await;
+    client.types("hello 工具\n").await;
     loop {
         // s_server tells about the session first.
-        let line = soon(tool.stdout.recv()).await.expect("the line");
+        let line = tool.next_line().await;
         if line == "hello 工具" {
             break;
         }
     }
     client.tells(NO_KEY).await;
-    tool.types("hello to you").await;
+    tool.types("hello to you\n").await;
     client.prints("hello to you").await;
     let ended = client.hangs_up().await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""));
@@ -604,7 +437,7 @@ async fn openssl_s_server_is_called() {
     let files = ["-key", &key, "-cert", &certificate];
     let mut server = Process::tool("openssl", &[&serve[..], &files].concat()).expect("openssl");
     let address = loop {
-        let line = soon(server.stdout.recv()).await.expect("the address");
+        let line = server.next_line().await;
         if let Some(address) = line.strip_prefix("ACCEPT ") {
             break address.to_owned();
         }
@@ -631,12 +464,12 @@ async fn a_port_scan_leaves_a_call_alone() {
     let (ann, bob) = (home(), home());
     let (mut server, address, _) = serve(&bob, &["--once"]).await;
     let mut client = call(&ann, &[&address]);
-    client.types("before").await;
+    client.types("before\n").await;
     server.prints("before").await;
     for _ in 0..20 {
         drop(TcpStream::connect(&address).await.expect("a server"));
     }
-    client.types("after").await;
+    client.types("after\n").await;
     server.prints("after").await;
     let ended = client.hangs_up().await;
     assert_eq!(ended.code, Some(0));

@@ -14,11 +14,8 @@ use chat_core::conversation::{
     Command, Ended, Ending, Event, Input, LinkState, Peer, Security, Side, Standing, Unsayable,
 };
 use chat_core::wire::Batch;
-use emulator::Emulator;
+use chat_testkit::emulator::{self, Emulator};
 use proptest::prelude::*;
-
-#[path = "../../../../tests/common/emulator.rs"]
-mod emulator;
 
 /// A user at a terminal.
 struct Desk {

@@ -1,13 +1,8 @@
 //! The programs as processes, each at a terminal of its own: keys go in, the screen is read.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
-use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::Command as StdCommand;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pty_process::{Command, OwnedReadPty, OwnedWritePty, Pts};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,44 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub use self::emulator::{Emulator, Size};
-
-pub mod emulator;
-
-/// Far longer than anything takes: what takes longer never comes.
-const NEVER: Duration = Duration::from_secs(30);
-
-/// Fails a test that would wait for ever.
-pub async fn soon<F: Future>(what: F) -> F::Output {
-    timeout(NEVER, what)
-        .await
-        .expect("what was waited for never came")
-}
-
-/// Where a program is, of the same build as this test.
-pub fn program(name: &str) -> PathBuf {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    DIRECTORY.get_or_init(build).join(name)
-}
-
-/// Only the package that owns a program is told by cargo where it is, so it is built here.
-fn build() -> PathBuf {
-    let test = std::env::current_exe().expect("this test is a file");
-    let directory = test.ancestors().nth(2).expect("cargo put it deep enough");
-    let target = directory.parent().expect("each profile has a directory");
-    let mut cargo = StdCommand::new(env!("CARGO"));
-    cargo
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--bins"])
-        .args(["--package", "chat-server", "--package", "chat-client"])
-        .arg("--target-dir")
-        .arg(target);
-    if directory.ends_with("release") {
-        cargo.arg("--release");
-    }
-    assert!(cargo.status().expect("cargo runs").success());
-    directory.to_owned()
-}
+pub use crate::emulator::{Emulator, Size};
+use crate::process::program;
+use crate::{NEVER, soon};
 
 /// A program with a home of its own, at an ordinary terminal.
 pub fn command(name: &str, home: &Path) -> Command {
@@ -142,7 +102,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until a line of the screen or the scrollback contains this. Answers the line.
+    /// Waits until a line of the screen or the scrollback contains this. Returns the line.
     pub async fn wait_for_line(&mut self, text: &str) -> String {
         self.wait_for(|screen| find(screen, text).is_some()).await;
         find(&self.screen(), text).expect("it was there just now")
@@ -166,6 +126,7 @@ impl Terminal {
         tcgetattr(&self.line).expect("it is a terminal")
     }
 
+    /// Sends the program a signal.
     pub fn signal(&self, signal: Signal) {
         let id = Pid::from_raw(self.id() as i32).expect("it has an id");
         kill_process(id, signal).expect("it can be told");
@@ -176,7 +137,7 @@ impl Terminal {
         self.pump.abort();
     }
 
-    /// Waits until the program has ended. Answers its exit code, and the settings it leaves.
+    /// Waits until the program has ended. Returns its exit code, and the settings it leaves.
     pub async fn leave(&mut self) -> (i32, Termios) {
         let Ok(status) = timeout(NEVER, self.program.wait()).await else {
             panic!("it never ends:\n{}", self.screen().text().join("\n"));

@@ -10,6 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::a_port;
+
 /// What becomes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -43,8 +45,7 @@ impl Proxy {
     /// A proxy on a free port of this machine. The first connections have a `plan`; those
     /// after them carry everything.
     pub async fn start(server: SocketAddr, plan: impl IntoIterator<Item = (usize, Fate)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
+        let (listener, address) = a_port().await;
         let shared = Arc::new(Shared {
             server,
             plan: Mutex::new(plan.into_iter().collect()),

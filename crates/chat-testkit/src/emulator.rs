@@ -1,7 +1,5 @@
 //! A terminal in memory, whose screen and scrollback can be read.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alacritty_terminal::event::{Event, EventListener};
@@ -57,6 +55,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// A terminal of this size, with 20,000 lines of scrollback.
     pub fn new(size: Size) -> Self {
         let config = Config {
             scrolling_history: 20_000,
@@ -89,6 +88,7 @@ impl Emulator {
         self.processor.advance(&mut self.terminal, bytes);
     }
 
+    /// Gives it another size.
     pub fn resize(&mut self, size: Size) {
         self.terminal.resize(size);
     }
@@ -173,6 +173,7 @@ impl Emulator {
         &self.terminal.grid().cursor.template
     }
 
+    /// Which modes the program has switched on.
     pub fn mode(&self) -> TermMode {
         *self.terminal.mode()
     }
@@ -187,6 +188,7 @@ impl Emulator {
         std::mem::take(&mut reports)
     }
 
+    /// How often it has rung since its reports were last taken.
     pub fn bells(&self) -> usize {
         let reports = self
             .reports

@@ -1,13 +1,10 @@
-//! Scripted people and peers, and both programs inside the test.
-
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+//! A scripted person, and both programs inside the test as they are used without encryption.
 
 use std::collections::VecDeque;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chat_client::{Connector, Target, TcpDialer, Trust};
 use chat_core::conversation::{
@@ -16,23 +13,13 @@ use chat_core::conversation::{
 use chat_core::trust::{Keyring, KnownPeers};
 use chat_core::wire::{Framing, LineCodec};
 use chat_server::Listen;
-use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf,
-};
-use tokio::net::{TcpListener, TcpStream};
+use chat_terminal::locale;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
-/// Far longer than anything takes: what takes longer never comes.
-const NEVER: Duration = Duration::from_secs(20);
-
-/// Fails a test that would wait for ever.
-pub async fn soon<F: Future>(what: F) -> F::Output {
-    timeout(NEVER, what)
-        .await
-        .expect("what was waited for never came")
-}
+use crate::network::{NOWHERE, Network};
+use crate::{NEVER, a_port, home, soon};
 
 /// How a server is set up.
 pub fn server_config() -> chat_server::Config {
@@ -58,6 +45,7 @@ pub fn client_config() -> chat_client::Config {
 pub struct Program {
     /// Where the server listens, or whom the client calls.
     pub address: SocketAddr,
+    /// Who uses it.
     pub person: Person,
     signal: Option<oneshot::Sender<u8>>,
     task: JoinHandle<u8>,
@@ -70,7 +58,7 @@ impl Program {
         signal.send(code).expect("the program runs");
     }
 
-    /// Waits until the program has ended by itself. Answers its exit code.
+    /// Waits until the program has ended by itself. Returns its exit code.
     pub async fn exit_code(self) -> u8 {
         let Self { task, signal, .. } = self;
         let code = soon(task).await.expect("no panic");
@@ -94,8 +82,7 @@ pub async fn server() -> Program {
 
 /// Starts a server on a free port of this machine.
 pub async fn server_with(config: chat_server::Config) -> Program {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
+    let (listener, address) = a_port().await;
     serve(listener, address, config)
 }
 
@@ -111,7 +98,7 @@ where
     let (person, mut script, mut screen) = Person::new();
     let (signal, signaled) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let home = tempfile::tempdir().expect("a directory");
+        let home = home();
         let reception = chat_server::Reception {
             keyring: Keyring::open(home.path()).expect("a new key"),
             allow_plain: true,
@@ -154,7 +141,7 @@ pub fn client_with(address: SocketAddr, set_up: impl FnOnce(&mut chat_client::Co
     let (person, mut script, mut screen) = Person::new();
     let (signal, signaled) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let home = tempfile::tempdir().expect("a directory");
+        let home = home();
         let connector = Connector {
             address: target.to_string(),
             dialer: TcpDialer {
@@ -204,8 +191,12 @@ pub struct Person {
     script: mpsc::UnboundedSender<io::Result<Input>>,
     seen: mpsc::UnboundedReceiver<Event>,
     looking: watch::Sender<bool>,
-    lines: VecDeque<String>,
-    events: VecDeque<Event>,
+    /// How many lines and events were seen; each keeps its number.
+    count: usize,
+    lines: VecDeque<(usize, String)>,
+    events: VecDeque<(usize, Event)>,
+    /// Whether finding something forgets what came before it.
+    forgets: bool,
 }
 
 /// What a scripted person does.
@@ -239,6 +230,7 @@ impl Sink for Screen {
 }
 
 impl Person {
+    /// A person who may ask for things in any order; messages and events are apart.
     pub fn new() -> (Self, Script, Screen) {
         let (script, inputs) = mpsc::unbounded_channel();
         let (events, seen) = mpsc::unbounded_channel();
@@ -247,8 +239,10 @@ impl Person {
             script,
             seen,
             looking,
+            count: 0,
             lines: VecDeque::new(),
             events: VecDeque::new(),
+            forgets: false,
         };
         let screen = Screen {
             seen: events,
@@ -257,23 +251,38 @@ impl Person {
         (person, Script(inputs), screen)
     }
 
+    /// A person who takes things in order: finding something forgets what came before it.
+    pub fn forgetful() -> (Self, Script, Screen) {
+        let (person, script, screen) = Self::new();
+        let person = Self {
+            forgets: true,
+            ..person
+        };
+        (person, script, screen)
+    }
+
+    /// Does something, now.
     pub fn does(&self, input: Input) {
         // A person may do something although the call is over.
         let _ = self.script.send(Ok(input));
     }
 
+    /// Says a message, or several lines of them.
     pub fn says(&self, text: &str) {
         self.does(Input::Lines(text.into()));
     }
 
+    /// Hangs up.
     pub fn hangs_up(&self) {
         self.does(Input::HangUp);
     }
 
+    /// Gives a command.
     pub fn commands(&self, command: Command) {
         self.does(Input::Command(command));
     }
 
+    /// The end of the person's input.
     pub fn has_no_more_to_say(&self) {
         self.does(Input::End);
     }
@@ -288,26 +297,57 @@ impl Person {
         self.looking.send_replace(false);
     }
 
+    /// Ends [`looks_away`](Self::looks_away).
     pub fn looks_back(&self) {
         self.looking.send_replace(true);
     }
 
+    /// Waits for more to look at. Fails if the program ends instead.
     async fn look(&mut self) {
-        match soon(self.seen.recv()).await.expect("the program runs") {
-            Event::Lines(lines) => self.lines.extend(lines.lines().map(str::to_owned)),
-            Event::Message(text) => self.lines.push_back(text),
-            event => self.events.push_back(event),
+        assert!(self.looks_on().await, "the program runs");
+    }
+
+    /// The same; returns false once the program has ended.
+    async fn looks_on(&mut self) -> bool {
+        match soon(self.seen.recv()).await {
+            Some(Event::Lines(lines)) => lines.lines().for_each(|line| self.sees_line(line)),
+            Some(Event::Message(text)) => self.sees_line(&text),
+            Some(event) => {
+                self.count += 1;
+                self.events.push_back((self.count, event));
+            }
+            None => return false,
+        }
+        true
+    }
+
+    fn sees_line(&mut self, line: &str) {
+        self.count += 1;
+        self.lines.push_back((self.count, line.to_owned()));
+    }
+
+    fn has_found(&mut self, number: usize) {
+        if self.forgets {
+            self.lines.retain(|(line, _)| *line > number);
+            self.events.retain(|(event, _)| *event > number);
         }
     }
 
     /// The next message of the peer.
     pub async fn next_line(&mut self) -> String {
         loop {
-            if let Some(line) = self.lines.pop_front() {
+            if let Some((number, line)) = self.lines.pop_front() {
+                self.has_found(number);
                 return line;
             }
-            let over = self.events.iter().find(|e| matches!(e, Event::Ended(_)));
-            assert!(over.is_none(), "nothing was said before {over:?}");
+            let over = self
+                .events
+                .iter()
+                .find(|(_, e)| matches!(e, Event::Ended(_)));
+            assert!(
+                self.forgets || over.is_none(),
+                "nothing was said before {over:?}"
+            );
             self.look().await;
         }
     }
@@ -321,15 +361,17 @@ impl Person {
     pub async fn sees<T>(&mut self, what: impl Fn(&Event) -> Option<T>) -> T {
         loop {
             let mut found = self.events.iter().enumerate();
-            if let Some((at, seen)) = found.find_map(|(at, event)| Some((at, what(event)?))) {
-                self.events.remove(at);
+            if let Some((at, seen)) = found.find_map(|(at, (_, event))| Some((at, what(event)?))) {
+                if let Some((number, _)) = self.events.remove(at) {
+                    self.has_found(number);
+                }
                 return seen;
             }
             self.look().await;
         }
     }
 
-    /// Waits for a call, and answers with whom.
+    /// Waits for a call, and returns with whom.
     pub async fn is_called(&mut self) -> chat_core::conversation::Peer {
         self.sees(|event| match event {
             Event::Call(peer) => Some(peer.clone()),
@@ -345,6 +387,59 @@ impl Person {
             _ => None,
         })
         .await
+    }
+
+    /// Waits for anything to read, besides messages, that contains `words`.
+    pub async fn reads(&mut self, words: &str) -> String {
+        self.sees(|event| locale::describe(event).filter(|text| text.contains(words)))
+            .await
+    }
+
+    /// Waits for the safety number.
+    pub async fn sees_safety_number(&mut self) -> String {
+        self.sees(|event| match event {
+            Event::SafetyNumber { .. } => locale::describe(event),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the end of the call, and returns why.
+    pub async fn reads_the_end(&mut self) -> String {
+        self.sees(|event| match event {
+            Event::Ended(_) => locale::describe(event),
+            _ => None,
+        })
+        .await
+    }
+
+    /// All there is to read up to these words.
+    pub async fn reads_until(&mut self, words: &str) -> Vec<String> {
+        let mut read: Vec<String> = Vec::new();
+        while read.last().is_none_or(|last| !last.contains(words)) {
+            match self.take_first() {
+                Some(text) => read.extend(text),
+                None => self.look().await,
+            }
+        }
+        read
+    }
+
+    /// All that is still to be read, up to the end of the program.
+    pub async fn rest(&mut self) -> Vec<String> {
+        while self.looks_on().await {}
+        std::iter::from_fn(|| self.take_first()).flatten().collect()
+    }
+
+    /// What came first of all that was not asked for yet, and what there is to read of it.
+    fn take_first(&mut self) -> Option<Option<String>> {
+        let line = self.lines.front().map(|(number, _)| *number);
+        let event = self.events.front().map(|(number, _)| *number);
+        if line.is_some_and(|line| event.is_none_or(|event| line < event)) {
+            return self.lines.pop_front().map(|(_, line)| Some(line));
+        }
+        let (_, event) = self.events.pop_front()?;
+        Some(locale::describe(&event))
     }
 
     /// The call is over, and nothing was said that the test has not heard.
@@ -363,102 +458,5 @@ impl Person {
     pub async fn call_is_over(&mut self, side: Side) {
         let ended = self.call_ends().await;
         assert_eq!(ended.hung_up_by(), Some(side), "{:?}", ended.ending);
-    }
-}
-
-/// The other end of a connection, byte by byte.
-pub struct Wire<S = TcpStream> {
-    pub read: ReadHalf<S>,
-    pub write: WriteHalf<S>,
-}
-
-impl Wire {
-    /// Calls a server.
-    pub async fn to(address: SocketAddr) -> Self {
-        Self::new(TcpStream::connect(address).await.expect("a server"))
-    }
-
-    /// Answers a client.
-    pub async fn from(listener: &TcpListener) -> Self {
-        Self::new(soon(listener.accept()).await.expect("a caller").0)
-    }
-
-    /// Vanishes as a machine does that has forgotten the connection.
-    pub fn resets(self) {
-        let stream = self.read.unsplit(self.write);
-        stream.set_zero_linger().expect("a TCP socket");
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite> Wire<S> {
-    pub fn new(stream: S) -> Self {
-        let (read, write) = tokio::io::split(stream);
-        Self { read, write }
-    }
-
-    /// One `send`.
-    pub async fn sends(&mut self, bytes: impl AsRef<[u8]>) {
-        let sent = soon(self.write.write_all(bytes.as_ref())).await;
-        sent.expect("the other side reads");
-    }
-
-    /// Sends nothing more.
-    pub async fn shuts_down(&mut self) {
-        self.write.shutdown().await.expect("an open stream");
-    }
-
-    /// The next bytes are these.
-    pub async fn receives(&mut self, wanted: impl AsRef<[u8]>) {
-        let mut bytes = vec![0; wanted.as_ref().len()];
-        let read = soon(self.read.read_exact(&mut bytes)).await;
-        read.expect("so many bytes");
-        assert_eq!(text(&bytes), text(wanted.as_ref()));
-    }
-
-    /// The bytes up to the end of the stream are these.
-    pub async fn receives_at_last(&mut self, wanted: impl AsRef<[u8]>) {
-        let mut bytes = Vec::new();
-        let read = soon(self.read.read_to_end(&mut bytes)).await;
-        read.expect("an end in good order");
-        assert_eq!(text(&bytes), text(wanted.as_ref()));
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    bytes.escape_ascii().to_string()
-}
-
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
-
-/// A network inside the test, where a paused clock holds.
-pub struct Network(mpsc::UnboundedReceiver<DuplexStream>);
-
-/// Where callers enter a [`Network`].
-pub struct Exchange(mpsc::UnboundedSender<DuplexStream>);
-
-impl Network {
-    pub fn new() -> (Self, Exchange) {
-        let (callers, calls) = mpsc::unbounded_channel();
-        (Self(calls), Exchange(callers))
-    }
-}
-
-impl Exchange {
-    /// Calls the server.
-    pub fn call(&self) -> Wire<DuplexStream> {
-        let (here, there) = tokio::io::duplex(64 * 1024);
-        self.0.send(there).expect("a server");
-        Wire::new(here)
-    }
-}
-
-impl Listen for Network {
-    type Stream = DuplexStream;
-
-    async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
-        match self.0.recv().await {
-            Some(stream) => Ok((stream, NOWHERE)),
-            None => pending().await,
-        }
     }
 }
