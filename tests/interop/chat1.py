@@ -335,7 +335,8 @@ class Session:
     def show(self, number):
         if number != self.number:
             self.number = number
-            tell(number=number[0], pictures=number[1])
+            tell(number=number[0])
+            tell(pictures=number[1])
 
 
 def call(port, home):
