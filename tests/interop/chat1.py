@@ -9,11 +9,12 @@ stdin is said, but for /say JSON (any text), /cut (drops the connection) and /by
 Each line on stdout is JSON and tells what happened.
 """
 
-import contextlib, hashlib, hmac, json, os, re, secrets, select, socket, ssl, sys, tempfile, time
+import contextlib, hashlib, hmac, json, os, random, re, secrets, select, socket, ssl, sys
+import tempfile, time
 
-PING, DEAD, ANSWER, PATIENCE, GRACE = 2, 15, 10, 2, 300
-X25519MLKEM768 = 0x11EC
-CLIENT_HELLO, SERVER_HELLO, CERTIFICATE, KEY_SHARE = 1, 2, 11, 51
+PING, DEAD, ANSWER, PATIENCE, GRACE, DRAIN = 2, 15, 10, 2, 300, 1
+PADDED = 48
+SERVER_HELLO, CERTIFICATE, KEY_SHARE, X25519MLKEM768 = 2, 11, 51, 4588
 PICTURES = """owl fox frog bee snail whale crab camel tiger mouse koala monkey snake duck bat cow
     apple banana cherries grapes lemon melon carrot corn bread cheese egg pizza cookie honey
     peanuts avocado sun rainbow wave volcano palm rose maple clover fire star snowman lightning
@@ -85,228 +86,237 @@ class Connection:
     """One TLS connection: lines both ways, and what ties a safety number to it."""
 
     def __init__(self, tcp, home, dialer):
-        protocol = ssl.PROTOCOL_TLS_CLIENT if dialer else ssl.PROTOCOL_TLS_SERVER
-        self.context = context = ssl.SSLContext(protocol)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE if dialer else ssl.CERT_REQUIRED
+        self.rest = b""
+        self.context = ssl.SSLContext(
+            ssl.PROTOCOL_TLS_CLIENT if dialer else ssl.PROTOCOL_TLS_SERVER
+        )
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.context.set_alpn_protocols(["chat/1"])
+        self.context.load_cert_chain(f"{home}/certificate", f"{home}/identity")
+        self.context.check_hostname = False
+        self.context.verify_mode = ssl.CERT_NONE if dialer else ssl.CERT_REQUIRED
+        self.context.options |= 1 << 33  # SSL_OP_NO_RX_CERTIFICATE_COMPRESSION
+        self.context._msg_callback = self.see
         if not dialer:
-            context.num_tickets = 0
-        context.set_alpn_protocols(["chat/1"])
-        context.load_cert_chain(f"{home}/certificate", f"{home}/identity")
-        context.options |= 1 << 33  # SSL_OP_NO_RX_CERTIFICATE_COMPRESSION, without a name here
-        context._msg_callback = self.handshake
+            self.context.num_tickets = 0
         tcp.settimeout(ANSWER)
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with tempfile.NamedTemporaryFile("r") as keys:
-            context.keylog_filename = keys.name
+        with tempfile.NamedTemporaryFile("r") as log:
+            self.context.keylog_filename = log.name
             # With ragged ends suppressed, an end without close_notify would look like one with.
-            self.tls = context.wrap_socket(
+            self.tls = self.context.wrap_socket(
                 tcp, server_side=not dialer, suppress_ragged_eofs=False
             )
-            secret = re.search(r"EXPORTER_SECRET \w+ (\w+)", keys.read())[1]
+            secret = re.search(r"EXPORTER_SECRET \w+ (\w+)", log.read())[1]
         if self.tls.selected_alpn_protocol() != "chat/1":
             raise Broken("no chat/1")
         own = ssl.PEM_cert_to_DER_cert(open(f"{home}/certificate").read())
         keys = fingerprint(own), fingerprint(self.tls.getpeercert(True))
-        self.binding = (exporter(bytes.fromhex(secret)), *(keys if dialer else keys[::-1]))
-        self.rest = b""
+        self.peer = keys[1]
+        self.binding = exporter(bytes.fromhex(secret)), *(keys if dialer else keys[::-1])
 
-    def handshake(self, _connection, direction, _version, _content, message, data):
-        """Sees each handshake message (4 bytes of header first), before OpenSSL judges it."""
+    def see(self, _connection, direction, _version, _content, message, data):
+        """Sees each handshake message, a header of 4 bytes first, before OpenSSL judges it."""
+        number = lambda at, size: int.from_bytes(data[at : at + size], "big")
         if message == SERVER_HELLO:
-            at = 4 + 2 + 32  # header, version, random
-            at += 1 + data[at] + 2 + 1 + 2  # session id, cipher, compression, length
-            while at < len(data):
-                kind, size = (int.from_bytes(data[at + n : at + n + 2], "big") for n in (0, 2))
-                if kind == KEY_SHARE and data[at + 4 : at + 6] != X25519MLKEM768.to_bytes(2, "big"):
-                    raise Broken("no X25519MLKEM768")
-                at += 4 + size
-        # Python's server verifies certificates against an authority or has none. That this one
-        # is its own authority leaves the proof that the peer owns the key, which is all we want.
+            at = 38 + 1 + data[38] + 5  # version, random, session id, cipher, compression, length
+            while number(at, 2) != KEY_SHARE:
+                at += 4 + number(at + 2, 2)
+            if number(at + 4, 2) != X25519MLKEM768:
+                raise Broken("no X25519MLKEM768")
+        # Python's server asks for a certificate only to verify it. Made an authority just in
+        # time, it passes; that the peer owns the key is still proved, and that is all we want.
         if message == CERTIFICATE and direction == "read" and self.context.verify_mode:
-            at = 4 + 1 + data[4] + 3
-            size = int.from_bytes(data[at : at + 3], "big")
-            self.context.load_verify_locations(cadata=bytes(data[at + 3 : at + 3 + size]))
+            at = 8 + data[4]  # context, length of the list
+            certificate = bytes(data[at + 3 : at + 3 + number(at, 3)])
+            self.context.load_verify_locations(cadata=certificate)
 
     def line(self, text):
         self.tls.sendall(text.encode() + b"\n")
 
-    def control(self, blanks=0, **member):
-        json_line = "\1" + json.dumps(member, ensure_ascii=False, separators=(",", ":"))
-        self.line(json_line[:-1] + " " * (blanks - len(json_line) - 1) + "}")
-
-    def padded(self, **member):
-        self.control(blanks=48, **member)
+    def control(self, length=0, **member):
+        line = "\1" + json.dumps(member, ensure_ascii=False, separators=(",", ":"))
+        self.line(line[:-1].ljust(length - 2) + "}")
 
     def lines(self):
-        """The lines that have come. An error is a lost connection; `None` is a clean end."""
+        """The lines that have come; `None` is a clean end. An error is a lost connection."""
         data = self.tls.recv(1 << 16)
         while self.tls.pending():
             data += self.tls.recv(1 << 16)
         *lines, self.rest = (self.rest + data).split(b"\n")
-        lines = [line.removesuffix(b"\r").decode(errors="replace") for line in lines]
-        if not data:
-            # The other side has closed with close_notify, so an unended 88 is whole.
-            lines += ["88"] if self.rest == b"88" else [None]
-        return lines
+        if not data:  # close_notify, so that an unended 88 is whole
+            return ["88" if self.rest == b"88" else None]
+        return [line.removesuffix(b"\r").decode(errors="replace") for line in lines]
 
     def close(self):
+        """Sends close_notify, then reads on: unread data would turn it into a reset."""
         with contextlib.suppress(OSError):
-            self.tls.settimeout(1)
-            self.tls = self.tls.unwrap()  # close_notify, and waits for the other side's
+            self.tls.settimeout(DRAIN)
+            with contextlib.suppress(OSError):
+                self.tls.unwrap()
+            self.tls.shutdown(socket.SHUT_WR)
+            while self.tls.recv(1 << 16):
+                pass
         self.tls.close()
 
 
 class Session:
     """One call, over one connection after another."""
 
+    BEFORE_HELLO = "hello", "waiting", "busy", "refused", "ping"
+
     def __init__(self, dialer):
         self.dialer = dialer
         self.id = secrets.token_hex(16) if dialer else None
-        self.unacknowledged, self.acknowledged = [], 0
-        self.received = 0
-        self.met = self.finished = self.peer_finished = self.leaving = False
-        self.number = None
-        self.tried = None  # the dialer's last nonce, with its connection and commitment
+        self.peer = None
+        self.unacknowledged, self.acknowledged, self.received = [], 0, 0
+        self.finished = self.peer_finished = self.over = False
+        self.leaving = None  # since when
+        self.number, self.nonces = None, 0
+        self.tried = None  # the dialer's last nonce, with its connection and the commitment
         self.revealed = None  # the listener's nonce, once it knows the number
         self.typed = b""
 
-    def hello(self, commitment=None):
-        hello = {"name": "python", "conversation": self.id, "received": self.received}
-        hello |= {"resumed": True} if self.met else {}
-        return hello | ({"commitment": commitment.hex()} if commitment else {})
-
-    def over(self, link, hello=None):
-        """Holds the call over one connection. Returns whether it has ended, and not been cut."""
-        self.link, self.greeted, self.told, self.pings = link, False, 0, 0
-        self.sent, self.told_done = self.acknowledged, False
+    def hold(self, link):
+        """Holds the call over one connection, to the end of the call. A loss is an OSError."""
+        self.link, self.answered, self.greeted = link, False, False
+        self.told, self.told_done, self.pings = 0, False, 0
         self.heard = self.pinged = time.monotonic()
         if self.dialer:
-            link.control(hello=self.hello())
-        else:
-            self.own_nonce = secrets.token_bytes(32)
-            link.control(hello=self.hello(None if self.revealed else commitment(self.own_nonce)))
-            if self.revealed:
-                link.control(reveal=self.revealed.hex())
-            self.greet(hello)
-        while True:
-            now = time.monotonic()
-            if now - self.heard > (DEAD if self.met else ANSWER):
-                return False
-            if self.greeted and now - max(self.heard, self.pinged) > PING or not self.pings:
-                self.pings, self.pinged = self.pings + 1, now
-                link.padded(ping=self.pings)
-            if self.greeted and self.transmit(now):
-                return True
+            self.say_hello()
+        while not self.over:
             inputs = [link.tls] if self.finished or self.leaving else [link.tls, 0]
-            ready = inputs if link.tls.pending() else select.select(inputs, [], [], 0.1)[0]
-            if 0 in ready and not self.type(os.read(0, 1 << 16)):
-                return False
+            ready = select.select(inputs, [], [], 0.1)[0]
+            if 0 in ready:
+                self.type(os.read(0, 1 << 16))
             for line in link.lines() if link.tls in ready else []:
-                self.heard = time.monotonic()
-                if line is None:
-                    return self.settled()
-                if line == "88":
-                    tell(over="hung up there")
-                    return True
-                if self.hear(line):
-                    return True
-            if self.told < self.received:
-                self.told = self.received
-                link.control(received=self.told)
+                self.hear(line)
+                if self.over:
+                    return
+            now = time.monotonic()
+            if now - self.heard > (DEAD if self.answered else ANSWER):
+                raise TimeoutError("nothing was heard")
+            if self.answered and now - max(self.heard, self.pinged) > PING:
+                self.ping()
+            if self.greeted:
+                self.transmit(now)
+
+    def end(self, why):
+        self.over = True
+        self.link.close()
+        tell(over=why)
 
     def settled(self):
         return self.finished and self.peer_finished and not self.unacknowledged
 
+    def say_hello(self):
+        hello = {"name": "python", "conversation": self.id, "received": self.received}
+        if self.peer:
+            hello["resumed"] = True
+        if not self.dialer and not self.revealed:
+            self.own_nonce = secrets.token_bytes(32)
+            hello["commitment"] = commitment(self.own_nonce).hex()
+        self.link.control(hello=hello)
+
+    def ping(self):
+        self.pings, self.pinged = self.pings + 1, time.monotonic()
+        self.link.control(length=PADDED, ping=self.pings)
+
     def transmit(self, now):
-        """Sends what there is to say. Returns whether this side has ended the call."""
+        """Sends what is due."""
         for line in self.unacknowledged[self.sent - self.acknowledged :]:
             self.link.line(line)
         self.sent = self.acknowledged + len(self.unacknowledged)
         if self.finished and not self.told_done:
             self.told_done = True
             self.link.control(done=True)
+        if self.told < self.received:
+            self.told = self.received
+            self.link.control(received=self.told)
         if self.leaving and (not self.unacknowledged or now > self.leaving + PATIENCE):
             self.link.line("88")
-            tell(over="hung up here")
-        elif self.settled() and self.told == self.received:
-            tell(over="both are done")
-        else:
-            return False
-        self.link.close()
-        return True
+            self.end("hung up here")
+        elif self.settled():
+            self.end("both are done")
 
     def type(self, typed):
-        """Takes what was typed. Returns whether the connection is to live on."""
         self.finished = not typed
         *lines, self.typed = (self.typed + typed).split(b"\n")
         for line in map(bytes.decode, lines):
-            if line == "/cut":
-                self.link.tls.close()
-                continue
             if line == "/bye":
                 self.leaving = time.monotonic()
-                continue
-            text = json.loads(line[5:]) if line.startswith("/say ") else line
-            if text.startswith("\1") or text.endswith("\r") or "\n" in text or text == "88":
-                text = "\1" + json.dumps({"say": text}, ensure_ascii=False)
-            self.unacknowledged.append(text)
-        return self.link.tls.fileno() != -1
+            elif line != "/cut":
+                text = json.loads(line[5:]) if line.startswith("/say ") else line
+                if text[:1] == "\1" or text[-1:] == "\r" or "\n" in text or text == "88":
+                    text = "\1" + json.dumps({"say": text}, ensure_ascii=False)
+                self.unacknowledged.append(text)
+        if b"/cut" in lines:
+            self.link.tls.close()
+            raise ConnectionAbortedError("cut as told")
 
     def hear(self, line):
-        """Takes one line. Returns whether it ends the call."""
-        if not line.startswith("\1"):
-            self.message(line)
-            return False
-        control = json.loads(line[1:])
-        for kind, value in control.items():
-            if kind in ("refused", "busy"):
-                tell(over=kind, why=value)
-                return True
-            if kind == "hello" and self.dialer and not self.greeted:
-                self.greet(value)
-            elif kind == "ping":
-                self.link.padded(pong=value)
-            elif kind == "waiting":
-                tell(waiting=value["ahead"])
-            elif kind in ("pong", "typing", "idle"):
-                pass
-            elif not self.greeted and kind in ("say", "received", "done", "nonce", "reveal"):
-                raise Broken(f"{kind} before hello")
-            elif kind == "say":
-                self.message(value)
-            elif kind == "received":
-                self.acknowledge(value)
-            elif kind == "done":
-                self.peer_finished = True
-                tell(done=True)
-            elif kind == "nonce":
-                self.answer(bytes.fromhex(value))
-            elif kind == "reveal":
-                self.open(bytes.fromhex(value))
-        return False
+        self.heard = time.monotonic()
+        if line is None:
+            if not self.settled():
+                raise ConnectionError("closed without a hang-up")
+            return self.end("both are done")
+        if line == "88":
+            return self.end("hung up there")
+        control = json.loads(line[1:]) if line.startswith("\1") else {"say": line}
+        known = [kind for kind in control if hasattr(self, f"on_{kind}")]
+        if len(known) > 1 or not (self.greeted or {*known} <= {*self.BEFORE_HELLO}):
+            raise Broken(f"{known} in this place")
+        for kind in known:
+            getattr(self, f"on_{kind}")(control[kind])
 
-    def greet(self, hello):
-        if hello["conversation"] != self.id:
-            raise Broken("a hello for another conversation")
-        self.acknowledge(hello["received"])
+    def on_hello(self, hello):
+        if self.greeted:
+            raise Broken("a second hello")
+        if not self.dialer:
+            if not self.id and not hello.get("resumed"):
+                self.id = hello["conversation"]
+            if hello["conversation"] != self.id or self.peer not in (None, self.link.peer):
+                self.link.control(refused={"code": "no-session"})
+                self.link.close()
+                raise ConnectionError("another session")
+            if hello["received"] < self.acknowledged:
+                raise ConnectionError("a hello from before")
+            self.say_hello()
+        if hello["conversation"] != self.id or self.peer not in (None, self.link.peer):
+            raise Broken("a hello for another session")
+        self.on_received(hello["received"])
         self.sent = self.acknowledged
-        self.greeted = True
-        tell(**{"back" if self.met else "met": hello["name"]})
-        self.met = True
-        if self.dialer and "commitment" in hello:
+        tell(**{"back" if self.peer else "met": hello["name"]})
+        self.peer, self.answered, self.greeted = self.link.peer, True, True
+        if self.revealed:
+            self.link.control(reveal=self.revealed.hex())
+        if self.dialer and "commitment" in hello and self.nonces < 3:
+            self.nonces += 1
             nonce = secrets.token_bytes(32)
             self.tried = self.link.binding, bytes.fromhex(hello["commitment"]), nonce
             self.link.control(nonce=nonce.hex())
+        self.ping()
 
-    def message(self, text):
-        if not self.greeted or self.peer_finished:
-            raise Broken("text out of place")
+    def on_waiting(self, waiting):
+        self.answered = True
+        tell(waiting=waiting["ahead"])
+
+    def on_busy(self, busy):
+        self.end("busy")
+
+    def on_refused(self, refused):
+        self.end(refused["code"])
+
+    def on_ping(self, number):
+        self.link.control(length=PADDED, pong=number)
+
+    def on_say(self, text):
+        if self.peer_finished:
+            raise Broken("text after it was done")
         self.received += 1
         tell(heard=text)
 
-    def acknowledge(self, number):
+    def on_received(self, number):
         news = number - self.acknowledged
         if not 0 <= news <= len(self.unacknowledged):
             raise Broken("a receipt for what was never sent")
@@ -315,45 +325,44 @@ class Session:
         if news:
             tell(delivered=number)
 
-    def answer(self, nonce):
-        """At the listener: the dialer's nonce."""
+    def on_done(self, _true):
+        self.peer_finished = True
+
+    def on_nonce(self, nonce):
         if self.dialer or self.revealed:
             raise Broken("a nonce unasked")
         self.revealed = self.own_nonce
-        self.show(safety_number(*self.link.binding, nonce, self.revealed))
+        self.show(safety_number(*self.link.binding, bytes.fromhex(nonce), self.revealed))
         self.link.control(reveal=self.revealed.hex())
 
-    def open(self, nonce):
-        """At the dialer: what the listener had committed to."""
+    def on_reveal(self, nonce):
         if not self.tried:
             raise Broken("a reveal unasked")
         binding, promised, own = self.tried
-        if not hmac.compare_digest(commitment(nonce), promised):
+        if commitment(bytes.fromhex(nonce)) != promised:
             raise Broken("the safety number was tampered with")
-        self.show(safety_number(*binding, own, nonce))
+        if not self.number:
+            self.show(safety_number(*binding, own, bytes.fromhex(nonce)))
 
     def show(self, number):
-        if number != self.number:
-            self.number = number
-            tell(number=number[0])
-            tell(pictures=number[1])
+        self.number = number
+        tell(number=number[0])
+        tell(pictures=number[1])
 
 
 def call(port, home):
-    session, pause, lost = Session(dialer=True), 0.25, None
-    while lost is None or time.monotonic() < lost + GRACE:
+    session, pause = Session(dialer=True), 0.25
+    while True:
         try:
             tcp = socket.create_connection(("127.0.0.1", port), timeout=ANSWER)
-            if session.over(Connection(tcp, home, dialer=True)):
-                return
-            lost, pause = time.monotonic(), 0.25
+            return session.hold(Connection(tcp, home, dialer=True))
         except OSError as error:
-            if not session.met:
+            if not session.peer or time.monotonic() > session.heard + GRACE:
                 raise
-            lost = lost or time.monotonic()
-            tell(failed=str(error))
-        tell(lost=True)
-        time.sleep(pause)
+            tell(lost=str(error))
+        if session.greeted:
+            session.greeted, pause = False, 0.25
+        time.sleep(pause * random.uniform(0.75, 1.25))
         pause = min(2 * pause, 5)
 
 
@@ -361,39 +370,31 @@ def answer(home):
     session = Session(dialer=False)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tell(port=listener.getsockname()[1])
-        listener.settimeout(GRACE)
-        while True:
+        while not session.over:
+            listener.settimeout(GRACE)
+            tcp = listener.accept()[0]
             try:
-                link = Connection(listener.accept()[0], home, dialer=False)
-                lines = link.lines()
-                hello = json.loads(lines[0][1:])["hello"]
-                if session.id is None and not hello.get("resumed"):
-                    session.id = hello["conversation"]
-                if hello["conversation"] != session.id:
-                    link.control(refused={"code": "no-session"})
-                    link.close()
-                elif session.over(link, hello):
-                    return
+                session.hold(Connection(tcp, home, dialer=False))
             except OSError as error:
-                tell(failed=str(error))
-            tell(lost=True)
+                tell(lost=str(error))
 
 
 def check(document):
     """Computes the vectors of the document, and tells how many there were."""
-    count = 0
-    for kind, block in re.findall(r"```vectors (exporter|safety-number)\n(.*?)```", open(document).read(), re.S):
-        given = dict(line.split(maxsplit=1) for line in block.splitlines() if line)
-        part = {name: bytes.fromhex(value) for name, value in given.items() if re.fullmatch("[0-9a-f]{64,}", value)}
+    blocks = re.findall(
+        r"```vectors (exporter|safety-number)\n(.*?)```", open(document).read(), re.DOTALL
+    )
+    for kind, block in blocks:
+        given = dict(line.split(maxsplit=1) for line in block.splitlines())
+        part = lambda name: bytes.fromhex(given[name])
         if kind == "exporter":
-            assert exporter(part["secret"]) == part["exporter"], given
+            assert exporter(part("secret")) == part("exporter"), given
         else:
             names = "exporter", "dialer", "listener", "dialer-nonce", "listener-nonce"
-            digits, pictures = safety_number(*map(part.get, names))
-            assert (digits, " ".join(pictures)) == (given["digits"], given["pictures"]), given
-            assert commitment(part["listener-nonce"]) == part["commitment"], given
-        count += 1
-    tell(checked=count)
+            digits, pictures = safety_number(*map(part, names))
+            assert [digits, *pictures] == [given["digits"], *given["pictures"].split()], given
+            assert commitment(part("listener-nonce")) == part("commitment"), given
+    tell(checked=len(blocks))
 
 
 match sys.argv[1:]:
