@@ -2,7 +2,8 @@
 //!
 //! Both ends run in this process and talk over loopback.
 
-use chat_core::trust::{Identity, Secure};
+use chat_core::transport::TlsEndpoint;
+use chat_core::trust::Identity;
 use divan::Bencher;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,10 +21,10 @@ fn runtime() -> Runtime {
     runtime.expect("a runtime")
 }
 
-fn secure() -> Secure {
+fn secure() -> TlsEndpoint {
     let home = tempfile::tempdir().expect("a directory");
     let identity = Identity::open(home.path()).expect("an identity");
-    Secure::new(&identity).expect("a certificate")
+    TlsEndpoint::new(&identity).expect("a certificate")
 }
 
 async fn listen() -> TcpListener {
@@ -44,7 +45,7 @@ async fn connect(listener: &TcpListener) -> (TcpStream, TcpStream) {
 
 /// The same, with a key at each end.
 async fn encrypt(
-    keys: &(Secure, Secure),
+    keys: &(TlsEndpoint, TlsEndpoint),
     (near, far): (TcpStream, TcpStream),
 ) -> (impl AsyncRead + AsyncWrite, impl AsyncRead + AsyncWrite) {
     let (near, far) = tokio::join!(keys.0.connect(near), keys.1.accept(far));

@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use chat_core::conversation::{
-    Conversation, Event, Input, Link, Manners, Plain, Sink, Source, tune,
-};
+use chat_core::driver::{CallConfig, CallDriver, Connection, Input, Sink, Source};
+use chat_core::protocol::{Event, Plain};
+use chat_core::transport::set_tcp_options;
 use chat_core::wire::LineCodec;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -32,19 +32,21 @@ async fn main() -> io::Result<()> {
                 continue;
             }
         };
-        tune(&stream);
+        set_tcp_options(&stream);
         tokio::spawn(async move {
             let (mouth, said) = mpsc::channel(1);
             let answers = VecDeque::new();
             let (mut ears, mut mouth) = (Ears { answers, mouth }, Mouth(said));
-            let call = Conversation::new(
+            let call = CallDriver::new(
                 Box::new(Plain::new()),
-                Manners::default(),
+                CallConfig::default(),
                 &mut mouth,
                 &mut ears,
             );
-            let ended = call.hold(Link::new(stream, LineCodec::default())).await;
-            println!("{from}: {}", ended.ending);
+            let ended = call
+                .run(Connection::new(stream, LineCodec::default()))
+                .await;
+            println!("{from}: {}", ended.reason);
         });
     }
 }
@@ -63,7 +65,7 @@ impl Sink for Ears {
                 let answers = answers.join("\n").as_str().into();
                 self.answers.push_back(Input::Lines(answers));
             }
-            Event::PeerFinished => self.answers.push_back(Input::End),
+            Event::PeerEof => self.answers.push_back(Input::Eof),
             Event::Ended(_) => self.answers.clear(),
             _ => {}
         }
@@ -85,6 +87,6 @@ struct Mouth(mpsc::Receiver<Input>);
 
 impl Source for Mouth {
     async fn next(&mut self) -> io::Result<Input> {
-        Ok(self.0.recv().await.unwrap_or(Input::End))
+        Ok(self.0.recv().await.unwrap_or(Input::Eof))
     }
 }

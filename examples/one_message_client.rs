@@ -8,7 +8,7 @@
 
 use std::io::{self, Write};
 
-use chat_core::conversation::Link;
+use chat_core::driver::Connection;
 use chat_core::wire::{Frame, LineCodec, LineError};
 use tokio::net::TcpStream;
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), LineError> {
     let mut message = String::new();
     io::stdin().read_line(&mut message)?;
 
-    let mut link = Link::new(stream, LineCodec::default());
+    let mut link = Connection::new(stream, LineCodec::default());
     link.send(Frame::Text(message.trim_end().into())).await?;
     match link.receive().await? {
         Some(Frame::Text(answer)) => println!("{}", answer.lines().next().unwrap_or_default()),

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use chat_core::conversation::Link;
+use chat_core::driver::Connection;
 use chat_core::wire::{Frame, LineCodec, LineError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -34,7 +34,7 @@ async fn main() -> std::io::Result<()> {
 }
 
 async fn take_message(stream: TcpStream) -> Result<Option<String>, LineError> {
-    let mut link = Link::new(stream, LineCodec::default());
+    let mut link = Connection::new(stream, LineCodec::default());
     let Some(Frame::Text(said)) = link.receive().await? else {
         return Ok(None);
     };

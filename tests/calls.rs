@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chat_core::conversation::{
-    Command, Conversation, Ended, Ending, Event, Input, Link, Loss, Manners, Plain, Side, Source,
-    Step, Unsayable,
-};
+use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Source, Step};
+use chat_core::protocol::{CloseReason, Disconnect, Ended, Event, Plain, SendError, Side};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, MAX_LINE};
 use chat_terminal::exit;
 use chat_testkit::network::Network;
@@ -24,13 +22,13 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, advance, interval, sleep, timeout};
 
 fn finished(event: &Event) -> Option<()> {
-    matches!(event, Event::PeerFinished).then_some(())
+    matches!(event, Event::PeerEof).then_some(())
 }
 
-fn idle_timeout(limit: Duration) -> Manners {
-    Manners {
+fn idle_timeout(limit: Duration) -> CallConfig {
+    CallConfig {
         idle_timeout: Some(limit),
-        ..Manners::default()
+        ..CallConfig::default()
     }
 }
 
@@ -69,8 +67,8 @@ async fn the_caller_hangs_up() {
     client.person.says("good-bye");
     client.person.hangs_up();
     server.person.hears("good-bye").await;
-    server.person.call_is_over(Side::There).await;
-    client.person.call_is_over(Side::Here).await;
+    server.person.call_is_over(Side::Remote).await;
+    client.person.call_is_over(Side::Local).await;
     assert_eq!(client.exit_code().await, 0);
 }
 
@@ -80,8 +78,8 @@ async fn the_called_hangs_up() {
     server.person.says("good-bye");
     server.person.hangs_up();
     client.person.hears("good-bye").await;
-    server.person.call_is_over(Side::Here).await;
-    client.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Local).await;
+    client.person.call_is_over(Side::Remote).await;
     assert_eq!(client.exit_code().await, 0);
 }
 
@@ -105,7 +103,7 @@ async fn a_call_follows_a_call() {
         server.person.says("bye");
         client.person.hears("bye").await;
         client.person.hangs_up();
-        server.person.call_is_over(Side::There).await;
+        server.person.call_is_over(Side::Remote).await;
     }
 }
 
@@ -131,7 +129,7 @@ async fn callers_wait_in_order() {
         // Who waited has heard nothing until now.
         caller.receives(format!("hello {name}\n")).await;
         caller.sends("88\n").await;
-        server.person.call_is_over(Side::There).await;
+        server.person.call_is_over(Side::Remote).await;
     }
 }
 
@@ -165,7 +163,7 @@ async fn next_takes_the_next_caller() {
     server.person.commands(Command::Next);
     ann.receives_at_last("88").await;
     drop(ann);
-    server.person.call_is_over(Side::Here).await;
+    server.person.call_is_over(Side::Local).await;
     server.person.hears("bob").await;
     server.person.says("your turn");
     bob.receives("your turn\n").await;
@@ -237,7 +235,7 @@ async fn a_caller_that_resets_is_lost_and_the_next_is_taken() {
     server.person.hears("ann").await;
     ann.resets();
     let ended = server.person.call_ends().await;
-    assert!(matches!(ended.ending, Ending::Lost(_)), "{ended:?}");
+    assert!(matches!(ended.reason, CloseReason::Lost(_)), "{ended:?}");
     let mut bob = Wire::to(server.address).await;
     bob.sends("bob\n").await;
     server.person.hears("bob").await;
@@ -252,7 +250,7 @@ async fn a_caller_that_closes_has_no_more_to_say() {
     server.person.hears("ann").await;
     server.person.sees(finished).await;
     server.person.hangs_up();
-    server.person.call_is_over(Side::Here).await;
+    server.person.call_is_over(Side::Local).await;
 }
 
 #[tokio::test]
@@ -270,7 +268,7 @@ async fn talking_to_a_caller_that_closed_loses_the_call() {
             _ = now_and_then.tick() => server.person.says("are you there?"),
         }
     };
-    assert!(matches!(ended.ending, Ending::Lost(_)), "{ended:?}");
+    assert!(matches!(ended.reason, CloseReason::Lost(_)), "{ended:?}");
 }
 
 #[tokio::test]
@@ -287,7 +285,10 @@ async fn half_a_call_goes_on() {
     }
     for program in [&mut server, &mut client] {
         let ended = program.person.call_ends().await;
-        assert!(matches!(ended.ending, Ending::InputOver), "{ended:?}");
+        assert!(
+            matches!(ended.reason, CloseReason::BothFinished),
+            "{ended:?}"
+        );
     }
     assert_eq!(client.exit_code().await, 0);
 }
@@ -295,14 +296,14 @@ async fn half_a_call_goes_on() {
 #[tokio::test]
 async fn send_only_hangs_up_when_all_has_arrived() {
     let mut server = server().await;
-    let client = client_with(server.address, |config| config.manners.send_only = true);
+    let client = client_with(server.address, |config| config.call_config.send_only = true);
     let text: Vec<_> = (0..10_000).map(|number| format!("line {number}")).collect();
     client.person.says(&text.join("\n"));
     client.person.has_no_more_to_say();
     for line in &text {
         server.person.hears(line).await;
     }
-    server.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Remote).await;
     assert_eq!(client.exit_code().await, 0);
 }
 
@@ -312,14 +313,14 @@ async fn a_pipe_learns_that_a_plain_peer_did_not_read_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let mut client = client_with(address, |config| {
-            config.manners.send_only = send_only;
-            config.manners.patient = true;
+            config.call_config.send_only = send_only;
+            config.call_config.graceful = true;
         });
         let (stream, _) = soon(listener.accept()).await.expect("a caller");
         client.person.is_called().await;
         client.person.says("unread");
         client.person.does(match send_only {
-            true => Input::End,
+            true => Input::Eof,
             false => Input::HangUp,
         });
         let mut all = [0; 16];
@@ -329,7 +330,10 @@ async fn a_pipe_learns_that_a_plain_peer_did_not_read_it() {
         // Closing with unread data resets the connection.
         drop(stream);
         let ended = client.person.call_ends().await;
-        assert!(matches!(ended.ending, Ending::Lost(Loss::Cut)), "{ended:?}");
+        assert!(
+            matches!(ended.reason, CloseReason::Lost(Disconnect::Cut)),
+            "{ended:?}"
+        );
         assert_eq!(client.exit_code().await, 1);
     }
 }
@@ -341,7 +345,7 @@ async fn a_server_for_one_call_ends_with_it() {
     let mut server = server_with(config).await;
     let mut ann = Wire::to(server.address).await;
     ann.sends("88").await;
-    server.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Remote).await;
     drop(ann);
     assert_eq!(server.exit_code().await, 0);
 }
@@ -353,7 +357,7 @@ async fn who_waits_for_a_server_that_ends_is_told() {
     let mut server = server_with(config).await;
     let (mut ann, mut bob) = one_talks_and_one_waits(&mut server).await;
     ann.sends("88\n").await;
-    server.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Remote).await;
     drop(ann);
     bob.receives("closed: nobody takes calls here any more\n88")
         .await;
@@ -370,7 +374,7 @@ async fn signals_hang_up_politely() {
     server.interrupt(130);
     ann.receives_at_last("88").await;
     drop(ann);
-    server.person.call_is_over(Side::Here).await;
+    server.person.call_is_over(Side::Local).await;
     assert_eq!(server.exit_code().await, 130);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -400,7 +404,7 @@ async fn a_signal_ends_a_call_that_is_over_but_not_yet_shown() {
     server.person.looks_away();
     ann.sends("bye\n88\n").await;
     server.person.hears("bye").await;
-    server.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Remote).await;
     server.interrupt(143);
     assert_eq!(server.exit_code().await, 143);
 
@@ -412,7 +416,7 @@ async fn a_signal_ends_a_call_that_is_over_but_not_yet_shown() {
     client.person.looks_away();
     wire.sends("bye\n88\n").await;
     client.person.hears("bye").await;
-    client.person.call_is_over(Side::There).await;
+    client.person.call_is_over(Side::Remote).await;
     client.interrupt(130);
     assert_eq!(client.exit_code().await, 130);
 }
@@ -452,7 +456,7 @@ async fn a_raw_peer_gets_what_it_gives() {
     }
     server.person.hangs_up();
     ann.receives_at_last("88").await;
-    server.person.call_is_over(Side::Here).await;
+    server.person.call_is_over(Side::Local).await;
 }
 
 #[tokio::test]
@@ -462,7 +466,7 @@ async fn a_raw_peer_hangs_up() {
     ann.sends("hi").await;
     server.person.hears("hi").await;
     ann.sends("88").await;
-    server.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Remote).await;
     ann.receives_at_last("").await;
 }
 
@@ -479,7 +483,7 @@ async fn a_client_follows_a_raw_server() {
     client.person.says("second");
     wire.receives("second").await;
     wire.sends("88").await;
-    client.person.call_is_over(Side::There).await;
+    client.person.call_is_over(Side::Remote).await;
 }
 
 #[tokio::test]
@@ -494,7 +498,7 @@ async fn a_line_peer_gets_lines() {
     ann.sends("half a li").await;
     ann.sends("ne\r\n88\r\n").await;
     server.person.hears("half a line").await;
-    server.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Remote).await;
 }
 
 #[tokio::test]
@@ -522,7 +526,7 @@ async fn nothing_is_heard_after_a_hang_up() {
     let mut ann = Wire::to(server.address).await;
     ann.sends("one\n88\nthree\n").await;
     server.person.hears("one").await;
-    server.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Remote).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -539,7 +543,7 @@ async fn a_silent_caller_is_taken_after_a_while() {
 async fn a_silent_call_ends_and_the_next_is_taken() {
     let (network, exchange) = Network::new();
     let mut config = server_config();
-    config.manners = idle_timeout(Duration::from_secs(10));
+    config.call_config = idle_timeout(Duration::from_secs(10));
     let mut server = server_on(network, config);
     let mut ann = exchange.call();
     ann.sends("ann\n").await;
@@ -551,7 +555,7 @@ async fn a_silent_call_ends_and_the_next_is_taken() {
         .await;
     drop(ann);
     let ended = server.person.call_ends().await;
-    assert!(matches!(ended.ending, Ending::Idle(_)), "{ended:?}");
+    assert!(matches!(ended.reason, CloseReason::Idle(_)), "{ended:?}");
     server.person.hears("bob").await;
 }
 
@@ -569,7 +573,7 @@ async fn who_says_something_now_and_then_is_not_idle() {
     }
     let silent_from = Instant::now();
     let ended = call.await.expect("no panic");
-    assert!(matches!(ended.ending, Ending::Idle(l) if l == limit));
+    assert!(matches!(ended.reason, CloseReason::Idle(l) if l == limit));
     assert!(silent_from.elapsed() >= limit);
 }
 
@@ -605,7 +609,7 @@ async fn who_looks_away_does_not_find_the_peer_idle() {
     person.looks_back();
     person.hears("two").await;
     peer.sends("88\n").await;
-    person.call_is_over(Side::There).await;
+    person.call_is_over(Side::Remote).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -614,8 +618,8 @@ async fn what_was_said_before_leaving_is_heard_although_nothing_can_be_answered(
     let mut peer = Wire::new(there);
     peer.sends("one\n").await;
     drop(peer);
-    let mut link = Link::new(here, LineCodec::default());
-    timeout(Duration::from_secs(1), link.given_up())
+    let mut link = Connection::new(here, LineCodec::default());
+    timeout(Duration::from_secs(1), link.closed_by_peer())
         .await
         .expect_err("it said something");
 
@@ -623,10 +627,10 @@ async fn what_was_said_before_leaving_is_heard_although_nothing_can_be_answered(
     person.looks_away();
     person.says("are you there?");
     let call = async {
-        let manners = Manners::default();
-        let mut call = Conversation::new(Box::new(Plain::new()), manners, &mut script, &mut screen);
+        let manners = CallConfig::default();
+        let mut call = CallDriver::new(Box::new(Plain::new()), manners, &mut script, &mut screen);
         call.show(Event::Notice("a call".into()));
-        call.hold(link).await
+        call.run(link).await
     };
     let person = async {
         // All is still: the answer has failed, and the person sees nothing yet.
@@ -635,14 +639,14 @@ async fn what_was_said_before_leaving_is_heard_although_nothing_can_be_answered(
         person.hears("one").await;
     };
     let (ended, ()) = tokio::join!(call, person);
-    assert!(matches!(ended.ending, Ending::Lost(_)), "{ended:?}");
+    assert!(matches!(ended.reason, CloseReason::Lost(_)), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_person_who_looks_away_stops_the_peer() {
     let (here, mut there) = duplex(1024);
     let (mut person, script, screen) = Person::new();
-    let call = tokio::spawn(hold(here, Manners::default(), script, screen));
+    let call = tokio::spawn(hold(here, CallConfig::default(), script, screen));
     person.looks_away();
     let line = format!("{}\n", "x".repeat(1023));
     let line = line.as_bytes();
@@ -670,7 +674,7 @@ async fn a_person_who_looks_away_stops_the_peer() {
 #[tokio::test(start_paused = true)]
 async fn a_link_takes_turns_without_a_conversation() {
     let (here, there) = duplex(1024);
-    let mut link = Link::new(here, LineCodec::default());
+    let mut link = Connection::new(here, LineCodec::default());
     let mut peer = Wire::new(there);
     peer.sends("你好").await;
     let said = soon(link.receive()).await.expect("a message");
@@ -718,25 +722,25 @@ async fn a_peer_that_never_reads_stops_the_pipe() {
     let (here, _there) = duplex(1024);
     let (mut flood, taken) = Flood::new();
     let (_person, _, mut screen) = Person::new();
-    let mut link = Link::new(here, LineCodec::new(Framing::Auto));
-    let manners = Manners {
-        patient: true,
-        ..Manners::default()
+    let mut link = Connection::new(here, LineCodec::new(Framing::Auto));
+    let manners = CallConfig {
+        graceful: true,
+        ..CallConfig::default()
     };
-    let mut call = Conversation::new(Box::new(Plain::new()), manners, &mut flood, &mut screen);
-    let stuck = timeout(Duration::from_secs(600), call.over(Some(&mut link))).await;
+    let mut call = CallDriver::new(Box::new(Plain::new()), manners, &mut flood, &mut screen);
+    let stuck = timeout(Duration::from_secs(600), call.drive(Some(&mut link))).await;
     stuck.expect_err("nothing moves");
     assert!(taken.load(Ordering::Relaxed) < 1024 * 1024);
 
     let before = Instant::now();
     call.hang_up();
-    let Step::Ended(ending) = call.over(Some(&mut link)).await else {
+    let Step::Ended(ending) = call.drive(Some(&mut link)).await else {
         panic!("the call is over");
     };
     assert!(before.elapsed() <= Duration::from_secs(2));
-    assert!(matches!(ending, Ending::HungUp(Side::Here)));
+    assert!(matches!(ending, CloseReason::HungUp(Side::Local)));
     let ended = call.end(ending, Some(link)).await;
-    assert!(!ended.undelivered.is_empty(), "not all has arrived");
+    assert!(!ended.unacknowledged.is_empty(), "not all has arrived");
     assert!(before.elapsed() <= Duration::from_secs(4));
 }
 
@@ -744,9 +748,9 @@ async fn a_peer_that_never_reads_stops_the_pipe() {
 async fn the_hang_up_of_a_pipe_waits_as_long_as_something_is_written() {
     let (here, mut there) = duplex(1024);
     let (person, script, screen) = Person::new();
-    let manners = Manners {
-        patient: true,
-        ..Manners::default()
+    let manners = CallConfig {
+        graceful: true,
+        ..CallConfig::default()
     };
     let call = tokio::spawn(hold(here, manners, script, screen));
     person.says(&"x".repeat(20 * 1024));
@@ -760,7 +764,7 @@ async fn the_hang_up_of_a_pipe_waits_as_long_as_something_is_written() {
     }
     let ended = timeout(Duration::from_secs(4), call).await;
     let ended = ended.expect("nothing moves").expect("no panic");
-    let Ending::Lost(Loss::Io(error)) = &ended.ending else {
+    let CloseReason::Lost(Disconnect::Io(error)) = &ended.reason else {
         panic!("{ended:?}");
     };
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -773,8 +777,8 @@ async fn a_person_can_hang_up_on_a_peer_that_never_reads() {
     person.says(&vec!["x".repeat(99); 1000].join("\n"));
     person.hangs_up();
     let before = Instant::now();
-    let ended = soon(hold(here, Manners::default(), script, screen)).await;
-    assert_eq!(ended.hung_up_by(), Some(Side::Here));
+    let ended = soon(hold(here, CallConfig::default(), script, screen)).await;
+    assert_eq!(ended.hung_up_by(), Some(Side::Local));
     assert!(before.elapsed() <= Duration::from_secs(4));
 }
 
@@ -782,9 +786,9 @@ async fn a_person_can_hang_up_on_a_peer_that_never_reads() {
 async fn a_person_is_told_what_does_not_fit_and_can_still_hang_up() {
     let (here, _there) = duplex(1024);
     let (mut person, script, screen) = Person::new();
-    let manners = Manners {
-        attended: true,
-        ..Manners::default()
+    let manners = CallConfig {
+        interactive: true,
+        ..CallConfig::default()
     };
     let call = tokio::spawn(hold(here, manners, script, screen));
     let much = vec!["x".repeat(99); 4000].join("\n");
@@ -793,13 +797,13 @@ async fn a_person_is_told_what_does_not_fit_and_can_still_hang_up() {
     person.says(&much);
     person.says("one too many");
     let unsaid = person.sees(|event| match event {
-        Event::Unsaid(text, Unsayable::NoRoom) => Some(text.clone()),
+        Event::SendFailed(text, SendError::Full) => Some(text.clone()),
         _ => None,
     });
     assert_eq!(unsaid.await, "one too many");
     person.hangs_up();
     let ended = soon(call).await.expect("no panic");
-    assert_eq!(ended.hung_up_by(), Some(Side::Here));
+    assert_eq!(ended.hung_up_by(), Some(Side::Local));
 }
 
 #[tokio::test]
@@ -820,8 +824,8 @@ async fn a_person_can_hang_up_while_the_screen_is_stuck() {
     peer.sends("hello\n").await;
     person.looks_away();
     person.hangs_up();
-    let ended = soon(hold(here, Manners::default(), script, screen)).await;
-    assert_eq!(ended.hung_up_by(), Some(Side::Here));
+    let ended = soon(hold(here, CallConfig::default(), script, screen)).await;
+    assert_eq!(ended.hung_up_by(), Some(Side::Local));
 }
 
 #[tokio::test(start_paused = true)]
@@ -830,12 +834,12 @@ async fn a_screen_that_is_gone_ends_the_call_quietly() {
     let (person, script, screen) = Person::new();
     let mut peer = Wire::new(there);
     person.looks_away();
-    let call = tokio::spawn(hold(here, Manners::default(), script, screen));
+    let call = tokio::spawn(hold(here, CallConfig::default(), script, screen));
     peer.sends("hello\n").await;
     drop(person);
     peer.receives_at_last("88").await;
     let ended = call.await.expect("no panic");
-    assert_eq!(ended.hung_up_by(), Some(Side::Here));
+    assert_eq!(ended.hung_up_by(), Some(Side::Local));
     assert_eq!(exit::code(&ended), 0);
 }
 
@@ -886,12 +890,12 @@ async fn endings_are_told_apart() {
     let (here, there, over) = tokio::join!(here, there, over);
     let (torn, idle, broken) = tokio::join!(torn, idle, broken);
 
-    assert!(matches!(here.ending, Ending::HungUp(Side::Here)));
-    assert!(matches!(there.ending, Ending::HungUp(Side::There)));
-    assert!(matches!(over.ending, Ending::InputOver));
-    assert!(matches!(torn.ending, Ending::Lost(_)));
-    assert!(matches!(idle.ending, Ending::Idle(_)));
-    assert!(matches!(broken.ending, Ending::Local(_)));
+    assert!(matches!(here.reason, CloseReason::HungUp(Side::Local)));
+    assert!(matches!(there.reason, CloseReason::HungUp(Side::Remote)));
+    assert!(matches!(over.reason, CloseReason::BothFinished));
+    assert!(matches!(torn.reason, CloseReason::Lost(_)));
+    assert!(matches!(idle.reason, CloseReason::Idle(_)));
+    assert!(matches!(broken.reason, CloseReason::Local(_)));
 
     let all = [here, there, over, idle, torn, broken];
     let codes = all.each_ref().map(|ended| exit::code(ended));

@@ -73,7 +73,7 @@ impl Ear {
     }
 
     fn silence(&mut self) {
-        let frame = self.codec.take_alone(&mut self.bytes);
+        let frame = self.codec.take_unterminated(&mut self.bytes);
         self.note(Ok(frame));
     }
 
@@ -311,7 +311,7 @@ fn silence_never_ends_a_character() {
     ear.silence();
     assert_eq!(ear.heard, lines(["a"]));
     ear.silence();
-    assert!(!ear.codec.may_stand_alone(&ear.bytes));
+    assert!(!ear.codec.has_unterminated(&ear.bytes));
     ear.read(tail);
     ear.silence();
     assert_eq!(ear.heard, lines(["a", "你"]));

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_client::ConnectError;
-use chat_core::conversation::{Command, Input, Peer, Security, Standing};
-use chat_core::trust::{ALPN, Fingerprint};
+use chat_core::driver::{Command, Input};
+use chat_core::protocol::Peer;
+use chat_core::transport::ALPN;
+use chat_core::trust::{Fingerprint, Security, Verification};
 use chat_testkit::anybody::Anybody;
 use chat_testkit::network::{NOWHERE, Network};
 use chat_testkit::people::{BACKLOG, Client, Server, User, all_from, take_one, user};
@@ -24,9 +26,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-fn standing(peer: &Peer) -> Standing {
+fn verification(peer: &Peer) -> Verification {
     match peer.security {
-        Security::Key { standing, .. } => standing,
+        Security::Key { verification, .. } => verification,
         _ => panic!("no key: {peer:?}"),
     }
 }
@@ -72,7 +74,7 @@ impl Proxy {
             address,
             read: Arc::clone(&read),
         };
-        let secure = mallory.keyring().secure;
+        let secure = mallory.keyring().tls;
         tokio::spawn(async move {
             let near = secure.accept(take_one(&listener).await);
             let near = near.await.expect("a handshake").stream;
@@ -113,8 +115,8 @@ async fn the_first_call_is_new_and_the_second_is_known() {
     let (ann, bob) = (user("ann"), user("bob"));
     let mut server = bob.answers().await;
     for (expected, shown) in [
-        (Standing::New, "encrypted, new, unverified"),
-        (Standing::Unverified, "encrypted, unverified"),
+        (Verification::New, "encrypted, new, unverified"),
+        (Verification::Unverified, "encrypted, unverified"),
     ] {
         let mut client = ann.calls(server.address);
         let bob_seen = client.person.is_called().await;
@@ -122,7 +124,7 @@ async fn the_first_call_is_new_and_the_second_is_known() {
         assert_eq!(bob_seen.name.as_deref(), Some("bob"));
         assert_eq!(ann_seen.name.as_deref(), Some("ann"));
         assert_eq!(
-            (standing(&bob_seen), standing(&ann_seen)),
+            (verification(&bob_seen), verification(&ann_seen)),
             (expected, expected)
         );
         client.person.commands(Command::Status);
@@ -159,7 +161,7 @@ async fn a_friend_who_has_moved_is_known_by_the_key() {
     let mut client = ann.calls(server.address);
     let peer = client.person.is_called().await;
     assert_eq!(peer.name.as_deref(), Some("bob"));
-    assert_eq!(standing(&peer), Standing::Unverified);
+    assert_eq!(verification(&peer), Verification::Unverified);
     client.hangs_up().await;
     let known = ann.knows(bob.key()).expect("remembered");
     assert_eq!(
@@ -176,7 +178,7 @@ async fn a_stranger_with_the_name_of_a_friend_gets_another_one_at_the_dialer() {
     let mut client = ann.calls(server.address);
     let peer = client.person.is_called().await;
     assert_eq!(peer.name.as_deref(), Some("Bob-2"));
-    assert_eq!(standing(&peer), Standing::New);
+    assert_eq!(verification(&peer), Verification::New);
     client.hangs_up().await;
 }
 
@@ -199,7 +201,7 @@ async fn a_peer_that_never_reveals_holds_nothing_up() {
     let (listener, address) = a_port().await;
     let mut client = ann.calls(address);
     client.person.says("is anybody there?");
-    let secure = mute.keyring().secure;
+    let secure = mute.keyring().tls;
     let secured = soon(secure.accept(take_one(&listener).await)).await;
     let mut stream = BufReader::new(secured.expect("a handshake").stream);
     let hello = next_line(&mut stream).await;
@@ -235,11 +237,11 @@ async fn verifying_is_remembered_by_the_one_who_did() {
 
     let mut client = ann.calls(server.address);
     assert_eq!(
-        standing(&client.person.is_called().await),
-        Standing::Verified
+        verification(&client.person.is_called().await),
+        Verification::Verified
     );
     let seen = server.person.is_called().await;
-    assert_eq!(standing(&seen), Standing::Unverified);
+    assert_eq!(verification(&seen), Verification::Unverified);
     client.hangs_up().await;
 }
 
@@ -249,8 +251,14 @@ async fn strangers_with_a_man_in_the_middle_see_different_numbers() {
     let mut server = bob.answers().await;
     let proxy = Proxy::before(server.address, &mallory).await;
     let mut client = ann.calls(proxy.address);
-    assert_eq!(standing(&client.person.is_called().await), Standing::New);
-    assert_eq!(standing(&server.person.is_called().await), Standing::New);
+    assert_eq!(
+        verification(&client.person.is_called().await),
+        Verification::New
+    );
+    assert_eq!(
+        verification(&server.person.is_called().await),
+        Verification::New
+    );
     let anns = client.person.sees_safety_number().await;
     let bobs = server.person.sees_safety_number().await;
     assert_ne!(anns, bobs);
@@ -347,8 +355,8 @@ async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
     let mut client = new_ann.calls(address);
     let peer = server.person.is_called().await;
     assert_eq!(
-        (peer.name.as_deref(), standing(&peer)),
-        (Some("ann"), Standing::New)
+        (peer.name.as_deref(), verification(&peer)),
+        (Some("ann"), Verification::New)
     );
     client.person.is_called().await;
     client.hangs_up().await;
@@ -816,7 +824,7 @@ async fn hanging_handshakes_keep_nobody_out() {
         hanging.push(stranger);
     }
     let near = callers.connect(64 * 1024);
-    let secure = ann.keyring().secure;
+    let secure = ann.keyring().tls;
     let secured = secure.connect(near).await.expect("a handshake");
     let mut stream = secured.stream;
     stream
@@ -842,7 +850,7 @@ fn hello(name: &str, conversation: u8, resumed: bool) -> String {
 async fn connections_that_come_too_late_do_not_get_into_the_next_call() {
     let (mallory, ann, bob) = (user("mallory"), user("ann"), user("bob"));
     let mut server = bob.answers().await;
-    let secure = mallory.keyring().secure;
+    let secure = mallory.keyring().tls;
     let mut connections = Vec::new();
     for _ in 0..12 {
         let stream = TcpStream::connect(server.address).await.expect("a server");
@@ -888,7 +896,7 @@ async fn hijacked(
         () = cut.notified() => {}
     }
     drop((near, far));
-    let secure = thief.keyring().secure;
+    let secure = thief.keyring().tls;
     let secured = secure.accept(take_one(&listener).await).await;
     let mut stream = secured.expect("a handshake").stream;
     all_from(&mut stream).await

@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use chat_core::conversation::{Event, Side};
+use chat_core::protocol::{Event, Side};
 use chat_testkit::process::Process;
 use chat_testkit::scripted::{Program, client, server};
 use chat_testkit::wire::Wire;
@@ -87,7 +87,7 @@ async fn talk_in_lines(program: &mut Program, tool: &mut Tool) {
     program.person.says("thank you");
     tool.wire.receives("很好\nthank you\n").await;
     tool.wire.sends("88\n").await;
-    program.person.call_is_over(Side::There).await;
+    program.person.call_is_over(Side::Remote).await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn nc_is_hung_up_on() {
     server.person.says("bye");
     server.person.hangs_up();
     nc.wire.receives("bye\n88").await;
-    server.person.call_is_over(Side::Here).await;
+    server.person.call_is_over(Side::Local).await;
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn nc_pipes_a_message_and_hears_the_answer() {
     }
     let mut nc = Tool::start("sh", &["-c", &pipeline]).expect("there is always a shell");
     server.person.hears("no line feed").await;
-    let finished = |event: &Event| matches!(event, Event::PeerFinished).then_some(());
+    let finished = |event: &Event| matches!(event, Event::PeerEof).then_some(());
     server.person.sees(finished).await;
     server.person.says("understood");
     server.person.hangs_up();
@@ -198,7 +198,7 @@ async fn a_plain_socket_calls_and_hangs_up() {
     };
     take_turns(&mut server, &mut python).await;
     python.wire.sends("88\n").await;
-    server.person.call_is_over(Side::There).await;
+    server.person.call_is_over(Side::Remote).await;
     python.wire.receives_at_last("").await;
 }
 
@@ -214,7 +214,7 @@ async fn a_plain_socket_calls_and_is_hung_up_on() {
     server.person.hears("are you there?").await;
     server.person.hangs_up();
     python.wire.receives_at_last("88\n").await;
-    server.person.call_is_over(Side::Here).await;
+    server.person.call_is_over(Side::Local).await;
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn a_plain_socket_answers_and_hangs_up() {
     client.person.says("how are you?");
     python.wire.receives("how are you?\n").await;
     python.wire.sends("88\n").await;
-    client.person.call_is_over(Side::There).await;
+    client.person.call_is_over(Side::Remote).await;
     assert_eq!(client.exit_code().await, 0);
 }
 
@@ -247,6 +247,6 @@ async fn a_plain_socket_answers_and_is_hung_up_on() {
     client.person.hears("你好").await;
     client.person.hangs_up();
     python.wire.receives_at_last("88\n").await;
-    client.person.call_is_over(Side::Here).await;
+    client.person.call_is_over(Side::Local).await;
     assert_eq!(client.exit_code().await, 0);
 }

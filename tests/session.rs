@@ -4,26 +4,26 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use chat_core::conversation::{
-    Contact, Ending, Event, LinkState, Loss, Patience, Peer, Protocol, ProtocolError, Security,
-    Session, SessionConfig, Side, Unsayable,
+use chat_core::protocol::{
+    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Peer, Protocol,
+    ProtocolError, SendError, Session, SessionConfig, Side,
 };
-use chat_core::trust::Fingerprint;
-use chat_core::trust::safety_number::Binding;
+use chat_core::trust::safety_number::ChannelBinding;
+use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{
-    Batch, Control, ControlError, ConversationId, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce,
-    Outgoing,
+    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, SessionId,
+    WriteBuffer,
 };
 use proptest::prelude::*;
 use tokio_util::codec::Decoder;
 
-const ID: ConversationId = Hex([7; 16]);
+const ID: SessionId = Hex([7; 16]);
 const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 
 /// The session's side has made a connection.
-fn dial(session: &mut Session, binding: Option<Binding>, now: Instant) {
-    let contact = Contact {
+fn dial(session: &mut Session, binding: Option<ChannelBinding>, now: Instant) {
+    let contact = Handshake {
         binding,
         hello: None,
     };
@@ -34,13 +34,13 @@ fn dial(session: &mut Session, binding: Option<Binding>, now: Instant) {
 /// The peer has made a connection, and said hello on it.
 fn accept(
     session: &mut Session,
-    binding: Option<Binding>,
+    binding: Option<ChannelBinding>,
     hello: Hello,
     events: &mut Vec<Event>,
     now: Instant,
 ) -> Result<(), ProtocolError> {
     let hello = Some(hello);
-    session.connected(Contact { binding, hello }, events, now)
+    session.connected(Handshake { binding, hello }, events, now)
 }
 
 fn session(name: &str) -> Session {
@@ -51,7 +51,7 @@ fn session(name: &str) -> Session {
             address: "[::1]:7788".into(),
             security: Security::NoKey,
         },
-        conversation: ID,
+        id: ID,
     })
 }
 
@@ -66,9 +66,9 @@ fn hello(received: u64) -> Hello {
     }
 }
 
-fn binding(dialer: bool) -> Binding {
+fn binding(dialer: bool) -> ChannelBinding {
     let (own, peer) = if dialer { (1, 2) } else { (2, 1) };
-    Binding {
+    ChannelBinding {
         exporter: [3; 32],
         own_key: Fingerprint::from_bytes([own; 32]),
         peer_key: Fingerprint::from_bytes([peer; 32]),
@@ -91,7 +91,7 @@ struct End {
     incoming: BytesMut,
     /// The listener's session knows of the connection.
     begun: bool,
-    outgoing: Outgoing,
+    outgoing: WriteBuffer,
     /// On the way to the other end.
     flight: BytesMut,
     closed: bool,
@@ -104,8 +104,8 @@ struct End {
     delivered: u64,
     /// The person looks at everything at once.
     attentive: bool,
-    ending: Option<Ending>,
-    lost: Option<Loss>,
+    reason: Option<CloseReason>,
+    lost: Option<Disconnect>,
 }
 
 impl End {
@@ -115,7 +115,7 @@ impl End {
             codec: LineCodec::chat1(),
             incoming: BytesMut::new(),
             begun: false,
-            outgoing: Outgoing::default(),
+            outgoing: WriteBuffer::default(),
             flight: BytesMut::new(),
             closed: false,
             told_end: false,
@@ -125,7 +125,7 @@ impl End {
             shown: 0,
             delivered: 0,
             attentive: true,
-            ending: None,
+            reason: None,
             lost: None,
         }
     }
@@ -143,7 +143,7 @@ impl End {
 
     fn show(&mut self, now: Instant) {
         self.shown = self.heard.len() as u64;
-        self.session.shown(now);
+        self.session.delivered_to_user(now);
     }
 
     /// Takes what came, as the driver of a conversation does.
@@ -175,7 +175,7 @@ impl End {
             }
         }
         if end && !std::mem::replace(&mut self.told_end, true) && self.begun {
-            self.session.receive_end(&mut events, now);
+            self.session.receive_eof(&mut events, now);
         }
         self.take_events(events, now);
         Ok(())
@@ -197,15 +197,15 @@ impl End {
 
     /// Writes what there is to write, all of it.
     fn transmit(&mut self, now: Instant) {
-        if self.ending.is_some() {
+        if self.reason.is_some() {
             return;
         }
         if !self.begun {
-            self.ending = self.session.ending(true);
+            self.reason = self.session.close_reason(true);
             return;
         }
         loop {
-            self.session.transmit(false, &mut self.outgoing, now);
+            self.session.poll_transmit(false, &mut self.outgoing, now);
             if self.outgoing.is_empty() {
                 break;
             }
@@ -216,18 +216,18 @@ impl End {
                 let length = chunk.len();
                 self.outgoing.advance(length);
             }
-            self.closed |= self.session.closes();
+            self.closed |= self.session.wants_close();
             self.session.transmitted(now);
         }
-        self.closed |= self.session.closes();
-        self.lost = self.lost.take().or(self.session.link_lost());
-        self.ending = self.session.ending(true);
-        self.closed |= self.ending.is_some();
+        self.closed |= self.session.wants_close();
+        self.lost = self.lost.take().or(self.session.connection_lost());
+        self.reason = self.session.close_reason(true);
+        self.closed |= self.reason.is_some();
     }
 
     fn disconnected(&mut self, now: Instant) {
-        if self.ending.is_none() {
-            self.ending = self.session.disconnected(Loss::Cut, now);
+        if self.reason.is_none() {
+            self.reason = self.session.disconnected(Disconnect::Cut, now);
         }
         self.codec = LineCodec::chat1();
         self.incoming.clear();
@@ -300,7 +300,7 @@ impl Call {
         let bytes = from.flight.split_to(count);
         let end = from.closed && from.flight.is_empty();
         let to = &mut self.ends[to];
-        if to.ending.is_some() || (bytes.is_empty() && (!end || to.told_end)) {
+        if to.reason.is_some() || (bytes.is_empty() && (!end || to.told_end)) {
             return false;
         }
         to.receive(&bytes, end, self.now)
@@ -326,7 +326,7 @@ impl Call {
             } else {
                 self.transmit();
             }
-            let running = |end: &&End| end.ending.is_none() && end.lost.is_none();
+            let running = |end: &&End| end.reason.is_none() && end.lost.is_none();
             let next = self.ends.iter().filter(running);
             let next = next.filter_map(|end| end.session.timeout()).min();
             let Some(next) = next.filter(|next| *next <= until) else {
@@ -348,8 +348,8 @@ impl Call {
         let [dialer, listener] = &self.ends;
         assert_eq!(listener.heard, dialer.said);
         assert_eq!(dialer.heard, listener.said);
-        assert!(dialer.session.undelivered().is_empty());
-        assert!(listener.session.undelivered().is_empty());
+        assert!(dialer.session.unacknowledged().is_empty());
+        assert!(listener.session.unacknowledged().is_empty());
     }
 }
 
@@ -366,7 +366,7 @@ mod talking {
         for (end, other) in [(DIALER, "bob"), (LISTENER, "ann")] {
             assert!(has(&call.ends[end], |event| matches!(
                 event,
-                Event::Call(peer) if peer.name.as_deref() == Some(other)
+                Event::Established(peer) if peer.name.as_deref() == Some(other)
             )));
         }
     }
@@ -381,14 +381,14 @@ mod talking {
         let mut session = Session::new(SessionConfig {
             name: "ann".into(),
             peer: peer.clone(),
-            conversation: ID,
+            id: ID,
         });
         let mut events = Vec::new();
         let now = Instant::now();
         let accepted = accept(&mut session, None, hello(0), &mut events, now);
         accepted.expect("a good hello");
         peer.name = Some("my bob".into());
-        assert!(matches!(&events[..], [Event::Call(shown)] if *shown == peer));
+        assert!(matches!(&events[..], [Event::Established(shown)] if *shown == peer));
     }
 
     #[test]
@@ -460,8 +460,8 @@ mod talking {
         let place = lines.as_bytes().as_ptr();
         let session = &mut call.ends[DIALER].session;
         session.say_lines(lines).expect("a line that fits");
-        let mut out = Outgoing::default();
-        session.transmit(false, &mut out, call.now);
+        let mut out = WriteBuffer::default();
+        session.poll_transmit(false, &mut out, call.now);
         assert_eq!(out.chunk().as_ptr(), place);
     }
 
@@ -472,7 +472,7 @@ mod talking {
         let fits = "x".repeat(MAX_LINE);
         end.say(&fits);
         let long = "x".repeat(MAX_LINE + 1);
-        let refused = Unsayable::TooLong {
+        let refused = SendError::TooLong {
             length: MAX_LINE + 1,
             limit: MAX_LINE,
         };
@@ -480,13 +480,13 @@ mod talking {
         let long = "\n".repeat(MAX_LINE / 2);
         assert!(matches!(
             end.session.say(&long),
-            Err(Unsayable::TooLong { length, .. }) if length > MAX_LINE
+            Err(SendError::TooLong { length, .. }) if length > MAX_LINE
         ));
         // It fits as it is, but cannot go as it is.
         let lines = ["before", &"\u{1}".repeat(MAX_LINE), "after"].join("\n");
         assert!(matches!(
             end.session.say_lines(Batch::from(lines.as_str())),
-            Err(Unsayable::TooLong { length, .. }) if length > MAX_LINE
+            Err(SendError::TooLong { length, .. }) if length > MAX_LINE
         ));
         call.settle();
         assert_eq!(call.ends[LISTENER].heard, [&fits, "before"]);
@@ -546,12 +546,12 @@ mod receipts {
         call.ends[LISTENER].say("busy reading");
         call.pass(S, true);
         assert_eq!(call.ends[DIALER].delivered, 0);
-        assert_eq!(call.ends[DIALER].session.undelivered(), ["hello?"]);
+        assert_eq!(call.ends[DIALER].session.unacknowledged(), ["hello?"]);
         let now = call.now;
         call.ends[LISTENER].show(now);
         call.pass(20 * MS, true);
         assert_eq!(call.ends[DIALER].delivered, 1);
-        assert!(call.ends[DIALER].session.undelivered().is_empty());
+        assert!(call.ends[DIALER].session.unacknowledged().is_empty());
     }
 
     #[test]
@@ -667,10 +667,10 @@ mod liveness {
         let mut call = Call::on();
         call.pass(1000 * S, true);
         for end in &call.ends {
-            assert!(end.lost.is_none() && end.ending.is_none());
+            assert!(end.lost.is_none() && end.reason.is_none());
             assert!(!has(end, |event| matches!(
                 event,
-                Event::Link(LinkState::Silent(_))
+                Event::Connection(ConnectionStatus::Silent(_))
             )));
         }
     }
@@ -685,7 +685,7 @@ mod liveness {
         call.settle();
         assert!(has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Link(LinkState::Up { round_trip: Some(time) }) if *time >= 100 * MS
+            Event::Connection(ConnectionStatus::Up { round_trip: Some(time) }) if *time >= 100 * MS
         )));
     }
 
@@ -693,16 +693,15 @@ mod liveness {
     fn silence_is_told_then_ends_the_link() {
         let mut call = Call::on();
         call.pass(4900 * MS, false);
-        let silent =
-            |event: &Event| matches!(event, Event::Link(LinkState::Silent(time)) if *time == 5 * S);
+        let silent = |event: &Event| matches!(event, Event::Connection(ConnectionStatus::Silent(time)) if *time == 5 * S);
         assert!(!has(&call.ends[DIALER], silent));
         call.pass(200 * MS, false);
         assert!(has(&call.ends[DIALER], silent));
         call.pass(9800 * MS, false);
         assert!(call.ends[DIALER].lost.is_none());
         call.pass(200 * MS, false);
-        assert!(matches!(call.ends[DIALER].lost, Some(Loss::Silent(time)) if time == 15 * S));
-        assert!(call.ends[DIALER].ending.is_none(), "the call goes on");
+        assert!(matches!(call.ends[DIALER].lost, Some(Disconnect::Silent(time)) if time == 15 * S));
+        assert!(call.ends[DIALER].reason.is_none(), "the call goes on");
     }
 
     #[test]
@@ -711,12 +710,12 @@ mod liveness {
         call.pass(5100 * MS, false);
         let now = call.now;
         let dialer = &mut call.ends[DIALER].session;
-        dialer.listening(false, now);
-        dialer.listening(true, now + MS);
+        dialer.set_paused(true, now);
+        dialer.set_paused(false, now + MS);
         call.pass(9800 * MS, false);
         assert!(call.ends[DIALER].lost.is_none());
         call.pass(200 * MS, false);
-        assert!(matches!(call.ends[DIALER].lost, Some(Loss::Silent(time)) if time == 15 * S));
+        assert!(matches!(call.ends[DIALER].lost, Some(Disconnect::Silent(time)) if time == 15 * S));
     }
 
     #[test]
@@ -727,7 +726,7 @@ mod liveness {
         call.settle();
         assert!(has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Link(LinkState::Up { .. })
+            Event::Connection(ConnectionStatus::Up { .. })
         )));
     }
 
@@ -735,7 +734,7 @@ mod liveness {
     fn a_slow_person_is_not_a_silent_peer() {
         let mut call = Call::on();
         let now = call.now;
-        call.ends[DIALER].session.listening(false, now);
+        call.ends[DIALER].session.set_paused(true, now);
         for _ in 0..60 {
             call.pass(S, false);
             // The dialer does not read; the listener still hears it.
@@ -745,12 +744,12 @@ mod liveness {
             assert!(end.lost.is_none());
         }
         let now = call.now;
-        call.ends[DIALER].session.listening(true, now);
+        call.ends[DIALER].session.set_paused(false, now);
         call.pass(4 * S, false);
         assert!(call.ends[DIALER].lost.is_none());
         assert!(!has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Link(LinkState::Silent(_))
+            Event::Connection(ConnectionStatus::Silent(_))
         )));
     }
 
@@ -786,26 +785,26 @@ mod liveness {
         call.pass(9900 * MS, false);
         assert!(call.ends[DIALER].lost.is_none());
         call.pass(200 * MS, false);
-        assert!(matches!(call.ends[DIALER].lost, Some(Loss::Silent(time)) if time == 10 * S));
+        assert!(matches!(call.ends[DIALER].lost, Some(Disconnect::Silent(time)) if time == 10 * S));
     }
 
     #[test]
     fn a_stuck_writer_does_not_make_the_clock_spin() {
         let mut call = Call::on();
-        let mut out = Outgoing::default();
+        let mut out = WriteBuffer::default();
         let end = &mut call.ends[DIALER];
         end.session
             .say_lines(Batch::from("x".repeat(MAX_LINE).as_str()))
             .expect("a line that fits");
         end.session.typing(true, call.now);
-        end.session.transmit(false, &mut out, call.now);
+        end.session.poll_transmit(false, &mut out, call.now);
         assert!(out.is_full());
         let mut calls = 0;
         let mut now = call.now;
         while let Some(at) = end.session.timeout().filter(|at| *at < call.now + 14 * S) {
             now = now.max(at);
             end.session.handle_timeout(&mut Vec::new(), now);
-            end.session.transmit(false, &mut out, now);
+            end.session.poll_transmit(false, &mut out, now);
             calls += 1;
         }
         assert!(calls < 20, "{calls}");
@@ -853,7 +852,7 @@ mod waiting {
     fn a_place_in_the_queue_is_shown_and_lifts_the_limit() {
         let (mut end, mut now) = dialer();
         receive(&mut end, &Control::Waiting { ahead: 2 }, now);
-        assert!(has(&end, |event| matches!(event, Event::Ahead(2))));
+        assert!(has(&end, |event| matches!(event, Event::QueuePosition(2))));
         for _ in 0..100 {
             now += S;
             end.session.handle_timeout(&mut Vec::new(), now);
@@ -861,7 +860,7 @@ mod waiting {
         }
         assert!(end.lost.is_none());
         receive(&mut end, &Control::Hello(hello(0)), now);
-        assert!(has(&end, |event| matches!(event, Event::Call(_))));
+        assert!(has(&end, |event| matches!(event, Event::Established(_))));
     }
 
     #[test]
@@ -869,17 +868,22 @@ mod waiting {
         let (mut end, now) = dialer();
         receive(&mut end, &Control::Waiting { ahead: 2 }, now);
         end.session.handle_timeout(&mut Vec::new(), now + 15 * S);
-        assert!(matches!(end.session.link_lost(), Some(Loss::Silent(_))));
+        assert!(matches!(
+            end.session.connection_lost(),
+            Some(Disconnect::Silent(_))
+        ));
     }
 
     #[test]
     fn busy_and_refused_end_the_call() {
         let (mut end, now) = dialer();
         receive(&mut end, &Control::Busy { waiting: 5 }, now);
-        assert!(matches!(end.ending, Some(Ending::Busy { waiting: 5 })));
+        assert!(matches!(end.reason, Some(CloseReason::Busy { waiting: 5 })));
         let (mut end, now) = dialer();
         receive(&mut end, &Control::Refused("unknown key".into()), now);
-        assert!(matches!(end.ending, Some(Ending::Refused(reason)) if reason == "unknown key"));
+        assert!(
+            matches!(end.reason, Some(CloseReason::Refused(reason)) if reason == "unknown key")
+        );
     }
 
     #[test]
@@ -887,10 +891,10 @@ mod waiting {
         let (mut end, now) = dialer();
         receive(&mut end, &Control::Waiting { ahead: 2 }, now);
         end.flight.clear();
-        end.session.hang_up(Patience::Brief, now);
+        end.session.hang_up(Linger::Brief, now);
         end.transmit(now);
         assert_eq!(end.flight, "88\n");
-        assert!(matches!(end.ending, Some(Ending::HungUp(Side::Here))));
+        assert!(matches!(end.reason, Some(CloseReason::HungUp(Side::Local))));
     }
 }
 
@@ -993,7 +997,7 @@ mod resuming {
         call.assert_all_arrived();
         assert!(has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Link(LinkState::Back { after, resent: 3 }) if *after == 12 * S
+            Event::Connection(ConnectionStatus::Resumed { after, resent: 3 }) if *after == 12 * S
         )));
     }
 
@@ -1053,7 +1057,7 @@ mod resuming {
         call.transmit();
         call.deliver(LISTENER, 10);
         call.cut();
-        let met = |event: &Event| matches!(event, Event::Call(_));
+        let met = |event: &Event| matches!(event, Event::Established(_));
         assert!(!has(&call.ends[DIALER], met));
         call.connect();
         call.settle();
@@ -1069,8 +1073,8 @@ mod resuming {
         let dialer = &mut call.ends[DIALER];
         dialer.receive(b"half a li", true, now).expect("an end");
         dialer.transmit(now);
-        assert!(matches!(dialer.lost, Some(Loss::Cut)));
-        assert!(dialer.ending.is_none() && dialer.heard.is_empty());
+        assert!(matches!(dialer.lost, Some(Disconnect::Cut)));
+        assert!(dialer.reason.is_none() && dialer.heard.is_empty());
     }
 
     #[test]
@@ -1080,10 +1084,10 @@ mod resuming {
         call.cut();
         let session = &mut call.ends[DIALER].session;
         assert!(matches!(
-            session.give_up(Loss::Cut),
-            Ending::Lost(Loss::Cut)
+            session.give_up(Disconnect::Cut),
+            CloseReason::Lost(Disconnect::Cut)
         ));
-        assert_eq!(session.undelivered(), ["never arrives"]);
+        assert_eq!(session.unacknowledged(), ["never arrives"]);
     }
 }
 
@@ -1091,11 +1095,11 @@ mod endings {
     use super::*;
 
     fn here(end: &End) -> bool {
-        matches!(end.ending, Some(Ending::HungUp(Side::Here)))
+        matches!(end.reason, Some(CloseReason::HungUp(Side::Local)))
     }
 
     fn there(end: &End) -> bool {
-        matches!(end.ending, Some(Ending::HungUp(Side::There)))
+        matches!(end.reason, Some(CloseReason::HungUp(Side::Remote)))
     }
 
     #[test]
@@ -1103,7 +1107,7 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(Patience::Brief, now);
+        call.ends[DIALER].session.hang_up(Linger::Brief, now);
         call.transmit();
         assert!(call.ends[DIALER].flight.ends_with(b"bye\n"));
         call.pass(20 * MS, true);
@@ -1117,13 +1121,13 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(Patience::Brief, now);
+        call.ends[DIALER].session.hang_up(Linger::Brief, now);
         call.pass(1900 * MS, false);
-        assert!(call.ends[DIALER].ending.is_none());
+        assert!(call.ends[DIALER].reason.is_none());
         call.pass(200 * MS, false);
         assert!(here(&call.ends[DIALER]));
         assert!(call.ends[DIALER].flight.ends_with(b"88\n"));
-        assert_eq!(call.ends[DIALER].session.undelivered(), ["bye"]);
+        assert_eq!(call.ends[DIALER].session.unacknowledged(), ["bye"]);
     }
 
     #[test]
@@ -1132,11 +1136,11 @@ mod endings {
         call.ends[LISTENER].attentive = false;
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(Patience::Endless, now);
+        call.ends[DIALER].session.hang_up(Linger::Endless, now);
         call.pass(600 * S, true);
-        assert!(call.ends[DIALER].ending.is_none());
+        assert!(call.ends[DIALER].reason.is_none());
         call.cut();
-        assert!(call.ends[DIALER].ending.is_none());
+        assert!(call.ends[DIALER].reason.is_none());
         call.connect();
         call.settle();
         let now = call.now;
@@ -1153,12 +1157,12 @@ mod endings {
         call.ends[DIALER].say("bye");
         call.settle();
         let now = call.now;
-        call.ends[DIALER].session.hang_up(Patience::Steady, now);
+        call.ends[DIALER].session.hang_up(Linger::Steady, now);
         call.pass(1900 * MS, false);
-        assert!(call.ends[DIALER].ending.is_none());
+        assert!(call.ends[DIALER].reason.is_none());
         call.pass(200 * MS, false);
         assert!(here(&call.ends[DIALER]));
-        assert_eq!(call.ends[DIALER].session.undelivered(), ["bye"]);
+        assert_eq!(call.ends[DIALER].session.unacknowledged(), ["bye"]);
     }
 
     #[test]
@@ -1166,10 +1170,10 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(Patience::Endless, now);
+        call.ends[DIALER].session.hang_up(Linger::Endless, now);
         call.pass(10 * S, false);
         let now = call.now;
-        call.ends[DIALER].session.hang_up(Patience::Brief, now);
+        call.ends[DIALER].session.hang_up(Linger::Brief, now);
         call.pass(2 * S, false);
         assert!(here(&call.ends[DIALER]));
     }
@@ -1179,7 +1183,7 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         for end in &mut call.ends {
-            end.session.hang_up(Patience::Brief, now);
+            end.session.hang_up(Linger::Brief, now);
         }
         call.settle();
         assert!(here(&call.ends[DIALER]) && here(&call.ends[LISTENER]));
@@ -1189,20 +1193,20 @@ mod endings {
     fn a_writer_that_is_stuck_still_hangs_up() {
         let mut call = Call::on();
         let session = &mut call.ends[DIALER].session;
-        let mut out = Outgoing::default();
+        let mut out = WriteBuffer::default();
         session
             .say_lines(Batch::from("x".repeat(MAX_LINE).as_str()))
             .expect("a line that fits");
-        session.hang_up(Patience::Brief, call.now);
+        session.hang_up(Linger::Brief, call.now);
         for _ in 0..2 {
-            session.transmit(false, &mut out, call.now);
-            assert!(session.ending(false).is_none());
+            session.poll_transmit(false, &mut out, call.now);
+            assert!(session.close_reason(false).is_none());
             call.now += 2 * S;
             session.handle_timeout(&mut Vec::new(), call.now);
         }
         assert!(matches!(
-            session.ending(false),
-            Some(Ending::HungUp(Side::Here))
+            session.close_reason(false),
+            Some(CloseReason::HungUp(Side::Local))
         ));
     }
 
@@ -1213,12 +1217,12 @@ mod endings {
         call.transmit();
         call.cut();
         let session = &mut call.ends[DIALER].session;
-        session.hang_up(Patience::Brief, call.now);
+        session.hang_up(Linger::Brief, call.now);
         assert!(matches!(
-            session.ending(true),
-            Some(Ending::HungUp(Side::Here))
+            session.close_reason(true),
+            Some(CloseReason::HungUp(Side::Local))
         ));
-        assert_eq!(session.undelivered(), ["lost"]);
+        assert_eq!(session.unacknowledged(), ["lost"]);
     }
 
     #[test]
@@ -1226,33 +1230,33 @@ mod endings {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("lost\ntoo");
-        call.ends[DIALER].session.hang_up(Patience::Brief, now);
+        call.ends[DIALER].session.hang_up(Linger::Brief, now);
         call.transmit();
         call.cut();
         assert!(here(&call.ends[DIALER]));
-        assert_eq!(call.ends[DIALER].session.undelivered(), ["lost\ntoo"]);
+        assert_eq!(call.ends[DIALER].session.unacknowledged(), ["lost\ntoo"]);
     }
 
     #[test]
     fn nothing_is_said_after_a_hang_up() {
         let mut call = Call::on();
         let session = &mut call.ends[DIALER].session;
-        session.hang_up(Patience::Brief, call.now);
+        session.hang_up(Linger::Brief, call.now);
         session.say("too late").expect("no error either");
         assert_eq!(session.say_lines(Batch::from("too late")), Ok(()));
-        assert!(session.undelivered().is_empty());
+        assert!(session.unacknowledged().is_empty());
     }
 
     #[test]
     fn a_silent_peer_is_told_why_it_is_hung_up_on() {
         let mut call = Call::on();
         let now = call.now;
-        call.ends[LISTENER].session.dismiss(10 * S, now);
+        call.ends[LISTENER].session.idle_timeout(10 * S, now);
         call.settle();
         assert!(here(&call.ends[LISTENER]) && there(&call.ends[DIALER]));
         assert!(has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Dismissed(idle) if *idle == 10 * S
+            Event::PeerIdleTimeout(idle) if *idle == 10 * S
         )));
     }
 
@@ -1264,15 +1268,15 @@ mod endings {
         call.settle();
         assert!(has(&call.ends[LISTENER], |event| matches!(
             event,
-            Event::PeerFinished
+            Event::PeerEof
         )));
         call.ends[LISTENER].say("still talking");
         call.pass(S, true);
-        assert!(call.ends[DIALER].ending.is_none());
+        assert!(call.ends[DIALER].reason.is_none());
         call.ends[LISTENER].session.finish();
         call.pass(20 * MS, true);
         for end in &call.ends {
-            assert!(matches!(end.ending, Some(Ending::InputOver)));
+            assert!(matches!(end.reason, Some(CloseReason::BothFinished)));
         }
         call.assert_all_arrived();
     }
@@ -1287,7 +1291,7 @@ mod endings {
             let mut settled = Self(dialer.session, now);
             settled.0.finish();
             settled.hears(&Control::Done(true));
-            assert!(settled.0.closes());
+            assert!(settled.0.wants_close());
             settled
         }
 
@@ -1299,18 +1303,18 @@ mod endings {
             session
                 .receive(frame, &mut events, *now)
                 .expect("it may be said");
-            session.shown(*now);
+            session.delivered_to_user(*now);
             session.handle_timeout(&mut events, *now);
-            session.transmit(false, &mut Outgoing::default(), *now);
+            session.poll_transmit(false, &mut WriteBuffer::default(), *now);
             session.transmitted(*now);
         }
 
         /// How it ends, and after how many seconds of pings.
-        fn ending(mut self) -> (Option<Ending>, u64) {
+        fn close_reason(mut self) -> (Option<CloseReason>, u64) {
             let ending = (0..60).find_map(|second| {
                 self.hears(&Control::Ping(second));
                 self.1 += S;
-                Some((self.0.ending(true)?, second))
+                Some((self.0.close_reason(true)?, second))
             });
             ending.map_or((None, 60), |(ending, second)| (Some(ending), second))
         }
@@ -1318,17 +1322,20 @@ mod endings {
 
     #[test]
     fn a_settled_peer_that_never_closes_is_not_waited_for_for_ever() {
-        let (ending, seconds) = Settled::new().ending();
-        assert!(matches!(ending, Some(Ending::InputOver)), "{ending:?}");
+        let (ending, seconds) = Settled::new().close_reason();
+        assert!(
+            matches!(ending, Some(CloseReason::BothFinished)),
+            "{ending:?}"
+        );
         assert!((29..=31).contains(&seconds), "after {seconds} s");
     }
 
     #[test]
     fn a_hang_up_ends_a_settled_call() {
         let mut settled = Settled::new();
-        settled.0.hang_up(Patience::Brief, settled.1);
-        let (ending, seconds) = settled.ending();
-        assert!(matches!(ending, Some(Ending::HungUp(Side::Here))));
+        settled.0.hang_up(Linger::Brief, settled.1);
+        let (ending, seconds) = settled.close_reason();
+        assert!(matches!(ending, Some(CloseReason::HungUp(Side::Local))));
         assert_eq!(seconds, 0);
     }
 
@@ -1342,14 +1349,14 @@ mod endings {
         call.deliver(LISTENER, usize::MAX);
         call.deliver(DIALER, usize::MAX);
         // The dialer knows that all has arrived; the listener does not.
-        assert!(call.ends[DIALER].session.closes());
-        assert!(!call.ends[LISTENER].session.closes());
-        assert!(call.ends[DIALER].ending.is_none());
+        assert!(call.ends[DIALER].session.wants_close());
+        assert!(!call.ends[LISTENER].session.wants_close());
+        assert!(call.ends[DIALER].reason.is_none());
         call.cut();
         call.connect();
         call.pass(20 * MS, true);
         for end in &call.ends {
-            assert!(matches!(end.ending, Some(Ending::InputOver)));
+            assert!(matches!(end.reason, Some(CloseReason::BothFinished)));
         }
         call.assert_all_arrived();
     }
@@ -1364,7 +1371,7 @@ mod endings {
         call.ends[DIALER].session.finish();
         call.pass(20 * MS, true);
         for end in &call.ends {
-            assert!(matches!(end.ending, Some(Ending::InputOver)));
+            assert!(matches!(end.reason, Some(CloseReason::BothFinished)));
         }
         assert_eq!(call.ends[DIALER].delivered, 1);
     }
@@ -1383,7 +1390,7 @@ mod endings {
         let refused = Control::Refused("no such call".into()).to_line();
         dialer.receive(&refused, true, call.now).expect("in turn");
         dialer.transmit(call.now);
-        assert!(matches!(dialer.ending, Some(Ending::InputOver)));
+        assert!(matches!(dialer.reason, Some(CloseReason::BothFinished)));
     }
 }
 
@@ -1418,7 +1425,7 @@ mod bad_peers {
 
     fn assert_absurd(result: Result<(), ProtocolError>, words: &str) {
         match result {
-            Err(error @ (ProtocolError::Absurd(_) | ProtocolError::Exchange(_))) => {
+            Err(error @ (ProtocolError::Violation(_) | ProtocolError::Exchange(_))) => {
                 assert!(error.to_string().contains(words), "{error}");
             }
             other => panic!("{words}: {other:?}"),
@@ -1445,7 +1452,7 @@ mod bad_peers {
             "{\"idle\":1}",
         ] {
             let result = first(&control(json));
-            assert!(matches!(result, Err(ProtocolError::Absurd(_))), "{json}");
+            assert!(matches!(result, Err(ProtocolError::Violation(_))), "{json}");
         }
         for json in ["{\"waiting\":{\"ahead\":1}}", "{\"busy\":{\"waiting\":1}}"] {
             assert_absurd(after_hello(&control(json)), "queued a call");
@@ -1475,7 +1482,7 @@ mod bad_peers {
         });
         let line = other.to_line();
         let line = std::str::from_utf8(&line).expect("JSON");
-        assert_absurd(first(line), "another conversation");
+        assert_absurd(first(line), "another session");
         let ahead = Control::Hello(hello(1)).to_line();
         let ahead = std::str::from_utf8(&ahead).expect("JSON");
         assert_absurd(first(ahead), "never sent");
@@ -1624,7 +1631,7 @@ fn play(call: &mut Call, moves: &[Move]) {
 
 /// The network is well again, and everybody looks.
 fn heal(call: &mut Call) {
-    if !call.connected && call.ends.iter().all(|end| end.ending.is_none()) {
+    if !call.connected && call.ends.iter().all(|end| end.reason.is_none()) {
         call.connect();
     }
     let now = call.now;
@@ -1652,15 +1659,15 @@ proptest! {
         }
         play(&mut call, &after);
         // One end may have ended while its last words were cut off: then the other goes alone.
-        let ended = call.ends.iter().any(|end| end.ending.is_some());
+        let ended = call.ends.iter().any(|end| end.reason.is_some());
         heal(&mut call);
         if ended {
-            for end in call.ends.iter_mut().filter(|end| end.ending.is_none()) {
-                end.ending = Some(end.session.give_up(Loss::Cut));
+            for end in call.ends.iter_mut().filter(|end| end.reason.is_none()) {
+                end.reason = Some(end.session.give_up(Disconnect::Cut));
             }
         }
         for end in &call.ends {
-            prop_assert!(matches!(end.ending, Some(Ending::InputOver)), "{:?}", end.ending);
+            prop_assert!(matches!(end.reason, Some(CloseReason::BothFinished)), "{:?}", end.reason);
         }
         call.assert_all_arrived();
         for (end, other) in [(DIALER, LISTENER), (LISTENER, DIALER)] {
@@ -1678,22 +1685,22 @@ proptest! {
         let mut call = Call::new();
         play(&mut call, &before);
         let now = call.now;
-        call.ends[side].session.hang_up(if patiently { Patience::Endless } else { Patience::Brief }, now);
+        call.ends[side].session.hang_up(if patiently { Linger::Endless } else { Linger::Brief }, now);
         let unsaid = |step: &Move| !matches!(step, Move::Say(..) | Move::SayLines(..));
         let after: Vec<_> = after.into_iter().filter(unsaid).collect();
         play(&mut call, &after);
         heal(&mut call);
         for end in &mut call.ends {
             // Its peer is gone, and did not get to say so.
-            if end.ending.is_none() {
-                end.ending = Some(end.session.give_up(Loss::Cut));
+            if end.reason.is_none() {
+                end.reason = Some(end.session.give_up(Disconnect::Cut));
             }
         }
-        prop_assert!(matches!(call.ends[side].ending, Some(Ending::HungUp(Side::Here))));
+        prop_assert!(matches!(call.ends[side].reason, Some(CloseReason::HungUp(Side::Local))));
         for (end, other) in [(DIALER, LISTENER), (LISTENER, DIALER)] {
             let said = &call.ends[other].said;
             let heard = call.ends[end].heard.len();
-            let missing = call.ends[other].session.undelivered();
+            let missing = call.ends[other].session.unacknowledged();
             prop_assert_eq!(&call.ends[end].heard[..], &said[..heard]);
             prop_assert!(said.len() - missing.len() <= heard, "a false receipt");
             prop_assert_eq!(&missing[..], &said[said.len() - missing.len()..]);

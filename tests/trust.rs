@@ -6,9 +6,10 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use chat_core::trust::{
-    ALPN, Dialect, HANDSHAKE_LIMIT, Identity, KnownPeers, Secure, Secured, TlsError,
+use chat_core::transport::{
+    ALPN, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
 };
+use chat_core::trust::{Identity, KnownPeers};
 use chat_testkit::TLS_CALLER;
 use chat_testkit::anybody::Anybody;
 use rustls::client::ResolvesClientCert;
@@ -33,17 +34,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct User {
     home: TempDir,
     identity: Identity,
-    secure: Secure,
+    tls: TlsEndpoint,
 }
 
 fn user() -> User {
     let home = tempfile::tempdir().expect("a directory");
     let identity = Identity::open(home.path()).expect("an identity");
-    let secure = Secure::new(&identity).expect("a certificate");
+    let tls = TlsEndpoint::new(&identity).expect("a certificate");
     User {
         home,
         identity,
-        secure,
+        tls,
     }
 }
 
@@ -51,17 +52,17 @@ fn pipe() -> (DuplexStream, DuplexStream) {
     duplex(64 * 1024)
 }
 
-type Encrypted = Secured<DuplexStream>;
+type Encrypted = SecureStream<DuplexStream>;
 
 /// One user calls another.
 async fn call(caller: &User, callee: &User) -> (Encrypted, Encrypted) {
     let (near, far) = pipe();
-    let (dialed, called) = tokio::join!(caller.secure.connect(near), callee.secure.accept(far));
+    let (dialed, called) = tokio::join!(caller.tls.connect(near), callee.tls.accept(far));
     (dialed.expect("connected"), called.expect("accepted"))
 }
 
 async fn accepts(callee: &User, stream: DuplexStream) -> Result<Encrypted, TlsError> {
-    callee.secure.accept(stream).await
+    callee.tls.accept(stream).await
 }
 
 /// A certificate and its key, of a type that stock tools use.
@@ -149,8 +150,8 @@ async fn both_ends_learn_each_others_keys_and_share_one_secret() {
     assert_eq!(anns.peer_key, Some(bob.identity.fingerprint()));
     assert_eq!(bobs.peer_key, Some(ann.identity.fingerprint()));
     assert_eq!(
-        (anns.dialect, bobs.dialect),
-        (Dialect::Chat1, Dialect::Chat1)
+        (anns.peer_kind, bobs.peer_kind),
+        (PeerKind::Chat1, PeerKind::Chat1)
     );
     assert_eq!(anns.exporter, bobs.exporter);
 
@@ -175,7 +176,7 @@ async fn the_handshake_is_tls_1_3_and_post_quantum() {
 async fn the_first_message_names_no_host() {
     let ann = user();
     let (near, mut far) = pipe();
-    let dialing = tokio::spawn(async move { ann.secure.connect(near).await });
+    let dialing = tokio::spawn(async move { ann.tls.connect(near).await });
     let mut acceptor = Acceptor::default();
     let accepted = loop {
         let mut bytes = [0; 4096];
@@ -279,13 +280,13 @@ async fn stock_clients_come_in_with_or_without_a_key() {
     let (dialed, called) = foreign_call(&plain, &bob).await;
     dialed.expect("connected");
     let called = called.expect("accepted");
-    assert_eq!((called.dialect, called.peer_key), (Dialect::Stock, None));
+    assert_eq!((called.peer_kind, called.peer_key), (PeerKind::Stock, None));
 
     let (certificate, key) = stock_certificate();
     let shows = Some(Shows::new(certificate, key));
     let keyed = Arc::new(foreign_client(&version::TLS13, shows, &[]));
     let called = foreign_call(&keyed, &bob).await.1.expect("accepted");
-    assert_eq!(called.dialect, Dialect::Stock);
+    assert_eq!(called.peer_kind, PeerKind::Stock);
     assert!(called.peer_key.is_some());
 }
 
@@ -302,7 +303,7 @@ async fn chat_1_without_an_ed25519_key_is_refused() {
     let ann = user();
     let (near, far) = pipe();
     let server = foreign_server(&version::TLS13, &[ALPN]);
-    let (_, dialed) = tokio::join!(server.accept(far), ann.secure.connect(near));
+    let (_, dialed) = tokio::join!(server.accept(far), ann.tls.connect(near));
     assert!(matches!(dialed, Err(TlsError::NoKey)), "{dialed:?}");
 }
 
@@ -320,10 +321,10 @@ async fn stock_servers_are_reached_as_such() {
     let ann = user();
     let (near, far) = pipe();
     let server = foreign_server(&version::TLS13, &[]);
-    let (accepted, dialed) = tokio::join!(server.accept(far), ann.secure.connect(near));
+    let (accepted, dialed) = tokio::join!(server.accept(far), ann.tls.connect(near));
     accepted.expect("accepted");
     let dialed = dialed.expect("connected");
-    assert_eq!(dialed.dialect, Dialect::Stock);
+    assert_eq!(dialed.peer_kind, PeerKind::Stock);
     assert!(dialed.peer_key.is_some());
 }
 
@@ -337,7 +338,7 @@ async fn tls_1_2_is_refused_at_both_ends() {
 
     let (near, far) = pipe();
     let server = foreign_server(&version::TLS12, &[]);
-    let (accepted, dialed) = tokio::join!(server.accept(far), ann.secure.connect(near));
+    let (accepted, dialed) = tokio::join!(server.accept(far), ann.tls.connect(near));
     assert!(accepted.is_err());
     assert!(matches!(dialed, Err(TlsError::Handshake(_))), "{dialed:?}");
 }
@@ -373,12 +374,12 @@ async fn what_is_no_tls_is_told_apart() {
     ] {
         let (near, mut far) = pipe();
         far.write_all(garbage).await.expect("written");
-        let called = peer.secure.accept(near).await;
+        let called = peer.tls.accept(near).await;
         assert!(matches!(called, Err(TlsError::NotTls)), "{called:?}");
 
         let (near, mut far) = pipe();
         far.write_all(garbage).await.expect("written");
-        let dialed = peer.secure.connect(near).await;
+        let dialed = peer.tls.connect(near).await;
         assert!(matches!(dialed, Err(TlsError::NotTls)), "{dialed:?}");
     }
 }
@@ -390,7 +391,7 @@ async fn broken_tls_is_not_taken_for_plain_text() {
     far.write_all(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\xff")
         .await
         .expect("written");
-    let called = peer.secure.accept(near).await;
+    let called = peer.tls.accept(near).await;
     assert!(matches!(called, Err(TlsError::Handshake(_))), "{called:?}");
 }
 
@@ -401,7 +402,7 @@ async fn an_end_half_way_is_told_as_such() {
         let (near, mut far) = pipe();
         far.write_all(start).await.expect("written");
         drop(far);
-        let called = peer.secure.accept(near).await;
+        let called = peer.tls.accept(near).await;
         assert!(matches!(called, Err(TlsError::Closed)), "{called:?}");
     }
 }
@@ -411,21 +412,21 @@ async fn a_handshake_has_its_limit_at_both_ends() {
     let peer = user();
     let (near, _far) = pipe();
     let start = Instant::now();
-    let called = peer.secure.accept(near).await;
+    let called = peer.tls.accept(near).await;
     assert!(
-        matches!(called, Err(TlsError::TimedOut(HANDSHAKE_LIMIT))),
+        matches!(called, Err(TlsError::TimedOut(HANDSHAKE_TIMEOUT))),
         "{called:?}"
     );
-    assert_eq!(start.elapsed(), HANDSHAKE_LIMIT);
+    assert_eq!(start.elapsed(), HANDSHAKE_TIMEOUT);
 
     let (near, _far) = pipe();
     let start = Instant::now();
-    let dialed = peer.secure.connect(near).await;
+    let dialed = peer.tls.connect(near).await;
     assert!(
-        matches!(dialed, Err(TlsError::TimedOut(HANDSHAKE_LIMIT))),
+        matches!(dialed, Err(TlsError::TimedOut(HANDSHAKE_TIMEOUT))),
         "{dialed:?}"
     );
-    assert_eq!(start.elapsed(), HANDSHAKE_LIMIT);
+    assert_eq!(start.elapsed(), HANDSHAKE_TIMEOUT);
 }
 
 #[tokio::test(start_paused = true)]
@@ -444,14 +445,14 @@ async fn a_slow_sender_gains_no_time() {
         }
     };
     let called = tokio::select! {
-        called = peer.secure.accept(near) => called,
+        called = peer.tls.accept(near) => called,
         () = slow => unreachable!(),
     };
     assert!(
-        matches!(called, Err(TlsError::TimedOut(HANDSHAKE_LIMIT))),
+        matches!(called, Err(TlsError::TimedOut(HANDSHAKE_TIMEOUT))),
         "{called:?}"
     );
-    assert_eq!(start.elapsed(), HANDSHAKE_LIMIT);
+    assert_eq!(start.elapsed(), HANDSHAKE_TIMEOUT);
 }
 
 #[tokio::test]
@@ -461,7 +462,7 @@ async fn a_call_over_loopback() {
     let address = listener.local_addr().expect("an address");
     let (stream, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
     let (stream, accepted) = (stream.expect("connected"), accepted.expect("accepted").0);
-    let (anns, bobs) = tokio::join!(ann.secure.connect(stream), bob.secure.accept(accepted));
+    let (anns, bobs) = tokio::join!(ann.tls.connect(stream), bob.tls.accept(accepted));
     let (mut anns, mut bobs) = (anns.expect("connected"), bobs.expect("accepted"));
     assert_eq!(anns.exporter, bobs.exporter);
 
@@ -553,8 +554,8 @@ async fn called_by(program: &'static str, arguments: &[&str]) {
         return;
     };
     let (stream, _) = listener.accept().await.expect("a caller");
-    let mut called = bob.secure.accept(stream).await.expect("accepted");
-    assert_eq!((called.dialect, called.peer_key), (Dialect::Stock, None));
+    let mut called = bob.tls.accept(stream).await.expect("accepted");
+    assert_eq!((called.peer_kind, called.peer_key), (PeerKind::Stock, None));
 
     tool.say("你好 from a tool");
     let mut heard = vec![0; "你好 from a tool\n".len()];
@@ -598,7 +599,7 @@ async fn openssl_computes_the_fingerprint_of_whoever_answers() {
     );
     let shell = tool("sh", &["-c", &pipeline]).expect("a shell");
     let (stream, _) = listener.accept().await.expect("a caller");
-    let _called = bob.secure.accept(stream).await.expect("accepted");
+    let _called = bob.tls.accept(stream).await.expect("accepted");
     let fingerprint = bob.identity.fingerprint().to_string();
     assert_eq!(format!("SHA256:{}", shell.hear("=")), fingerprint);
 }
@@ -612,7 +613,7 @@ async fn openssl_with_tls_1_2_is_refused() {
         return;
     };
     let (stream, _) = listener.accept().await.expect("a caller");
-    let called = bob.secure.accept(stream).await;
+    let called = bob.tls.accept(stream).await;
     assert!(matches!(called, Err(TlsError::Handshake(_))), "{called:?}");
 }
 
@@ -620,8 +621,8 @@ async fn openssl_with_tls_1_2_is_refused() {
 async fn calls(tool: &mut Tool, address: &str) {
     let ann = user();
     let stream = TcpStream::connect(address).await.expect("connected");
-    let mut dialed = ann.secure.connect(stream).await.expect("encrypted");
-    assert_eq!(dialed.dialect, Dialect::Stock);
+    let mut dialed = ann.tls.connect(stream).await.expect("encrypted");
+    assert_eq!(dialed.peer_kind, PeerKind::Stock);
     assert!(dialed.peer_key.is_some());
 
     dialed

@@ -6,17 +6,15 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use chat_core::conversation::{
-    Contact, Event, Loss, Peer, Protocol, Security, Session, SessionConfig,
-};
-use chat_core::trust::Fingerprint;
-use chat_core::trust::safety_number::Binding;
-use chat_core::wire::{Hex, LineCodec, Outgoing};
+use chat_core::protocol::{Handshake, Event, Disconnect, Peer, Protocol, Session, SessionConfig};
+use chat_core::trust::safety_number::ChannelBinding;
+use chat_core::trust::{Fingerprint, Security};
+use chat_core::wire::{Hex, LineCodec, WriteBuffer};
 use libfuzzer_sys::fuzz_target;
 use tokio_util::codec::Decoder;
 
-fn binding() -> Binding {
-    Binding {
+fn binding() -> ChannelBinding {
+    ChannelBinding {
         exporter: [1; 32],
         own_key: Fingerprint::from_bytes([2; 32]),
         peer_key: Fingerprint::from_bytes([3; 32]),
@@ -32,12 +30,12 @@ fuzz_target!(|wire: &[u8]| {
             address: String::new(),
             security: Security::NoKey,
         },
-        conversation: Hex([0; 16]),
+        id: Hex([0; 16]),
     });
     let mut said = 0;
     // A NUL cuts the connection.
     for connection in wire.split(|byte| *byte == 0) {
-        let contact = Contact {
+        let contact = Handshake {
             binding: Some(binding()),
             hello: None,
         };
@@ -62,7 +60,7 @@ fuzz_target!(|wire: &[u8]| {
                     assert!(count <= said);
                 }
             }
-            session.shown(now);
+            session.delivered_to_user(now);
             if session.say("88").is_ok() {
                 said += 1;
             }
@@ -70,15 +68,15 @@ fuzz_target!(|wire: &[u8]| {
             if session.timeout().is_some_and(|at| at <= now) {
                 session.handle_timeout(&mut Vec::new(), now);
             }
-            let mut out = Outgoing::default();
-            session.transmit(false, &mut out, now);
+            let mut out = WriteBuffer::default();
+            session.poll_transmit(false, &mut out, now);
             assert!(out.remaining() < 1024 + said as usize * 32);
             session.transmitted(now);
-            if session.ending(true).is_some() {
+            if session.close_reason(true).is_some() {
                 return;
             }
         }
-        if session.disconnected(Loss::Cut, now).is_some() {
+        if session.disconnected(Disconnect::Cut, now).is_some() {
             return;
         }
     }

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use chat_core::conversation::{AnyLink, Command, Ending, Event, Input, Link, LinkState, Loss};
-use chat_core::trust::Keyring;
-use chat_core::wire::{Control, ConversationId, Frame, Hello, LineCodec, LineError};
+use chat_core::driver::{BoxConnection, Command, Connection, Input};
+use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Event};
+use chat_core::transport::Keyring;
+use chat_core::wire::{Control, Frame, Hello, LineCodec, LineError, SessionId};
 use chat_testkit::people::{self, User, user};
 use chat_testkit::scripted::Person;
 use chat_testkit::{home, soon};
@@ -38,12 +39,12 @@ impl Server {
     }
 
     /// Calls it, and says hello.
-    async fn call(&self, keyring: &Keyring, hello: &Hello) -> AnyLink {
+    async fn call(&self, keyring: &Keyring, hello: &Hello) -> BoxConnection {
         let stream = TcpStream::connect(self.running.address)
             .await
             .expect("a server");
-        let secured = keyring.secure.connect(stream).await.expect("a handshake");
-        let mut link: AnyLink = Link::new(Box::new(secured.stream), LineCodec::chat1());
+        let secured = keyring.tls.connect(stream).await.expect("a handshake");
+        let mut link: BoxConnection = Connection::new(Box::new(secured.stream), LineCodec::chat1());
         link.push_control(&Control::Hello(hello.clone()));
         link
     }
@@ -55,7 +56,7 @@ fn someone() -> (TempDir, Keyring) {
     (home, keyring)
 }
 
-fn hello(name: &str, conversation: ConversationId, received: u64, resumed: bool) -> Hello {
+fn hello(name: &str, conversation: SessionId, received: u64, resumed: bool) -> Hello {
     Hello {
         name: name.to_owned(),
         chosen: false,
@@ -67,13 +68,13 @@ fn hello(name: &str, conversation: ConversationId, received: u64, resumed: bool)
 }
 
 /// The next frame, where the end of the stream is an error too.
-async fn next_frame(link: &mut AnyLink) -> Result<Frame, LineError> {
+async fn next_frame(link: &mut BoxConnection) -> Result<Frame, LineError> {
     let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
     link.receive().await?.ok_or_else(|| gone().into())
 }
 
 /// The next control line that is about the call itself.
-async fn answer(link: &mut AnyLink) -> Control {
+async fn answer(link: &mut BoxConnection) -> Control {
     loop {
         let frame = soon(next_frame(link)).await;
         let Frame::Control(json) = frame.expect("a frame") else {
@@ -87,7 +88,7 @@ async fn answer(link: &mut AnyLink) -> Control {
 }
 
 /// Reads on until the connection ends.
-async fn end(link: &mut AnyLink) -> LineError {
+async fn end(link: &mut BoxConnection) -> LineError {
     loop {
         if let Err(error) = next_frame(link).await {
             return error;
@@ -99,12 +100,14 @@ async fn end(link: &mut AnyLink) -> LineError {
 async fn a_conversation_belongs_to_its_key() {
     let mut server = Server::start().await;
     let ((_home, owner), (_other, thief)) = (someone(), someone());
-    let conversation = ConversationId::random();
+    let conversation = SessionId::random();
     let mut link = server
         .call(&owner, &hello("owner", conversation, 0, false))
         .await;
     assert!(matches!(answer(&mut link).await, Control::Hello(_)));
-    server.sees(|event| matches!(event, Event::Call(_))).await;
+    server
+        .sees(|event| matches!(event, Event::Established(_)))
+        .await;
 
     for resumed in [false, true] {
         let mut stolen = server
@@ -127,7 +130,7 @@ async fn a_conversation_belongs_to_its_key() {
 async fn a_connection_that_comes_late_does_not_replace_a_newer_one() {
     let mut server = Server::start().await;
     let (_home, keyring) = someone();
-    let conversation = ConversationId::random();
+    let conversation = SessionId::random();
     let mut link = server
         .call(&keyring, &hello("owner", conversation, 0, false))
         .await;
@@ -161,8 +164,7 @@ async fn a_connection_that_comes_late_does_not_replace_a_newer_one() {
 async fn who_calls_again_while_waiting_keeps_its_place_and_has_only_one() {
     let mut server = Server::start().await;
     let people: Vec<_> = (0..3).map(|_| someone()).collect();
-    let calls =
-        ["first", "second", "third"].map(|name| hello(name, ConversationId::random(), 0, false));
+    let calls = ["first", "second", "third"].map(|name| hello(name, SessionId::random(), 0, false));
     let mut first = server.call(&people[0].1, &calls[0]).await;
     assert!(matches!(answer(&mut first).await, Control::Hello(_)));
     let mut second = server.call(&people[1].1, &calls[1]).await;
@@ -186,7 +188,7 @@ async fn who_calls_again_while_waiting_keeps_its_place_and_has_only_one() {
 async fn who_is_cut_off_and_begins_anew_does_not_wait_for_itself() {
     let mut server = Server::start().await;
     let (_home, keyring) = someone();
-    let call = || hello("owner", ConversationId::random(), 0, false);
+    let call = || hello("owner", SessionId::random(), 0, false);
     let mut first = server.call(&keyring, &call()).await;
     assert!(matches!(answer(&mut first).await, Control::Hello(_)));
     drop(first);
@@ -194,7 +196,7 @@ async fn who_is_cut_off_and_begins_anew_does_not_wait_for_itself() {
     while matches!(answer(&mut anew).await, Control::Waiting { .. }) {}
     let anew = |event: &Event| {
         matches!(event, Event::Ended(ended) if matches!(
-            ended.ending, Ending::Lost(Loss::CalledAnew)
+            ended.reason, CloseReason::Lost(Disconnect::Superseded)
         ))
     };
     server.sees(anew).await;
@@ -204,17 +206,17 @@ async fn who_is_cut_off_and_begins_anew_does_not_wait_for_itself() {
 async fn a_second_caller_with_the_same_key_does_not_end_an_interrupted_call() {
     let mut server = Server::start().await;
     let (_home, keyring) = someone();
-    let call = ConversationId::random();
+    let call = SessionId::random();
     let mut first = server.call(&keyring, &hello("owner", call, 0, false)).await;
     assert!(matches!(answer(&mut first).await, Control::Hello(_)));
-    let other = hello("owner", ConversationId::random(), 0, false);
+    let other = hello("owner", SessionId::random(), 0, false);
     let mut second = server.call(&keyring, &other).await;
     assert_eq!(answer(&mut second).await, Control::Waiting { ahead: 0 });
     // The first is still there, later than the second came.
     first.push_control(&Control::Ping(1));
     assert_eq!(answer(&mut first).await, Control::Pong(1));
     drop(first);
-    let cut = |event: &Event| matches!(event, Event::Link(LinkState::Reconnecting(_)));
+    let cut = |event: &Event| matches!(event, Event::Connection(ConnectionStatus::Reconnecting(_)));
     server.sees(cut).await;
     let mut again = server.call(&keyring, &hello("owner", call, 0, true)).await;
     assert!(matches!(answer(&mut again).await, Control::Hello(_)));
@@ -224,7 +226,7 @@ async fn a_second_caller_with_the_same_key_does_not_end_an_interrupted_call() {
 async fn a_hello_that_cannot_be_read_is_told_to_both() {
     let mut server = Server::start().await;
     let (_home, keyring) = someone();
-    let bad = hello(&"x".repeat(3_000), ConversationId::random(), 0, false);
+    let bad = hello(&"x".repeat(3_000), SessionId::random(), 0, false);
     let mut link = server.call(&keyring, &bad).await;
     let told = answer(&mut link).await;
     assert!(
@@ -239,7 +241,7 @@ async fn a_hello_that_cannot_be_read_is_told_to_both() {
 async fn without_a_safety_number_nobody_is_verified() {
     let mut server = Server::start().await;
     let (_home, keyring) = someone();
-    let plain = hello("owner", ConversationId::random(), 0, false);
+    let plain = hello("owner", SessionId::random(), 0, false);
     assert_eq!(plain.commitment, None);
     let mut link = server.call(&keyring, &plain).await;
     assert!(matches!(answer(&mut link).await, Control::Hello(_)));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat_core::conversation::{Ended, LinkState};
+use chat_core::protocol::{ConnectionStatus, Ended};
 
 /// The server's number; clients are numbered from 1.
 pub const SERVER: usize = 0;
@@ -23,7 +23,7 @@ pub enum What {
     /// So many messages were shown to the peer.
     Delivered(u64),
     /// The state of the connection has changed.
-    Link(LinkState),
+    Link(ConnectionStatus),
     Ended(Arc<Ended>),
     /// The program has ended with this exit code.
     Exited(u8),
@@ -81,7 +81,8 @@ impl Log {
 
     /// How many times a call came back after an outage.
     pub fn comebacks(&self) -> usize {
-        let back = |entry: &&Entry| matches!(entry.what, What::Link(LinkState::Back { .. }));
+        let back =
+            |entry: &&Entry| matches!(entry.what, What::Link(ConnectionStatus::Resumed { .. }));
         self.with(|entries| entries.iter().filter(back).count())
     }
 

@@ -19,10 +19,11 @@ use std::thread;
 use std::time::Duration;
 
 use chat_client::{Connector, Trust};
-use chat_core::conversation::{Ending, Manners};
-use chat_core::trust::Keyring;
+use chat_core::driver::CallConfig;
+use chat_core::protocol::CloseReason;
+use chat_core::transport::Keyring;
 use chat_core::wire::Framing;
-use chat_server::{Listen, Reception};
+use chat_server::{Acceptor, Listen};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -99,7 +100,7 @@ fn a_server_that_never_answers_is_given_up() {
     };
     let network = Network::new(fastrand::Rng::with_seed(0), 0, 1);
     let log = Log::default();
-    let secure = world.keyrings[SERVER].secure.clone();
+    let secure = world.keyrings[SERVER].tls.clone();
     let mut sim = Builder::new()
         .tick_duration(Duration::from_millis(20))
         .simulation_duration(LIMIT)
@@ -128,7 +129,7 @@ fn a_server_that_never_answers_is_given_up() {
     sim.run().expect("the client ends");
     let entries = log.entries();
     let lost = entries.iter().find_map(|entry| match &entry.what {
-        What::Ended(ended) => Some((entry.at, matches!(ended.ending, Ending::Lost(_)))),
+        What::Ended(ended) => Some((entry.at, matches!(ended.reason, CloseReason::Lost(_)))),
         _ => None,
     });
     let (at, lost) = lost.expect("the call ends");
@@ -217,7 +218,7 @@ impl World {
         ended: &watch::Sender<usize>,
     ) -> impl Future<Output = ()> + use<> {
         let (mut script, mut screen) = person(SERVER, &plan.server, &log);
-        let reception = Reception {
+        let reception = Acceptor {
             keyring: self.keyrings[SERVER].clone(),
             allow_plain: false,
             known_only: false,
@@ -227,7 +228,7 @@ impl World {
             name: SERVER.to_string().into(),
             backlog: 5,
             once: plan.once,
-            manners: manners(&plan.server),
+            call_config: manners(&plan.server),
             interactive: false,
         };
         let clients = plan.clients.len();
@@ -269,8 +270,8 @@ impl World {
         let keyring = self.keyrings[number].clone();
         let config = chat_client::Config {
             name: number.to_string().into(),
-            manners: manners(who),
-            redial: true,
+            call_config: manners(who),
+            reconnect: true,
         };
         let late = who.late;
         async move {
@@ -285,7 +286,7 @@ impl World {
                     address: ADDRESS.to_owned(),
                     trust: Trust::Encrypted {
                         keyring: keyring.clone(),
-                        only: None,
+                        pinned_key: None,
                     },
                     framing: Framing::Auto,
                 };
@@ -340,11 +341,11 @@ fn person(who: usize, person: &Person, log: &Log) -> (Script, Screen) {
     (script, screen)
 }
 
-fn manners(person: &Person) -> Manners {
-    Manners {
-        patient: person.patient,
+fn manners(person: &Person) -> CallConfig {
+    CallConfig {
+        graceful: person.patient,
         send_only: person.last_act == LastAct::SendOnly,
-        ..Manners::default()
+        ..CallConfig::default()
     }
 }
 

@@ -4,7 +4,8 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use chat_core::conversation::{Event, Input, Sink, Source};
+use chat_core::driver::{Input, Sink, Source};
+use chat_core::protocol::Event;
 use chat_core::wire::{Batch, MAX_LINE};
 use tokio::time::{Instant, sleep_until};
 
@@ -56,8 +57,8 @@ impl Script {
             return None;
         }
         let (what, input) = match self.last_act {
-            LastAct::Finish => (What::Finishes, Input::End),
-            LastAct::SendOnly => (What::HangsUp, Input::End),
+            LastAct::Finish => (What::Finishes, Input::Eof),
+            LastAct::SendOnly => (What::HangsUp, Input::Eof),
             LastAct::HangUp => (What::HangsUp, Input::HangUp),
             LastAct::Wait => return None,
         };
@@ -89,7 +90,7 @@ impl Script {
             return self.say_lines(&lines);
         }
         self.log.note(self.who, What::Says(lines.clone()));
-        Input::Say(lines)
+        Input::Message(lines)
     }
 
     fn say_lines(&self, text: &str) -> Input {
@@ -141,14 +142,14 @@ impl Sink for Screen {
             }
             Event::Message(text) => return self.unread.push(What::Hears(text)),
             Event::Ended(ended) => return self.unread.push(What::Ended(ended)),
-            Event::Call(peer) => {
+            Event::Established(peer) => {
                 // Whoever left the last call in haste has not read all of it.
                 self.read();
                 What::Call(peer.name.unwrap_or_default())
             }
             Event::Delivered(number) => What::Delivered(number),
-            Event::Link(state) => What::Link(state),
-            Event::Unsaid(text, why) => panic!("{text:?} was not said: {why}"),
+            Event::Connection(state) => What::Link(state),
+            Event::SendFailed(text, why) => panic!("{text:?} was not said: {why}"),
             _ => return,
         };
         self.log.note(self.who, what);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::conversation::{Ended, Ending, LinkState, Side};
+use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Side};
 use chat_terminal::exit;
 
 use crate::log::{Entry, SERVER, What};
@@ -104,10 +104,10 @@ impl Verdict {
                     .map_or(Duration::ZERO, |since| entry.at - since);
             }
             What::NoCall(error) => return Err(format!("there never was a call: {error}")),
-            What::Link(LinkState::Reconnecting(_)) if plan.is_calm() => {
+            What::Link(ConnectionStatus::Reconnecting(_)) if plan.is_calm() => {
                 return Err("the link was lost although nothing happened to it".into());
             }
-            What::Link(LinkState::Reconnecting(_)) => {
+            What::Link(ConnectionStatus::Reconnecting(_)) => {
                 call.away_since.get_or_insert(entry.at);
             }
             What::Link(_) => call.away_since = None,
@@ -178,12 +178,12 @@ impl Verdict {
 
 /// What was not received is named, word for word.
 fn check_undelivered(call: &Call, ended: &Ended) -> Result<(), String> {
-    if call.said[call.delivered..] != ended.undelivered {
+    if call.said[call.delivered..] != ended.unacknowledged {
         return Err(format!(
-            "{} of {} delivered, but undelivered are {:?}",
+            "{} of {} delivered, but unacknowledged are {:?}",
             call.delivered,
             call.said.len(),
-            ended.undelivered
+            ended.unacknowledged
         ));
     }
     Ok(())
@@ -210,17 +210,17 @@ fn check_endings(own: &Call, their: &Call) -> Result<(), String> {
     let (Some(end), Some(other)) = (&own.ended, &their.ended) else {
         return Err("not ended".into());
     };
-    let they_hung_up = their.hung_up && matches!(other.ending, Ending::HungUp(Side::Here));
+    let they_hung_up = their.hung_up && matches!(other.reason, CloseReason::HungUp(Side::Local));
     let all_heard = own.said == their.heard && their.said == own.heard;
-    let is_true = match &end.ending {
-        Ending::HungUp(Side::Here) => own.hung_up,
-        Ending::HungUp(Side::There) => they_hung_up,
-        Ending::InputOver => own.finished && their.finished && all_heard,
-        Ending::Lost(_) => they_hung_up || own.away.max(their.away) >= GRACE,
+    let is_true = match &end.reason {
+        CloseReason::HungUp(Side::Local) => own.hung_up,
+        CloseReason::HungUp(Side::Remote) => they_hung_up,
+        CloseReason::BothFinished => own.finished && their.finished && all_heard,
+        CloseReason::Lost(_) => they_hung_up || own.away.max(their.away) >= GRACE,
         _ => false,
     };
     match is_true {
         true => Ok(()),
-        false => Err(format!("{:?} and {:?}", end.ending, other.ending)),
+        false => Err(format!("{:?} and {:?}", end.reason, other.reason)),
     }
 }

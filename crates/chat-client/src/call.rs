@@ -1,22 +1,25 @@
-//! The one call that a client holds, over one connection or several.
+//! The client's call, over one connection or several.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_core::conversation::{
-    AnyLink, Command, Contact, Conversation, Ending, Event, LinkState, Loss, Peer, Plain, Protocol,
-    Security, Session, SessionConfig, Sink, Source, Step,
+use chat_core::driver::{BoxConnection, CallDriver, Command, Sink, Source, Step};
+use chat_core::protocol::{
+    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Peer, Plain, Protocol, Session,
+    SessionConfig,
 };
-use chat_core::wire::ConversationId;
+use chat_core::trust::Security;
+use chat_core::wire::SessionId;
 use chat_terminal::exit;
 use chat_terminal::peer::PeerRecord;
 
 use crate::Config;
 use crate::connect::{Connected, Connector};
 use crate::dial::Dial;
-use crate::redial::{Attempt, Redial};
+use crate::reconnect::{Attempt, Reconnect};
 
+/// A call to a server.
 pub(crate) struct Call<D> {
     connector: Arc<Connector<D>>,
     config: Config,
@@ -24,22 +27,22 @@ pub(crate) struct Call<D> {
 }
 
 impl<D: Dial + 'static> Call<D> {
-    /// A call with `peer`; only its key is accepted when the connection has to be made again.
+    /// A call with `peer`; only its key is accepted when it has to reconnect.
     pub(crate) fn new(connector: Connector<D>, config: Config, peer: Peer) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.address.clone();
         Self {
-            connector: Arc::new(connector.insisting_on(&peer.security)),
+            connector: Arc::new(connector.pin(&peer.security)),
             config,
             peer: PeerRecord::new(peer, keyring, Some(address)),
         }
     }
 
-    /// Holds the call to its end. Answers the exit code, which may be that of `shutdown`.
-    pub(crate) async fn hold<In, Out, F>(
+    /// Runs the call to its end. Returns the exit code, which may be that of `shutdown`.
+    pub(crate) async fn run<In, Out, F>(
         mut self,
-        link: AnyLink,
-        contact: Option<Contact>,
+        connection: BoxConnection,
+        handshake: Option<Handshake>,
         source: &mut In,
         sink: &mut Out,
         mut shutdown: Pin<&mut F>,
@@ -49,42 +52,42 @@ impl<D: Dial + 'static> Call<D> {
         Out: Sink,
         F: Future<Output = u8>,
     {
-        let protocol = self.protocol(contact.is_some());
-        let manners = self.config.manners.clone();
-        let mut call = Conversation::new(protocol, manners, source, sink);
-        let mut ending = match contact {
-            Some(contact) => call.connected(contact).err().map(Ending::from),
+        let protocol = self.protocol(handshake.is_some());
+        let call_config = self.config.call_config.clone();
+        let mut call = CallDriver::new(protocol, call_config, source, sink);
+        let mut reason = match handshake {
+            Some(handshake) => call.connected(handshake).err().map(CloseReason::from),
             None => {
-                call.show(Event::Call(self.peer.peer().clone()));
+                call.show(Event::Established(self.peer.peer().clone()));
                 None
             }
         };
-        let mut link = Some(link);
-        let mut redial: Option<Redial> = None;
+        let mut connection = Some(connection);
+        let mut reconnect: Option<Reconnect> = None;
         let mut attempt: Option<Attempt> = None;
         let mut interrupted = None;
-        let ending = loop {
-            if let Some(ending) = ending {
-                break ending;
+        let reason = loop {
+            if let Some(reason) = reason {
+                break reason;
             }
             tokio::select! {
-                step = call.over(link.as_mut()) => match step {
-                    Step::Ended(end) => ending = Some(end),
-                    Step::Cut if self.config.redial => {
-                        link = None;
-                        let lost = match &mut redial {
-                            Some(redial) => redial.unanswered(),
+                step = call.drive(connection.as_mut()) => match step {
+                    Step::Ended(ended) => reason = Some(ended),
+                    Step::Disconnected if self.config.reconnect => {
+                        connection = None;
+                        let disconnect = match &mut reconnect {
+                            Some(reconnect) => reconnect.unanswered(),
                             None => None,
                         };
-                        match lost {
-                            Some(loss) => ending = Some(call.give_up(loss)),
-                            None => attempt = Some(self.redial(&mut redial, &mut call)),
+                        match disconnect {
+                            Some(disconnect) => reason = Some(call.give_up(disconnect)),
+                            None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
                         }
                     }
-                    Step::Cut => ending = Some(call.give_up(Loss::Cut)),
-                    Step::Answered => redial = None,
-                    Step::Met(peer) => {
-                        redial = None;
+                    Step::Disconnected => reason = Some(call.give_up(Disconnect::Cut)),
+                    Step::Answered => reconnect = None,
+                    Step::Established(peer) => {
+                        reconnect = None;
                         call.show_all(self.peer.met(peer));
                     }
                     Step::Command(Command::Quit) => call.hang_up(),
@@ -94,15 +97,15 @@ impl<D: Dial + 'static> Call<D> {
                     }
                 },
                 outcome = under_way(&mut attempt) => match outcome {
-                    Ok(Connected { link: again, contact: Some(contact), .. }) => {
+                    Ok(Connected { connection: again, handshake: Some(handshake), .. }) => {
                         attempt = None;
-                        link = Some(again);
-                        ending = call.connected(contact).err().map(Ending::from);
+                        connection = Some(again);
+                        reason = call.connected(handshake).err().map(CloseReason::from);
                     }
-                    Ok(_) => ending = Some(call.give_up(Loss::Cut)),
-                    Err(error) => match redial.as_mut().and_then(|redial| redial.failed(&error)) {
-                        Some(loss) => ending = Some(call.give_up(loss)),
-                        None => attempt = Some(self.redial(&mut redial, &mut call)),
+                    Ok(_) => reason = Some(call.give_up(Disconnect::Cut)),
+                    Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(&error)) {
+                        Some(disconnect) => reason = Some(call.give_up(disconnect)),
+                        None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
                     },
                 },
                 code = shutdown.as_mut(), if interrupted.is_none() => {
@@ -112,23 +115,25 @@ impl<D: Dial + 'static> Call<D> {
             }
         };
         tokio::select! {
-            ended = call.end(ending, link) => interrupted.unwrap_or_else(|| exit::code(&ended)),
+            ended = call.end(reason, connection) => interrupted.unwrap_or_else(|| exit::code(&ended)),
             code = shutdown, if interrupted.is_none() => code,
         }
     }
 
-    /// Calls again, for the first time or once more.
-    fn redial<In: Source, Out: Sink>(
+    /// Starts the next attempt to reconnect.
+    fn reconnect<In: Source, Out: Sink>(
         &self,
-        redial: &mut Option<Redial>,
-        call: &mut Conversation<'_, In, Out>,
+        reconnect: &mut Option<Reconnect>,
+        call: &mut CallDriver<'_, In, Out>,
     ) -> Attempt {
-        let redial = redial.get_or_insert_with(Redial::new);
-        call.show(Event::Link(LinkState::Reconnecting(redial.number())));
-        redial.attempt(&self.connector)
+        let reconnect = reconnect.get_or_insert_with(Reconnect::new);
+        call.show(Event::Connection(ConnectionStatus::Reconnecting(
+            reconnect.next_number(),
+        )));
+        reconnect.attempt(&self.connector)
     }
 
-    /// What this side speaks with the server.
+    /// The protocol for the server.
     fn protocol(&self, chat1: bool) -> Box<dyn Protocol> {
         if !chat1 {
             return Box::new(match self.peer.peer().security {
@@ -139,7 +144,7 @@ impl<D: Dial + 'static> Call<D> {
         Box::new(Session::new(SessionConfig {
             name: self.config.name.clone(),
             peer: self.peer.peer().clone(),
-            conversation: ConversationId::random(),
+            id: SessionId::random(),
         }))
     }
 }

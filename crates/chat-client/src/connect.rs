@@ -1,10 +1,11 @@
-//! From a dialed stream to a connection that is ready to talk: encryption, and whose key it is.
+//! From a dialed stream to a trusted connection: encryption, and whose key it is.
 
-use chat_core::conversation::{AnyLink, Contact, Link, Peer, Security};
-use chat_core::trust::safety_number::Binding;
+use chat_core::driver::{BoxConnection, Connection};
+use chat_core::protocol::{Handshake, Peer};
+use chat_core::transport::{Keyring, PeerKind, SecureStream, TlsError};
+use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{
-    self, ChangedKey, Dialect, FileError, Fingerprint, Keyring, KnownPeer, KnownPeers, PeerList,
-    Secured, TlsError,
+    self, ChangedKey, FileError, Fingerprint, KnownPeer, KnownPeers, PeerList, Security,
 };
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::exit;
@@ -15,19 +16,19 @@ use crate::dial::{Dial, DialError};
 /// How far a call is to be trusted.
 #[derive(Clone)]
 pub enum Trust {
-    /// Nothing is encrypted; only servers whose key is not known are called so.
+    /// Nothing is encrypted; only for servers whose key is not known.
     Plain(KnownPeers),
     /// Encrypted, or not at all.
     Encrypted {
-        /// The own key, and the keys of others.
+        /// This side's key, and the keys of others.
         keyring: Keyring,
-        /// This key or nobody.
-        only: Option<Fingerprint>,
+        /// The only key that is accepted, if there is one.
+        pinned_key: Option<Fingerprint>,
     },
 }
 
 impl Trust {
-    /// The keys, in an encrypted call.
+    /// The keys; none in a plaintext call.
     pub fn keyring(&self) -> Option<&Keyring> {
         match self {
             Self::Plain(_) => None,
@@ -36,12 +37,12 @@ impl Trust {
     }
 }
 
-/// A way to a server, and what is demanded of it.
+/// Connects to a server, and checks its key.
 #[derive(Clone)]
 pub struct Connector<D> {
-    /// Brings the streams.
+    /// Makes the streams.
     pub dialer: D,
-    /// Who is called, as the person wrote it, with the port.
+    /// The address as the person wrote it, with the port.
     pub address: String,
     /// How far the server is to be trusted.
     pub trust: Trust,
@@ -53,11 +54,11 @@ pub struct Connector<D> {
 #[derive(Debug)]
 pub struct Connected {
     /// What carries the call.
-    pub link: AnyLink,
+    pub connection: BoxConnection,
     /// Who is there.
     pub peer: Peer,
-    /// What a chat/1 session wants to know of the connection.
-    pub contact: Option<Contact>,
+    /// The handshake of a chat/1 connection; `None` for others.
+    pub handshake: Option<Handshake>,
 }
 
 /// Why there is no connection.
@@ -135,7 +136,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Whether somebody else has the address now. Where the handshake failed, that is not
-    /// known: a hotel's network answers in the server's stead, but not for ever.
+    /// known: a hotel's network answers in the server's stead, but not forever.
     pub(crate) fn is_another_peer(&self) -> bool {
         matches!(
             self,
@@ -166,38 +167,41 @@ impl ConnectError {
 }
 
 impl<D: Dial> Connector<D> {
-    /// The same way, but accepting only the key that was met.
-    pub(crate) fn insisting_on(mut self, met: &Security) -> Self {
-        if let (Trust::Encrypted { only, .. }, Security::Key { fingerprint, .. }) =
-            (&mut self.trust, met)
+    /// The same connector, but accepting only this key.
+    pub(crate) fn pin(mut self, security: &Security) -> Self {
+        if let (Trust::Encrypted { pinned_key, .. }, Security::Key { fingerprint, .. }) =
+            (&mut self.trust, security)
         {
-            *only = Some(*fingerprint);
+            *pinned_key = Some(*fingerprint);
         }
         self
     }
 
-    /// A new connection to the server, if it can be trusted. Nothing was said on it yet.
+    /// A new connection to the server, if it can be trusted. Nothing has been sent on it yet.
     pub async fn connect(&self) -> Result<Connected, ConnectError> {
-        let (keyring, only) = match &self.trust {
-            Trust::Encrypted { keyring, only } => (keyring, *only),
+        let (keyring, pinned_key) = match &self.trust {
+            Trust::Encrypted {
+                keyring,
+                pinned_key,
+            } => (keyring, *pinned_key),
             Trust::Plain(known) => return self.connect_plain(known).await,
         };
         let limit = self.dialer.limit();
         let deadline = Instant::now() + limit;
         let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.address, "connected, now the handshake");
-        let secured = timeout_at(deadline, keyring.secure.connect(stream)).await;
+        let secured = timeout_at(deadline, keyring.tls.connect(stream)).await;
         let secured = secured
             .unwrap_or(Err(TlsError::TimedOut(limit)))
             .map_err(|error| self.no_handshake(error))?;
         let known = keyring.known.load()?;
-        self.check(&known, only, &secured)?;
-        match (secured.dialect, secured.peer_key) {
-            (Dialect::Chat1, Some(key)) => {
+        self.check(&known, pinned_key, &secured)?;
+        match (secured.peer_kind, secured.peer_key) {
+            (PeerKind::Chat1, Some(key)) => {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
             }
             _ => Ok(self.without_key(
-                Link::new(Box::new(secured.stream), self.codec()),
+                Connection::new(Box::new(secured.stream), self.codec()),
                 Security::NoKey,
             )),
         }
@@ -222,19 +226,19 @@ impl<D: Dial> Connector<D> {
             });
         }
         let stream = self.dialer.dial().await?;
-        let link: AnyLink = Link::new(Box::new(stream), self.codec());
-        Ok(self.without_key(link, Security::Plaintext))
+        let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
+        Ok(self.without_key(connection, Security::Plaintext))
     }
 
-    /// Whether this server may be spoken to at all.
+    /// Checks the server's key before anything is sent.
     fn check<S>(
         &self,
         known: &PeerList,
-        only: Option<Fingerprint>,
-        secured: &Secured<S>,
+        pinned_key: Option<Fingerprint>,
+        secured: &SecureStream<S>,
     ) -> Result<(), ConnectError> {
-        match (secured.dialect, secured.peer_key) {
-            (Dialect::Chat1, Some(key)) => {
+        match (secured.peer_kind, secured.peer_key) {
+            (PeerKind::Chat1, Some(key)) => {
                 known.check_dialed(&self.address, key)?;
             }
             _ => {
@@ -246,12 +250,14 @@ impl<D: Dial> Connector<D> {
                 }
             }
         }
-        match only {
-            Some(only) if secured.peer_key != Some(only) => Err(ConnectError::OtherKey {
-                address: self.address.clone(),
-                wanted: only,
-                found: secured.peer_key,
-            }),
+        match pinned_key {
+            Some(pinned_key) if secured.peer_key != Some(pinned_key) => {
+                Err(ConnectError::OtherKey {
+                    address: self.address.clone(),
+                    wanted: pinned_key,
+                    found: secured.peer_key,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -261,7 +267,7 @@ impl<D: Dial> Connector<D> {
         own_key: Fingerprint,
         key: Fingerprint,
         known: Option<&KnownPeer>,
-        secured: Secured<D::Stream>,
+        secured: SecureStream<D::Stream>,
     ) -> Connected {
         Connected {
             peer: Peer {
@@ -269,27 +275,27 @@ impl<D: Dial> Connector<D> {
                 address: self.address.clone(),
                 security: trust::security(key, known),
             },
-            contact: Some(Contact {
-                binding: Some(Binding {
+            handshake: Some(Handshake {
+                binding: Some(ChannelBinding {
                     exporter: secured.exporter,
                     own_key,
                     peer_key: key,
                 }),
                 hello: None,
             }),
-            link: Link::new(Box::new(secured.stream), LineCodec::chat1()),
+            connection: Connection::new(Box::new(secured.stream), LineCodec::chat1()),
         }
     }
 
-    fn without_key(&self, link: AnyLink, security: Security) -> Connected {
+    fn without_key(&self, connection: BoxConnection, security: Security) -> Connected {
         Connected {
-            link,
+            connection,
             peer: Peer {
                 name: None,
                 address: self.address.clone(),
                 security,
             },
-            contact: None,
+            handshake: None,
         }
     }
 

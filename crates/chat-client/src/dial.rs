@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::conversation::{Stream, tune};
+use chat_core::transport::{Stream, set_tcp_options};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -86,7 +86,7 @@ pub enum DialError {
     },
 }
 
-/// What to look at, when an address answered this.
+/// What to check after this error.
 fn advice(reason: &io::Error) -> &'static str {
     use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
     match reason.kind() {
@@ -98,13 +98,13 @@ fn advice(reason: &io::Error) -> &'static str {
 }
 
 impl DialError {
-    /// Whether the machine is there but says that nobody listens.
+    /// Whether the machine is up but nobody listens there.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Connect { reason, .. } if reason.kind() == io::ErrorKind::ConnectionRefused)
     }
 }
 
-/// A way to a server: TCP, or a simulated network.
+/// Makes streams to a server: over TCP, or a simulated network.
 pub trait Dial: Send + Sync {
     /// What carries the bytes.
     type Stream: Stream + 'static;
@@ -178,7 +178,7 @@ impl TcpDialer {
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
-    tune(&stream);
+    set_tcp_options(&stream);
     Ok(stream)
 }
 

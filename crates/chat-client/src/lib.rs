@@ -1,14 +1,17 @@
-//! Calls a server and holds the call.
+//! Calls a server.
+
+#![warn(unreachable_pub)]
 
 mod call;
 mod connect;
 mod dial;
-mod redial;
+mod reconnect;
 
 use std::future::Future;
 use std::pin::pin;
 
-use chat_core::conversation::{Command, Event, Input, Manners, Sink, Source};
+use chat_core::driver::{CallConfig, Command, Input, Sink, Source};
+use chat_core::protocol::Event;
 use chat_core::wire::Name;
 use chat_terminal::{exit, locale};
 
@@ -20,19 +23,19 @@ pub use dial::{Dial, DialError, Target, TcpDialer};
 /// What the person asked of the client.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What the peer sees of the person.
+    /// The name that the peer sees.
     pub name: Name,
     /// How this side behaves in the call.
-    pub manners: Manners,
-    /// Whether to call again when the connection is lost.
-    pub redial: bool,
+    pub call_config: CallConfig,
+    /// Whether to reconnect when the connection is lost.
+    pub reconnect: bool,
 }
 
-/// Calls, and holds the call to its end or to `shutdown`, which brings an exit code. Answers
-/// the exit code.
+/// Calls, and runs the call until it ends or `shutdown` brings an exit code. Returns the exit
+/// code.
 ///
 /// # Errors
-/// There is no connection, or none that can be trusted.
+/// The server cannot be reached, or cannot be trusted.
 pub async fn run<D, In, Out>(
     connector: Connector<D>,
     config: Config,
@@ -48,21 +51,27 @@ where
     let mut shutdown = pin!(shutdown);
     let connected = tokio::select! {
         connected = connector.connect() => connected?,
-        () = leaves(source, sink), if config.manners.attended => return Ok(exit::OK),
+        () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let call = Call::new(connector, config, connected.peer);
     Ok(call
-        .hold(connected.link, connected.contact, source, sink, shutdown)
+        .run(
+            connected.connection,
+            connected.handshake,
+            source,
+            sink,
+            shutdown,
+        )
         .await)
 }
 
-/// Waits until a person does not want to be answered any more. There is nobody yet to talk to.
-async fn leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
+/// Waits until the person gives up waiting for an answer. There is nobody yet to talk to.
+async fn person_leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
     loop {
         match source.next().await {
             Ok(Input::Typing(_)) => {}
-            Ok(Input::HangUp | Input::End | Input::Command(Command::Quit)) | Err(_) => return,
+            Ok(Input::HangUp | Input::Eof | Input::Command(Command::Quit)) | Err(_) => return,
             Ok(_) => sink.show(Event::Notice(locale::NOBODY_THERE.into())),
         }
     }

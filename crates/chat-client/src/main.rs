@@ -4,8 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chat_client::{Config, Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::{Event, Manners, Sink};
-use chat_core::trust::{Fingerprint, Keyring, KnownPeers, home};
+use chat_core::driver::{CallConfig, Sink};
+use chat_core::protocol::Event;
+use chat_core::transport::Keyring;
+use chat_core::trust::{Fingerprint, KnownPeers, data_dir};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
@@ -56,14 +58,14 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         peer::forget(name)?;
         return Ok(exit::OK);
     }
-    let home = home()?;
-    let known = KnownPeers::open(&home)?;
+    let data_dir = data_dir()?;
+    let known = KnownPeers::open(&data_dir)?;
     let flaws = peer::flaws(&known)?;
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
-            keyring: Keyring::open(&home)?,
-            only: args.peer_key,
+            keyring: Keyring::open(&data_dir)?,
+            pinned_key: args.peer_key,
         },
     };
     let signals = Signals::new()?;
@@ -80,11 +82,11 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     };
     let config = Config {
         name: args.common.name(),
-        manners: Manners {
+        call_config: CallConfig {
             send_only: args.send_only,
-            ..console.manners()
+            ..console.call_config()
         },
-        redial: !args.no_redial,
+        reconnect: !args.no_redial,
     };
     let Console { source, sink, .. } = &mut console;
     for flaw in flaws {

@@ -1,26 +1,30 @@
-//! The heart of a one-to-one chat: a line-framed codec, the `88` hang-up rule, and a
-//! conversation that reads both people at once.
+//! The core of a one-to-one chat: a line-framed codec, the `88` hang-up rule, and a driver that
+//! reads both sides of a call at once.
 //!
-//! Anything that is `AsyncRead + AsyncWrite` can carry a conversation, and anything that
-//! yields lines can hold one. This crate knows no terminal.
+//! Anything that is `AsyncRead + AsyncWrite` can carry a call, and anything that yields lines
+//! can take part in one. This crate knows no terminal.
 //!
-//! - [`conversation`] is where to begin: [`Conversation`](conversation::Conversation) drives a
-//!   call between a person, who is a [`Source`](conversation::Source) and a
-//!   [`Sink`](conversation::Sink), and a peer at the other end of a
-//!   [`Link`](conversation::Link).
-//! - [`wire`] is what crosses that link: lines, and the control lines of chat/1.
-//! - [`trust`] is how one knows who is at its other end: keys, and encryption under them.
+//! - [`driver`] is where to begin: [`CallDriver`](driver::CallDriver) drives a call between
+//!   a person, who is a [`Source`](driver::Source) and a [`Sink`](driver::Sink), and a peer at
+//!   the other end of a [`Connection`](driver::Connection).
+//! - [`protocol`] decides what to send and what was meant, without I/O.
+//! - [`transport`] carries the bytes: TCP, and TLS on it.
+//! - [`trust`] knows who is at the other end: keys, and who owns which.
+//! - [`wire`] is what crosses the network: lines, and the control lines of chat/1.
+//!
+//! Each of them uses only those below it.
 //!
 //! Two people who say one line each, and have no more to say:
 //!
 //! ```
 //! # use std::io;
-//! use chat_core::conversation::{Conversation, Event, Input, Link, Manners, Plain, Sink, Source};
+//! use chat_core::driver::{CallConfig, CallDriver, Connection, Input, Sink, Source};
+//! use chat_core::protocol::{Event, Plain};
 //! use chat_core::wire::LineCodec;
 //!
 //! struct Says(Option<Input>);
 //! impl Source for Says {
-//!     async fn next(&mut self) -> io::Result<Input> { Ok(self.0.take().unwrap_or(Input::End)) }
+//!     async fn next(&mut self) -> io::Result<Input> { Ok(self.0.take().unwrap_or(Input::Eof)) }
 //! }
 //! struct Hears(Vec<String>);
 //! impl Sink for Hears {
@@ -31,9 +35,9 @@
 //! }
 //! async fn talk(line: &str, stream: tokio::io::DuplexStream) -> Vec<String> {
 //!     let (mut says, mut hears) = (Says(Some(Input::Lines(line.into()))), Hears(vec![]));
-//!     let (plain, manners) = (Box::new(Plain::new()), Manners::default());
-//!     let call = Conversation::new(plain, manners, &mut says, &mut hears);
-//!     call.hold(Link::new(stream, LineCodec::default())).await;
+//!     let (plain, config) = (Box::new(Plain::new()), CallConfig::default());
+//!     let call = CallDriver::new(plain, config, &mut says, &mut hears);
+//!     call.run(Connection::new(stream, LineCodec::default())).await;
 //!     hears.0
 //! }
 //! # #[tokio::main(flavor = "current_thread")]
@@ -44,7 +48,11 @@
 //! # }
 //! ```
 
-pub mod conversation;
+#![warn(unreachable_pub)]
+
+pub mod driver;
+pub mod protocol;
+pub mod transport;
 pub mod trust;
 pub mod wire;
 

@@ -1,13 +1,14 @@
-//! Waits for calls and holds them, one at a time.
+//! Waits for calls and takes them, one at a time.
 
-mod caller;
-mod desk;
-mod doorbell;
-mod handshakes;
-mod hold;
+#![warn(unreachable_pub)]
+
+mod accept;
+mod limits;
 mod listen;
-mod switchboard;
-mod waiting_room;
+mod queue;
+mod registry;
+mod serve;
+mod waiting;
 
 use std::future::Future;
 use std::io;
@@ -16,19 +17,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::conversation::{Manners, Sink, Source, Stream};
+use chat_core::driver::{CallConfig, Sink, Source};
+use chat_core::transport::Stream;
 use chat_core::wire::Name;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use desk::Desk;
-use doorbell::Doorbell;
-use handshakes::{Handshake, Handshakes};
-use switchboard::Switchboard;
-use waiting_room::{News, WaitingRoom};
+use accept::RejectReason;
+use limits::{HandshakeLimiter, HandshakePermit, RateLimiter};
+use queue::{CallQueue, QueueEvent};
+use registry::SessionRegistry;
+use serve::CallLoop;
 
-use caller::NoCall;
-pub use caller::Reception;
+pub use accept::Acceptor;
 pub use listen::{Listen, bind, parse_address, reachable};
 
 /// Pause after a failed accept, which is most often a lack of file descriptors.
@@ -37,26 +38,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What the person asked of the server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What the peer sees of the person.
+    /// The name that the peer sees.
     pub name: Name,
     /// Callers who may wait while a call is on.
     pub backlog: usize,
     /// End after one call.
     pub once: bool,
     /// How this side behaves in a call.
-    pub manners: Manners,
+    pub call_config: CallConfig,
     /// Whether a person at a terminal may give commands between the calls too.
     pub interactive: bool,
 }
 
 /// Takes calls from `listener` until the person quits, `shutdown` brings an exit code, or, with
-/// `once`, the first call is over. Answers the exit code.
+/// `once`, the first call is over. Returns the exit code.
 ///
 /// # Errors
 /// The person's side failed.
 pub async fn run<L, In, Out>(
     listener: L,
-    reception: Reception,
+    acceptor: Acceptor,
     config: Config,
     source: &mut In,
     sink: &mut Out,
@@ -67,51 +68,51 @@ where
     In: Source,
     Out: Sink,
 {
-    let (room, news) = WaitingRoom::new(config.backlog);
-    let switchboard = Arc::<Switchboard>::default();
-    let keyring = reception.keyring.clone();
-    let door = Door {
-        reception,
-        switchboard: Arc::clone(&switchboard),
-        room: Arc::clone(&room),
+    let (queue, events) = CallQueue::new(config.backlog);
+    let registry = Arc::<SessionRegistry>::default();
+    let keyring = acceptor.keyring.clone();
+    let dispatcher = Dispatcher {
+        acceptor,
+        registry: Arc::clone(&registry),
+        queue: Arc::clone(&queue),
     };
-    // Dropped at the end: nobody waits for a person who is gone.
+    // Dropped at the end, with all connections still being accepted.
     let mut accepting = JoinSet::new();
-    accepting.spawn(accept(listener, Arc::new(door)));
-    let desk = Desk {
+    accepting.spawn(accept(listener, Arc::new(dispatcher)));
+    let call_loop = CallLoop {
         config,
         keyring,
-        room: Arc::clone(&room),
-        news,
-        doorbell: Doorbell::new(),
-        switchboard,
+        queue: Arc::clone(&queue),
+        events,
+        notices: RateLimiter::new(),
+        registry,
         source,
         sink,
         quitting: None,
     };
-    let code = desk.serve(pin!(shutdown)).await;
-    room.close().await;
+    let code = call_loop.serve(pin!(shutdown)).await;
+    queue.close().await;
     code
 }
 
-/// The way of a connection from the listener to the person.
-struct Door {
-    reception: Reception,
-    switchboard: Arc<Switchboard>,
-    room: Arc<WaitingRoom>,
+/// Takes each connection from the listener to where it belongs.
+struct Dispatcher {
+    acceptor: Acceptor,
+    registry: Arc<SessionRegistry>,
+    queue: Arc<CallQueue>,
 }
 
-/// Accepts connections for ever. Each gets a task, so that none can hold up the next.
-async fn accept<L: Listen>(mut listener: L, door: Arc<Door>) {
-    let handshakes = Arc::<Handshakes>::default();
+/// Accepts connections forever. Each gets a task, so that none can hold up the next.
+async fn accept<L: Listen>(mut listener: L, dispatcher: Arc<Dispatcher>) {
+    let limiter = Arc::<HandshakeLimiter>::default();
     let mut callers = JoinSet::new();
     loop {
         while callers.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, from)) => {
-                let handshake = handshakes.begin(from);
-                let door = Arc::clone(&door);
-                callers.spawn(async move { door.enter(stream, from, handshake).await });
+                let permit = limiter.begin(from);
+                let dispatcher = Arc::clone(&dispatcher);
+                callers.spawn(async move { dispatcher.dispatch(stream, from, permit).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
@@ -121,24 +122,24 @@ async fn accept<L: Listen>(mut listener: L, door: Arc<Door>) {
     }
 }
 
-impl Door {
-    /// Receives one connection. `handshake` is over as soon as it is known who is there.
-    async fn enter<S>(&self, stream: S, from: SocketAddr, handshake: Handshake)
+impl Dispatcher {
+    /// Takes one connection to its call or to the queue. `permit` ends with the handshake.
+    async fn dispatch<S>(&self, stream: S, from: SocketAddr, permit: HandshakePermit)
     where
         S: Stream + 'static,
     {
-        let greeted = handshake.finish(self.reception.greet(stream, from)).await;
-        match greeted.unwrap_or(Err(NoCall::GaveWay)) {
+        let accepted = permit.run(self.acceptor.accept(stream, from)).await;
+        match accepted.unwrap_or(Err(RejectReason::Evicted)) {
             Ok(caller) => {
                 tracing::info!(%from, security = ?caller.peer.security, "a caller");
-                if let Some(caller) = self.switchboard.route(caller).await {
-                    self.room.seat(caller).await;
+                if let Some(caller) = self.registry.route(caller).await {
+                    self.queue.enqueue(caller).await;
                 }
             }
-            Err(no_call) => {
-                tracing::info!(%from, %no_call, "no call came of a connection");
-                if no_call.concerns_person() {
-                    self.room.tell(News::Refused(no_call.to_string()));
+            Err(reason) => {
+                tracing::info!(%from, %reason, "rejected a connection");
+                if reason.concerns_person() {
+                    self.queue.tell(QueueEvent::Refused(reason.to_string()));
                 }
             }
         }

@@ -1,11 +1,11 @@
-//! Where callers come in.
+//! Listening for callers: the `Listen` trait, and TCP.
 
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chat_core::DEFAULT_PORT;
-use chat_core::conversation::{Stream, tune};
+use chat_core::transport::{Stream, set_tcp_options};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
@@ -26,8 +26,8 @@ impl Listen for TcpListener {
 
     async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
         let (stream, from) = TcpListener::accept(self).await?;
-        tune(&stream);
-        // An IPv4 caller of an IPv6 socket is shown as what it is.
+        set_tcp_options(&stream);
+        // An IPv4 caller of an IPv6 socket is shown with its IPv4 address.
         Ok((
             stream,
             SocketAddr::new(from.ip().to_canonical(), from.port()),

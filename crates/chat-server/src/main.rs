@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use chat_core::conversation::{Event, Manners, Sink};
-use chat_core::trust::{Keyring, home};
-use chat_server::{Config, Reception};
+use chat_core::driver::{CallConfig, Sink};
+use chat_core::protocol::Event;
+use chat_core::transport::Keyring;
+use chat_core::trust::data_dir;
+use chat_server::{Acceptor, Config};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, duration};
 use chat_terminal::console::Console;
@@ -58,10 +60,10 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         peer::forget(name)?;
         return Ok(exit::OK);
     }
-    let keyring = Keyring::open(&home()?)?;
+    let keyring = Keyring::open(&data_dir()?)?;
     let mut notices = peer::flaws(&keyring.known)?;
     notices.push(locale::own_key(keyring.own_key));
-    let reception = Reception {
+    let acceptor = Acceptor {
         keyring,
         allow_plain: args.allow_plain,
         known_only: args.known_only,
@@ -76,9 +78,9 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         name: args.common.name(),
         backlog: args.backlog,
         once: args.once,
-        manners: Manners {
+        call_config: CallConfig {
             idle_timeout: args.idle_timeout,
-            ..console.manners()
+            ..console.call_config()
         },
         interactive: console.interactive,
     };
@@ -88,6 +90,6 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         console.sink.show(Event::Notice(notice));
     }
     let Console { source, sink, .. } = &mut console;
-    let code = chat_server::run(listener, reception, config, source, sink, signals.next()).await?;
+    let code = chat_server::run(listener, acceptor, config, source, sink, signals.next()).await?;
     Ok(code)
 }

@@ -1,6 +1,7 @@
 //! The status of a call, as far as the events tell.
 
-use chat_core::conversation::{Event, LinkState, Peer, Security};
+use chat_core::protocol::{ConnectionStatus, Event, Peer};
+use chat_core::trust::Security;
 
 /// The status of a call, from the first event to the end.
 #[derive(Debug)]
@@ -10,7 +11,7 @@ pub(crate) struct CallStatus {
     /// How many callers are served first, while this side is in a queue.
     pub(crate) ahead: Option<u64>,
     /// The state of the connection.
-    pub(crate) link: LinkState,
+    pub(crate) link: ConnectionStatus,
 }
 
 impl Default for CallStatus {
@@ -18,7 +19,7 @@ impl Default for CallStatus {
         Self {
             peer: None,
             ahead: None,
-            link: LinkState::Up { round_trip: None },
+            link: ConnectionStatus::Up { round_trip: None },
         }
     }
 }
@@ -27,7 +28,7 @@ impl CallStatus {
     /// Updates the status from an event.
     pub(crate) fn update(&mut self, event: &Event) {
         match event {
-            Event::Call(peer) => {
+            Event::Established(peer) => {
                 *self = Self {
                     peer: Some(peer.clone()),
                     ..Self::default()
@@ -35,15 +36,15 @@ impl CallStatus {
             }
             Event::Peer(peer) if self.peer.is_some() => self.peer = Some(peer.clone()),
             // A queue position shows that the connection is up.
-            Event::Ahead(ahead) => {
+            Event::QueuePosition(ahead) => {
                 *self = Self {
                     ahead: Some(*ahead),
                     ..Self::default()
                 };
             }
-            Event::Link(link) => {
+            Event::Connection(link) => {
                 self.link = link.clone();
-                if let LinkState::Reconnecting(_) = link {
+                if let ConnectionStatus::Reconnecting(_) = link {
                     // The place in the queue is lost with the connection.
                     self.ahead = None;
                 }

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use chat_core::conversation::{Command, Event, Input, Sink, Source};
-use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, Outgoing, is_hang_up};
+use chat_core::driver::{Command, Input, Sink, Source};
+use chat_core::protocol::Event;
+use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Decoder;
 
@@ -67,7 +68,7 @@ impl LineSource {
             let text = line.lines().next().unwrap_or_default();
             match commands::parse(text) {
                 Ok(Request::Say(text)) if is_hang_up(text.as_bytes()) => {
-                    return Some(Input::Say(text));
+                    return Some(Input::Message(text));
                 }
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUp) => return Some(Input::HangUp),
@@ -122,7 +123,7 @@ impl Source for LineSource {
                 }
                 None => {
                     let person = self.typed.take();
-                    return Ok(person.map_or(Input::End, |_| Input::Command(Command::Quit)));
+                    return Ok(person.map_or(Input::Eof, |_| Input::Command(Command::Quit)));
                 }
             }
         }
@@ -143,7 +144,7 @@ pub(crate) enum LineStyle {
 /// Writes messages to a writer, one a line, and notices to stderr.
 pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
-    unwritten: Outgoing,
+    unwritten: WriteBuffer,
     style: LineStyle,
     speaker: String,
     status: Arc<Mutex<CallStatus>>,
@@ -172,7 +173,7 @@ impl LineSink {
     pub(crate) fn new(writer: impl AsyncWrite + Send + 'static, style: LineStyle) -> Self {
         Self {
             writer: Box::pin(writer),
-            unwritten: Outgoing::default(),
+            unwritten: WriteBuffer::default(),
             style,
             speaker: String::new(),
             status: Arc::default(),
@@ -201,7 +202,7 @@ impl Sink for LineSink {
             notify(&notice);
         }
         match event {
-            Event::Call(peer) | Event::Peer(peer) => {
+            Event::Established(peer) | Event::Peer(peer) => {
                 let name = sanitize::name(locale::name_or_address(&peer));
                 self.speaker = name.unwrap_or(peer.address);
             }
@@ -299,7 +300,7 @@ mod tests {
         let (mut source, mut sink) = interactive(&typed[..], tokio::io::sink());
         let first = source.next().await.expect("a line");
         assert_eq!(first, Input::Command(Command::Status), "nothing is known");
-        sink.show(Event::Ahead(2));
+        sink.show(Event::QueuePosition(2));
         let second = source.next().await.expect("another");
         assert_eq!(second, Input::Command(Command::Peers), "it was answered");
     }

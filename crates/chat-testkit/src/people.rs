@@ -4,11 +4,11 @@ use std::future::pending;
 use std::net::SocketAddr;
 
 use chat_client::{ConnectError, Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::{Input, Manners};
-use chat_core::trust::{Fingerprint, Keyring, KnownPeer};
-use chat_core::wire::Framing;
-use chat_core::wire::Name;
-use chat_server::{Listen, Reception};
+use chat_core::driver::{CallConfig, Input};
+use chat_core::transport::Keyring;
+use chat_core::trust::{Fingerprint, KnownPeer};
+use chat_core::wire::{Framing, Name};
+use chat_server::{Acceptor, Listen};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -65,7 +65,7 @@ impl User {
             },
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
-                only: None,
+                pinned_key: None,
             },
             framing: Framing::Auto,
         }
@@ -76,7 +76,7 @@ impl User {
         Connector {
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
-                only: Some(key),
+                pinned_key: Some(key),
             },
             ..self.way_to(address)
         }
@@ -109,8 +109,8 @@ impl User {
         let (person, mut script, mut screen) = Person::forgetful();
         let config = chat_client::Config {
             name,
-            manners: Manners::default(),
-            redial: true,
+            call_config: CallConfig::default(),
+            reconnect: true,
         };
         let task = tokio::spawn(async move {
             chat_client::run(connector, config, &mut script, &mut screen, pending()).await
@@ -119,8 +119,8 @@ impl User {
     }
 
     /// How this user receives callers: encrypted ones, with any key or none.
-    pub fn reception(&self) -> Reception {
-        Reception {
+    pub fn reception(&self) -> Acceptor {
+        Acceptor {
             keyring: self.keyring(),
             allow_plain: false,
             known_only: false,
@@ -134,7 +134,7 @@ impl User {
     }
 
     /// The same, with a reception that is set up differently.
-    pub async fn answers_with(&self, set_up: impl FnOnce(&mut Reception)) -> Server {
+    pub async fn answers_with(&self, set_up: impl FnOnce(&mut Acceptor)) -> Server {
         let (listener, address) = a_port().await;
         let mut reception = self.reception();
         set_up(&mut reception);
@@ -146,14 +146,14 @@ impl User {
         &self,
         listener: L,
         address: SocketAddr,
-        reception: Reception,
+        reception: Acceptor,
     ) -> Server {
         let (person, mut script, mut screen) = Person::forgetful();
         let config = chat_server::Config {
             name: self.name.into(),
             backlog: BACKLOG,
             once: false,
-            manners: Manners::default(),
+            call_config: CallConfig::default(),
             interactive: true,
         };
         let (stop, stopped) = oneshot::channel::<()>();

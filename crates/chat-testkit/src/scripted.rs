@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chat_client::{Connector, Target, TcpDialer, Trust};
-use chat_core::conversation::{
-    Command, Conversation, Ended, Event, Input, Link, Manners, Plain, Side, Sink, Source,
-};
-use chat_core::trust::{Keyring, KnownPeers};
+use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Sink, Source};
+use chat_core::protocol::{Ended, Event, Plain, Side};
+use chat_core::transport::Keyring;
+use chat_core::trust::KnownPeers;
 use chat_core::wire::{Framing, LineCodec};
 use chat_server::Listen;
 use chat_terminal::locale;
@@ -27,7 +27,7 @@ pub fn server_config() -> chat_server::Config {
         name: "server".into(),
         backlog: 5,
         once: false,
-        manners: Manners::default(),
+        call_config: CallConfig::default(),
         interactive: true,
     }
 }
@@ -36,8 +36,8 @@ pub fn server_config() -> chat_server::Config {
 pub fn client_config() -> chat_client::Config {
     chat_client::Config {
         name: "client".into(),
-        manners: Manners::default(),
-        redial: true,
+        call_config: CallConfig::default(),
+        reconnect: true,
     }
 }
 
@@ -99,7 +99,7 @@ where
     let (signal, signaled) = oneshot::channel();
     let task = tokio::spawn(async move {
         let home = home();
-        let reception = chat_server::Reception {
+        let reception = chat_server::Acceptor {
             keyring: Keyring::open(home.path()).expect("a new key"),
             allow_plain: true,
             known_only: false,
@@ -176,14 +176,14 @@ pub async fn call() -> (Program, Program) {
 }
 
 /// Holds a call with a plain peer over any stream, to its end.
-pub async fn hold<S>(stream: S, manners: Manners, script: Script, screen: Screen) -> Arc<Ended>
+pub async fn hold<S>(stream: S, manners: CallConfig, script: Script, screen: Screen) -> Arc<Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut script, mut screen) = (script, screen);
-    let link = Link::new(stream, LineCodec::new(Framing::Auto));
-    let call = Conversation::new(Box::new(Plain::new()), manners, &mut script, &mut screen);
-    call.hold(link).await
+    let link = Connection::new(stream, LineCodec::new(Framing::Auto));
+    let call = CallDriver::new(Box::new(Plain::new()), manners, &mut script, &mut screen);
+    call.run(link).await
 }
 
 /// The test's hold on a scripted person.
@@ -284,7 +284,7 @@ impl Person {
 
     /// The end of the person's input.
     pub fn has_no_more_to_say(&self) {
-        self.does(Input::End);
+        self.does(Input::Eof);
     }
 
     /// The keyboard breaks.
@@ -372,9 +372,9 @@ impl Person {
     }
 
     /// Waits for a call, and returns with whom.
-    pub async fn is_called(&mut self) -> chat_core::conversation::Peer {
+    pub async fn is_called(&mut self) -> chat_core::protocol::Peer {
         self.sees(|event| match event {
-            Event::Call(peer) => Some(peer.clone()),
+            Event::Established(peer) => Some(peer.clone()),
             _ => None,
         })
         .await
@@ -457,6 +457,6 @@ impl Person {
     /// The call ends because `side` hangs up.
     pub async fn call_is_over(&mut self, side: Side) {
         let ended = self.call_ends().await;
-        assert_eq!(ended.hung_up_by(), Some(side), "{:?}", ended.ending);
+        assert_eq!(ended.hung_up_by(), Some(side), "{:?}", ended.reason);
     }
 }

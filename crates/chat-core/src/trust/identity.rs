@@ -15,24 +15,24 @@ use super::Fingerprint;
 use super::private_file::{self, FileError};
 use super::shell::quoted_path;
 
-/// No place to keep the identity in.
+/// There is no data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no home directory is known: set CHAT_HOME to a directory of your own")]
-pub struct NoHome;
+pub struct NoDataDir;
 
 /// The directory of the user's identity and known peers: `$CHAT_HOME`, else
 /// `$XDG_DATA_HOME/chat`, else `~/.local/share/chat`. It need not exist.
 ///
 /// # Errors
 /// None of them is set, nor is the user's home known.
-pub fn home() -> Result<PathBuf, NoHome> {
-    home_from(|name| env::var_os(name), env::home_dir)
+pub fn data_dir() -> Result<PathBuf, NoDataDir> {
+    data_dir_from(|name| env::var_os(name), env::home_dir)
 }
 
-fn home_from(
+fn data_dir_from(
     variable: impl Fn(&str) -> Option<OsString>,
     user_home: impl FnOnce() -> Option<PathBuf>,
-) -> Result<PathBuf, NoHome> {
+) -> Result<PathBuf, NoDataDir> {
     let path = |name| variable(name).map(PathBuf::from);
     if let Some(home) = path("CHAT_HOME").filter(|home| !home.as_os_str().is_empty()) {
         return Ok(home);
@@ -44,7 +44,7 @@ fn home_from(
             let home = user_home().filter(|home| home.is_absolute())?;
             Some(home.join(".local/share"))
         });
-    data.map(|data| data.join("chat")).ok_or(NoHome)
+    data.map(|data| data.join("chat")).ok_or(NoDataDir)
 }
 
 /// The user's Ed25519 key, by which friends know this user.
@@ -54,13 +54,13 @@ pub struct Identity {
     fingerprint: Fingerprint,
 }
 
-/// Why there is no identity to be had, and what mends it.
+/// Why the identity cannot be used, and the command that mends it.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The file or its directory cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file has nothing in it.
+    /// The file is empty.
     #[error("{path} is empty: rm {word}", path = .0.display(), word = quoted_path(.0))]
     Empty(PathBuf),
     /// The file holds no key that can be used.
@@ -75,15 +75,15 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// Loads the key from the file `identity` in `home`, and makes both on first use.
+    /// Loads the key from the file `identity` in `data_dir`, and makes both on first use.
     ///
     /// Programs that make it at the same time end up with the same key.
     ///
     /// # Errors
     /// The directory or file is not the user's alone, or holds no key that can be used.
-    pub fn open(home: &Path) -> Result<Self, IdentityError> {
-        private_file::private_dir(home)?;
-        let path = home.join("identity");
+    pub fn open(data_dir: &Path) -> Result<Self, IdentityError> {
+        private_file::private_dir(data_dir)?;
+        let path = data_dir.join("identity");
         if let Some(pem) = private_file::read(&path)? {
             return Self::from_pem(&pem, &path);
         }
@@ -92,7 +92,7 @@ impl Identity {
         Self::from_pem(&pem, &path)
     }
 
-    /// What friends see of this key.
+    /// The fingerprint by which friends know this key.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
@@ -113,7 +113,7 @@ impl Identity {
     }
 }
 
-/// A new key in PEM: PKCS#8 v1, for OpenSSL 3.0 cannot read v2.
+/// A new key in PEM: PKCS#8 v1, because OpenSSL 3.0 cannot read v2.
 fn new_key() -> Result<String, IdentityError> {
     let der = Ed25519KeyPair::generate()
         .and_then(|pair| pair.to_pkcs8v1())
@@ -128,12 +128,12 @@ fn new_key() -> Result<String, IdentityError> {
 mod tests {
     use super::*;
 
-    fn home_with(variables: &[(&str, &str)], user_home: &str) -> Result<PathBuf, NoHome> {
+    fn home_with(variables: &[(&str, &str)], user_home: &str) -> Result<PathBuf, NoDataDir> {
         let variable = |name: &str| {
             let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
             Some(OsString::from(value))
         };
-        home_from(variable, || {
+        data_dir_from(variable, || {
             (!user_home.is_empty()).then(|| PathBuf::from(user_home))
         })
     }
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(home_with(&[chat, xdg], "/h"), Ok("/c".into()));
         assert_eq!(home_with(&[xdg], "/h"), Ok("/x/chat".into()));
         assert_eq!(home_with(&[], "/h"), Ok("/h/.local/share/chat".into()));
-        assert_eq!(home_with(&[], ""), Err(NoHome));
+        assert_eq!(home_with(&[], ""), Err(NoDataDir));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Characters that hide in a name or a text.
 
-/// Unicode's Default_Ignorable_Code_Point (UAX #44): what a screen shows as nothing at all, or
-/// what changes the order of what it shows.
+/// Unicode's Default_Ignorable_Code_Point (UAX #44): characters that are not shown, or that
+/// change the order of what is shown.
 pub fn is_ignorable(character: char) -> bool {
     matches!(
         character,

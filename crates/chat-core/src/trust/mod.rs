@@ -1,31 +1,28 @@
-//! Who is at the other end: keys, who owns which, and encryption under them.
+//! Who is at the other end: keys, and who owns which.
 //!
-//! [`Keyring`] opens all that a user brings to a call from the directory [`home`]: the own
-//! [`Identity`], TLS under it ([`Secure`]), and the [`KnownPeers`]. TLS proves that the peer
-//! owns a key, which people know by its [`Fingerprint`]; whether that key is welcome is asked
-//! of the known peers, with [`PeerList::check_dialed`] or [`PeerList::check_caller`], before a
-//! word is said. That nobody sits in between at a first contact, only the two people can
-//! tell, by their [`safety_number`].
+//! A user has one key, the [`Identity`], and knows those of others, the [`KnownPeers`], all in
+//! one directory ([`data_dir`]). The transport proves that the peer owns a key, which people know
+//! by its [`Fingerprint`]; whether that key is welcome is asked of the known peers, with
+//! [`PeerList::check_dialed`] or [`PeerList::check_caller`], before a word is said. That nobody
+//! sits in between at a first contact, only the two people can tell, by their
+//! [`safety_number`].
 
+mod emoji;
 mod fingerprint;
 mod identity;
 mod ignorable;
-mod keyring;
 mod known_peers;
-mod peer_line;
-mod peer_list;
 mod private_file;
 pub mod safety_number;
+mod security;
 mod shell;
-mod tls;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
-pub use identity::{Identity, IdentityError, NoHome, home};
+pub use identity::{Identity, IdentityError, NoDataDir, data_dir};
 pub use ignorable::is_ignorable;
-pub use keyring::{Keyring, KeyringError, security};
-pub use known_peers::{KnownPeers, KnownPeersError};
-pub use peer_line::{Flaw, KnownPeer};
-pub use peer_list::{ChangedKey, Met, PeerList, Unreadable};
+pub use known_peers::{
+    ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, Unreadable,
+};
 pub use private_file::FileError;
+pub use security::{Security, Verification, security};
 pub use shell::quoted;
-pub use tls::{ALPN, Dialect, HANDSHAKE_LIMIT, Secure, Secured, TlsError};

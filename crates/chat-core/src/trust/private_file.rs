@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use super::shell::quoted_path;
 
-/// How long another program may keep a lock: it writes one small file meanwhile.
-const LOCK_LIMIT: Duration = Duration::from_secs(2);
+/// How long to wait for a lock: its holder only writes one small file.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether it still does.
+/// How often the lock is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// Why a file or directory of the owner's cannot be used, and what mends it.
+/// Why a file or directory cannot be used, and the command that mends it.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// Something else may be at its end tomorrow.
+    /// A symbolic link, whose target may change.
     #[error("{} is a symbolic link: rm {}", .0.display(), quoted_path(.0))]
     Symlink(PathBuf),
     /// Not the kind of thing it should be.
@@ -52,14 +52,14 @@ pub enum FileError {
     /// The system refused.
     #[error("{}: {reason}{}", .path.display(), way_out(.reason))]
     Io {
-        /// What it was about.
+        /// The path.
         path: PathBuf,
         /// What the system says.
         reason: io::Error,
     },
 }
 
-/// What helps where this user may not write, if that is the trouble.
+/// What helps if this user may not write there.
 fn way_out(reason: &io::Error) -> &'static str {
     match reason.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
@@ -69,7 +69,7 @@ fn way_out(reason: &io::Error) -> &'static str {
     }
 }
 
-/// Tells which path an I/O error is about.
+/// Adds the path to an I/O error.
 fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
     move |reason| FileError::Io {
         path: path.to_owned(),
@@ -134,8 +134,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync_directory(path)
 }
 
-/// Waits until no other program holds the lock, but not for long: a call may be on. It is given
-/// back when the file is dropped.
+/// Takes the lock, waiting at most 2 s for another program: a call may be on. Dropping the file
+/// releases it.
 pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -146,7 +146,7 @@ pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_LIMIT => {
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_TIMEOUT => {
                 thread::sleep(LOCK_PAUSE);
             }
             Err(TryLockError::WouldBlock) => {
@@ -176,7 +176,7 @@ fn sync_directory(path: &Path) -> Result<(), FileError> {
     directory.sync_all().map_err(at(path))
 }
 
-/// Elsewhere directories cannot be opened as files.
+/// On other systems directories cannot be opened as files.
 #[cfg(not(unix))]
 fn sync_directory(_: &Path) -> Result<(), FileError> {
     Ok(())
@@ -186,7 +186,7 @@ fn directory(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }
 
-/// Refuses what another user owns, or may use in one of the ways in `forbidden`.
+/// Refuses what another user owns, or what has one of the `forbidden` permission bits.
 #[cfg(unix)]
 fn only_owner(
     path: &Path,
@@ -213,7 +213,7 @@ fn only_owner(
     Ok(())
 }
 
-/// Elsewhere the profile directory's own protection has to do.
+/// On other systems the protection of the profile directory must suffice.
 #[cfg(not(unix))]
 fn only_owner(_: &Path, _: &fs::Metadata, _: u32, _: u32) -> Result<(), FileError> {
     Ok(())

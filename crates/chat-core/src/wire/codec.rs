@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use memchr::{memchr, memchr_iter};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::message::{Batch, HANG_UP, MAX_LINE, is_hang_up};
+use super::line::{Batch, HANG_UP, MAX_LINE, is_hang_up};
 
 /// Begins a control line of chat/1.
 pub(crate) const CONTROL: u8 = 0x01;
@@ -36,16 +36,16 @@ impl fmt::Display for Frame {
 /// Where one message ends and the next begins, with peers that do not speak chat/1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
-    /// Lines; until the first LF, bytes that stay alone for a while are a message too.
+    /// Lines; until the first LF, bytes that stay unterminated for 100 ms are a message too.
     #[default]
     Auto,
     /// Only LF ends a message.
     Line,
-    /// What comes together is one message, as in programs where one `send` is one message.
+    /// What is read together is one message, as in programs where one `send` is one message.
     Raw,
 }
 
-/// Why bytes could not become lines.
+/// Why bytes could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     /// A line over the limit, where cutting it would change the count of messages.
@@ -68,7 +68,7 @@ enum Overlong {
 
 /// Turns bytes into [`Frame`]s and back, many lines at a time.
 ///
-/// LF and CRLF end a line. Bytes that are no UTF-8 become U+FFFD. At the end of the stream
+/// LF and CRLF end a line. Invalid UTF-8 becomes U+FFFD. At the end of the stream
 /// the rest is a line. No more than about one line over the limit is ever buffered.
 #[derive(Clone, Debug)]
 pub struct LineCodec {
@@ -81,7 +81,7 @@ pub struct LineCodec {
     literal: bool,
     /// How far the buffered, unfinished line was searched for its end.
     searched: usize,
-    /// The buffered bytes go on with a line that was cut at the limit.
+    /// The buffered bytes continue a line that was cut at the limit.
     continued: bool,
     seen_lf: bool,
     seen_raw: bool,
@@ -112,7 +112,7 @@ impl LineCodec {
     }
 
     /// For chat/1: only LF ends a line, U+0001 begins a control line, and a line over
-    /// [`MAX_LINE`] is an error, for a cut one would be counted twice.
+    /// [`MAX_LINE`] is an error, because a cut one would be counted twice.
     pub fn chat1() -> Self {
         Self {
             control: true,
@@ -154,17 +154,17 @@ impl LineCodec {
         };
     }
 
-    /// Whether bytes in `src` would be a message of their own if nothing followed soon.
-    pub fn may_stand_alone(&self, src: &[u8]) -> bool {
-        let unended = match self.framing {
+    /// Whether `src` holds unterminated bytes that are a message if nothing follows soon.
+    pub fn has_unterminated(&self, src: &[u8]) -> bool {
+        let unterminated = match self.framing {
             Framing::Auto => !self.seen_lf,
             Framing::Line => false,
             Framing::Raw => true,
         };
-        unended && complete_chars(src) > 0
+        unterminated && complete_chars(src) > 0
     }
 
-    /// Whether the peer ends its messages by silence and expects the same of us.
+    /// Whether the peer sends messages without terminators, and expects the same.
     pub fn is_raw(&self) -> bool {
         match self.framing {
             Framing::Auto => self.seen_raw && !self.seen_lf,
@@ -173,21 +173,21 @@ impl LineCodec {
         }
     }
 
-    /// Takes what has stood alone long enough as a message.
+    /// Takes the unterminated bytes as a message.
     ///
     /// A character that is still incomplete stays in `src`.
-    pub fn take_alone(&mut self, src: &mut BytesMut) -> Option<Frame> {
-        if !self.may_stand_alone(src) {
+    pub fn take_unterminated(&mut self, src: &mut BytesMut) -> Option<Frame> {
+        if !self.has_unterminated(src) {
             return None;
         }
         self.seen_raw = true;
         let message = src.split_to(complete_chars(src));
         self.searched = 0;
-        Some(self.unended_line(message))
+        Some(self.unterminated_line(message))
     }
 
-    /// A message that no LF ended. It may hold LFs if the framing is raw.
-    fn unended_line(&mut self, mut line: BytesMut) -> Frame {
+    /// An unterminated message. It may hold LFs if the framing is raw.
+    fn unterminated_line(&mut self, mut line: BytesMut) -> Frame {
         let continued = std::mem::take(&mut self.continued);
         if self.framing == Framing::Raw {
             for end in [b'\n', b'\r'] {
@@ -257,8 +257,8 @@ impl LineCodec {
             return Ok(Some(Frame::Text(batch(text, lines))));
         }
         // A CR that may yet become part of a CRLF does not count.
-        let unended = src.len() - usize::from(src.last() == Some(&b'\r'));
-        if unended > self.limit {
+        let unterminated = src.len() - usize::from(src.last() == Some(&b'\r'));
+        if unterminated > self.limit {
             return self.cut(src).map(Some);
         }
         self.searched = src.len();
@@ -296,7 +296,7 @@ impl Decoder for LineCodec {
     }
 
     /// At the end of the stream the rest is a line. Of a chat/1 peer only the hang-up is:
-    /// any other unended line was cut off, and is not counted as arrived.
+    /// any other unterminated line was cut off, and is not counted as received.
     fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, LineError> {
         if let Some(frame) = self.decode(src)? {
             return Ok(Some(frame));
@@ -306,7 +306,7 @@ impl Decoder for LineCodec {
         if rest.is_empty() || (self.control && !self.hangs_up(&rest)) {
             return Ok(None);
         }
-        Ok(Some(self.unended_line(rest)))
+        Ok(Some(self.unterminated_line(rest)))
     }
 }
 
@@ -334,13 +334,13 @@ impl Encoder<Frame> for LineCodec {
     }
 }
 
-/// Makes a batch of lines that raw framing did not count.
+/// Makes a batch of lines not yet counted.
 fn counted(text: BytesMut) -> Batch {
     let lines = memchr_iter(b'\n', &text).count();
     batch(text, lines)
 }
 
-/// Makes a batch of `lines` lines, mending what is no UTF-8.
+/// Makes a batch of `lines` lines, replacing invalid UTF-8 with U+FFFD.
 fn batch(text: BytesMut, lines: usize) -> Batch {
     let text = text.freeze();
     match simdutf8::basic::from_utf8(&text) {

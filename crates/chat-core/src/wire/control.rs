@@ -15,25 +15,25 @@ pub const MAX_CONTROL: usize = 4 * 1024;
 /// The longest name in a [`Hello`], in bytes.
 const MAX_NAME: usize = 256;
 
-/// What the two programs tell each other beside the lines of text.
+/// What the two programs exchange besides lines of text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
-    /// First, each way.
+    /// The first line, each way.
     Hello(Hello),
     /// The next message, where it cannot be a line of its own.
     Say(String),
-    /// So many of your messages, from the first of the call, were shown here.
+    /// The number of the peer's messages that were shown here, from the first of the call.
     Received(u64),
     /// The person has begun or stopped typing.
     Typing(bool),
-    /// Please answer with the same number.
+    /// To be answered with the same number.
     Ping(u64),
     /// The answer to a ping.
     Pong(u64),
-    /// You are in the queue.
+    /// The caller is in the queue.
     Waiting {
-        /// How many are served before you.
+        /// How many are served before it.
         ahead: u64,
     },
     /// The queue is full; no call.
@@ -41,9 +41,9 @@ pub enum Control {
         /// How many are in it.
         waiting: u64,
     },
-    /// I have no more to say: always true.
+    /// The sender has nothing more to send: always true.
     Done(bool),
-    /// You said nothing for so many milliseconds that I hang up next.
+    /// The peer sent no text for this many milliseconds, so a hang-up follows.
     Idle(u64),
     /// No call, and why. Control characters come out as U+FFFD.
     Refused(String),
@@ -53,22 +53,22 @@ pub enum Control {
     Reveal(Nonce),
 }
 
-/// How each side begins, on every connection of a conversation.
+/// How each side begins, on every connection of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// What the person is called. Control characters come out as U+FFFD.
     #[serde(deserialize_with = "short_name")]
     pub name: String,
-    /// The person has chosen that name, and does not just happen to be called so on this
-    /// machine: who comes under it with another key is refused.
+    /// The person has chosen that name; it is not just the name of an account. Somebody who comes
+    /// under it with another key is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub chosen: bool,
-    /// Made up by the dialer, the same on every connection of the conversation.
-    pub conversation: ConversationId,
-    /// How many of your messages I have.
+    /// The session: chosen by the dialer, the same on every connection.
+    pub conversation: SessionId,
+    /// How many of the peer's messages were received.
     pub received: u64,
-    /// The conversation has begun already, so that a listener who does not know it any more
-    /// does not take it for a new one.
+    /// The session exists already, so that a listener that no longer knows it does not take it
+    /// for a new one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
     /// The dialer's promise of a nonce, for the safety number.
@@ -77,7 +77,7 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// The name, if it says anything of who that is.
+    /// The name, if it was chosen.
     pub fn chosen_name(&self) -> Option<&str> {
         self.chosen.then_some(&self.name)
     }
@@ -101,7 +101,7 @@ impl Name {
         }
     }
 
-    /// The beginning that fits into a hello.
+    /// The name, cut to what fits into a hello.
     pub(crate) fn fitting(mut self) -> Self {
         self.text.truncate(self.text.floor_char_boundary(MAX_NAME));
         self
@@ -120,13 +120,13 @@ impl From<&str> for Name {
     }
 }
 
-/// Names a conversation on all its connections.
-pub type ConversationId = Hex<16>;
+/// Names a session on all its connections.
+pub type SessionId = Hex<16>;
 
 /// A random number that is used once.
 pub type Nonce = Hex<32>;
 
-/// The SHA-256 hash of a nonce that is to be shown later.
+/// The SHA-256 hash of a nonce that is revealed later.
 pub type Commitment = Hex<32>;
 
 /// Bytes that are written in hexadecimal.
@@ -194,8 +194,8 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     }
 }
 
-/// What a peer says for a notice of this program: in one line, for a second would be a notice
-/// of the peer's own making, here and in a log.
+/// A peer's text that goes into a notice of this program. It is one line: a second one would
+/// look like a notice of its own, here and in a log.
 struct OneLine(String);
 
 impl<'de> Deserialize<'de> for OneLine {

@@ -2,18 +2,17 @@
 //!
 //! [`LineCodec`] turns bytes into [`Frame`]s and back. What people say travels in a [`Batch`],
 //! many lines in one piece; what the programs tell each other is a [`Control`] line of chat/1.
-//! A stranger can make none of this panic, nor hold more than about [`MAX_LINE`].
+//! No input makes this panic, or buffer more than about [`MAX_LINE`].
 
 mod codec;
 mod control;
-mod message;
-mod outgoing;
+mod line;
+mod write_buffer;
 
 pub(crate) use codec::CONTROL;
 pub use codec::{Frame, Framing, LineCodec, LineError};
 pub use control::{
-    Commitment, Control, ControlError, ConversationId, Hello, Hex, HexError, MAX_CONTROL, Name,
-    Nonce,
+    Commitment, Control, ControlError, Hello, Hex, HexError, MAX_CONTROL, Name, Nonce, SessionId,
 };
-pub use message::{Batch, HANG_UP, MAX_LINE, is_hang_up};
-pub use outgoing::Outgoing;
+pub use line::{Batch, HANG_UP, MAX_LINE, is_hang_up};
+pub use write_buffer::WriteBuffer;

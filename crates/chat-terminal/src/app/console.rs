@@ -2,7 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
-use chat_core::conversation::{Event, Input, Manners, Sink, Source};
+use chat_core::driver::{CallConfig, Input, Sink, Source};
+use chat_core::protocol::Event;
 
 use crate::app::args::CommonArgs;
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
@@ -76,11 +77,11 @@ impl Console {
 
     /// How to drive a call: a pipe waits until everything is delivered, a user who hangs up
     /// does not wait.
-    pub fn manners(&self) -> Manners {
-        Manners {
-            attended: self.interactive,
-            patient: !self.interactive,
-            ..Manners::default()
+    pub fn call_config(&self) -> CallConfig {
+        CallConfig {
+            interactive: self.interactive,
+            graceful: !self.interactive,
+            ..CallConfig::default()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The exit codes of both programs.
 
-use chat_core::conversation::{Ended, Ending};
+use chat_core::protocol::{CloseReason, Ended};
 
 /// The call ended normally.
 pub const OK: u8 = 0;
@@ -13,11 +13,11 @@ pub const BUSY: u8 = 4;
 
 /// The exit code after a call.
 pub fn code(ended: &Ended) -> u8 {
-    match ended.ending {
-        Ending::Refused(_) => REFUSED,
-        Ending::Busy { .. } => BUSY,
-        _ if !ended.undelivered.is_empty() => FAILED,
-        Ending::HungUp(_) | Ending::InputOver | Ending::Idle(_) => OK,
-        Ending::Lost(_) | Ending::Protocol(_) | Ending::Local(_) => FAILED,
+    match ended.reason {
+        CloseReason::Refused(_) => REFUSED,
+        CloseReason::Busy { .. } => BUSY,
+        _ if !ended.unacknowledged.is_empty() => FAILED,
+        CloseReason::HungUp(_) | CloseReason::BothFinished | CloseReason::Idle(_) => OK,
+        CloseReason::Lost(_) | CloseReason::Protocol(_) | CloseReason::Local(_) => FAILED,
     }
 }

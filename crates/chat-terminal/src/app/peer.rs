@@ -1,7 +1,9 @@
 //! The peer of a call, and the handling of its key: remember, verify, list, forget.
 
-use chat_core::conversation::{Command, Event, Peer, Security, Standing};
-use chat_core::trust::{self, FileError, Keyring, KnownPeer, KnownPeers};
+use chat_core::driver::Command;
+use chat_core::protocol::{Event, Peer};
+use chat_core::transport::Keyring;
+use chat_core::trust::{self, FileError, KnownPeer, KnownPeers, Security, Verification};
 
 use crate::locale;
 
@@ -34,7 +36,7 @@ impl PeerRecord {
     pub fn met(&mut self, peer: Peer) -> Vec<Event> {
         self.peer = peer;
         let trouble = self.remember();
-        let call = Event::Call(self.peer.clone());
+        let call = Event::Established(self.peer.clone());
         std::iter::once(call)
             .chain(trouble.map(Event::Notice))
             .collect()
@@ -97,14 +99,14 @@ fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
 fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     let Security::Key {
         fingerprint,
-        standing,
+        verification,
     } = &mut peer.security
     else {
         return locale::NO_KEY_TO_VERIFY.into();
     };
     match keyring.known.verify(*fingerprint) {
         Ok(()) => {
-            *standing = Standing::Verified;
+            *verification = Verification::Verified;
             locale::verified(peer)
         }
         Err(error) => locale::not_remembered(&error),
@@ -137,7 +139,7 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
 /// # Errors
 /// No peer has this name, or the known-peers file cannot be used.
 pub fn forget(name: &str) -> anyhow::Result<()> {
-    let forgotten = KnownPeers::open(&trust::home()?)?.forget(name)?;
+    let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(name)?;
     eprintln!("{}", locale::forgotten(&forgotten));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Parses a typed line: a message, the hang-up, or a command.
 
-use chat_core::conversation::Command;
+use chat_core::driver::Command;
 use chat_core::wire;
 
 /// A parsed line.

@@ -5,10 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::conversation::{
-    Ended, Ending, Event, LinkState, Loss, Peer, Security, Side, Standing,
-};
-use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList};
+use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Ended, Event, Peer, Side};
+use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList, Security, Verification};
 
 use super::who;
 use crate::call_status::CallStatus;
@@ -109,22 +107,22 @@ pub(crate) fn lock(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
         Security::NoKey => "encrypted, no key",
-        Security::Key { standing, .. } => match standing {
-            Standing::New => "🔒 new, unverified",
-            Standing::Unverified => "🔒 unverified",
-            Standing::Verified => "🔒 verified",
+        Security::Key { verification, .. } => match verification {
+            Verification::New => "🔒 new, unverified",
+            Verification::Unverified => "🔒 unverified",
+            Verification::Verified => "🔒 verified",
         },
     }
 }
 
 /// The state of the connection, for the status row.
-pub(crate) fn link(link: &LinkState) -> Option<String> {
+pub(crate) fn link(link: &ConnectionStatus) -> Option<String> {
     match link {
-        LinkState::Up { round_trip } => round_trip.map(milliseconds),
-        LinkState::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
-        LinkState::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
-        LinkState::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
-        LinkState::Back { .. } => None,
+        ConnectionStatus::Up { round_trip } => round_trip.map(milliseconds),
+        ConnectionStatus::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
+        ConnectionStatus::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
+        ConnectionStatus::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
+        ConnectionStatus::Resumed { .. } => None,
     }
 }
 
@@ -149,31 +147,31 @@ pub(crate) fn waiting(callers: usize) -> String {
 /// The notice for an event; `None` for messages and for events that need no notice.
 pub fn describe(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Call(peer) => call(peer),
-        Event::PeerFinished => "The other side has no more to say, but still listens.".into(),
-        Event::Dismissed(idle) => {
+        Event::Established(peer) => call(peer),
+        Event::PeerEof => "The other side has no more to say, but still listens.".into(),
+        Event::PeerIdleTimeout(idle) => {
             format!(
                 "The other side hangs up: nothing heard for {}.",
                 seconds(*idle)
             )
         }
-        Event::Unsaid(_, why) => format!("Not sent: {why}."),
-        Event::Link(LinkState::Silent(silence)) => {
+        Event::SendFailed(_, why) => format!("Not sent: {why}."),
+        Event::Connection(ConnectionStatus::Silent(silence)) => {
             format!("Link silent for {}.", seconds(*silence))
         }
-        Event::Link(LinkState::Reconnecting(0)) => {
+        Event::Connection(ConnectionStatus::Reconnecting(0)) => {
             "Connection lost; waiting for the other side to call again. Go on typing.".into()
         }
-        Event::Link(LinkState::Reconnecting(tries)) => {
+        Event::Connection(ConnectionStatus::Reconnecting(tries)) => {
             format!(
                 "Connection lost; reconnecting ({} try). Go on typing.",
                 ordinal(*tries)
             )
         }
-        Event::Link(LinkState::Back { after, resent: 0 }) => {
+        Event::Connection(ConnectionStatus::Resumed { after, resent: 0 }) => {
             format!("Back after {}.", seconds(*after))
         }
-        Event::Link(LinkState::Back { after, resent }) => {
+        Event::Connection(ConnectionStatus::Resumed { after, resent }) => {
             format!(
                 "Back after {}, {} sent again.",
                 seconds(*after),
@@ -186,7 +184,7 @@ pub fn describe(event: &Event) -> Option<String> {
                 "Safety number {digits}: the same on both screens? Then /verify\n    {pictures}"
             )
         }
-        Event::Ahead(callers) => format!("The other side is busy; {}.", ahead(*callers)),
+        Event::QueuePosition(callers) => format!("The other side is busy; {}.", ahead(*callers)),
         Event::Ended(ended) => ending(ended),
         Event::Notice(text) => text.clone(),
         Event::Peer(_)
@@ -194,8 +192,8 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Message(_)
         | Event::Delivered(_)
         | Event::Typing(_)
-        | Event::Waiting(_)
-        | Event::Link(LinkState::Up { .. }) => return None,
+        | Event::QueueLength(_)
+        | Event::Connection(ConnectionStatus::Up { .. }) => return None,
     })
 }
 
@@ -216,10 +214,12 @@ pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
 pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
     let CallStatus { peer, ahead, link } = status;
     let link = match link {
-        LinkState::Silent(_) | LinkState::Reconnecting(_) => describe(&Event::Link(link.clone())),
-        LinkState::Up { .. } | LinkState::Back { .. } => None,
+        ConnectionStatus::Silent(_) | ConnectionStatus::Reconnecting(_) => {
+            describe(&Event::Connection(link.clone()))
+        }
+        ConnectionStatus::Up { .. } | ConnectionStatus::Resumed { .. } => None,
     };
-    let queue = ahead.and_then(|ahead| describe(&Event::Ahead(ahead)));
+    let queue = ahead.and_then(|ahead| describe(&Event::QueuePosition(ahead)));
     let told: Vec<_> = [link, queue, peer.as_ref().map(peer_status)]
         .into_iter()
         .flatten()
@@ -406,10 +406,10 @@ fn mark(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
         Security::NoKey => "encrypted, no key",
-        Security::Key { standing, .. } => match standing {
-            Standing::New => "encrypted, new, unverified",
-            Standing::Unverified => "encrypted, unverified",
-            Standing::Verified => "encrypted, verified",
+        Security::Key { verification, .. } => match verification {
+            Verification::New => "encrypted, new, unverified",
+            Verification::Unverified => "encrypted, unverified",
+            Verification::Verified => "encrypted, verified",
         },
     }
 }
@@ -425,7 +425,7 @@ fn call(peer: &Peer) -> String {
         Security::NoKey => "; nobody knows with whom.".into(),
         Security::Key {
             fingerprint,
-            standing: Standing::New,
+            verification: Verification::New,
         } => format!(".\n    {fingerprint}"),
         Security::Key { .. } => ".".into(),
     };
@@ -433,24 +433,26 @@ fn call(peer: &Peer) -> String {
 }
 
 fn ending(ended: &Ended) -> String {
-    let mut text = match &ended.ending {
-        Ending::HungUp(Side::Here) => "You hung up.".to_owned(),
-        Ending::HungUp(Side::There) => "The other side hung up.".into(),
-        Ending::InputOver => "Call over: both sides have no more to say.".into(),
-        Ending::Idle(limit) => format!("You hung up: nothing heard for {}.", seconds(*limit)),
-        Ending::Lost(Loss::Silent(silence)) => {
+    let mut text = match &ended.reason {
+        CloseReason::HungUp(Side::Local) => "You hung up.".to_owned(),
+        CloseReason::HungUp(Side::Remote) => "The other side hung up.".into(),
+        CloseReason::BothFinished => "Call over: both sides have no more to say.".into(),
+        CloseReason::Idle(limit) => format!("You hung up: nothing heard for {}.", seconds(*limit)),
+        CloseReason::Lost(Disconnect::Silent(silence)) => {
             format!("Connection lost: nothing heard for {}.", seconds(*silence))
         }
-        Ending::Lost(loss) => format!("Connection lost: {loss}."),
-        Ending::Protocol(error) => format!("Call ended, the other side broke the rules: {error}."),
-        Ending::Busy { waiting: 0 } => "The other side is busy. Try again later.".into(),
-        Ending::Busy { waiting } => {
+        CloseReason::Lost(loss) => format!("Connection lost: {loss}."),
+        CloseReason::Protocol(error) => {
+            format!("Call ended, the other side broke the rules: {error}.")
+        }
+        CloseReason::Busy { waiting: 0 } => "The other side is busy. Try again later.".into(),
+        CloseReason::Busy { waiting } => {
             format!("The other side is busy, {waiting} wait already. Try again later.")
         }
-        Ending::Refused(reason) => format!("The other side refused the call: {reason}."),
-        Ending::Local(error) => format!("Call ended, input or output failed here: {error}."),
+        CloseReason::Refused(reason) => format!("The other side refused the call: {reason}."),
+        CloseReason::Local(error) => format!("Call ended, input or output failed here: {error}."),
     };
-    match ended.undelivered.len() {
+    match ended.unacknowledged.len() {
         0 => {}
         1 => text.push_str(" 1 of your messages was not received."),
         count => text.push_str(&format!(" {count} of your messages were not received.")),

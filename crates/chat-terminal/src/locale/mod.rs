@@ -2,7 +2,7 @@
 
 mod en;
 
-use chat_core::conversation::Peer;
+use chat_core::protocol::Peer;
 
 pub use en::*;
 

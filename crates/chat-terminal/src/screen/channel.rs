@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use chat_core::conversation::{Event, Input, Sink, Source};
+use chat_core::driver::{Input, Sink, Source};
+use chat_core::protocol::Event;
 use tokio::sync::{mpsc, watch};
 
 /// The most events that may wait to be drawn, in bytes: 1 MiB, or 2,048 short messages.
@@ -143,7 +144,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use chat_core::conversation::{Command, Ended, Ending, Side};
+    use chat_core::driver::Command;
+    use chat_core::protocol::{CloseReason, Ended, Side};
     use chat_core::wire::Batch;
 
     use super::*;
@@ -183,10 +185,10 @@ mod tests {
     fn what_was_said_in_one_call_is_not_heard_in_the_next() {
         let (mut source, mut sink, backend) = halves();
         let send = |input| backend.inputs.try_send((0, input)).expect("there is room");
-        send(Input::Say("secret".into()));
+        send(Input::Message("secret".into()));
         sink.show(Event::Ended(Arc::new(Ended {
-            ending: Ending::HungUp(Side::There),
-            undelivered: Vec::new(),
+            reason: CloseReason::HungUp(Side::Remote),
+            unacknowledged: Vec::new(),
         })));
         assert!(poll_once(source.next()).is_pending());
         send(Input::Command(Command::Quit));

@@ -5,7 +5,8 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use chat_core::conversation::{Event, at};
+use chat_core::driver::sleep_until_some;
+use chat_core::protocol::Event;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -140,7 +141,7 @@ impl EventLoop {
                 () = self.pending.closed(), if give_up.is_none() => {
                     give_up = Some(Instant::now() + STALLED);
                 }
-                () = at(give_up), if self.writer.is_busy() => {
+                () = sleep_until_some(give_up), if self.writer.is_busy() => {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 () = sleep_until(self.next_frame), if frame_due => self.paint(),
@@ -148,12 +149,12 @@ impl EventLoop {
                     Change::Resized => self.resize_at = Some(Instant::now() + RESIZE),
                     Change::Woken => self.wake()?,
                 },
-                () = at(self.resize_at) => self.resize(),
+                () = sleep_until_some(self.resize_at) => self.resize(),
                 bytes = keys.bytes.recv() => match bytes {
                     Some(bytes) => self.keys(&bytes).await?,
                     None => return Err(io::ErrorKind::UnexpectedEof.into()),
                 },
-                () = at(timeout) => self.handle_timeout(),
+                () = sleep_until_some(timeout) => self.handle_timeout(),
                 permit = inputs.reserve(), if self.view.has_input() && !inputs.is_closed() => {
                     if let (Ok(permit), Some(input)) = (permit, self.view.next_input()) {
                         permit.send((self.calls, input));

@@ -1,6 +1,7 @@
 //! The status row: the peer, its verification, and the state of the connection.
 
-use chat_core::conversation::{LinkState, Security, Standing};
+use chat_core::protocol::ConnectionStatus;
+use chat_core::trust::{Security, Verification};
 use unicode_width::UnicodeWidthStr;
 
 use crate::call_status::CallStatus;
@@ -89,7 +90,7 @@ impl StatusRow<'_> {
         }
         if let Some(text) = locale::link(link) {
             match link {
-                LinkState::Up { .. } => part(4, Style::Faint, text),
+                ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
             }
         }
@@ -124,9 +125,9 @@ fn trust(security: &Security) -> Style {
     match security {
         Security::Plaintext => Style::Alarm,
         Security::NoKey => Style::Warning,
-        Security::Key { standing, .. } => match standing {
-            Standing::New | Standing::Unverified => Style::Warning,
-            Standing::Verified => Style::Good,
+        Security::Key { verification, .. } => match verification {
+            Verification::New | Verification::Unverified => Style::Warning,
+            Verification::Verified => Style::Good,
         },
     }
 }

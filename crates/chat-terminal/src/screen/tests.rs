@@ -10,9 +10,9 @@ use crate::screen::size::Size;
 use crate::screen::transcript::Timestamp;
 use crate::screen::view::{Idle, ScreenOptions, View};
 use alacritty_terminal::term::cell::Cell;
-use chat_core::conversation::{
-    Command, Ended, Ending, Event, Input, LinkState, Peer, Security, Side, Standing, Unsayable,
-};
+use chat_core::driver::{Command, Input};
+use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, SendError, Side};
+use chat_core::trust::{Security, Verification};
 use chat_core::wire::Batch;
 use chat_testkit::emulator::{self, Emulator};
 use proptest::prelude::*;
@@ -39,17 +39,17 @@ fn peer(security: Security) -> Peer {
 }
 
 fn verified() -> Security {
-    key(Standing::Verified)
+    key(Verification::Verified)
 }
 
 fn new() -> Security {
-    key(Standing::New)
+    key(Verification::New)
 }
 
-fn key(standing: Standing) -> Security {
+fn key(verification: Verification) -> Security {
     Security::Key {
         fingerprint: chat_core::trust::Fingerprint::from_bytes([7; 32]),
-        standing,
+        verification,
     }
 }
 
@@ -58,13 +58,13 @@ fn lines(text: &str) -> Event {
 }
 
 fn say(text: &str) -> Input {
-    Input::Say(text.into())
+    Input::Message(text.into())
 }
 
 fn ended() -> Event {
     Event::Ended(Arc::new(Ended {
-        ending: Ending::HungUp(Side::There),
-        undelivered: Vec::new(),
+        reason: CloseReason::HungUp(Side::Remote),
+        unacknowledged: Vec::new(),
     }))
 }
 
@@ -104,7 +104,7 @@ impl Desk {
     /// In an established call.
     fn in_call(columns: usize, rows: usize) -> Self {
         let mut desk = Self::new(columns, rows);
-        desk.show(Event::Call(peer(verified())));
+        desk.show(Event::Established(peer(verified())));
         desk
     }
 
@@ -344,10 +344,10 @@ fn the_smallest_terminals_show_the_draft() {
 #[test]
 fn the_status_row_gives_way_but_never_the_lock() {
     let mut desk = Desk::new(90, 6);
-    desk.show(Event::Call(peer(Security::Plaintext)));
-    desk.show(Event::Waiting(2));
+    desk.show(Event::Established(peer(Security::Plaintext)));
+    desk.show(Event::QueueLength(2));
     desk.show(Event::Typing(true));
-    desk.show(Event::Link(LinkState::Up {
+    desk.show(Event::Connection(ConnectionStatus::Up {
         round_trip: Some(Duration::from_millis(24)),
     }));
     let cases = [
@@ -434,7 +434,7 @@ fn only_the_newest_messages_wait_below() {
 #[test]
 fn a_peer_without_receipts_shows_none() {
     let mut desk = Desk::new(60, 12);
-    desk.show(Event::Call(peer(Security::NoKey)));
+    desk.show(Event::Established(peer(Security::NoKey)));
     desk.press("hello\r");
     assert_eq!(desk.terminal.last_rows(3)[0], "      you: hello");
 }
@@ -443,7 +443,7 @@ fn a_peer_without_receipts_shows_none() {
 fn a_message_that_was_refused_comes_back_and_does_not_count() {
     let mut desk = Desk::in_call(80, 12);
     desk.press("one\rtwo\r");
-    desk.show(Event::Unsaid("one".into(), Unsayable::WouldHangUp));
+    desk.show(Event::SendFailed("one".into(), SendError::WouldHangUp));
     assert_eq!(desk.terminal.cursor().0, "> one");
     desk.show(Event::Delivered(1));
     let text = desk.terminal.text().join("\n");
@@ -457,7 +457,7 @@ fn a_message_that_was_refused_comes_back_and_does_not_count() {
 fn an_outage_is_told_once_and_its_tries_are_counted() {
     let mut desk = Desk::in_call(80, 12);
     for tries in 1..=3 {
-        desk.show(Event::Link(LinkState::Reconnecting(tries)));
+        desk.show(Event::Connection(ConnectionStatus::Reconnecting(tries)));
     }
     let text = desk.terminal.text().join("\n");
     assert_eq!(text.matches("Connection lost").count(), 1, "{text}");
@@ -500,7 +500,7 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
         name: Some("ann>\n-- \x1b[2Jx".into()),
         ..peer(verified())
     };
-    desk.show(Event::Call(named.clone()));
+    desk.show(Event::Established(named.clone()));
     desk.show(Event::Notice(locale::caller_waits(&named, 1, true)));
     desk.show(lines("y"));
     let text = desk.terminal.text();
@@ -587,14 +587,14 @@ fn who_waits_to_be_answered_hangs_up_with_88_too() {
     let mut desk = Desk::calling(80, 12);
     desk.press("88\r");
     assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
-    desk.show(Event::Ahead(1));
-    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.show(Event::QueuePosition(1));
+    desk.show(Event::Connection(ConnectionStatus::Reconnecting(1)));
     desk.press("88\r");
     assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
     assert_eq!(desk.terminal.cursor().0, ">");
 
-    desk.show(Event::Call(peer(verified())));
-    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.show(Event::Established(peer(verified())));
+    desk.show(Event::Connection(ConnectionStatus::Reconnecting(1)));
     desk.press("88\r");
     assert_eq!(desk.inputs(), [Input::HangUp]);
 }
@@ -613,7 +613,7 @@ fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
         let told = text[before - 2..text.len() - 2].join("\n");
         (told, text.last().cloned().unwrap_or_default())
     };
-    desk.show(Event::Ahead(2));
+    desk.show(Event::QueuePosition(2));
     let (told, status) = asked(&mut desk);
     assert_eq!(told, "      -- The other side is busy; 2 before you.");
     assert_eq!(
@@ -621,7 +621,7 @@ fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
         "calling bob … · 2 before you · /help · Ctrl-C quits"
     );
 
-    desk.show(Event::Link(LinkState::Reconnecting(1)));
+    desk.show(Event::Connection(ConnectionStatus::Reconnecting(1)));
     let (told, status) = asked(&mut desk);
     assert!(
         told.contains("Connection lost; reconnecting (1st"),
@@ -632,7 +632,7 @@ fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
         status,
         "calling bob … · link lost, try 1 · /help · Ctrl-C quits"
     );
-    desk.show(Event::Ahead(0));
+    desk.show(Event::QueuePosition(0));
     let (told, status) = asked(&mut desk);
     assert_eq!(told, "      -- The other side is busy; you are next.");
     assert_eq!(
@@ -640,15 +640,15 @@ fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
         "calling bob … · you are next · /help · Ctrl-C quits"
     );
 
-    desk.show(Event::Call(peer(verified())));
+    desk.show(Event::Established(peer(verified())));
     let (told, status) = asked(&mut desk);
     assert!(
         told.starts_with("      -- The other side is ann ([::1]:7788): encrypted, verified."),
         "{told}"
     );
     assert_eq!(status, STATUS);
-    desk.show(Event::Link(LinkState::Reconnecting(1)));
-    desk.show(Event::Link(LinkState::Reconnecting(12)));
+    desk.show(Event::Connection(ConnectionStatus::Reconnecting(1)));
+    desk.show(Event::Connection(ConnectionStatus::Reconnecting(12)));
     let (told, _) = asked(&mut desk);
     assert!(
         told.contains("Connection lost; reconnecting (12th"),
@@ -660,7 +660,7 @@ fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
 #[test]
 fn a_peer_that_is_known_better_changes_the_status_row_alone() {
     let mut desk = Desk::new(60, 12);
-    desk.show(Event::Call(peer(new())));
+    desk.show(Event::Established(peer(new())));
     desk.press("draft");
     let before = desk.terminal.text();
     desk.show(Event::Peer(peer(verified())));
@@ -682,7 +682,7 @@ fn what_is_typed_to_nobody_stays() {
         desk.terminal.last_rows(3)[0],
         "Nobody is on the line; your text stays here."
     );
-    desk.show(Event::Call(peer(verified())));
+    desk.show(Event::Established(peer(verified())));
     desk.press("\r");
     assert_eq!(desk.inputs(), [say("hello")]);
 
@@ -760,7 +760,7 @@ proptest! {
         let mut desk = Desk::in_call(columns, rows);
         desk.press("draft");
         let modes = desk.terminal.mode();
-        desk.show(Event::Call(Peer { name: Some(name), ..peer(verified()) }));
+        desk.show(Event::Established(Peer { name: Some(name), ..peer(verified()) }));
         for text in texts {
             desk.show(lines(&text));
             desk.show(Event::Message(text.clone()));
@@ -768,8 +768,8 @@ proptest! {
             prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         }
         desk.show(Event::Ended(Arc::new(Ended {
-            ending: Ending::Refused(refusal),
-            undelivered: Vec::new(),
+            reason: CloseReason::Refused(refusal),
+            unacknowledged: Vec::new(),
         })));
         prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         prop_assert_eq!(desk.terminal.mode(), modes);

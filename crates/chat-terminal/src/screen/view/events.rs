@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chat_core::conversation::{Event, Input, LinkState, Security};
+use chat_core::driver::Input;
+use chat_core::protocol::{ConnectionStatus, Event};
+use chat_core::trust::Security;
 
 use super::{Call, View, sanitized_name};
 use crate::locale;
@@ -21,7 +23,7 @@ impl View {
         self.changed = true;
         self.status.update(&event);
         match &event {
-            Event::Call(peer) => {
+            Event::Established(peer) => {
                 self.call = Some(Call::new(peer));
                 self.hint = None;
                 self.ring(now);
@@ -39,33 +41,33 @@ impl View {
             }
             Event::Message(text) => return self.message(text, now),
             Event::Delivered(count) => return self.delivered(*count, now),
-            Event::Waiting(callers) => self.waiting = *callers,
+            Event::QueueLength(callers) => self.waiting = *callers,
             Event::Typing(typing) => {
                 if let Some(call) = &mut self.call {
                     call.typing = *typing;
                 }
             }
-            Event::Link(link) => {
+            Event::Connection(link) => {
                 if let Some(call) = &mut self.call {
-                    call.typing &= matches!(link, LinkState::Up { .. });
+                    call.typing &= matches!(link, ConnectionStatus::Up { .. });
                 }
                 // One line is enough: the status row counts the tries.
-                if matches!(link, LinkState::Reconnecting(2..)) {
+                if matches!(link, ConnectionStatus::Reconnecting(2..)) {
                     return;
                 }
             }
-            Event::Unsaid(text, _) => self.send_failed(text),
+            Event::SendFailed(text, _) => self.send_failed(text),
             Event::Ended(_) => self.ended(now),
-            Event::PeerFinished
+            Event::PeerEof
             | Event::SafetyNumber { .. }
-            | Event::Ahead(_)
-            | Event::Dismissed(_)
+            | Event::QueuePosition(_)
+            | Event::PeerIdleTimeout(_)
             | Event::Notice(_) => (),
         }
         if let Some(text) = locale::describe(&event) {
             let style = match &event {
-                Event::Unsaid(..) => Style::Alarm,
-                Event::Call(peer) if peer.security == Security::Plaintext => Style::Alarm,
+                Event::SendFailed(..) => Style::Alarm,
+                Event::Established(peer) if peer.security == Security::Plaintext => Style::Alarm,
                 _ => Style::Notice,
             };
             self.transcript.remark(style, &text, now);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chat_core::conversation::{Command, Input};
+use chat_core::driver::{Command, Input};
 use chat_core::wire::MAX_LINE;
 use termina::event::{KeyCode, KeyEvent, KeyEventKind, Modifiers};
 
@@ -221,7 +221,7 @@ impl View {
                     }
                     // A message ends the typing notification by itself.
                     self.typing = false;
-                    self.inputs.push_back(Input::Say(text));
+                    self.inputs.push_back(Input::Message(text));
                 }
             },
         }

@@ -8,7 +8,8 @@ mod layout;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use chat_core::conversation::{Input, Peer};
+use chat_core::driver::Input;
+use chat_core::protocol::Peer;
 
 use crate::call_status::CallStatus;
 use crate::input::editor::Editor;

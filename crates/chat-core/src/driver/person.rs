@@ -1,0 +1,72 @@
+//! The person at this end: where lines come from and where they are shown.
+
+use std::future::Future;
+use std::io;
+
+use crate::protocol::Event;
+use crate::wire::Batch;
+
+/// What the person does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Sends these lines, each one a message.
+    Lines(Batch),
+    /// Sends one message, which may have line breaks, or be `88` as text.
+    Message(String),
+    /// Hangs up.
+    HangUp,
+    /// Has nothing more to send, but still reads.
+    Eof,
+    /// Has begun or stopped typing.
+    Typing(bool),
+    /// Gives this program a command; nothing goes to the peer.
+    Command(Command),
+}
+
+impl Input {
+    /// The text, if there is any.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Lines(lines) => lines.lines().collect::<Vec<_>>().join("\n"),
+            Self::Message(text) => text,
+            _ => String::new(),
+        }
+    }
+}
+
+/// A command to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Remember that the safety numbers were compared and are the same.
+    Verify,
+    /// List the known peers.
+    Peers,
+    /// Tell about the call.
+    Status,
+    /// End this call and take the next caller.
+    Next,
+    /// End the program.
+    Quit,
+}
+
+/// Where the person's words come from: a screen, a pipe, a script, a bot.
+pub trait Source: Send {
+    /// The next input. Must be cancel safe. Not called again after
+    /// [`Input::Eof`] within one call.
+    fn next(&mut self) -> impl Future<Output = io::Result<Input>> + Send;
+
+    /// A call begins. If messages are counted, a line that is too long for one message is an
+    /// error and must not be cut into several.
+    fn begin(&mut self, _messages_are_counted: bool) {}
+}
+
+/// Where events are shown.
+pub trait Sink: Send {
+    /// Takes an event; must not block. The caller passes few more before it awaits
+    /// [`flushed`](Self::flushed).
+    fn show(&mut self, event: Event);
+
+    /// Waits until the events are written, or at least until there is room for more. Must be
+    /// cancel safe. An error of kind `BrokenPipe` means that the reader is gone.
+    fn flushed(&mut self) -> impl Future<Output = io::Result<()>> + Send;
+}

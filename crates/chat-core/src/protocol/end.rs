@@ -1,0 +1,95 @@
+//! How a call ends.
+
+use std::io;
+use std::time::Duration;
+
+use crate::trust::safety_number::ExchangeError;
+use crate::wire::{ControlError, LineError};
+
+/// One end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This one.
+    Local,
+    /// The other one.
+    Remote,
+}
+
+/// Why a call is over.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseReason {
+    /// A side hung up.
+    #[error("hung up")]
+    HungUp(Side),
+    /// Both sides have nothing more to send.
+    #[error("both sides have no more to say")]
+    BothFinished,
+    /// The peer sent no text for this long, which was the limit.
+    #[error("the other side said nothing for {0:?}")]
+    Idle(Duration),
+    /// The connection was lost for good.
+    #[error("connection lost: {0}")]
+    Lost(#[from] Disconnect),
+    /// The peer violated the protocol.
+    #[error("the other side broke the protocol: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The other side is busy with so many callers waiting.
+    #[error("the other side is busy, {waiting} waiting")]
+    Busy {
+        /// Callers who wait there already.
+        waiting: u64,
+    },
+    /// The other side refused the call, for this reason.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// This side's own input or output failed.
+    #[error("this side failed: {0}")]
+    Local(#[source] io::Error),
+}
+
+/// How a connection was lost.
+#[derive(Debug, thiserror::Error)]
+pub enum Disconnect {
+    /// The stream ended without a hang-up.
+    #[error("the other side is gone")]
+    Cut,
+    /// The peer has begun another call instead of resuming this one.
+    #[error("the other side calls anew")]
+    Superseded,
+    /// It could not be made again.
+    #[error("it could not be had back: {0}")]
+    Unreachable(String),
+    /// Nothing was received for this long.
+    #[error("nothing was heard for {0:?}")]
+    Silent(Duration),
+    /// The stream failed.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for Disconnect {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        match error.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Self::Cut,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// How the peer violated the protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// A line over the limit.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// A control line that cannot be read.
+    #[error("a control line cannot be read: {0}")]
+    Malformed(#[from] ControlError),
+    /// The exchange behind the safety number went wrong.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// A frame that is out of place, or a claim that cannot be true.
+    #[error("{0}")]
+    Violation(&'static str),
+}

@@ -1,0 +1,100 @@
+//! What a protocol tells the person at this end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{CloseReason, SendError, Side};
+use crate::trust::Security;
+use crate::wire::Batch;
+
+/// What is shown to the person.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A call has begun.
+    Established(Peer),
+    /// More is known of the peer than when the call began.
+    Peer(Peer),
+    /// The peer sent these lines, each one a message.
+    Lines(Batch),
+    /// The peer sent one message, which may have line breaks.
+    Message(String),
+    /// The number of this side's messages that were shown to the peer, from the first of the call.
+    Delivered(u64),
+    /// This message was not sent, and why.
+    SendFailed(String, SendError),
+    /// The peer has begun or stopped typing.
+    Typing(bool),
+    /// The peer has nothing more to send, but still reads.
+    PeerEof,
+    /// The peer hangs up because this side sent no text for this long.
+    PeerIdleTimeout(Duration),
+    /// The connection's status has changed.
+    Connection(ConnectionStatus),
+    /// The same at both ends unless somebody is in the middle: six digits and five emoji.
+    SafetyNumber {
+        /// Six decimal digits.
+        digits: String,
+        /// Five emoji with their names.
+        emoji: [(char, &'static str); 5],
+    },
+    /// The number of callers who wait here.
+    QueueLength(usize),
+    /// The number of callers whom the peer serves before this one.
+    QueuePosition(u64),
+    /// The call is over.
+    Ended(Arc<Ended>),
+    /// A remark of the program, ready to read: the result of a command, a caller turned away.
+    Notice(String),
+}
+
+/// The end of a call.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why.
+    pub reason: CloseReason,
+    /// This side's messages that the peer has not acknowledged; only chat/1 peers do.
+    pub unacknowledged: Vec<String>,
+}
+
+impl Ended {
+    /// Whether this side or the other hung up, if one did.
+    pub fn hung_up_by(&self) -> Option<Side> {
+        match self.reason {
+            CloseReason::HungUp(side) => Some(side),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectionStatus {
+    /// It works; the round trip is known once it was measured.
+    Up {
+        /// Time from a ping to its pong.
+        round_trip: Option<Duration>,
+    },
+    /// Nothing was received for this long.
+    Silent(Duration),
+    /// The connection is lost; this is the n-th attempt to reconnect, from 1.
+    /// A listener cannot dial, it waits: its count stays 0.
+    Reconnecting(u32),
+    /// The connection is back.
+    Resumed {
+        /// How long it was gone.
+        after: Duration,
+        /// How many messages of this side are sent again.
+        resent: u64,
+    },
+}
+
+/// The other end of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The name by which this side knows it, or which it gives itself.
+    pub name: Option<String>,
+    /// The address that this side dialed, or from which it was called.
+    pub address: String,
+    /// How far the connection can be trusted.
+    pub security: Security,
+}

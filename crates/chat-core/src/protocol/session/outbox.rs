@@ -1,0 +1,136 @@
+//! The messages that the peer has not acknowledged, numbered by count.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::protocol::ProtocolError;
+use crate::wire::Batch;
+
+/// The most that may wait for acknowledgement without a connection, in bytes.
+const MAX_UNACKNOWLEDGED: usize = 8 << 20;
+
+/// The same while there is a connection: enough to keep a fast and far one busy (40 MB/s over
+/// 100 ms), and no more, because a pipe fills whatever it gets.
+const SEND_WINDOW: usize = 4 << 20;
+
+/// Messages as they cross the wire, each one a line, a `say` control line too.
+///
+/// The n-th message of the session has the number n, so only counts are kept.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// Sent on this connection, the oldest first.
+    sent: VecDeque<Batch>,
+    /// To be sent on this connection, after all of `sent`.
+    unsent: VecDeque<Batch>,
+    bytes: usize,
+    /// The number of the last message that the peer acknowledged.
+    acknowledged: u64,
+    /// The number of the last message in `sent`.
+    last_sent: u64,
+    /// The highest number that was ever sent, on any connection.
+    highest_sent: u64,
+    /// The number of the last message of all.
+    last: u64,
+}
+
+impl Outbox {
+    pub(super) fn has_room(&self, connected: bool) -> bool {
+        self.bytes
+            < if connected {
+                SEND_WINDOW
+            } else {
+                MAX_UNACKNOWLEDGED
+            }
+    }
+
+    /// The number of the last message that the peer acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Whether everything was acknowledged.
+    pub(super) fn is_empty(&self) -> bool {
+        self.acknowledged == self.last
+    }
+
+    /// Whether everything was sent on this connection.
+    pub(super) fn is_sent(&self) -> bool {
+        self.unsent.is_empty()
+    }
+
+    pub(super) fn push(&mut self, batch: Batch) {
+        if !batch.is_empty() {
+            self.bytes += batch.wire_len();
+            self.last += batch.len() as u64;
+            self.unsent.push_back(batch);
+        }
+    }
+
+    /// The next bytes to send.
+    pub(super) fn send(&mut self) -> Option<Bytes> {
+        let batch = self.unsent.pop_front()?;
+        let bytes = batch.as_bytes().clone();
+        self.last_sent += batch.len() as u64;
+        self.highest_sent = self.highest_sent.max(self.last_sent);
+        self.sent.push_back(batch);
+        Some(bytes)
+    }
+
+    /// The peer acknowledges all messages up to this number. Returns whether any of them is newly so.
+    pub(super) fn acknowledge(&mut self, number: u64) -> Result<bool, ProtocolError> {
+        if number > self.last_sent {
+            return Err(ProtocolError::Violation(
+                "it acknowledged messages that were never sent",
+            ));
+        }
+        let newly = number
+            .checked_sub(self.acknowledged)
+            .ok_or(ProtocolError::Violation("it took an acknowledgement back"))?;
+        for batch in take_first(&mut self.sent, newly) {
+            self.bytes -= batch.wire_len();
+        }
+        self.acknowledged = number;
+        Ok(newly > 0)
+    }
+
+    /// A new connection, on which the peer asks for all after this number. Returns how many
+    /// messages are to be sent.
+    pub(super) fn resume(&mut self, number: u64) -> Result<u64, ProtocolError> {
+        if number > self.highest_sent {
+            return Err(ProtocolError::Violation(
+                "it claims to have messages that were never sent",
+            ));
+        }
+        let received = number
+            .checked_sub(self.acknowledged)
+            .ok_or(ProtocolError::Violation(
+                "it lost messages that it had acknowledged",
+            ))?;
+        self.sent.append(&mut self.unsent);
+        self.unsent = std::mem::take(&mut self.sent);
+        self.sent.extend(take_first(&mut self.unsent, received));
+        self.last_sent = number;
+        Ok(self.last - number)
+    }
+
+    /// All messages, in order.
+    pub(super) fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.sent.iter().chain(&self.unsent)
+    }
+}
+
+/// Takes the first `count` messages out, which must be there.
+fn take_first(queue: &mut VecDeque<Batch>, mut count: u64) -> impl Iterator<Item = Batch> {
+    std::iter::from_fn(move || {
+        let front = queue.front_mut().filter(|_| count > 0)?;
+        let whole = front.len() as u64 <= count;
+        let batch = if whole {
+            queue.pop_front()?
+        } else {
+            front.split_to(count as usize)
+        };
+        count -= batch.len() as u64;
+        Some(batch)
+    })
+}

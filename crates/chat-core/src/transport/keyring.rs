@@ -1,0 +1,46 @@
+//! All that a user brings to an encrypted call: the key, TLS under it, the known peers.
+
+use std::path::Path;
+
+use super::{TlsEndpoint, TlsError};
+use crate::trust::{FileError, Fingerprint, Identity, IdentityError, KnownPeers};
+
+/// The user's own key and what is known of the keys of others. Cheap to clone.
+#[derive(Clone)]
+pub struct Keyring {
+    /// The user's own key, as others see it.
+    pub own_key: Fingerprint,
+    /// Encrypted connections under that key.
+    pub tls: TlsEndpoint,
+    /// The keys of others.
+    pub known: KnownPeers,
+}
+
+/// Why the [`Keyring`] cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// The own key cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The file of known peers cannot be used.
+    #[error(transparent)]
+    KnownPeers(#[from] FileError),
+    /// No certificate can be made for the own key.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
+}
+
+impl Keyring {
+    /// Opens the files in `data_dir`, and makes the identity on first use.
+    ///
+    /// # Errors
+    /// The directory or a file in it cannot be used.
+    pub fn open(data_dir: &Path) -> Result<Self, KeyringError> {
+        let identity = Identity::open(data_dir)?;
+        Ok(Self {
+            own_key: identity.fingerprint(),
+            tls: TlsEndpoint::new(&identity)?,
+            known: KnownPeers::open(data_dir)?,
+        })
+    }
+}

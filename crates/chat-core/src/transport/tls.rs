@@ -1,0 +1,333 @@
+//! Encryption: TLS 1.3, with each end's own key as its only credential.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    ClientConfig, ConnectionCommon, DigitallySignedStruct, DistinguishedName as Authority,
+    InvalidMessage, PeerIncompatible, ServerConfig, SignatureScheme,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+
+use crate::trust::{Fingerprint, Identity};
+
+/// The application protocol (ALPN, RFC 7301) of two programs of this kind.
+pub const ALPN: &[u8] = b"chat/1";
+
+/// How long a handshake may take.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The label of the `tls-exporter` channel binding (RFC 9266).
+const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+
+/// What the SPKI of an Ed25519 key begins with (RFC 8410); 32 bytes of key follow.
+const ED25519_SPKI: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+
+/// Both ends of encrypted connections under one identity. Cheap to clone.
+#[derive(Clone)]
+pub struct TlsEndpoint {
+    acceptor: TlsAcceptor,
+    connector: TlsConnector,
+}
+
+/// An encrypted connection, and what the handshake tells about the other end.
+///
+/// An end of the stream without close_notify is an error of kind `UnexpectedEof`.
+#[derive(Debug)]
+pub struct SecureStream<S> {
+    /// Carries the call.
+    pub stream: TlsStream<S>,
+    /// What the other end speaks.
+    pub peer_kind: PeerKind,
+    /// The key that the other end has proved to own. A chat/1 peer always has one, of type
+    /// Ed25519; a stock server has one of any type, a stock client seldom has one.
+    pub peer_key: Option<Fingerprint>,
+    /// The same secret at both ends of this connection and nowhere else: the `tls-exporter`
+    /// channel binding of RFC 9266.
+    pub exporter: [u8; 32],
+}
+
+/// What the other end of an encrypted connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerKind {
+    /// A program of this kind.
+    Chat1,
+    /// Plain lines: a stock TLS tool.
+    Stock,
+}
+
+/// Why there is no encrypted connection.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The other end sent something else; most likely it speaks plain text.
+    #[error("the other side does not speak TLS")]
+    NotTls,
+    /// The other end took too long.
+    #[error("the other side did not finish the TLS handshake within {0:?}")]
+    TimedOut(Duration),
+    /// The other end closed the connection half-way.
+    #[error("the other side closed the connection during the TLS handshake")]
+    Closed,
+    /// The other end claims to speak chat/1 but proves no Ed25519 key.
+    #[error("the other side speaks chat/1 but shows no Ed25519 key")]
+    NoKey,
+    /// The two ends do not agree, or one of them broke the rules.
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(rustls::Error),
+    /// The connection failed.
+    #[error("the connection failed during the TLS handshake: {0}")]
+    Io(io::Error),
+    /// The user's own key cannot be used.
+    #[error("no certificate could be made for the identity: {0}")]
+    Certificate(rcgen::Error),
+}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        use InvalidMessage::{InvalidContentType, UnknownProtocolVersion};
+        match error {
+            // The first bytes are no record of TLS.
+            rustls::Error::InvalidMessage(InvalidContentType | UnknownProtocolVersion) => {
+                Self::NotTls
+            }
+            error => Self::Handshake(error),
+        }
+    }
+}
+
+impl From<io::Error> for TlsError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        let inner = error.get_ref();
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return tls.clone().into();
+        }
+        match error.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Self::Closed,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl TlsEndpoint {
+    /// Prepares both ends: one user may call and be called under the same key.
+    ///
+    /// # Errors
+    /// No certificate can be made for the key.
+    pub fn new(identity: &Identity) -> Result<Self, TlsError> {
+        let key = KeyPair::try_from(&identity.key).map_err(TlsError::Certificate)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "chat");
+        let certificate = params.self_signed(&key).map_err(TlsError::Certificate)?;
+        let chain = vec![certificate.into()];
+        let key = || identity.key.clone_key();
+
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let any = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
+
+        let mut server = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(any.clone())
+            .with_single_cert(chain.clone(), key().into())?;
+        server.alpn_protocols = vec![ALPN.to_vec()];
+        server.send_tls13_tickets = 0;
+
+        let mut client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(any)
+            .with_client_auth_cert(chain, key().into())?;
+        client.alpn_protocols = vec![ALPN.to_vec()];
+        client.resumption = Resumption::disabled();
+        client.enable_sni = false;
+
+        Ok(Self {
+            acceptor: Arc::new(server).into(),
+            connector: Arc::new(client).into(),
+        })
+    }
+
+    /// Accepts a connection; the handshake has [`HANDSHAKE_TIMEOUT`].
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub async fn accept<S>(&self, stream: S) -> Result<SecureStream<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let stream = in_time(self.acceptor.accept(stream)).await?;
+        SecureStream::new(stream.into())
+    }
+
+    /// Connects over `stream`; the handshake has [`HANDSHAKE_TIMEOUT`].
+    ///
+    /// Trusts any key: the caller must check whose it is before anything is sent.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub async fn connect<S>(&self, stream: S) -> Result<SecureStream<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        // Neither sent nor checked: keys have no host names.
+        let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
+        let stream = in_time(self.connector.connect(nobody, stream)).await?;
+        SecureStream::new(stream.into())
+    }
+}
+
+async fn in_time<T>(handshake: impl Future<Output = io::Result<T>>) -> Result<T, TlsError> {
+    match timeout(HANDSHAKE_TIMEOUT, handshake).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(TlsError::TimedOut(HANDSHAKE_TIMEOUT)),
+    }
+}
+
+impl<S> SecureStream<S> {
+    fn new(stream: TlsStream<S>) -> Result<Self, TlsError> {
+        let Learned {
+            peer_kind,
+            peer_key,
+            exporter,
+        } = match &stream {
+            TlsStream::Client(stream) => Learned::from_handshake(stream.get_ref().1)?,
+            TlsStream::Server(stream) => Learned::from_handshake(stream.get_ref().1)?,
+        };
+        Ok(Self {
+            stream,
+            peer_kind,
+            peer_key,
+            exporter,
+        })
+    }
+}
+
+/// The part of [`SecureStream`] that is the same for both ends.
+struct Learned {
+    peer_kind: PeerKind,
+    peer_key: Option<Fingerprint>,
+    exporter: [u8; 32],
+}
+
+impl Learned {
+    fn from_handshake<D>(connection: &ConnectionCommon<D>) -> Result<Self, TlsError> {
+        let peer_kind = match connection.alpn_protocol() {
+            Some(ALPN) => PeerKind::Chat1,
+            _ => PeerKind::Stock,
+        };
+        let certificate = connection.peer_certificates().and_then(<[_]>::first);
+        let spki = certificate.map(public_key).transpose()?;
+        if peer_kind == PeerKind::Chat1 && !spki.as_ref().is_some_and(is_ed25519) {
+            return Err(TlsError::NoKey);
+        }
+        Ok(Self {
+            peer_kind,
+            peer_key: spki.map(|spki| Fingerprint::of_spki(&spki)),
+            exporter: connection.export_keying_material([0; 32], EXPORTER_LABEL, None)?,
+        })
+    }
+}
+
+fn public_key(
+    certificate: &CertificateDer<'_>,
+) -> Result<SubjectPublicKeyInfoDer<'static>, rustls::Error> {
+    Ok(ParsedCertificate::try_from(certificate)?.subject_public_key_info())
+}
+
+fn is_ed25519(spki: &SubjectPublicKeyInfoDer<'_>) -> bool {
+    spki.starts_with(&ED25519_SPKI) && spki.len() == ED25519_SPKI.len() + 32
+}
+
+/// Accepts every certificate that can be parsed. The handshake proves that the peer owns its
+/// key; whether that key is welcome is decided afterwards, by its fingerprint.
+#[derive(Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        public_key(end_entity).map(|_| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for AnyCertificate {
+    /// Stock tools have no certificate and are welcome.
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[Authority] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        public_key(end_entity).map(|_| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}

@@ -1,0 +1,273 @@
+//! The contents of `known_peers` at one moment, and whether a key agrees with them.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::entry::{KnownPeer, Line, ParseError};
+use crate::trust::Fingerprint;
+use crate::trust::ignorable::is_ignorable;
+use crate::trust::shell::quoted;
+
+/// The longest name that is remembered, in bytes.
+pub(super) const MAX_NAME: usize = 64;
+
+/// The name of peers who give none.
+const NAMELESS: &str = "peer";
+
+/// A line that cannot be read. It is skipped, and kept as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}, line {number} is skipped: {error}", path = .path.display())]
+pub struct Unreadable {
+    /// The file.
+    pub path: PathBuf,
+    /// The line's number, from 1.
+    pub number: usize,
+    /// Why.
+    pub error: ParseError,
+}
+
+/// A key that differs from the known one: a new key of the same person, or somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedKey {
+    /// The owner of the old key.
+    pub known: Box<KnownPeer>,
+    /// The key that was shown now.
+    pub new_key: Fingerprint,
+    /// Whether this side dialed or was called.
+    pub direction: Direction,
+}
+
+/// Which end dialed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// This side dialed the address.
+    Dialed(String),
+    /// The other side called, under this name.
+    Called,
+}
+
+impl ChangedKey {
+    fn new(known: &KnownPeer, new_key: Fingerprint, direction: Direction) -> Self {
+        Self {
+            known: Box::new(known.clone()),
+            new_key,
+            direction,
+        }
+    }
+}
+
+impl std::error::Error for ChangedKey {}
+
+impl fmt::Display for ChangedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            ..
+        } = &*self.known;
+        let program = match &self.direction {
+            Direction::Dialed(address) => {
+                write!(f, "the key of {name} at {address} has changed")?;
+                "chat-client"
+            }
+            Direction::Called => {
+                write!(f, "a caller named {name} does not have the key of {name}")?;
+                "chat-server"
+            }
+        };
+        let word = quoted(name);
+        write!(
+            f,
+            ": known since {first_seen} is {fingerprint}, now it is {new_key}; somebody else may \
+             be there; if {name} confirms the new key: {program} --forget {word}",
+            new_key = self.new_key
+        )?;
+        if self.direction == Direction::Called {
+            write!(
+                f,
+                "; if this is another {name}: let them take another --name"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The contents of `known_peers` at one moment.
+#[derive(Clone, Debug)]
+pub struct PeerList {
+    path: PathBuf,
+    pub(super) lines: Vec<Line>,
+}
+
+impl PeerList {
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Self {
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        Self {
+            path: path.to_owned(),
+            lines: lines.map(|raw| Line::new(raw.to_vec())).collect(),
+        }
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let lines: Vec<_> = self.lines.iter().map(|line| &line.raw[..]).collect();
+        lines.concat()
+    }
+
+    /// The peers, in the order of the file.
+    pub fn peers(&self) -> impl Iterator<Item = &KnownPeer> {
+        self.lines.iter().filter_map(Line::peer)
+    }
+
+    /// The lines that cannot be read.
+    pub fn unreadable(&self) -> impl Iterator<Item = Unreadable> {
+        (1..).zip(&self.lines).filter_map(|(number, line)| {
+            Some(Unreadable {
+                path: self.path.clone(),
+                number,
+                error: *line.content.as_ref().err()?,
+            })
+        })
+    }
+
+    /// The owner of this key.
+    pub fn by_key(&self, key: Fingerprint) -> Option<&KnownPeer> {
+        self.peers().find(|peer| peer.fingerprint == key)
+    }
+
+    /// The peer at this address, `HOST:PORT`.
+    pub fn by_address(&self, address: &str) -> Option<&KnownPeer> {
+        self.peers().find(|peer| peer.is_at(address))
+    }
+
+    /// For the dialer: the owner of the key that answered at this address; `None` if it is new.
+    ///
+    /// The address is what this user asked for, so it counts before the key: even the key of
+    /// another friend is refused there. A key that is known, at an address that is not, is a
+    /// friend who has moved.
+    ///
+    /// # Errors
+    /// Another key is known at this address.
+    pub fn check_dialed(
+        &self,
+        address: &str,
+        key: Fingerprint,
+    ) -> Result<Option<&KnownPeer>, ChangedKey> {
+        let mut here = self.peers().filter(|peer| peer.is_at(address)).peekable();
+        let Some(first) = here.peek().copied() else {
+            return Ok(self.by_key(key));
+        };
+        match here.find(|peer| peer.fingerprint == key) {
+            Some(peer) => Ok(Some(peer)),
+            None => Err(ChangedKey::new(
+                first,
+                key,
+                Direction::Dialed(address.to_owned()),
+            )),
+        }
+    }
+
+    /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
+    /// if it is new.
+    ///
+    /// The caller's address proves nothing, so the key counts first: its owner is shown under
+    /// the name that this user knows, whatever the caller claims. With an unknown key there is
+    /// only the claimed name. It proves nothing either, but a caller who claims the name of a
+    /// friend is that friend with a new key or an impostor, and is refused. Of two friends with
+    /// one name, the second needs another (`--name`), or the first is renamed in the file. A
+    /// stranger can try names and learn which are known here; that is the price. The name of an
+    /// account claims nothing: such a caller is new, and gets a name of its own.
+    ///
+    /// # Errors
+    /// Another key is known under the claimed name.
+    pub fn check_caller(
+        &self,
+        key: Fingerprint,
+        claimed: Option<&str>,
+    ) -> Result<Option<&KnownPeer>, ChangedKey> {
+        if let Some(peer) = self.by_key(key) {
+            return Ok(Some(peer));
+        }
+        let Some(claimed) = claimed.and_then(tidy_name).map(|name| folded(&name)) else {
+            return Ok(None);
+        };
+        match self.peers().find(|peer| folded(&peer.name) == claimed) {
+            Some(peer) => Err(ChangedKey::new(peer, key, Direction::Called)),
+            None => Ok(None),
+        }
+    }
+
+    /// How many peers have only called.
+    pub(super) fn strangers(&self) -> usize {
+        let stranger = |peer: &&KnownPeer| !peer.verified && peer.addresses.is_empty();
+        self.peers().filter(stranger).count()
+    }
+
+    /// All names in one line.
+    pub(super) fn names(&self) -> String {
+        let names: Vec<_> = self.peers().map(|peer| peer.name.as_str()).collect();
+        if names.is_empty() {
+            return "none".to_owned();
+        }
+        names.join(", ")
+    }
+
+    /// Adds a line for a key that is new, or the address to the line of one that is known.
+    pub(super) fn remember(&mut self, name: &str, address: Option<&str>, key: Fingerprint) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.has_key(key)) {
+            if let Some(address) = address {
+                line.add_address(address);
+            }
+            return;
+        }
+        let mut labels = self.free_name(name);
+        if let Some(address) = address {
+            labels = format!("{labels},{address}");
+        }
+        if let Some(last) = self.lines.last_mut() {
+            last.end();
+        }
+        self.lines.push(Line::of_new_key(&labels, key));
+    }
+
+    pub(super) fn verify(&mut self, key: Fingerprint) {
+        for line in self.lines.iter_mut().filter(|line| line.has_key(key)) {
+            line.set_verified();
+        }
+    }
+
+    pub(super) fn forget(&mut self, name: &str) -> Vec<KnownPeer> {
+        let forgotten = |line: &mut Line| line.peer().is_some_and(|peer| peer.name == name);
+        let lines = self.lines.extract_if(.., forgotten);
+        lines.filter_map(|line| line.content.ok()?).collect()
+    }
+
+    /// The name, or a similar one that nobody has.
+    fn free_name(&self, claimed: &str) -> String {
+        let name = tidy_name(claimed).unwrap_or_else(|| NAMELESS.to_owned());
+        let taken: HashSet<_> = self.peers().map(|peer| folded(&peer.name)).collect();
+        let numbered = (2..).map(|n| format!("{name}-{n}"));
+        let free = |name: &String| !taken.contains(&folded(name));
+        let found = std::iter::once(name.clone()).chain(numbered).find(free);
+        found.unwrap_or(name)
+    }
+}
+
+/// A claimed name, reduced to visible characters in one field; `None` if nothing is left.
+fn tidy_name(claimed: &str) -> Option<String> {
+    let words = claimed
+        .split(|c: char| c.is_whitespace() || c == ',')
+        .map(|word| word.replace(|c: char| c.is_control() || is_ignorable(c), ""))
+        .filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("-");
+    // A name may look neither like a comment nor like an option on a command line.
+    let name = name.trim_start_matches(['#', '-']);
+    let name = &name[..name.floor_char_boundary(MAX_NAME)];
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The form in which names are compared, so that `Bob` cannot pass for `bob`.
+fn folded(name: &str) -> String {
+    name.to_lowercase()
+}

@@ -1,0 +1,43 @@
+//! How far a connection can be trusted.
+
+use super::{Fingerprint, KnownPeer};
+
+/// How far a connection can be trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Not encrypted: anybody on the way may read and change it.
+    Plaintext,
+    /// Encrypted, but with an unknown peer: a stock TLS tool.
+    NoKey,
+    /// Encrypted, with the owner of this key.
+    Key {
+        /// The key, as people know it.
+        fingerprint: Fingerprint,
+        /// What this side knows of the key.
+        verification: Verification,
+    },
+}
+
+/// What is known of a peer's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// Never seen before.
+    New,
+    /// Seen before, never compared.
+    Unverified,
+    /// Compared by the two people.
+    Verified,
+}
+
+/// The security of an encrypted connection with this key; `known` is its owner, if it is known.
+pub fn security(key: Fingerprint, known: Option<&KnownPeer>) -> Security {
+    let verification = match known {
+        None => Verification::New,
+        Some(peer) if peer.verified => Verification::Verified,
+        Some(_) => Verification::Unverified,
+    };
+    Security::Key {
+        fingerprint: key,
+        verification,
+    }
+}
