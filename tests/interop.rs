@@ -12,6 +12,9 @@ use chat_core::trust::Identity;
 use chat_testkit::home;
 use chat_testkit::process::{Ended, Process, lines};
 use chat_testkit::proxy::{Fate, Proxy};
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,19 +26,7 @@ const DOCUMENT: &str = "docs/protocol.md";
 const IS_ABLE: &str = "\
 import ssl, sys
 if ssl.OPENSSL_VERSION_INFO < (3, 5):
-    sys.exit(f'Python has {ssl.OPENSSL_VERSION}, which is too old for X25519MLKEM768')
-";
-
-/// Says nothing about whose it is, in the least that OpenSSL takes for X.509 version 3.
-const CERTIFICATE: &str = "\
-[req]
-distinguished_name = name
-x509_extensions = extensions
-prompt = no
-[name]
-CN = chat
-[extensions]
-basicConstraints = CA:FALSE
+    sys.exit(f'it has {ssl.OPENSSL_VERSION}, which is too old for X25519MLKEM768')
 ";
 
 /// The second implementation, running.
@@ -50,10 +41,10 @@ impl Peer {
     /// Starts it with a new key, if there is a Python that can run it.
     fn start(arguments: &[&str]) -> Option<Self> {
         let home = home();
-        if !is_able()? {
+        if !is_able() {
             return None;
         }
-        make_keys(home.path())?;
+        make_keys(home.path());
         let place = home.path().to_str().expect("UTF-8");
         let arguments = [&[PEER], arguments, &[place]].concat();
         Some(Self {
@@ -115,36 +106,30 @@ impl Peer {
     }
 }
 
-/// What a tool prints, if it is installed.
-fn run(tool: &str, arguments: &[&str], directory: &Path) -> Option<Output> {
-    let mut command = Command::new(tool);
-    match command.args(arguments).current_dir(directory).output() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            eprintln!("skipped: {tool} is not installed");
-            None
+/// Whether there is a Python that can run it. The test says so if not.
+fn is_able() -> bool {
+    let problem = match Command::new(PYTHON).args(["-c", IS_ABLE]).output() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "it is not installed".into(),
+        output => {
+            let Output { status, stderr, .. } = output.expect("it runs");
+            if status.success() {
+                return true;
+            }
+            String::from_utf8_lossy(&stderr).into_owned()
         }
-        output => Some(output.expect("it runs")),
-    }
-}
-
-/// Whether there is a Python, with such an OpenSSL.
-fn is_able() -> Option<bool> {
-    let Output { status, stderr, .. } = run(PYTHON, &["-c", IS_ABLE], Path::new("/"))?;
-    if !status.success() {
-        eprintln!("skipped: {}", String::from_utf8_lossy(&stderr));
-    }
-    Some(status.success())
+    };
+    eprintln!("skipped without a {PYTHON} that can do it: {problem}");
+    false
 }
 
 /// A key as our programs make it, and a certificate on it.
-fn make_keys(home: &Path) -> Option<()> {
+fn make_keys(home: &Path) {
     Identity::open(home).expect("a new key");
-    fs::write(home.join("openssl.cnf"), CERTIFICATE).expect("a directory of ours");
-    let request = "req -new -x509 -config openssl.cnf -key identity -out certificate";
-    let request: Vec<_> = request.split(' ').collect();
-    let made = run("openssl", &request, home)?;
-    assert!(made.status.success(), "{made:?}");
-    Some(())
+    let key = PrivatePkcs8KeyDer::from_pem_file(home.join("identity")).expect("it was made");
+    let key = KeyPair::try_from(&key).expect("an Ed25519 key");
+    let certificate = CertificateParams::default().self_signed(&key);
+    let certificate = certificate.expect("a certificate");
+    fs::write(home.join("certificate"), certificate.der()).expect("a directory of ours");
 }
 
 /// Text of all kinds each way, and nothing lost or doubled although the connection is cut.
@@ -289,6 +274,26 @@ async fn nothing_is_lost_or_doubled_when_it_answers() {
     peer.ends("both are done").await;
     let client = client.ends().await;
     assert_eq!((client.code, client.stdout.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn it_gives_a_silent_connection_up_and_calls_again() {
+    let (mut server, address) = Process::server(&["--once"]).await;
+    let proxy = Proxy::start(address, []).await;
+    let Some(mut peer) = Peer::calls(proxy.address) else {
+        return;
+    };
+    peer.types("hello").await;
+    server.prints("hello").await;
+    peer.has_delivered(1).await;
+    proxy.weather(Fate::Stalls);
+    peer.types("is anybody there?").await;
+    assert_eq!(peer.tells("lost").await, "nothing was heard");
+    proxy.weather(Fate::Carries);
+    server.prints("is anybody there?").await;
+    peer.types("/bye").await;
+    peer.ends("hung up here").await;
+    assert_eq!(server.ends().await.code, Some(0));
 }
 
 /// Both show the same safety number, and show it once although the connection is cut.

@@ -4,7 +4,7 @@
     chat1.py answer HOME           is called, and tells on which port
     chat1.py check DOCUMENT        computes the vectors of docs/protocol.md
 
-HOME holds an Ed25519 key, `identity`, and its certificate, `certificate`, both PEM. A line on
+HOME holds an Ed25519 key, `identity` (PEM), and its certificate, `certificate` (DER). A line on
 stdin is said, but for /say JSON (any text), /cut (drops the connection) and /bye (hangs up).
 Each line on stdout is JSON and tells what happened.
 """
@@ -92,7 +92,10 @@ class Connection:
         )
         self.context.minimum_version = ssl.TLSVersion.TLSv1_3
         self.context.set_alpn_protocols(["chat/1"])
-        self.context.load_cert_chain(f"{home}/certificate", f"{home}/identity")
+        own = open(f"{home}/certificate", "rb").read()
+        with tempfile.NamedTemporaryFile("w") as pem:
+            print(ssl.DER_cert_to_PEM_cert(own), file=pem, flush=True)
+            self.context.load_cert_chain(pem.name, f"{home}/identity")
         self.context.check_hostname = False
         self.context.verify_mode = ssl.CERT_NONE if dialer else ssl.CERT_REQUIRED
         self.context.options |= 1 << 33  # SSL_OP_NO_RX_CERTIFICATE_COMPRESSION
@@ -110,7 +113,6 @@ class Connection:
             secret = re.search(r"EXPORTER_SECRET \w+ (\w+)", log.read())[1]
         if self.tls.selected_alpn_protocol() != "chat/1":
             raise Broken("no chat/1")
-        own = ssl.PEM_cert_to_DER_cert(open(f"{home}/certificate").read())
         keys = fingerprint(own), fingerprint(self.tls.getpeercert(True))
         self.peer = keys[1]
         self.binding = exporter(bytes.fromhex(secret)), *(keys if dialer else keys[::-1])
@@ -354,7 +356,7 @@ def call(port, home):
     session, pause = Session(dialer=True), 0.25
     while True:
         try:
-            tcp = socket.create_connection(("127.0.0.1", port), timeout=ANSWER)
+            tcp = socket.create_connection(("127.0.0.1", int(port)), timeout=ANSWER)
             return session.hold(Connection(tcp, home, dialer=True))
         except OSError as error:
             if not session.peer or time.monotonic() > session.heard + GRACE:
@@ -397,12 +399,7 @@ def check(document):
     tell(checked=len(blocks))
 
 
-match sys.argv[1:]:
-    case ["call", port, home]:
-        call(int(port), home)
-    case ["answer", home]:
-        answer(home)
-    case ["check", document]:
-        check(document)
-    case _:
-        sys.exit(__doc__)
+commands = {"call": call, "answer": answer, "check": check}
+if len(sys.argv) < 3 or sys.argv[1] not in commands:
+    sys.exit(__doc__)
+commands[sys.argv[1]](*sys.argv[2:])
