@@ -70,7 +70,9 @@ async fn talk(ann: &mut Terminal, bob: &mut Terminal) {
     let answer = format!("… and ends with {}, 你好 bob 👋", &number[3..6]);
     say(ann, bob, &answer).await;
     for person in [&mut *ann, &mut *bob] {
-        person.type_keys("/verify\r").await;
+        person
+            .type_keys(&format!("/verify {}\r", &number[..6]))
+            .await;
         person.wait_for_status("🔒 verified").await;
     }
     say(ann, bob, "is the train on time?").await;

@@ -225,8 +225,13 @@ async fn verifying_is_remembered_by_the_one_who_did() {
     let (ann, bob) = (user("ann"), user("bob"));
     let mut server = bob.answers().await;
     let mut client = ann.calls(server.address);
-    client.person.sees_safety_number().await;
-    client.person.commands(Command::Verify);
+    let number = client.person.sees_safety_number().await;
+    client.person.commands(Command::Verify(None));
+    client.person.reads("read the safety number to you").await;
+    client.person.commands(Command::Verify(Some("000".into())));
+    client.person.reads("NOT THE SAME").await;
+    let read_out = format!(" {}-{}", &number[..3], &number[3..]);
+    client.person.commands(Command::Verify(Some(read_out)));
     client.person.reads("verified from now on").await;
     client.person.commands(Command::Peers);
     let list = client.person.reads("Known peers").await;
@@ -609,7 +614,7 @@ async fn stock_peers_are_marked_for_as_long_as_the_call_lasts() {
     server.person.hears("hello").await;
     server.person.commands(Command::Status);
     server.person.reads("encrypted, no key").await;
-    server.person.commands(Command::Verify);
+    server.person.commands(Command::Verify(None));
     server.person.reads("no key to verify").await;
 
     let ann = user("ann");

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use chat_core::protocol::{Handshake, Event, Disconnect, Peer, Protocol, Session, SessionConfig};
+use chat_core::protocol::{Disconnect, Event, Handshake, Peer, Protocol, Session, SessionConfig};
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{Hex, LineCodec, WriteBuffer};

@@ -144,7 +144,7 @@ async fn a_server_that_is_gone_for_good_ends_the_call_and_what_it_missed_is_coun
         "{client:?}"
     );
     assert!(
-        client.tells("2 messages of yours were not received"),
+        client.tells("2 of your messages were not received"),
         "{client:?}"
     );
     assert_eq!(client.code, Some(1));

@@ -245,7 +245,7 @@ async fn without_a_safety_number_nobody_is_verified() {
     assert_eq!(plain.commitment, None);
     let mut link = server.call(&keyring, &plain).await;
     assert!(matches!(answer(&mut link).await, Control::Hello(_)));
-    server.person().commands(Command::Verify);
+    server.person().commands(Command::Verify(None));
     let told =
         |event: &Event| matches!(event, Event::Notice(text) if text.contains("no safety number"));
     tokio::select! {

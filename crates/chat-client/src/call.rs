@@ -92,8 +92,8 @@ impl<D: Dial + 'static> Call<D> {
                     }
                     Step::Command(Command::Quit) => call.hang_up(),
                     Step::Command(command) => {
-                        let comparable = call.has_safety_number();
-                        call.show_all(self.peer.answer(command, comparable));
+                        let number = call.safety_number().map(str::to_owned);
+                        call.show_all(self.peer.answer(&command, number.as_deref()));
                     }
                 },
                 outcome = under_way(&mut attempt) => match outcome {

@@ -163,8 +163,8 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     }
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => {
-                        let comparable = call.has_safety_number();
-                        call.show_all(peer.answer(command, comparable));
+                        let number = call.safety_number().map(str::to_owned);
+                        call.show_all(peer.answer(&command, number.as_deref()));
                     }
                 },
                 Some((new_connection, handshake)) = resumed.recv() => {

@@ -395,10 +395,10 @@ impl Person {
             .await
     }
 
-    /// Waits for the safety number.
+    /// Waits for the safety number, and returns its digits.
     pub async fn sees_safety_number(&mut self) -> String {
         self.sees(|event| match event {
-            Event::SafetyNumber { .. } => locale::describe(event),
+            Event::SafetyNumber { digits, .. } => Some(digits.clone()),
             _ => None,
         })
         .await

@@ -96,8 +96,8 @@ pub struct CallDriver<'p, In, Out> {
     last_text: Instant,
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
-    /// The person was shown the safety number.
-    safety_number_shown: bool,
+    /// The digits of the safety number, once they were shown.
+    safety_number: Option<String>,
     /// This side hangs up and has no time to wait.
     hasty: bool,
     /// This side hangs up because its input failed.
@@ -127,7 +127,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             last_heard: Instant::now(),
             last_text: Instant::now(),
             idle: false,
-            safety_number_shown: false,
+            safety_number: None,
             hasty: false,
             failure: None,
         }
@@ -175,9 +175,9 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         self.last_heard
     }
 
-    /// Whether the safety number was shown, so that the two people can compare it.
-    pub fn has_safety_number(&self) -> bool {
-        self.safety_number_shown
+    /// The digits of this call's safety number, once they were shown.
+    pub fn safety_number(&self) -> Option<&str> {
+        self.safety_number.as_deref()
     }
 
     /// What to tell a peer that reconnects after this side has hung up.
@@ -390,7 +390,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         match event {
             Event::Established(peer) => return Some(Step::Established(peer)),
             Event::Lines(_) | Event::Message(_) => self.showing_text = true,
-            Event::SafetyNumber { .. } => self.safety_number_shown = true,
+            Event::SafetyNumber { ref digits, .. } => self.safety_number = Some(digits.clone()),
             _ => {}
         }
         self.show(event);

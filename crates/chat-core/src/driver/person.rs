@@ -35,10 +35,17 @@ impl Input {
 }
 
 /// A command to the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Remember that the safety numbers were compared and are the same.
-    Verify,
+    /// Compare the safety number of this call with the one that the other person read out, and
+    /// remember the key if they are the same. Without a number: say how that is done.
+    Verify(Option<String>),
+    /// Take the call that rings.
+    Answer,
+    /// Refuse the call that rings.
+    Decline,
+    /// Refuse the call that rings, and every other with that key.
+    Block,
     /// List the known peers.
     Peers,
     /// Tell about the call.
@@ -58,6 +65,12 @@ pub trait Source: Send {
     /// A call begins. If messages are counted, a line that is too long for one message is an
     /// error and must not be cut into several.
     fn begin(&mut self, _messages_are_counted: bool) {}
+
+    /// Whether the person has typed something and not sent it, which the next caller must not get
+    /// to hear.
+    fn has_draft(&self) -> bool {
+        false
+    }
 }
 
 /// Where events are shown.

@@ -37,6 +37,10 @@ pub enum Event {
         /// Five emoji with their names.
         emoji: [(char, &'static str); 5],
     },
+    /// Somebody calls, and waits for this side to answer or decline.
+    Ringing(Peer),
+    /// The caller that rang has hung up, or was declined.
+    RingingStopped,
     /// The number of callers who wait here.
     QueueLength(usize),
     /// The number of callers whom the peer serves before this one.

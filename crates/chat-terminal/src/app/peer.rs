@@ -42,20 +42,27 @@ impl PeerRecord {
             .collect()
     }
 
-    /// Runs a command that concerns the peer, and returns the events to show. `comparable`: the
-    /// safety number was shown; without it there is nothing to verify.
-    pub fn answer(&mut self, command: Command, comparable: bool) -> Vec<Event> {
+    /// Runs a command that concerns the peer, and returns the events to show. `safety_number`: the
+    /// digits of this call, once they were shown; without them there is nothing to verify.
+    pub fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
-            (Command::Verify, Some(_)) if self.has_key() && !comparable => {
-                locale::NO_SAFETY_NUMBER.into()
-            }
-            (Command::Verify, Some(keyring)) => {
+            (Command::Verify(read_out), Some(keyring)) if self.has_key() => {
+                let (Some(number), Some(read_out)) = (safety_number, read_out) else {
+                    return vec![Event::Notice(match safety_number {
+                        Some(_) => locale::how_to_verify(&self.peer),
+                        None => locale::NO_SAFETY_NUMBER.into(),
+                    })];
+                };
+                if !is_same_number(number, read_out) {
+                    return vec![Event::Notice(locale::wrong_number(&self.peer))];
+                }
                 let notice = verify(keyring, &mut self.peer);
                 return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
             }
             (Command::Peers, Some(keyring)) => list(keyring),
-            (Command::Verify | Command::Peers, None) => locale::NO_KEY_TO_VERIFY.into(),
+            (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
             (Command::Status, _) => locale::peer_status(&self.peer),
+            (Command::Answer | Command::Decline | Command::Block, _) => locale::NOBODY_RINGS.into(),
             (Command::Next | Command::Quit, _) => locale::NEXT_IS_FOR_SERVERS.into(),
         };
         vec![Event::Notice(notice)]
@@ -93,6 +100,12 @@ fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
             .peers()
             .any(|other| other.name == name && other.fingerprint != peer.fingerprint)
     })
+}
+
+/// Whether two people have the same number, however they group its digits.
+fn is_same_number(number: &str, read_out: &str) -> bool {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    digits(number) == digits(read_out)
 }
 
 /// Marks the peer's key as verified. Returns the notice to show.

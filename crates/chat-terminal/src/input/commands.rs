@@ -33,8 +33,9 @@ pub(crate) enum CommandError {
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 7] = [
-    "/help", "/next", "/peers", "/quit", "/say", "/status", "/verify",
+pub(crate) const NAMES: [&str; 10] = [
+    "/answer", "/block", "/decline", "/help", "/next", "/peers", "/quit", "/say", "/status",
+    "/verify",
 ];
 
 /// The similarity, from 0 to 1, from which a name is suggested for a mistyped one.
@@ -67,11 +68,18 @@ pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
     let request = match name {
         "/say" if argument.is_empty() => return Err(CommandError::SaysNothing),
         "/say" => return Ok(Request::Say(argument.to_owned())),
+        "/verify" => {
+            let number = Some(argument.trim()).filter(|number| !number.is_empty());
+            let number = number.map(str::to_owned);
+            return Ok(Request::Command(Command::Verify(number)));
+        }
+        "/answer" => Request::Command(Command::Answer),
+        "/block" => Request::Command(Command::Block),
+        "/decline" => Request::Command(Command::Decline),
         "/next" => Request::Command(Command::Next),
         "/peers" => Request::Command(Command::Peers),
         "/quit" => Request::Command(Command::Quit),
         "/status" => Request::Command(Command::Status),
-        "/verify" => Request::Command(Command::Verify),
         _ => Request::Help,
     };
     if !argument.trim().is_empty() {

@@ -51,7 +51,7 @@ pub(crate) const NOT_FOUND: &str = "(nothing found)";
 /// What `/help` shows.
 pub(crate) const HELP: &str = "\
 Type a line and press Enter to say it; 88 alone hangs up.
-/verify   you have compared the safety numbers, and they are the same
+/verify N  compare the safety number with N, which the other person read to you
 /peers    list the keys you know        /status   tell about this call
 /next     take the next caller          /quit     end the program
 /say TEXT say TEXT, even if it is 88    //x       say \"/x\"
@@ -181,10 +181,12 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::SafetyNumber { digits, emoji } => {
             let pictures = pictures(emoji);
             format!(
-                "Safety number {digits}: the same on both screens? Then /verify\n    {pictures}"
+                "Safety number {digits}: the same on both screens? Then /verify and the number\n    {pictures}"
             )
         }
         Event::QueuePosition(callers) => format!("The other side is busy; {}.", ahead(*callers)),
+        Event::Ringing(peer) => format!("{} is calling: /answer or /decline", who(peer)),
+        Event::RingingStopped => "The caller has hung up.".into(),
         Event::Ended(ended) => ending(ended),
         Event::Notice(text) => text.clone(),
         Event::Peer(_)
@@ -334,6 +336,27 @@ pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
 /// `/verify` without a safety number to compare.
 pub(crate) const NO_SAFETY_NUMBER: &str =
     "There is no safety number to compare: the other side has not offered one.";
+
+/// `/verify` without the number that the other person read out.
+pub(crate) fn how_to_verify(peer: &Peer) -> String {
+    format!(
+        "Let {} read the safety number to you, by telephone or face to face, then type /verify \
+         and that number.",
+        who(peer)
+    )
+}
+
+/// `/verify` with another number than this call's.
+pub(crate) fn wrong_number(peer: &Peer) -> String {
+    format!(
+        "NOT THE SAME: somebody may sit between you and {}, and read and change everything. Hang \
+         up, and say nothing that others must not know.",
+        who(peer)
+    )
+}
+
+/// `/answer`, `/decline` or `/block` while nobody rings.
+pub const NOBODY_RINGS: &str = "Nobody is calling.";
 
 /// `/verify` for a peer without a key.
 pub(crate) const NO_KEY_TO_VERIFY: &str = "There is no key to verify: this call is not with chat-client or chat-server, or not encrypted.";

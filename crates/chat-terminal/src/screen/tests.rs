@@ -543,7 +543,7 @@ fn a_command_that_does_not_exist_is_explained_and_never_sent() {
     assert_eq!(
         desk.inputs(),
         [
-            Input::Command(Command::Verify),
+            Input::Command(Command::Verify(None)),
             say("88"),
             say("/x"),
             Input::Command(Command::Peers),

@@ -58,7 +58,9 @@ impl View {
             }
             Event::SendFailed(text, _) => self.send_failed(text),
             Event::Ended(_) => self.ended(now),
+            Event::Ringing(_) => self.ring(now),
             Event::PeerEof
+            | Event::RingingStopped
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
             | Event::PeerIdleTimeout(_)
