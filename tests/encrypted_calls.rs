@@ -413,7 +413,7 @@ async fn whom_one_has_blocked_is_neither_answered_nor_called() {
     client.person.says("it is me");
     let (code, ended) = client.ends().await;
     assert_eq!(code, 3);
-    assert!(ended.contains("not wanted"), "{ended}");
+    assert!(ended.contains("your key is blocked"), "{ended}");
     assert_eq!(server.stops().await, [""; 0], "not a word of it");
 }
 

@@ -210,6 +210,12 @@ async fn a_changed_key_is_refused_by_the_client_until_it_is_forgotten() {
     server.prints("it is me").await;
     client.prints("a secret of the server").await;
     assert_eq!(client.hangs_up().await.code, Some(0));
+
+    let forgotten = call(&ann, &["--forget", &new_key]).ends().await;
+    assert_eq!(forgotten.code, Some(0), "{forgotten:?}");
+    assert!(forgotten.one_line().contains("bob"), "{forgotten:?}");
+    let nobody = call(&ann, &["--forget", &new_key]).ends().await;
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ impl RejectReason {
         match self {
             Self::Changed(_) => Some("your key is not the one that is known here under your name"),
             Self::Unknown(_) => Some("your key is not known here"),
-            Self::Blocked(_) => Some("your calls are not wanted here"),
+            Self::Blocked(_) => Some("your key is blocked here"),
             Self::OwnKey => Some("you have the same key as the one you call"),
             Self::BadHello => Some("a hello must come first, and yours cannot be read"),
             _ => None,

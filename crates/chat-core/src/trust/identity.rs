@@ -300,9 +300,12 @@ mod tests {
                 let Ok(count) = memory.read_at(&mut bytes, at) else {
                     continue;
                 };
-                let windows = bytes[..count].windows(masked.len()).take(4096);
-                let same = |window: &[u8]| window.iter().zip(masked).all(|(a, b)| a ^ 0xff == *b);
-                copies += windows.filter(|window| same(window)).count();
+                let same = |at: &usize| {
+                    let found = bytes[..count].get(*at..at + masked.len());
+                    found.is_some_and(|found| found.iter().zip(masked).all(|(a, b)| *a == !b))
+                };
+                let starts = memchr::memchr_iter(!masked[0], &bytes[..4096]);
+                copies += starts.filter(same).count();
             }
             bytes.fill(0);
         }

@@ -263,7 +263,7 @@ impl Control {
     }
 
     /// The line as it crosses the wire: U+0001, JSON, LF. Those that tell how a person types or
-    /// that the link is up are all [`PADDED`] bytes long, so that their length does not tell
+    /// that the link is up are all 48 bytes long, so that their length does not tell
     /// which they are.
     pub fn to_line(&self) -> Bytes {
         let mut line = vec![CONTROL];

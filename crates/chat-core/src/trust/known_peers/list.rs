@@ -12,6 +12,9 @@ use crate::trust::shell::quoted;
 /// How many strangers are remembered, callers whom this user has neither dialed nor verified.
 pub(super) const MAX_STRANGERS: usize = 1_000;
 
+/// How many names go into one line.
+const LISTED: usize = 20;
+
 /// A line that cannot be read. It is skipped, and kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}, line {number} is skipped: {error}", path = .path.display())]
@@ -204,11 +207,15 @@ impl PeerList {
         alike.filter_map(Line::peer)
     }
 
-    /// All names in one line.
+    /// The names in one line, if they fit.
     pub(super) fn names(&self) -> String {
-        let names: Vec<_> = self.peers().map(|peer| peer.name.as_str()).collect();
+        let mut names: Vec<_> = self.peers().map(|peer| peer.name.as_str()).collect();
         if names.is_empty() {
             return "none".to_owned();
+        }
+        if names.len() > LISTED {
+            names.truncate(LISTED);
+            names.push("…");
         }
         names.join(", ")
     }
