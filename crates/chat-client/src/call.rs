@@ -86,6 +86,7 @@ impl<D: Dial + 'static> Call<D> {
                     }
                     Step::Disconnected => reason = Some(call.give_up(Disconnect::Cut)),
                     Step::Answered => reconnect = None,
+                    Step::NumberShown => {}
                     Step::Established(peer) => {
                         reconnect = None;
                         call.show_all(self.peer.met(peer));
@@ -145,6 +146,7 @@ impl<D: Dial + 'static> Call<D> {
             name: self.config.name.clone(),
             peer: self.peer.peer().clone(),
             id: SessionId::random(),
+            reveal_after: None,
         }))
     }
 }

@@ -148,7 +148,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 step = call.drive(connection.as_mut()) => match step {
                     Step::Ended(ended) => reason = Some(ended),
                     Step::Established(met) => call.show_all(peer.met(met)),
-                    Step::Answered => {}
+                    Step::Answered | Step::NumberShown => {}
                     Step::Disconnected => {
                         connection = None;
                         give_up_at = Some(Instant::now() + RESUME_WINDOW);
@@ -208,6 +208,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 name: self.config.name.clone(),
                 peer: peer.clone(),
                 id: session,
+                reveal_after: None,
             })),
         }
     }

@@ -55,6 +55,8 @@ pub enum Step {
     Command(Command),
     /// Both sides have said hello: the peer's name is known now. Show the call.
     Established(Peer),
+    /// The safety number was shown.
+    NumberShown,
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
     /// The connection is lost, but the call can be resumed over another.
@@ -180,6 +182,20 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         self.safety_number.as_deref()
     }
 
+    /// Whether the dialer's part of the safety number goes out with what is sent next. That can
+    /// only be so after [`Step::Established`] or [`Step::Answered`].
+    pub fn is_nonce_due(&mut self) -> bool {
+        let exchange = self.protocol.dialer_exchange();
+        exchange.is_some_and(|exchange| exchange.is_nonce_due())
+    }
+
+    /// Does without a safety number on the present connection.
+    pub fn withhold_nonce(&mut self) {
+        if let Some(exchange) = self.protocol.dialer_exchange() {
+            exchange.withhold_nonce();
+        }
+    }
+
     /// What to tell a peer that reconnects after this side has hung up.
     pub fn final_ack(&self) -> Vec<Control> {
         self.protocol.final_ack()
@@ -209,7 +225,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
                 Step::Disconnected => break Disconnect::Cut.into(),
-                Step::Command(_) | Step::Established(_) | Step::Answered => {}
+                Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -383,18 +399,25 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     fn show_event(&mut self, event: Event) -> Option<Step> {
-        let answered = matches!(
-            event,
-            Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_)
-        );
+        let step = match &event {
+            Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_) => {
+                Some(Step::Answered)
+            }
+            Event::SafetyNumber { digits, .. } => {
+                self.safety_number = Some(digits.clone());
+                Some(Step::NumberShown)
+            }
+            Event::Lines(_) | Event::Message(_) => {
+                self.showing_text = true;
+                None
+            }
+            _ => None,
+        };
         match event {
             Event::Established(peer) => return Some(Step::Established(peer)),
-            Event::Lines(_) | Event::Message(_) => self.showing_text = true,
-            Event::SafetyNumber { ref digits, .. } => self.safety_number = Some(digits.clone()),
-            _ => {}
+            event => self.show(event),
         }
-        self.show(event);
-        answered.then_some(Step::Answered)
+        step
     }
 
     /// Flushes the sink, if that is possible at once. If not, nothing more is read until it is
