@@ -100,6 +100,8 @@ pub struct CallDriver<'p, In, Out> {
     idle: bool,
     /// The digits of the safety number, once they were shown.
     safety_number: Option<String>,
+    /// A word was said, by this side or the other.
+    conversed: bool,
     /// This side hangs up and has no time to wait.
     hasty: bool,
     /// This side hangs up because its input failed.
@@ -130,6 +132,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             last_text: Instant::now(),
             idle: false,
             safety_number: None,
+            conversed: false,
             hasty: false,
             failure: None,
         }
@@ -180,6 +183,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// The digits of this call's safety number, once they were shown.
     pub fn safety_number(&self) -> Option<&str> {
         self.safety_number.as_deref()
+    }
+
+    /// Whether a word was said, by this side or the other.
+    pub fn has_conversed(&self) -> bool {
+        self.conversed
     }
 
     /// Whether the dialer's part of the safety number goes out with what is sent next. That can
@@ -409,6 +417,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             }
             Event::Lines(_) | Event::Message(_) => {
                 self.showing_text = true;
+                self.conversed = true;
                 None
             }
             _ => None,
@@ -471,11 +480,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 self.show(Event::SendFailed(input.into_text(), SendError::Full));
             }
             Input::Lines(lines) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say_lines(lines) {
                     self.take_failure(io::Error::other(unsayable), at);
                 }
             }
             Input::Message(text) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say(&text) {
                     self.show(Event::SendFailed(text, unsayable));
                 }
