@@ -26,6 +26,7 @@ use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Peer, Protocol,
     ProtocolError, SendError, Side,
 };
+use crate::trust::safety_number::DialerExchange;
 use crate::wire::Control;
 
 pub use connection::{BoxConnection, Connection};
@@ -191,10 +192,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     /// Whether the dialer's part of the safety number goes out with what is sent next. That can
-    /// only be so after [`Step::Established`] or [`Step::Answered`].
-    pub fn is_nonce_due(&mut self) -> bool {
+    /// only be so after [`Step::Established`] or [`Step::Answered`], and is returned once.
+    pub fn announce_nonce(&mut self) -> bool {
         let exchange = self.protocol.dialer_exchange();
-        exchange.is_some_and(|exchange| exchange.is_nonce_due())
+        exchange.is_some_and(DialerExchange::announce_nonce)
     }
 
     /// Does without a safety number on the present connection.
