@@ -31,6 +31,7 @@ fuzz_target!(|wire: &[u8]| {
             security: Security::NoKey { post_quantum: true },
         },
         id: Hex([0; 16]),
+        reveal_after: None,
     });
     let mut said = 0;
     // A NUL cuts the connection.
