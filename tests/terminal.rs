@@ -570,6 +570,40 @@ async fn a_number_that_was_compared_with_one_verifies_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_line_that_was_begun_for_one_is_not_said_to_another() {
+    let (mut server, mut mallory) = mallory_comes_while_ann_types("the door code is 47").await;
+    let ann = &mut server.terminal;
+    // The fingers go on, and Enter follows.
+    ann.type_keys("11").await;
+    ann.wait_for(|screen| screen.cursor().0 == "> 11").await;
+    ann.type_keys("\r").await;
+    ann.wait_for_line("What you were typing to bob was put aside")
+        .await;
+    ann.wait_for(|screen| {
+        !screen
+            .rows()
+            .iter()
+            .any(|row| row == "> the door code is 47")
+    })
+    .await;
+    // Her answer to the hint that the call has changed.
+    ann.type_keys("\x15").await;
+    ann.wait_for(|screen| screen.cursor().0 == ">").await;
+    mallory.terminal.wait_for_status("ann · 🔒").await;
+    ann.wait_for_status("mallory · 🔒").await;
+    ann.type_keys("who are you?\r").await;
+    mallory.terminal.wait_for_line("<ann> who are you?").await;
+    let text = mallory.terminal.screen().text().join("\n");
+    assert!(!text.contains("<ann> 11"), "{text}");
+    assert!(!text.contains("the door code"), "{text}");
+
+    // It is there for bob to hear another time.
+    ann.type_keys("\x1b[A\x1b[A").await;
+    ann.wait_for(|screen| screen.cursor().0 == "> the door code is 47")
+        .await;
+}
+
+#[tokio::test]
 async fn a_wrong_number_is_an_alarm_and_the_right_one_verifies() {
     let (mut server, mut bob) = call().await;
     let ann = &mut server.terminal;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Ended, Event, Peer, Side};
-use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList, Security, Verification};
+use chat_core::trust::{
+    Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
+};
 
-use super::{name_in_notice, who};
+use super::who;
 use crate::call_status::CallStatus;
 use crate::input::commands::CommandError;
-use crate::text::safety_number::grouped;
 use crate::text::sanitize;
 
 /// Before this side's messages.
@@ -144,7 +145,7 @@ pub(crate) fn received_later(count: usize) -> String {
 pub(crate) fn lock(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
-        Security::NoKey => "encrypted, no key",
+        Security::NoKey { post_quantum } => no_key(*post_quantum),
         Security::Key { verification, .. } => match verification {
             Verification::New => "🔒 new, unverified",
             Verification::Unverified => "🔒 unverified",
@@ -371,28 +372,41 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
 /// A duration of zero.
 pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
 
+/// A duration that is too long.
+pub(crate) const TOO_LONG: &str = "it must be less than a year; write it like 10s or 5m";
+
 /// A text that is no duration.
 pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
     format!("{error}; write it like 10s or 5m")
 }
 
 /// `/verify` without a safety number to compare.
-pub(crate) const NO_SAFETY_NUMBER: &str = "There is no safety number yet: the two programs have \
-     not agreed on one. It is shown as soon as they have; say nothing confidential until then.";
+pub(crate) const NO_SAFETY_NUMBER: &str = "There is no safety number yet: the other side has not \
+     shown its own. Say nothing here until then that others must not know.";
+
+/// So many callers learned a safety number, or nearly, and said nothing.
+pub fn guessing(callers: usize) -> String {
+    format!("Somebody may be guessing your safety number: {callers} callers broke off.")
+}
+
+/// A first contact that cannot be written down, so that the number is done without.
+pub fn number_withheld(error: &FirstContactError) -> String {
+    format!("This call has no safety number: {error}.")
+}
 
 /// `/verify` without the number that the other person read out.
-pub(crate) fn how_to_verify(peer: &Peer, digits: usize) -> String {
+pub(crate) fn how_to_verify(peer: &Peer) -> String {
     format!(
         "Let {} read the safety number to you, by telephone or face to face, never in this chat; \
-         then type /verify and those {digits} digits.",
+         then type /verify and those eight digits.",
         who(peer)
     )
 }
 
 /// `/verify` with something that is no safety number.
-pub(crate) fn no_number(typed: &str, digits: usize) -> String {
+pub(crate) fn no_number(typed: &str) -> String {
     format!(
-        "{} is no safety number: type /verify and all {digits} digits that were read to you.",
+        "{} is no safety number: type /verify and all eight digits that were read to you.",
         sanitize::quote(typed)
     )
 }
@@ -418,10 +432,9 @@ pub(crate) fn verified(peer: &Peer) -> String {
     format!("{} is verified from now on.", who(peer))
 }
 
-/// A peer claims the name of another known peer.
-pub(crate) fn name_is_taken(claimed: &str, name: &str) -> String {
-    let claimed = name_in_notice(claimed).unwrap_or_default();
-    format!("You know another {claimed}, by another key; this one is {name} here.")
+/// A peer claims a name that looks like that of another known peer.
+pub(crate) fn name_is_taken(known: &str, name: &str) -> String {
+    format!("You know another {known}, by another key; this one is {name} here.")
 }
 
 /// The known-peers file could not be changed.
@@ -432,17 +445,14 @@ pub(crate) fn not_remembered(error: &KnownPeersError) -> String {
 /// The known peers, one a line.
 pub(crate) fn peers(known: &PeerList) -> String {
     let lines = known.peers().map(|peer| {
-        let state = if peer.verified {
-            "verified"
-        } else {
-            "unverified"
-        };
         let KnownPeer {
             name,
             fingerprint,
             first_seen,
+            state,
             ..
         } = peer;
+        let state = state.as_str();
         let addresses = peer.addresses.join(" ");
         format!("\n    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
     });
@@ -477,11 +487,18 @@ pub const NOBODY_WAITS: &str = "Nobody is waiting.";
 /// `/next` at a client.
 pub(crate) const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
 
+fn no_key(post_quantum: bool) -> &'static str {
+    match post_quantum {
+        true => "encrypted, no key",
+        false => "encrypted, no key, not post-quantum",
+    }
+}
+
 /// How secure the connection is, in a sentence.
 fn mark(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
-        Security::NoKey => "encrypted, no key",
+        Security::NoKey { post_quantum } => no_key(*post_quantum),
         Security::Key { verification, .. } => match verification {
             Verification::New => "encrypted, new, unverified",
             Verification::Unverified => "encrypted, unverified",
@@ -494,8 +511,7 @@ fn mark(security: &Security) -> &'static str {
 fn safety_number(digits: &str, emoji: &[(char, &str)]) -> String {
     let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
     format!(
-        "Safety number {}: compare it by telephone or face to face, never in this chat\n    {}",
-        grouped(digits),
+        "Safety number {digits}: compare it by telephone or face to face, never in this chat\n    {}",
         pictures.collect::<Vec<_>>().join(", ")
     )
 }
@@ -503,7 +519,7 @@ fn safety_number(digits: &str, emoji: &[(char, &str)]) -> String {
 fn call(peer: &Peer) -> String {
     let more = match &peer.security {
         Security::Plaintext => "; anybody on the way can read and change it.".into(),
-        Security::NoKey => "; nobody knows with whom.".into(),
+        Security::NoKey { .. } => "; nobody knows with whom.".into(),
         Security::Key {
             fingerprint,
             verification: Verification::New,

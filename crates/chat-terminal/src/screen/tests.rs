@@ -448,7 +448,9 @@ fn only_the_newest_messages_wait_below() {
 #[test]
 fn a_peer_without_receipts_shows_none() {
     let mut desk = Desk::new(60, 12);
-    desk.show(Event::Established(peer(Security::NoKey)));
+    desk.show(Event::Established(peer(Security::NoKey {
+        post_quantum: true,
+    })));
     desk.press("hello\r");
     assert_eq!(desk.terminal.last_rows(3)[0], "      you: hello");
 }
@@ -802,7 +804,7 @@ fn one_who_rings_hears_nothing_that_was_being_typed() {
 
 fn number() -> Event {
     Event::SafetyNumber {
-        digits: "58365501".into(),
+        digits: "5836 5501".into(),
         emoji: [
             ('🦉', "owl"),
             ('🔑', "key"),

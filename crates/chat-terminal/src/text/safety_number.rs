@@ -7,28 +7,37 @@ use chat_core::trust::safety_number::SafetyNumber;
 /// So many of the pictures in one text are hardly there by chance.
 const TELLING_PICTURES: usize = 3;
 
-/// The digits in two groups, which are easier to read out: `5836 5501`.
-pub(crate) fn grouped(digits: &str) -> String {
-    let (first, second) = halves(digits);
-    format!("{first} {second}")
+/// What a number that was typed is, beside that of the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// The same number.
+    Same,
+    /// Another number.
+    Different,
+    /// Something else than so many digits, grouped by blanks and dashes.
+    NoNumber,
 }
 
-/// The digits of a number that was typed, however they are grouped by blanks and dashes; `None`
-/// if it has anything else in it.
-pub(crate) fn typed_digits(typed: &str) -> Option<String> {
-    let characters = typed.chars().filter(|character| !is_separator(*character));
-    characters
-        .map(|character| character.is_ascii_digit().then_some(character))
-        .collect()
+/// Compares a number that was typed, in any grouping, with the digits of the call.
+pub(crate) fn compare(digits: &str, typed: &str) -> Comparison {
+    let plain = |text: &str| text.replace(is_separator, "");
+    let (digits, typed) = (plain(digits), plain(typed));
+    if digits == typed {
+        Comparison::Same
+    } else if typed.len() == digits.len() && typed.bytes().all(|byte| byte.is_ascii_digit()) {
+        Comparison::Different
+    } else {
+        Comparison::NoNumber
+    }
 }
 
 /// Whether a text gives the number away: its digits in any grouping, one group of them alone, or
 /// most of its pictures, as such or by name.
 pub(crate) fn gives_away(text: &str, number: &SafetyNumber) -> bool {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let (first, second) = halves(&number.digits);
     let mut runs = text.split(|character: char| !character.is_ascii_digit());
-    if digits.contains(&number.digits) || runs.any(|run| run == first || run == second) {
+    let is_group = |run: &str| number.digits.split(is_separator).any(|group| group == run);
+    if digits.contains(&number.digits.replace(is_separator, "")) || runs.any(is_group) {
         return true;
     }
     let lower = text.to_lowercase();
@@ -42,10 +51,6 @@ pub(crate) fn gives_away(text: &str, number: &SafetyNumber) -> bool {
     shown.count() >= TELLING_PICTURES.min(pictures.len())
 }
 
-fn halves(digits: &str) -> (&str, &str) {
-    digits.split_at(digits.len() / 2)
-}
-
 fn is_separator(character: char) -> bool {
     character.is_whitespace() || matches!(character, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
@@ -56,7 +61,7 @@ mod tests {
 
     fn number() -> SafetyNumber {
         SafetyNumber {
-            digits: "58365501".into(),
+            digits: "5836 5501".into(),
             emoji: [
                 ('🦉', "owl"),
                 ('🔑', "key"),
@@ -68,23 +73,29 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_grouped_for_the_ear() {
-        assert_eq!(grouped("58365501"), "5836 5501");
-        assert_eq!(grouped("583655"), "583 655");
-    }
-
-    #[test]
-    fn a_number_is_typed_in_any_grouping() {
+    fn a_number_is_compared_in_any_grouping() {
+        let compare = |typed| compare(&number().digits, typed);
         for typed in [
             "58365501",
             " 5836 5501 ",
             "58-36-55-01",
             "5836\u{a0}–\u{2009}5501",
         ] {
-            assert_eq!(typed_digits(typed).as_deref(), Some("58365501"), "{typed}");
+            assert_eq!(compare(typed), Comparison::Same, "{typed}");
         }
-        for typed in ["5836550I", "5836.5501", "owl key", "٥٨٣٦"] {
-            assert_eq!(typed_digits(typed), None, "{typed}");
+        for typed in ["58365502", "5501 5836", "0-0-0-0 0000"] {
+            assert_eq!(compare(typed), Comparison::Different, "{typed}");
+        }
+        for typed in [
+            "",
+            "5836",
+            "5836 5501 1",
+            "5836550I",
+            "5836.5501",
+            "owl key",
+            "٥٨٣٦٥٥٠١",
+        ] {
+            assert_eq!(compare(typed), Comparison::NoNumber, "{typed}");
         }
     }
 
