@@ -132,10 +132,16 @@ pub enum ConnectError {
     },
     /// Its safety number was withheld too often, or it cannot be known how often.
     #[error("{0}{advice}", advice = advice(.0))]
-    FirstContact(#[from] FirstContactError),
+    FirstContact(FirstContactError),
     /// The known peers could not be read.
     #[error(transparent)]
     KnownPeers(#[from] FileError),
+}
+
+impl From<FirstContactError> for ConnectError {
+    fn from(error: FirstContactError) -> Self {
+        Self::FirstContact(error)
+    }
 }
 
 /// What to do about it.
