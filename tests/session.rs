@@ -53,7 +53,7 @@ fn config(name: &str) -> SessionConfig {
         peer: Peer {
             name: None,
             address: "[::1]:7788".into(),
-            security: Security::NoKey,
+            security: Security::NoKey { post_quantum: true },
         },
         id: ID,
         reveal_after: None,
@@ -381,7 +381,7 @@ mod talking {
         let mut peer = Peer {
             name: Some("my bob".into()),
             address: "x".into(),
-            security: Security::NoKey,
+            security: Security::NoKey { post_quantum: true },
         };
         let mut session = Session::new(SessionConfig {
             name: "ann".into(),
@@ -868,7 +868,7 @@ mod liveness {
         let dialer = &mut call.ends[DIALER];
         dialer.receive(pings.as_bytes(), false, now).expect("pings");
         dialer.transmit(now);
-        assert_eq!(dialer.flight, "\u{1}{\"pong\":99}\n");
+        assert_eq!(dialer.flight, Control::Pong(99).to_line());
     }
 
     #[test]
@@ -901,10 +901,8 @@ mod liveness {
             calls += 1;
         }
         assert!(calls < 20, "{calls}");
-        assert_eq!(
-            out.remaining(),
-            MAX_LINE + 1 + "\u{1}{\"typing\":true}\n".len()
-        );
+        let typing = Control::Typing(true).to_line();
+        assert_eq!(out.remaining(), MAX_LINE + 1 + typing.len());
     }
 }
 

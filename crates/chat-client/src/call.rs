@@ -102,13 +102,13 @@ impl<D: Dial + 'static> Call<D> {
                     Step::NumberShown => self.number_known().await,
                     Step::Established(peer) => {
                         reconnect = None;
-                        call.show_all(self.peer.met(peer));
+                        call.show_all(self.peer.met(peer).await);
                         self.before_nonce(&mut call).await;
                     }
                     Step::Command(Command::Quit) => call.hang_up(),
                     Step::Command(command) => {
                         let number = call.safety_number().map(str::to_owned);
-                        call.show_all(self.peer.answer(&command, number.as_deref()));
+                        call.show_all(self.peer.answer(&command, number.as_deref()).await);
                     }
                 },
                 outcome = under_way(&mut attempt) => match outcome {

@@ -150,7 +150,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             tokio::select! {
                 step = call.drive(connection.as_mut()) => match step {
                     Step::Ended(ended) => reason = Some(ended),
-                    Step::Established(met) => call.show_all(peer.met(met)),
+                    Step::Established(met) => call.show_all(peer.met(met).await),
                     Step::Answered => {}
                     Step::NumberShown if stranger => self.guesses.revealed(),
                     Step::NumberShown => {}
@@ -169,7 +169,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => {
                         let number = call.safety_number().map(str::to_owned);
-                        call.show_all(peer.answer(&command, number.as_deref()));
+                        call.show_all(peer.answer(&command, number.as_deref()).await);
                     }
                 },
                 Some((new_connection, handshake)) = resumed.recv() => {

@@ -21,6 +21,7 @@ use super::{
 use crate::trust::safety_number::{
     ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
 };
+use crate::trust::{Security, Verification};
 use crate::wire::{
     Batch, Commitment, Control, Frame, HANG_UP, Hello, Name, SessionId, WriteBuffer,
 };
@@ -32,7 +33,7 @@ use typing::RemoteTyping;
 /// What a session needs to know at its start.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
-    /// The name of this side's person.
+    /// The name of this side's person. A peer whose key is new is told it only if it was chosen.
     pub name: Name,
     /// The other side, as far as it is known. A name that is known is kept.
     pub peer: Peer,
@@ -71,7 +72,7 @@ impl Session {
     /// A session without a connection yet.
     pub fn new(config: SessionConfig) -> Self {
         Self {
-            name: config.name.fitting(),
+            name: name_for(&config.peer, config.name),
             peer: config.peer,
             state: SessionState::new(config.id),
             dialer: DialerExchange::default(),
@@ -336,6 +337,21 @@ impl Session {
                 by: now + LINGER_TIMEOUT,
             };
         }
+    }
+}
+
+/// What the peer is told of this side's name: strangers learn only one that was chosen.
+fn name_for(peer: &Peer, name: Name) -> Name {
+    let is_stranger = matches!(
+        peer.security,
+        Security::Key {
+            verification: Verification::New,
+            ..
+        }
+    );
+    match is_stranger && !name.chosen {
+        true => Name::of_account(String::new()),
+        false => name.fitting(),
     }
 }
 
