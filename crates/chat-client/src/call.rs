@@ -9,13 +9,13 @@ use chat_core::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Peer, Plain, Protocol, Session,
     SessionConfig,
 };
-use chat_core::trust::{FirstContactError, Security};
+use chat_core::trust::Security;
 use chat_core::wire::SessionId;
 use chat_terminal::peer::PeerRecord;
 use chat_terminal::{exit, locale};
 
 use crate::Config;
-use crate::connect::{ConnectError, Connected, Connector};
+use crate::connect::{Connected, Connector};
 use crate::dial::Dial;
 use crate::first_contact::FirstContact;
 use crate::reconnect::{Attempt, Reconnect};
@@ -74,7 +74,6 @@ impl<D: Dial + 'static> Call<D> {
         let mut connection = Some(connection);
         let mut reconnect: Option<Reconnect> = None;
         let mut attempt: Option<Attempt> = None;
-        let mut refused = None;
         let mut interrupted = None;
         let reason = loop {
             if let Some(reason) = reason {
@@ -85,6 +84,9 @@ impl<D: Dial + 'static> Call<D> {
                     Step::Ended(ended) => reason = Some(ended),
                     Step::Disconnected if self.config.reconnect => {
                         connection = None;
+                        if let Some(first_contact) = &mut self.first_contact {
+                            first_contact.disconnected();
+                        }
                         let disconnect = match &mut reconnect {
                             Some(reconnect) => reconnect.unanswered(),
                             None => None,
@@ -118,11 +120,6 @@ impl<D: Dial + 'static> Call<D> {
                         reason = call.connected(handshake).err().map(CloseReason::from);
                     }
                     Ok(_) => reason = Some(call.give_up(Disconnect::Cut)),
-                    Err(error @ ConnectError::FirstContact(FirstContactError::TooMany(_))) => {
-                        refused = Some(error.exit_code());
-                        let disconnect = Disconnect::Unreachable(error.to_string());
-                        reason = Some(call.give_up(disconnect));
-                    }
                     Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(&error)) {
                         Some(disconnect) => reason = Some(call.give_up(disconnect)),
                         None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
@@ -141,7 +138,7 @@ impl<D: Dial + 'static> Call<D> {
         }
         tokio::select! {
             ended = call.end(reason, connection) => {
-                interrupted.or(refused).unwrap_or_else(|| exit::code(&ended))
+                interrupted.unwrap_or_else(|| exit::code(&ended))
             }
             code = shutdown, if interrupted.is_none() => code,
         }
@@ -157,16 +154,21 @@ impl<D: Dial + 'static> Call<D> {
         call.show(Event::Connection(ConnectionStatus::Reconnecting(
             reconnect.next_number(),
         )));
-        reconnect.attempt(&self.connector, self.first_contact.clone())
+        reconnect.attempt(&self.connector)
     }
 
     /// Writes down that a nonce for the safety number is about to be sent. If that cannot be
-    /// done, it is not sent.
+    /// done, it is not sent. The call goes on: who cuts it learns nothing from that.
     async fn before_nonce<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
-        if let Some(first_contact) = &mut self.first_contact
-            && call.announce_nonce()
-            && let Err(error) = first_contact.record().await
-        {
+        let Some(first_contact) = &mut self.first_contact else {
+            return;
+        };
+        let due = call.announce_nonce();
+        let tried = match due {
+            true => first_contact.record().await,
+            false => first_contact.check().await,
+        };
+        if let Err(error) = tried {
             call.withhold_nonce();
             call.show(Event::Notice(locale::number_withheld(&error)));
         }

@@ -349,7 +349,11 @@ pub fn guessing(callers: usize) -> String {
 
 /// A first contact that cannot be written down, so that the number is done without.
 pub fn number_withheld(error: &FirstContactError) -> String {
-    format!("This call has no safety number: {error}.")
+    let suspicion = match error {
+        FirstContactError::TooMany(_) => "; somebody may be in between",
+        _ => "",
+    };
+    format!("This call has no safety number yet: {error}{suspicion}.")
 }
 
 /// `/verify` without the number that the other person read out.
