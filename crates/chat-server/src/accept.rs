@@ -10,7 +10,8 @@ use chat_core::transport::{Keyring, PeerKind, SecureStream, Stream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, Security};
 use chat_core::wire::{
-    Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, MAX_LINE, SessionId,
+    Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, MAX_LINE,
+    RefusalCode, SessionId,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
@@ -132,13 +133,16 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
-    /// What the caller is told. It must not reveal which peers are known here.
-    fn text_for_peer(&self) -> &'static str {
+    /// What the caller is told; `None` if the connection is closed without a word.
+    fn code(&self) -> Option<RefusalCode> {
         match self {
-            Self::Changed(_) => "your key is not the one that is known here under your name",
-            Self::Unknown(_) => "your key is not known here",
-            Self::BadHello => "a hello must come first, and yours cannot be read",
-            _ => "something is wrong here",
+            Self::Changed(_) => Some(RefusalCode::ChangedKey),
+            Self::Unknown(_) => Some(RefusalCode::UnknownKey),
+            Self::BadHello => Some(RefusalCode::BadHello),
+            // That is no reason for the caller to give up.
+            Self::KnownPeers(_) => Some(RefusalCode::Unavailable),
+            // Without a word the caller tries again: its hello may only have been delayed.
+            _ => None,
         }
     }
 
@@ -238,10 +242,10 @@ impl Acceptor {
         let known = hello.and_then(|hello| Ok((self.identify(key, &hello, from)?, hello)));
         let (peer, hello) = match known {
             Ok(known) => known,
-            // Without a `refused` the caller may try again: its hello may only have been delayed.
-            Err(RejectReason::NoHello) => return Err(RejectReason::NoHello),
             Err(reason) => {
-                refuse(connection, reason.text_for_peer()).await;
+                if let Some(code) = reason.code() {
+                    refuse(connection, code).await;
+                }
                 return Err(reason);
             }
         };
@@ -297,8 +301,8 @@ async fn read_hello(connection: &mut BoxConnection) -> Result<Hello, RejectReaso
 }
 
 /// Tells a chat/1 caller why it is refused, and ends the connection.
-pub(crate) async fn refuse(mut connection: BoxConnection, reason: &str) {
-    connection.push_control(&Control::Refused(reason.to_owned()));
+pub(crate) async fn refuse(mut connection: BoxConnection, code: RefusalCode) {
+    connection.push_control(&Control::Refused(code.into()));
     connection.end().await;
 }
 
@@ -320,7 +324,8 @@ impl Caller {
 
     /// Tells the caller that nobody takes calls any more, and ends the connection.
     pub async fn reject_closed(self) {
-        self.reject(&Control::Busy { waiting: 0 }, CLOSED).await;
+        let closed = Control::Refused(RefusalCode::Closed.into());
+        self.reject(&closed, CLOSED).await;
     }
 
     /// Ends the connection with a `control` for chat/1, or a `line` for others.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_core::driver::BoxConnection;
 use chat_core::protocol::{CloseReason, Handshake, Side};
-use chat_core::wire::Control;
+use chat_core::wire::{Control, RefusalCode};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, PeerHello, SessionKey, hang_up, refuse};
@@ -50,7 +50,7 @@ enum Route {
     /// This side has hung up on the session.
     HungUp(Vec<Control>),
     /// There is no such session.
-    Refused(&'static str),
+    Refused(RefusalCode),
     /// It begins a session.
     New,
 }
@@ -99,7 +99,7 @@ impl SessionRegistry {
                 drop(connections.send(connection).await);
             }
             Route::HungUp(final_ack) => hang_up(caller.connection, &final_ack).await,
-            Route::Refused(reason) => refuse(caller.connection, reason).await,
+            Route::Refused(code) => refuse(caller.connection, code).await,
             Route::New => {
                 caller.peer_hello = Some(peer_hello);
                 return Some(caller);
@@ -118,7 +118,7 @@ impl SessionRegistry {
                 Route::Through(current.connections.clone())
             }
             Some(current) if current.session_key.session == session_key.session => {
-                Route::Refused("this session belongs to another key")
+                Route::Refused(RefusalCode::ForeignSession)
             }
             _ => {
                 let hung_up = calls
@@ -127,9 +127,7 @@ impl SessionRegistry {
                     .find(|call| call.session_key == session_key);
                 match hung_up {
                     Some(call) => Route::HungUp(call.final_ack.clone()),
-                    None if peer_hello.is_resumed() => {
-                        Route::Refused("this call is not known there any more")
-                    }
+                    None if peer_hello.is_resumed() => Route::Refused(RefusalCode::NoSession),
                     None => Route::New,
                 }
             }
