@@ -69,6 +69,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         known_only: args.known_only,
         framing: args.common.framing.into(),
     };
+    chat_server::raise_descriptor_limit();
     let signals = Signals::new()?;
     let listener = chat_server::bind(args.address)
         .map_err(|error| anyhow!(locale::cannot_listen(args.address, &error)))?;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_core::driver::BoxConnection;
 use chat_core::protocol::{CloseReason, Handshake, Side};
-use chat_core::wire::{Control, RefusalCode};
+use chat_core::wire::{Control, MAX_LINE, RefusalCode};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, PeerHello, SessionKey, hang_up, refuse};
@@ -42,6 +42,16 @@ struct HungUp {
 
 /// A new connection of the present call.
 pub(crate) type NewConnection = (BoxConnection, Handshake);
+
+/// Where a caller goes.
+pub(crate) enum Destination {
+    /// To the present call, with this connection.
+    Call(mpsc::Sender<NewConnection>, NewConnection),
+    /// It begins a call.
+    Queue(Caller),
+    /// It was told that its session is over.
+    Nowhere,
+}
 
 /// Where a chat/1 caller goes.
 enum Route {
@@ -87,25 +97,25 @@ impl SessionRegistry {
         }
     }
 
-    /// Handles a caller that resumes a session; returns one that begins a session.
-    pub(crate) async fn route(&self, mut caller: Caller) -> Option<Caller> {
+    /// Finds out where a caller goes. One that resumes a session which is over is told so.
+    pub(crate) async fn route(&self, mut caller: Caller) -> Destination {
         let Some(peer_hello) = caller.peer_hello.take() else {
-            return Some(caller);
+            return Destination::Queue(caller);
         };
         match self.route_of(&peer_hello) {
             Route::Through(connections) => {
-                // If the call ends just now, so does the connection; the peer's next one learns why.
+                caller.connection.set_limit(MAX_LINE);
                 let connection = (caller.connection, peer_hello.handshake);
-                drop(connections.send(connection).await);
+                return Destination::Call(connections, connection);
             }
             Route::HungUp(final_ack) => hang_up(caller.connection, &final_ack).await,
             Route::Refused(code) => refuse(caller.connection, code).await,
             Route::New => {
                 caller.peer_hello = Some(peer_hello);
-                return Some(caller);
+                return Destination::Queue(caller);
             }
         }
-        None
+        Destination::Nowhere
     }
 
     fn route_of(&self, peer_hello: &PeerHello) -> Route {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,11 +64,16 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     {
         let queue = Arc::clone(&self.queue);
         let interactive = self.config.interactive;
-        let mut next = pin!(queue.next());
         let mut shown = false;
         loop {
             let notice = tokio::select! {
-                caller = &mut next => return Ok(Some(caller)),
+                front = queue.front(None) => {
+                    let Some(front) = front else { continue };
+                    match queue.take(front.number).await {
+                        Some(caller) => return Ok(Some(caller)),
+                        None => continue,
+                    }
+                }
                 input = self.source.next(), if self.config.interactive => match input? {
                     Input::Command(Command::Quit) => return Ok(None),
                     Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
@@ -112,6 +117,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             peer,
             connection,
             peer_hello,
+            is_friend: _,
         } = caller;
         let mut resumed = self.registry.begin(peer_hello.as_ref());
         let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
