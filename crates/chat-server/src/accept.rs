@@ -374,7 +374,11 @@ impl Caller {
 
     /// Tells the caller that its call is not wanted, and ends the connection.
     pub(crate) async fn reject_declined(self, code: RefusalCode) {
-        self.reject(&Control::Refused(code.into()), DECLINED).await;
+        let line = match code {
+            RefusalCode::Unavailable => BUSY,
+            _ => DECLINED,
+        };
+        self.reject(&Control::Refused(code.into()), line).await;
     }
 
     /// Ends the connection with a `control` for chat/1, or a `line` for others.

@@ -25,7 +25,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
 use accept::RejectReason;
-use limits::{HandshakeLimiter, HandshakePermit, RateLimiter};
+use limits::{HandshakeLimiter, HandshakePermit, RateLimiter, StrangerLimiter};
 use queue::{CallQueue, QueueEvent, Seat};
 use registry::{Destination, NewConnection, SessionRegistry};
 use serve::CallLoop;
@@ -50,6 +50,8 @@ pub struct Config {
     pub name: Name,
     /// Callers who may wait while a call is on.
     pub backlog: usize,
+    /// Whether strangers ring, and are connected only when the person answers.
+    pub ring: bool,
     /// End after one call.
     pub once: bool,
     /// How this side behaves in a call.
@@ -94,6 +96,7 @@ where
         queue: Arc::clone(&queue),
         events,
         notices: RateLimiter::new(NOTICE_BURST, NOTICE_EVERY),
+        strangers: StrangerLimiter::new(),
         registry,
         source,
         sink,

@@ -34,6 +34,11 @@ struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle_timeout: Option<Duration>,
 
+    /// Let callers ring whom you have neither dialed nor verified; /answer takes the call.
+    /// Without a terminal they are connected at once
+    #[arg(long)]
+    ring: bool,
+
     /// Exit after one call
     #[arg(long)]
     once: bool,
@@ -78,6 +83,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,
+        ring: args.ring,
         once: args.once,
         call_config: CallConfig {
             idle_timeout: args.idle_timeout,

@@ -152,6 +152,7 @@ impl User {
         let config = chat_server::Config {
             name: self.name.into(),
             backlog: BACKLOG,
+            ring: false,
             once: false,
             call_config: CallConfig::default(),
             interactive: true,

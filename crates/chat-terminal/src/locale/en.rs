@@ -275,6 +275,28 @@ pub fn after_others(notice: String, unmentioned: usize) -> String {
     }
 }
 
+/// Notices that were left out because there were too many.
+pub fn left_out(count: usize) -> String {
+    format!("(Left out, for there were too many: {count} notices of callers.)")
+}
+
+/// Why strangers ring who were connected at once before.
+pub fn strangers_ring(time: Duration) -> String {
+    format!(
+        "Strangers called again and again, or broke off without a word: for {} they ring. /answer \
+         takes a call, /decline refuses it, /block refuses that key for ever.",
+        seconds(time)
+    )
+}
+
+/// The key of a caller is blocked from now on.
+pub(crate) fn blocked(peer: &Peer) -> String {
+    format!("{} is blocked: no call with that key is taken.", who(peer))
+}
+
+/// `/block` for a caller without a key.
+pub(crate) const NO_KEY_TO_BLOCK: &str = "That caller has no key to block; the call is declined.";
+
 /// This side's key, for others to compare or to pin.
 pub fn own_key(key: Fingerprint) -> String {
     format!("Your key is {key}")
