@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::driver::{BoxConnection, Command};
+use chat_core::driver::{BoxConnection, Command, Connection};
 use chat_core::protocol::{ConnectionStatus, Event};
-use chat_core::wire::{Control, Frame, RefusalCode, SessionId};
+use chat_core::transport::{Keyring, SecureStream};
+use chat_core::wire::{Control, Cookie, Frame, LineCodec, RefusalCode, SessionId};
 use chat_testkit::people::{Client, user};
 use chat_testkit::process::{self, Process};
 use chat_testkit::proxy::{Fate, Proxy};
@@ -153,6 +154,53 @@ async fn who_left_after_a_word_takes_no_seat() {
     let mut bob = Wire::to(server.address).await;
     bob.sends("bob\n").await;
     server.person.is_told("is calling too, 6 waiting").await;
+}
+
+/// The cookie for the next connection of a call.
+async fn cookie(link: &mut BoxConnection) -> Cookie {
+    loop {
+        if let Frame::Control(json) = soon(next_frame(link)).await.expect("a frame")
+            && let Ok(Some(Control::Cookie(cookie))) = Control::parse(&json)
+        {
+            return cookie;
+        }
+    }
+}
+
+/// Begins handshakes that nobody means to finish, more than there are places for.
+async fn crowd(keyring: &Keyring, address: SocketAddr) -> Vec<SecureStream<TcpStream>> {
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        let stream = TcpStream::connect(address).await.expect("a server");
+        crowd.push(keyring.tls.connect(stream).await.expect("a handshake"));
+    }
+    crowd
+}
+
+#[tokio::test]
+async fn the_cookie_of_the_call_lets_its_peer_through_a_crowd() {
+    let mut server = Server::start().await;
+    let address = server.running.address;
+    let (_home, keyring) = someone();
+    let (_other, stranger) = someone();
+    let session = SessionId::random();
+    let mut link = server.call(&keyring, &hello("", session, 0, false)).await;
+    let cookie = cookie(&mut link).await;
+    drop(link);
+    let cut = |event: &Event| matches!(event, Event::Connection(ConnectionStatus::Reconnecting(_)));
+    server.sees(cut).await;
+
+    let _before = crowd(&stranger, address).await;
+    for (cookie, gets_through) in [(None, false), (Some(cookie), true)] {
+        let stream = TcpStream::connect(address).await.expect("a server");
+        let secured = keyring.tls.connect_again(stream, cookie).await;
+        let secured = secured.expect("a handshake");
+        let mut link: BoxConnection = Connection::new(Box::new(secured.stream), LineCodec::chat1());
+        let _after = crowd(&stranger, address).await;
+        link.push_control(&Control::Hello(hello("", session, 0, true)));
+        let answered = soon(next_frame(&mut link)).await;
+        assert_eq!(answered.is_ok(), gets_through, "{answered:?}");
+    }
 }
 
 async fn takes_call(server: &mut Server, link: &mut BoxConnection) {

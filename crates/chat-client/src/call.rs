@@ -130,7 +130,7 @@ impl<D: Dial + 'static> Call<D> {
         call.show(Event::Connection(ConnectionStatus::Reconnecting(
             reconnect.next_number(),
         )));
-        reconnect.attempt(&self.connector)
+        reconnect.attempt(&self.connector, call.cookie())
     }
 
     /// The protocol for the server.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink, Source};
-use chat_core::transport::Stream;
+use chat_core::transport::{ClientHello, Stream};
 use chat_core::wire::Name;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
@@ -26,7 +26,7 @@ use tokio::time::sleep;
 
 use accept::RejectReason;
 use limits::{HandshakeLimiter, HandshakePermit, RateLimiter, StrangerLimiter};
-use queue::{CallQueue, QueueEvent, Seat};
+use queue::{CallQueue, Entry, QueueEvent, Seat};
 use registry::{Destination, NewConnection, SessionRegistry};
 use serve::CallLoop;
 
@@ -181,7 +181,10 @@ impl Dispatcher {
     where
         S: Stream + 'static,
     {
-        let begun = |_: &_| permit.begun(false);
+        let begun = |hello: &ClientHello<_>| {
+            let cookie = hello.cookie();
+            permit.begun(cookie.is_some_and(|cookie| self.registry.has_cookie(cookie)));
+        };
         let caller = self.acceptor.accept(stream, from, begun).await?;
         tracing::info!(%from, security = ?caller.peer.security, "a caller");
         let caller = match self.registry.route(caller).await {
@@ -190,8 +193,8 @@ impl Dispatcher {
             Destination::Nowhere => return Ok(Place::Nowhere),
         };
         match self.queue.enter(caller) {
-            Ok(seat) => Ok(Place::Queue(seat)),
-            Err(caller) => {
+            Entry::Seat(seat) => Ok(Place::Queue(seat)),
+            Entry::Full(caller) => {
                 caller.reject_busy(self.queue.waiting()).await;
                 Ok(Place::Nowhere)
             }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_core::driver::BoxConnection;
 use chat_core::protocol::{CloseReason, Handshake, Side};
-use chat_core::wire::{Control, MAX_LINE, RefusalCode};
+use chat_core::wire::{Control, Cookie, MAX_LINE, RefusalCode};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, PeerHello, SessionKey, hang_up, refuse};
@@ -30,6 +30,8 @@ struct Calls {
 #[derive(Debug)]
 struct Current {
     session_key: SessionKey,
+    /// What its peer shows in the next handshake.
+    cookie: Option<Cookie>,
     connections: mpsc::Sender<NewConnection>,
 }
 
@@ -72,9 +74,26 @@ impl SessionRegistry {
         let session_key = peer_hello.and_then(PeerHello::session_key);
         self.calls().current = session_key.map(|session_key| Current {
             session_key,
+            cookie: None,
             connections,
         });
         coming
+    }
+
+    /// The peer of the present call was given this cookie.
+    pub(crate) fn set_cookie(&self, cookie: Option<Cookie>) {
+        if let Some(current) = &mut self.calls().current {
+            current.cookie = cookie;
+        }
+    }
+
+    /// Whether this is the cookie of the present call.
+    pub(crate) fn has_cookie(&self, cookie: Cookie) -> bool {
+        let calls = self.calls();
+        calls
+            .current
+            .as_ref()
+            .is_some_and(|current| current.cookie == Some(cookie))
     }
 
     /// The call is over. A peer that missed the hang-up and reconnects gets the `final_ack`.

@@ -224,8 +224,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             tokio::select! {
                 step = call.drive(connection.as_mut()) => match step {
                     Step::Ended(ended) => reason = Some(ended),
-                    Step::Established(met) => call.show_all(peer.met(met)),
-                    Step::Answered => {}
+                    Step::Established(met) => {
+                        self.registry.set_cookie(call.cookie());
+                        call.show_all(peer.met(met));
+                    }
+                    Step::Answered => self.registry.set_cookie(call.cookie()),
                     Step::Disconnected => {
                         connection = None;
                         give_up_at = Some(Instant::now() + RESUME_WINDOW);

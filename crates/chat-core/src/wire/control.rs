@@ -51,6 +51,8 @@ pub enum Control {
     Idle(u64),
     /// No call, and why.
     Refused(Refusal),
+    /// For the next handshake of this session, so that it is not dropped in favour of others.
+    Cookie(Cookie),
     /// The listener's part of the safety number.
     Nonce(Nonce),
     /// The dialer's part of the safety number, which opens its commitment.
@@ -126,6 +128,9 @@ impl From<&str> for Name {
 
 /// Names a session on all its connections.
 pub type SessionId = Hex<16>;
+
+/// What a dialer shows to be let through to the session that is on.
+pub type Cookie = Hex<16>;
 
 /// A random number that is used once.
 pub type Nonce = Hex<32>;
@@ -315,6 +320,7 @@ enum Member {
     Done,
     Idle,
     Refused,
+    Cookie,
     Nonce,
     Reveal,
     #[serde(other)]
@@ -367,6 +373,7 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 Member::Done => Control::Done(members.next_value()?),
                 Member::Idle => Control::Idle(members.next_value()?),
                 Member::Refused => Control::Refused(members.next_value()?),
+                Member::Cookie => Control::Cookie(members.next_value()?),
                 Member::Nonce => Control::Nonce(members.next_value()?),
                 Member::Reveal => Control::Reveal(members.next_value()?),
                 Member::Unknown => {
@@ -435,6 +442,7 @@ mod tests {
             Control::Ping(u64::MAX),
             Control::Pong(0),
             Control::Idle(300),
+            Control::Cookie(Hex::random()),
             Control::Nonce(Hex::random()),
             Control::Reveal(Hex::random()),
         ] {
