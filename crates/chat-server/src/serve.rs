@@ -302,7 +302,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
 /// Whether this takes the call that rings.
 fn answers(input: &Input) -> bool {
     match input {
-        Input::Command(Command::Answer) => true,
+        Input::Command(Command::Answer | Command::Next) => true,
         // Enter on an empty line.
         Input::Lines(lines) => lines.clone().lines().all(str::is_empty),
         Input::Message(text) => text.is_empty(),
