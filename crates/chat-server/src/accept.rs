@@ -115,18 +115,18 @@ pub(crate) enum RejectReason {
     /// Its owner was known by another key.
     #[error(transparent)]
     Changed(#[from] ChangedKey),
-    /// The handshake failed.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Its handshake was dropped in favour of newer ones.
-    #[error("it was still at its handshake when too many others came")]
-    Evicted,
     /// This user wants no calls from its owner.
     #[error("{0} is blocked")]
     Blocked(String),
     /// It has this user's own key.
     #[error("the caller has your own key; if that was not you, somebody may have taken it")]
     OwnKey,
+    /// The handshake failed.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Its handshake was dropped in favour of newer ones.
+    #[error("it was still at its handshake when too many others came")]
+    Evicted,
     /// It speaks chat/1, but did not say hello.
     #[error("it did not say hello")]
     NoHello,
@@ -218,8 +218,8 @@ impl Acceptor {
             Ok(known) => {
                 caller.peer.security = trust::security(*key, known.as_ref());
                 caller.is_friend = known.as_ref().is_some_and(KnownPeer::is_friend);
-                if let Some(known) = known {
-                    caller.peer.name = Some(known.name);
+                if let Some(name) = known.as_ref().and_then(KnownPeer::given_name) {
+                    caller.peer.name = Some(name.to_owned());
                 }
                 Ok(caller)
             }
@@ -257,7 +257,8 @@ impl Acceptor {
     where
         S: Stream + 'static,
     {
-        let mut caller = self.plain_caller(secured.stream, from, Security::NoKey);
+        let post_quantum = secured.post_quantum;
+        let mut caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
             caller.connection.push_line(NO_KEY);
             caller.connection.end().await;

@@ -25,7 +25,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
 use accept::RejectReason;
-use limits::{HandshakeLimiter, HandshakePermit, RateLimiter, StrangerLimiter};
+use limits::{GuessLimiter, HandshakeLimiter, HandshakePermit, RateLimiter, StrangerLimiter};
 use queue::{CallQueue, Entry, QueueEvent, Seat};
 use registry::{Destination, NewConnection, SessionRegistry};
 use serve::CallLoop;
@@ -97,6 +97,7 @@ where
         events,
         notices: RateLimiter::new(NOTICE_BURST, NOTICE_EVERY),
         strangers: StrangerLimiter::new(),
+        guesses: GuessLimiter::new(),
         registry,
         source,
         sink,

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::Config;
 use crate::accept::{Caller, PeerHello};
-use crate::limits::{RateLimiter, StrangerLimiter, WARY_FOR};
+use crate::limits::{GuessLimiter, RateLimiter, StrangerLimiter, WARY_FOR};
 use crate::queue::{CallQueue, Front, QueueEvent};
 use crate::registry::SessionRegistry;
 
@@ -36,6 +36,7 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub events: mpsc::Receiver<QueueEvent>,
     pub notices: RateLimiter,
     pub strangers: StrangerLimiter,
+    pub guesses: GuessLimiter,
     pub registry: Arc<SessionRegistry>,
     pub source: &'p mut In,
     pub sink: &'p mut Out,
@@ -104,7 +105,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     (Input::Command(Command::Block), Some(front)) => {
                         queue.refuse(front.number, RefusalCode::Blocked);
                         self.sink.show(Event::RingingStopped);
-                        Some(Event::Notice(peer::block(&self.keyring, &front.peer)))
+                        Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
                     }
                     (input, still_ringing) => {
                         ringing = still_ringing;
@@ -192,6 +193,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         } = caller;
         let mut resumed = self.registry.begin(peer_hello.as_ref());
         let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
+        let stranger = peer.security.is_unverified();
         let protocol = self.protocol(&peer, peer_hello.as_ref());
         let call_config = self.config.call_config.clone();
         let interactive = self.config.interactive;
@@ -226,9 +228,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     Step::Ended(ended) => reason = Some(ended),
                     Step::Established(met) => {
                         self.registry.set_cookie(call.cookie());
-                        call.show_all(peer.met(met));
+                        call.show_all(peer.met(met).await);
                     }
                     Step::Answered => self.registry.set_cookie(call.cookie()),
+                    Step::NumberShown if stranger => self.guesses.revealed(),
+                    Step::NumberShown => {}
                     Step::Disconnected => {
                         connection = None;
                         give_up_at = Some(Instant::now() + RESUME_WINDOW);
@@ -244,7 +248,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => {
                         let number = call.safety_number().map(str::to_owned);
-                        call.show_all(peer.answer(&command, number.as_deref()));
+                        call.show_all(peer.answer(&command, number.as_deref()).await);
                     }
                 },
                 Some((new_connection, handshake)) = resumed.recv() => {
@@ -273,11 +277,17 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             }
         };
         self.registry.end(&reason, call.final_ack());
-        let wordless = is_broken_off(&reason) && !call.has_heard_text();
+        let wordless = !call.has_conversed() && is_by_peer(&reason);
         let code = tokio::select! {
             ended = call.end(reason, connection) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
         };
+        if stranger
+            && wordless
+            && let Some(callers) = self.guesses.broke_off()
+        {
+            self.sink.show(Event::Notice(locale::guessing(callers)));
+        }
         if !is_friend && self.strangers.call_ended(wordless) && interactive && !self.config.once {
             let notice = locale::strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
@@ -286,7 +296,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     }
 
     /// The protocol for a caller.
-    fn protocol(&self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
+    fn protocol(&mut self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
         match peer_hello.and_then(PeerHello::session) {
             None if peer.security == Security::Plaintext => Box::new(Plain::new()),
             None => Box::new(Plain::over_tls()),
@@ -294,6 +304,10 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 name: self.config.name.clone(),
                 peer: peer.clone(),
                 id: session,
+                reveal_after: match peer.security.is_unverified() {
+                    true => self.guesses.reveal_after().map(Instant::into_std),
+                    false => None,
+                },
             })),
         }
     }
@@ -310,11 +324,11 @@ fn answers(input: &Input) -> bool {
     }
 }
 
-/// Whether the peer ended the call, in whatever way.
-fn is_broken_off(reason: &CloseReason) -> bool {
-    !matches!(
+/// Whether it was not this side that ended the call.
+fn is_by_peer(reason: &CloseReason) -> bool {
+    matches!(
         reason,
-        CloseReason::HungUp(Side::Local) | CloseReason::Idle(_) | CloseReason::Local(_)
+        CloseReason::HungUp(Side::Remote) | CloseReason::Lost(_) | CloseReason::Protocol(_)
     )
 }
 

@@ -26,6 +26,7 @@ use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Peer, Protocol,
     ProtocolError, SendError, Side,
 };
+use crate::trust::safety_number::DialerExchange;
 use crate::wire::{Control, Cookie};
 
 pub use connection::{BoxConnection, Connection};
@@ -55,6 +56,8 @@ pub enum Step {
     Command(Command),
     /// Both sides have said hello: the peer's name is known now. Show the call.
     Established(Peer),
+    /// The safety number was shown.
+    NumberShown,
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
     /// The connection is lost, but the call can be resumed over another.
@@ -94,14 +97,14 @@ pub struct CallDriver<'p, In, Out> {
     last_heard: Instant,
     /// When text was last received and shown.
     last_text: Instant,
-    /// Text of the peer was shown.
-    heard_text: bool,
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
     /// The digits of the safety number, once they were shown.
     safety_number: Option<String>,
     /// What lets the next connection through.
     cookie: Option<Cookie>,
+    /// A word was said, by this side or the other.
+    conversed: bool,
     /// This side hangs up and has no time to wait.
     hasty: bool,
     /// This side hangs up because its input failed.
@@ -130,10 +133,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             sink_closed: false,
             last_heard: Instant::now(),
             last_text: Instant::now(),
-            heard_text: false,
             idle: false,
             safety_number: None,
             cookie: None,
+            conversed: false,
             hasty: false,
             failure: None,
         }
@@ -181,11 +184,6 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         self.last_heard
     }
 
-    /// Whether the peer has said anything.
-    pub fn has_heard_text(&self) -> bool {
-        self.heard_text
-    }
-
     /// The digits of this call's safety number, once they were shown.
     pub fn safety_number(&self) -> Option<&str> {
         self.safety_number.as_deref()
@@ -194,6 +192,25 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// What the dialer shows in its next handshake of this call, once that is known.
     pub fn cookie(&self) -> Option<Cookie> {
         self.cookie
+    }
+
+    /// Whether a word was said, by this side or the other.
+    pub fn has_conversed(&self) -> bool {
+        self.conversed
+    }
+
+    /// Whether the dialer's part of the safety number goes out with what is sent next. That can
+    /// only be so after [`Step::Established`] or [`Step::Answered`], and is returned once.
+    pub fn announce_nonce(&mut self) -> bool {
+        let exchange = self.protocol.dialer_exchange();
+        exchange.is_some_and(DialerExchange::announce_nonce)
+    }
+
+    /// Does without a safety number on the present connection.
+    pub fn withhold_nonce(&mut self) {
+        if let Some(exchange) = self.protocol.dialer_exchange() {
+            exchange.withhold_nonce();
+        }
     }
 
     /// What to tell a peer that reconnects after this side has hung up.
@@ -225,7 +242,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
                 Step::Disconnected => break Disconnect::Cut.into(),
-                Step::Command(_) | Step::Established(_) | Step::Answered => {}
+                Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -399,25 +416,30 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     fn show_event(&mut self, event: Event) -> Option<Step> {
-        let answered = matches!(
-            event,
-            Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_)
-        );
+        let step = match &event {
+            Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_) => {
+                Some(Step::Answered)
+            }
+            Event::SafetyNumber { digits, .. } => {
+                self.safety_number = Some(digits.clone());
+                Some(Step::NumberShown)
+            }
+            Event::Lines(_) | Event::Message(_) => {
+                self.showing_text = true;
+                self.conversed = true;
+                None
+            }
+            _ => None,
+        };
         match event {
             Event::Established(peer) => return Some(Step::Established(peer)),
             Event::Cookie(cookie) => {
                 self.cookie = Some(cookie);
                 return None;
             }
-            Event::Lines(_) | Event::Message(_) => {
-                self.heard_text = true;
-                self.showing_text = true;
-            }
-            Event::SafetyNumber { ref digits, .. } => self.safety_number = Some(digits.clone()),
-            _ => {}
+            event => self.show(event),
         }
-        self.show(event);
-        answered.then_some(Step::Answered)
+        step
     }
 
     /// Flushes the sink, if that is possible at once. If not, nothing more is read until it is
@@ -471,11 +493,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 self.show(Event::SendFailed(input.into_text(), SendError::Full));
             }
             Input::Lines(lines) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say_lines(lines) {
                     self.take_failure(io::Error::other(unsayable), at);
                 }
             }
             Input::Message(text) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say(&text) {
                     self.show(Event::SendFailed(text, unsayable));
                 }
