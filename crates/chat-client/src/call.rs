@@ -154,7 +154,7 @@ impl<D: Dial + 'static> Call<D> {
         call.show(Event::Connection(ConnectionStatus::Reconnecting(
             reconnect.next_number(),
         )));
-        reconnect.attempt(&self.connector)
+        reconnect.attempt(&self.connector, call.cookie())
     }
 
     /// Writes down that a nonce for the safety number is about to be sent. If that cannot be

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::protocol::Disconnect;
+use chat_core::wire::Cookie;
 use tokio::time::{Instant, sleep};
 
 use crate::connect::{ConnectError, Connected, Connector};
@@ -50,13 +51,17 @@ impl Reconnect {
         self.attempts + 1
     }
 
-    /// Pauses, then connects once.
-    pub(crate) fn attempt<D: Dial + 'static>(&self, connector: &Arc<Connector<D>>) -> Attempt {
+    /// Pauses, then connects once with the call's cookie.
+    pub(crate) fn attempt<D: Dial + 'static>(
+        &self,
+        connector: &Arc<Connector<D>>,
+        cookie: Option<Cookie>,
+    ) -> Attempt {
         let connector = Arc::clone(connector);
         let pause = pause(self.attempts);
         Box::pin(async move {
             sleep(pause).await;
-            connector.connect().await
+            connector.connect_again(cookie).await
         })
     }
 

@@ -27,7 +27,7 @@ use crate::protocol::{
     ProtocolError, SendError, Side,
 };
 use crate::trust::safety_number::DialerExchange;
-use crate::wire::Control;
+use crate::wire::{Control, Cookie};
 
 pub use connection::{BoxConnection, Connection};
 pub use person::{Command, Input, Sink, Source};
@@ -101,6 +101,8 @@ pub struct CallDriver<'p, In, Out> {
     idle: bool,
     /// The digits of the safety number, once they were shown.
     safety_number: Option<String>,
+    /// What lets the next connection through.
+    cookie: Option<Cookie>,
     /// A word was said, by this side or the other.
     conversed: bool,
     /// This side hangs up and has no time to wait.
@@ -133,6 +135,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             last_text: Instant::now(),
             idle: false,
             safety_number: None,
+            cookie: None,
             conversed: false,
             hasty: false,
             failure: None,
@@ -184,6 +187,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// The digits of this call's safety number, once they were shown.
     pub fn safety_number(&self) -> Option<&str> {
         self.safety_number.as_deref()
+    }
+
+    /// What the dialer shows in its next handshake of this call, once that is known.
+    pub fn cookie(&self) -> Option<Cookie> {
+        self.cookie
     }
 
     /// Whether a word was said, by this side or the other.
@@ -425,6 +433,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         };
         match event {
             Event::Established(peer) => return Some(Step::Established(peer)),
+            Event::Cookie(cookie) => {
+                self.cookie = Some(cookie);
+                return None;
+            }
             event => self.show(event),
         }
         step

@@ -136,6 +136,19 @@ async fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     }
 }
 
+/// Refuses all calls with the peer's key from now on. Returns the notice to show.
+pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
+    let Security::Key { fingerprint, .. } = &peer.security else {
+        return locale::NO_KEY_TO_BLOCK.into();
+    };
+    let (known, key) = (keyring.known.clone(), *fingerprint);
+    let name = peer.name.clone().unwrap_or_default();
+    match off_the_runtime(move || known.block(&name, key)).await {
+        Ok(()) => locale::blocked(peer),
+        Err(error) => locale::not_remembered(&error),
+    }
+}
+
 /// This side's key and the known peers, as a text to show.
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {

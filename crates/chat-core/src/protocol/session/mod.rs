@@ -23,7 +23,7 @@ use crate::trust::safety_number::{
 };
 use crate::trust::{Security, Verification};
 use crate::wire::{
-    Batch, Commitment, Control, Frame, HANG_UP, Hello, Name, SessionId, WriteBuffer,
+    Batch, Commitment, Control, Cookie, Frame, HANG_UP, Hello, Name, SessionId, WriteBuffer,
 };
 
 use connection_state::ConnectionState;
@@ -110,6 +110,9 @@ impl Session {
         let own = self.hello(self.state.received, commitment);
         let mut connection = ConnectionState::new(binding, now);
         connection.control_queue.push(own);
+        let cookie = Cookie::random();
+        connection.control_queue.push(Control::Cookie(cookie));
+        events.push(Event::Cookie(cookie));
         self.connection = Some(connection);
         self.hello_arrived(hello, events, now)?;
         self.reveal(events, now);
@@ -205,10 +208,13 @@ impl Session {
             Control::Refused(_) if self.state.is_settled() => {
                 self.over = Some(CloseReason::BothFinished)
             }
-            Control::Refused(reason) if self.established => {
-                self.over = Some(Disconnect::Unreachable(reason).into());
+            Control::Refused(refusal) if refusal.is_passing() => {
+                connection.disconnect = Some(Disconnect::Refused(refusal));
             }
-            Control::Refused(reason) => self.over = Some(CloseReason::Refused(reason)),
+            Control::Refused(refusal) if self.established => {
+                self.over = Some(Disconnect::Refused(refusal).into());
+            }
+            Control::Refused(refusal) => self.over = Some(CloseReason::Refused(refusal)),
             Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
                 if connection.liveness.pong(number, now)? {
@@ -245,6 +251,7 @@ impl Session {
                     "it took back that it has no more to say",
                 ));
             }
+            Control::Cookie(cookie) => events.push(Event::Cookie(cookie)),
             Control::Idle(millis) => {
                 events.push(Event::PeerIdleTimeout(Duration::from_millis(millis)));
             }
