@@ -200,10 +200,11 @@ impl<D: Dial> Connector<D> {
             (PeerKind::Chat1, Some(key)) => {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
             }
-            _ => Ok(self.without_key(
-                Connection::new(Box::new(secured.stream), self.codec()),
-                Security::NoKey,
-            )),
+            _ => {
+                let connection: BoxConnection =
+                    Connection::new(Box::new(secured.stream), self.codec());
+                Ok(self.without_key(connection.over_tls(), Security::NoKey))
+            }
         }
     }
 

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use chat_core::driver::{CallDriver, Command, Input, Sink, Source, Step, sleep_until_some};
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session, SessionConfig,
+    ConnectionStatus, Disconnect, Event, Plain, Protocol, Session, SessionState,
 };
 use chat_core::transport::Keyring;
-use chat_core::trust::Security;
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
@@ -115,39 +114,32 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         } = caller;
         let mut resumed = self.registry.begin(peer_hello.as_ref());
         let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
-        let protocol = self.protocol(&peer, peer_hello.as_ref());
+        let protocol = self.protocol(peer_hello.as_ref());
         let call_config = self.config.call_config.clone();
         let interactive = self.config.interactive;
         let mut call = CallDriver::new(protocol, call_config, self.source, self.sink);
         let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
         let mut connection = Some(connection);
         let mut give_up_at = None;
-        let mut reason = match peer_hello {
-            Some(peer_hello) => call
-                .connected(peer_hello.handshake)
-                .err()
-                .map(CloseReason::from),
-            None => {
-                call.show(Event::Established(peer.peer().clone()));
-                None
+        match peer_hello {
+            Some(peer_hello) => {
+                call.connected(peer_hello.handshake);
             }
-        };
+            None => call.show(Event::Established(peer.peer().clone())),
+        }
         while self.events.try_recv().is_ok() {}
         call.show(Event::QueueLength(self.queue.waiting()));
         let reason = loop {
-            if let Some(reason) = reason {
-                break reason;
-            }
             // A restarted peer must not queue behind its own interrupted call. One that came while
             // the other was still heard is a second caller with that key.
             let heard = call.last_heard();
             if connection.is_none() && key.is_some_and(|key| self.queue.has_newer(key, heard)) {
-                break call.give_up(Disconnect::Superseded);
+                call.give_up(Disconnect::Superseded);
             }
             tokio::select! {
                 step = call.drive(connection.as_mut()) => match step {
-                    Step::Ended(ended) => reason = Some(ended),
-                    Step::Established(met) => call.show_all(peer.met(met)),
+                    Step::Ended(reason) => break reason,
+                    Step::Established(name) => call.show_all(peer.met(name)),
                     Step::Answered => {}
                     Step::Disconnected => {
                         connection = None;
@@ -168,18 +160,15 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     }
                 },
                 Some((new_connection, handshake)) = resumed.recv() => {
-                    if call.is_stale(&handshake) {
-                        continue;
-                    }
-                    if connection.replace(new_connection).is_some() {
-                        reason = call.disconnected(Disconnect::Cut);
-                    }
-                    if reason.is_none() {
+                    if call.connected(handshake) {
+                        connection = Some(new_connection);
                         give_up_at = None;
-                        reason = call.connected(handshake).err().map(CloseReason::from);
                     }
                 }
-                () = sleep_until_some(give_up_at) => reason = Some(call.give_up(Disconnect::Silent(RESUME_WINDOW))),
+                () = sleep_until_some(give_up_at) => {
+                    give_up_at = None;
+                    call.give_up(Disconnect::Silent(RESUME_WINDOW));
+                }
                 Some(event) = self.events.recv() => {
                     let waiting = self.queue.waiting();
                     let notice = notice_of(&mut self.notices, event, waiting, interactive);
@@ -192,7 +181,9 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 }
             }
         };
-        self.registry.end(&reason, call.final_ack());
+        let session = call.session();
+        let final_ack = session.map(|session| session.final_ack(&self.config.name));
+        self.registry.end(&reason, final_ack.unwrap_or_default());
         tokio::select! {
             ended = call.end(reason, connection) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
@@ -200,15 +191,13 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     }
 
     /// The protocol for a caller.
-    fn protocol(&self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
+    fn protocol(&self, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
         match peer_hello.and_then(PeerHello::session) {
-            None if peer.security == Security::Plaintext => Box::new(Plain::new()),
-            None => Box::new(Plain::over_tls()),
-            Some(session) => Box::new(Session::new(SessionConfig {
-                name: self.config.name.clone(),
-                peer: peer.clone(),
-                id: session,
-            })),
+            None => Box::new(Plain::new()),
+            Some(id) => {
+                let state = SessionState::new(id);
+                Box::new(Session::new(self.config.name.clone(), state))
+            }
         }
     }
 }

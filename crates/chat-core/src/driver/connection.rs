@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::io::poll_read_buf;
 
+use crate::protocol::Outgoing;
 use crate::transport::Stream;
 use crate::wire::{Batch, Control, Frame, HANG_UP, LineCodec, LineError, WriteBuffer};
 
@@ -33,12 +34,13 @@ pub struct Connection<S> {
     stream: S,
     codec: LineCodec,
     read_buffer: BytesMut,
-    /// Bytes to write.
-    pub(super) write_buffer: WriteBuffer,
+    write_buffer: WriteBuffer,
     /// When unterminated bytes become a message.
     unterminated_until: Option<Instant>,
     read: ReadHalf,
     write: WriteHalf,
+    /// A reset at the end means that the peer left something unread.
+    reset_is_loss: bool,
 }
 
 /// A connection over any stream.
@@ -86,6 +88,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             unterminated_until: None,
             read: ReadHalf::Open,
             write: WriteHalf::Flushed,
+            reset_is_loss: true,
+        }
+    }
+
+    /// The same over TLS, where a reset at the end is no sign of loss: few peers stay to read the
+    /// close_notify.
+    pub fn over_tls(self) -> Self {
+        Self {
+            reset_is_loss: false,
+            ..self
         }
     }
 
@@ -94,9 +106,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.codec.set_limit(limit);
     }
 
-    /// Whether the peer takes one write for one message.
-    pub(super) fn is_raw(&self) -> bool {
-        self.codec.is_raw()
+    /// Whether a reset at the end means that the peer left something unread.
+    pub(super) fn reset_is_loss(&self) -> bool {
+        self.reset_is_loss
+    }
+
+    /// The way to the peer, as a protocol sees it.
+    pub(super) fn outgoing(&mut self) -> Outgoing<'_> {
+        Outgoing {
+            written: self.is_written(),
+            raw: self.codec.is_raw(),
+            buffer: &mut self.write_buffer,
+        }
     }
 
     /// Whether everything was written and has left.

@@ -1,4 +1,4 @@
-//! What a protocol tells the person at this end.
+//! What a protocol reports, and what the person at this end is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,21 @@ use std::time::Duration;
 use super::{CloseReason, SendError, Side};
 use crate::trust::Security;
 use crate::wire::Batch;
+
+/// What a protocol reports.
+#[derive(Clone, Debug)]
+pub enum ProtocolEvent {
+    /// Both sides have said hello, for the first time. The peer calls itself this; it may be empty.
+    Established(String),
+    /// The person is to see this.
+    Show(Event),
+}
+
+impl From<Event> for ProtocolEvent {
+    fn from(event: Event) -> Self {
+        Self::Show(event)
+    }
+}
 
 /// What is shown to the person.
 #[derive(Clone, Debug)]

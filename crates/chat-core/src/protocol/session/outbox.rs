@@ -17,7 +17,7 @@ const SEND_WINDOW: usize = 4 << 20;
 /// Messages as they cross the wire, each one a line, a `say` control line too.
 ///
 /// The n-th message of the session has the number n, so only counts are kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Outbox {
     /// Sent on this connection, the oldest first.
     sent: VecDeque<Batch>,
@@ -28,13 +28,24 @@ pub(super) struct Outbox {
     acknowledged: u64,
     /// The number of the last message in `sent`.
     last_sent: u64,
-    /// The highest number that was ever sent, on any connection.
-    highest_sent: u64,
     /// The number of the last message of all.
     last: u64,
 }
 
 impl Outbox {
+    /// The outbox as it was written down: which of the messages were sent is not known any more, so
+    /// the peer may have any of them.
+    pub(super) fn restored(acknowledged: u64, messages: Vec<Batch>) -> Self {
+        let mut outbox = Self {
+            acknowledged,
+            last_sent: acknowledged,
+            last: acknowledged,
+            ..Self::default()
+        };
+        messages.into_iter().for_each(|batch| outbox.push(batch));
+        outbox
+    }
+
     pub(super) fn has_room(&self, connected: bool) -> bool {
         self.bytes
             < if connected {
@@ -72,7 +83,6 @@ impl Outbox {
         let batch = self.unsent.pop_front()?;
         let bytes = batch.as_bytes().clone();
         self.last_sent += batch.len() as u64;
-        self.highest_sent = self.highest_sent.max(self.last_sent);
         self.sent.push_back(batch);
         Some(bytes)
     }
@@ -97,7 +107,7 @@ impl Outbox {
     /// A new connection, on which the peer asks for all after this number. Returns how many
     /// messages are to be sent.
     pub(super) fn resume(&mut self, number: u64) -> Result<u64, ProtocolError> {
-        if number > self.highest_sent {
+        if number > self.last {
             return Err(ProtocolError::Violation(
                 "it claims to have messages that were never sent",
             ));
