@@ -1155,7 +1155,7 @@ mod restarting {
     fn what_is_no_session_is_refused() {
         let session = session("ann");
         let written = serde_json::to_string(&session.session()).expect("JSON");
-        let broken = written.replace("\"unacknowledged\":[]", "\"unacknowledged\":[\"no LF\"]");
+        let broken = written.replace("\"messages\":[]", "\"messages\":[\"no LF\"]");
         assert_ne!(broken, written);
         serde_json::from_str::<SessionState>(&broken).expect_err("half a message");
     }

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::io::poll_read_buf;
@@ -40,7 +39,7 @@ pub struct Connection<S> {
     read: ReadHalf,
     write: WriteHalf,
     /// A reset at the end means that the peer left something unread.
-    reset_is_loss: bool,
+    pub(super) reset_is_loss: bool,
 }
 
 /// A connection over any stream.
@@ -77,7 +76,7 @@ enum ReadHalf {
     Failed,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: Stream> Connection<S> {
     /// A connection on `stream`. A TCP stream should have `TCP_NODELAY` set.
     pub fn new(stream: S, codec: LineCodec) -> Self {
         Self {
@@ -104,11 +103,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Sets the longest line from now on, in bytes: kept small until the peer is authenticated.
     pub fn set_limit(&mut self, limit: usize) {
         self.codec.set_limit(limit);
-    }
-
-    /// Whether a reset at the end means that the peer left something unread.
-    pub(super) fn reset_is_loss(&self) -> bool {
-        self.reset_is_loss
     }
 
     /// The way to the peer, as a protocol sees it.

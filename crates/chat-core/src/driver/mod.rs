@@ -19,13 +19,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
     Protocol, ProtocolEvent, SendError, SessionState, Side, SinkState,
 };
+use crate::transport::Stream;
 use crate::wire::{LineError, WriteBuffer};
 
 pub use connection::{BoxConnection, Connection};
@@ -194,10 +194,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     /// Runs a whole call over one connection, for a source without commands: a bot, a script.
-    pub async fn run<S>(mut self, mut connection: Connection<S>) -> Arc<Ended>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    pub async fn run<S: Stream>(mut self, mut connection: Connection<S>) -> Arc<Ended> {
         let reason = loop {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
@@ -213,10 +210,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     ///
     /// Both directions are read at once; neither waits for the other. While there is none,
     /// what the person says is kept, as much as the protocol has room for. Cancel safe.
-    pub async fn drive<S>(&mut self, mut connection: Option<&mut Connection<S>>) -> Step
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    pub async fn drive<S: Stream>(&mut self, mut connection: Option<&mut Connection<S>>) -> Step {
         let mut now = Instant::now();
         let mut alarm = pin!(sleep_until(now));
         loop {
@@ -283,19 +277,16 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// Ends the call: shows the person why, and closes the connection in good order.
     ///
     /// Waits until everything is shown, but at most 2 s if it was the person who hung up.
-    pub async fn end<S>(
+    pub async fn end<S: Stream>(
         mut self,
         mut reason: CloseReason,
         mut connection: Option<Connection<S>>,
-    ) -> Arc<Ended>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    ) -> Arc<Ended> {
         // Without receipts, only the end tells a pipe whether the last of it was read.
         if matches!(reason, CloseReason::HungUp(Side::Local))
             && self.config.graceful
             && self.protocol.session().is_none()
-            && let Some(connection) = connection.take_if(|connection| connection.reset_is_loss())
+            && let Some(connection) = connection.take_if(|connection| connection.reset_is_loss)
             && let Err(error) = connection.ended().await
         {
             reason = Disconnect::from(error).into();
@@ -334,14 +325,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     /// Passes received frames to the protocol, unless the sink is busy. Returns whether there
     /// were any.
-    fn take_frames<S>(
+    fn take_frames<S: Stream>(
         &mut self,
         connection: &mut Connection<S>,
         now: Instant,
-    ) -> Result<bool, LineError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    ) -> Result<bool, LineError> {
         if self.is_showing() {
             return Ok(false);
         }
@@ -398,10 +386,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     /// Writes as much as is possible at once, then fills the write buffer again.
-    async fn transmit<S>(&mut self, connection: &mut Connection<S>, now: Instant) -> Next
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    async fn transmit<S: Stream>(&mut self, connection: &mut Connection<S>, now: Instant) -> Next {
         let next = self.fill(connection, now);
         let goes_on = matches!(next, Next::Wait | Next::Close) && !connection.is_written();
         if goes_on && poll_once(connection.drive_io(false)).await.is_some() {
@@ -410,10 +395,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         next
     }
 
-    fn fill<S>(&mut self, connection: &mut Connection<S>, now: Instant) -> Next
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    fn fill<S: Stream>(&mut self, connection: &mut Connection<S>, now: Instant) -> Next {
         let next = self
             .protocol
             .poll_transmit(connection.outgoing(), now.into_std());
@@ -510,10 +492,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
-    fn next_timeout<S>(&self, connection: Option<&Connection<S>>) -> Option<Instant>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    fn next_timeout<S: Stream>(&self, connection: Option<&Connection<S>>) -> Option<Instant> {
         let protocol = self.protocol.timeout().map(Instant::from_std);
         let unterminated = connection
             .and_then(Connection::timeout)
@@ -572,10 +551,10 @@ async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
 }
 
 /// Waits for I/O on the connection, or forever if there is none.
-async fn drive_io<S>(connection: Option<&mut Connection<S>>, reading: bool) -> io::Result<bool>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn drive_io<S: Stream>(
+    connection: Option<&mut Connection<S>>,
+    reading: bool,
+) -> io::Result<bool> {
     match connection {
         Some(connection) => connection.drive_io(reading).await,
         None => pending().await,

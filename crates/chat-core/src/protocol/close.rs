@@ -86,28 +86,26 @@ impl CloseState {
         }
     }
 
-    /// How long the hang-up lingers, while it does.
-    pub(super) fn linger(self) -> Option<Linger> {
+    fn patience(self) -> Option<Patience> {
         match self {
-            Self::Flushing(patience) | Self::Queued(patience) => Some(patience.linger),
+            Self::Flushing(patience) | Self::Queued(patience) => Some(patience),
             _ => None,
         }
+    }
+
+    /// How long the hang-up lingers, while it does.
+    pub(super) fn linger(self) -> Option<Linger> {
+        self.patience().map(|patience| patience.linger)
     }
 
     /// When its patience ends.
     pub(super) fn timeout(self) -> Option<Instant> {
-        match self {
-            Self::Flushing(patience) | Self::Queued(patience) => patience.until,
-            _ => None,
-        }
+        self.patience()?.until
     }
 
     /// Whether a hang-up was sent or received: nothing is sent after it.
     pub(super) fn is_closed(self) -> bool {
-        match self {
-            Self::Open | Self::Flushing(_) => false,
-            Self::Queued(_) | Self::Sent | Self::PeerClosed => true,
-        }
+        !matches!(self, Self::Open | Self::Flushing(_))
     }
 
     /// Who hung up, once that is done.

@@ -16,12 +16,6 @@ pub enum ProtocolEvent {
     Show(Event),
 }
 
-impl From<Event> for ProtocolEvent {
-    fn from(event: Event) -> Self {
-        Self::Show(event)
-    }
-}
-
 /// What is shown to the person.
 #[derive(Clone, Debug)]
 pub enum Event {

@@ -39,6 +39,10 @@ impl Plain {
         Self::default()
     }
 
+    fn show(&mut self, event: Event) {
+        self.events.push_back(ProtocolEvent::Show(event));
+    }
+
     /// Nothing tells what was delivered, so writing counts as progress.
     fn note_progress(&mut self, out: &WriteBuffer, now: Instant) {
         let left = out.remaining() + self.unsent_bytes;
@@ -48,18 +52,20 @@ impl Plain {
         self.left = left;
     }
 
-    fn take_unsent(&mut self, lines: Option<usize>) -> Option<Batch> {
-        let batch = match (lines, self.unsent.front_mut()) {
-            (Some(lines), Some(front)) if lines < front.len() => front.split_to(lines),
-            _ => self.unsent.pop_front()?,
-        };
+    /// The next lines to send, at most so many.
+    fn take_unsent(&mut self, lines: usize) -> Option<Batch> {
+        let front = self.unsent.front_mut()?;
+        let batch = front.split_to(lines);
+        if front.is_empty() {
+            self.unsent.pop_front();
+        }
         self.unsent_bytes -= batch.wire_len();
         Some(batch)
     }
 
     fn transmit(&mut self, out: &mut WriteBuffer) {
         while !out.is_full() {
-            let Some(batch) = self.take_unsent(None) else {
+            let Some(batch) = self.take_unsent(usize::MAX) else {
                 return self.transmit_hang_up(out);
             };
             out.push(batch.into());
@@ -71,7 +77,7 @@ impl Plain {
         if !out.is_empty() {
             return;
         }
-        if let Some(message) = self.take_unsent(Some(1)) {
+        if let Some(message) = self.take_unsent(1) {
             let bytes = message.as_bytes();
             out.push(bytes.slice(..bytes.len() - 1));
         } else {
@@ -112,7 +118,7 @@ impl Protocol for Plain {
         match frame {
             // Nothing counts after the hang-up.
             _ if self.close == CloseState::PeerClosed => {}
-            Some(Frame::Text(lines)) => self.events.push_back(Event::Lines(lines).into()),
+            Some(Frame::Text(lines)) => self.show(Event::Lines(lines)),
             Some(Frame::HangUp) => self.close.peer_closed(),
             Some(Frame::Control(_)) => {
                 let error = ProtocolError::Violation("a control line in plain text");
@@ -121,7 +127,7 @@ impl Protocol for Plain {
             None => {
                 self.peer_finished = true;
                 if self.close == CloseState::Open && !self.finished {
-                    self.events.push_back(Event::PeerEof.into());
+                    self.show(Event::PeerEof);
                 }
             }
         }

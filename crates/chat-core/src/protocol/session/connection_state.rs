@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::ack::DelayedAck;
 use super::liveness::{DEAD_AFTER, Liveness, Silence};
 use super::typing::LocalTyping;
-use crate::protocol::{ConnectionStatus, Disconnect, Event};
+use crate::protocol::{ConnectionStatus, Event};
 use crate::trust::safety_number::ChannelBinding;
 use crate::wire::{Control, WriteBuffer};
 
@@ -16,139 +16,91 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// the end would have given the connection up before.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2 * DEAD_AFTER.as_secs());
 
+/// How far a connection is, from its first hello to its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Phase {
+    /// This side has said hello; the peer has until then to answer.
+    HelloSent { until: Instant },
+    /// The peer has answered that this side is in its queue.
+    Queued,
+    /// Both have said hello.
+    Open,
+    /// The same, and the peer was told that this side is finished.
+    DoneSent,
+    /// Both are finished and nothing more is sent; the peer has until then to close its side.
+    Draining { until: Instant },
+    /// It has closed it, or its time is up.
+    Drained,
+    /// The stream ended too early, or nothing was received for so long.
+    Lost(Option<Duration>),
+}
+
+impl Phase {
+    /// Whether the peer has said hello.
+    pub(super) fn is_open(self) -> bool {
+        !matches!(self, Self::HelloSent { .. } | Self::Queued | Self::Lost(_))
+    }
+
+    /// Whether nothing more is sent.
+    pub(super) fn is_draining(self) -> bool {
+        matches!(self, Self::Draining { .. } | Self::Drained)
+    }
+}
+
 /// The state of one connection, dropped with it.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     pub(super) binding: Option<ChannelBinding>,
     /// Control lines to send before anything else.
     pub(super) control_queue: Vec<Control>,
-    phase: Phase,
+    pub(super) phase: Phase,
+    /// The peer has closed its side because both are finished.
+    peer_closed: bool,
     pub(super) liveness: Liveness,
     pub(super) typing: LocalTyping,
     pub(super) ack: DelayedAck,
 }
 
-/// How far a connection is, from its first hello to its end.
-#[derive(Debug)]
-enum Phase {
-    /// This side has said hello; the peer has until then to answer.
-    HelloSent { until: Instant },
-    /// The peer has answered that this side is in its queue.
-    Queued,
-    /// Both have said hello.
-    Open {
-        /// The peer was told that this side is finished.
-        done_sent: bool,
-        /// The peer has closed its side, because the session is finished.
-        peer_closed: bool,
-    },
-    /// The session is finished and nothing more is sent; the peer has until then to close its side.
-    Draining { until: Instant },
-    /// It has closed it, or its time is up.
-    Drained,
-    /// The connection is considered lost, and why.
-    Lost(Disconnect),
-}
-
 impl ConnectionState {
     pub(super) fn new(binding: Option<ChannelBinding>, now: Instant) -> Self {
+        let until = now + ANSWER_TIMEOUT;
         Self {
             binding,
             control_queue: Vec::new(),
-            phase: Phase::HelloSent {
-                until: now + ANSWER_TIMEOUT,
-            },
+            phase: Phase::HelloSent { until },
+            peer_closed: false,
             liveness: Liveness::new(now),
             typing: LocalTyping::default(),
             ack: DelayedAck::default(),
         }
     }
 
-    /// The peer has put this side into its queue.
-    pub(super) fn queue(&mut self, now: Instant) {
-        self.answer(now);
-        self.phase = Phase::Queued;
-    }
-
-    /// The peer has said hello.
-    pub(super) fn open(&mut self, now: Instant) {
-        self.answer(now);
-        self.phase = Phase::Open {
-            done_sent: false,
-            peer_closed: false,
-        };
-    }
-
-    /// The peer has answered: from now on its liveness is checked.
-    fn answer(&mut self, now: Instant) {
+    /// The peer has answered with its hello or its queue: from now on its liveness is checked.
+    pub(super) fn answered(&mut self, phase: Phase, now: Instant) {
         if let Phase::HelloSent { .. } = self.phase {
             self.liveness = Liveness::new(now);
         }
+        self.phase = phase;
     }
 
-    /// Whether the peer has said hello.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Open { .. } | Phase::Draining { .. } | Phase::Drained
-        )
-    }
-
-    /// Whether nothing more is sent.
-    pub(super) fn is_draining(&self) -> bool {
-        matches!(self.phase, Phase::Draining { .. } | Phase::Drained)
-    }
-
-    /// Whether the session is finished, and so is the peer.
-    pub(super) fn is_drained(&self) -> bool {
-        matches!(self.phase, Phase::Drained)
-    }
-
-    pub(super) fn is_lost(&self) -> bool {
-        matches!(self.phase, Phase::Lost(_))
-    }
-
-    /// Why the connection is considered lost, if it is.
-    pub(super) fn into_loss(self) -> Option<Disconnect> {
-        match self.phase {
-            Phase::Lost(disconnect) => Some(disconnect),
-            _ => None,
-        }
-    }
-
-    /// This side is finished. Returns whether the peer is to be told.
-    pub(super) fn take_done(&mut self) -> bool {
-        match &mut self.phase {
-            Phase::Open { done_sent, .. } => !std::mem::replace(done_sent, true),
-            _ => false,
-        }
-    }
-
-    /// The session is settled and `shown` the last receipt: once the peer was told all that, nothing
-    /// more is sent.
+    /// Both sides are finished, and `shown` is the last receipt: once the peer was told all that,
+    /// nothing more is sent.
     pub(super) fn drain(&mut self, shown: u64, now: Instant) {
-        let until = now + DRAIN_TIMEOUT;
-        match self.phase {
-            Phase::Open {
-                done_sent: true,
-                peer_closed,
-            } if self.ack.has_acknowledged(shown) => {
-                self.phase = match peer_closed {
-                    true => Phase::Drained,
-                    false => Phase::Draining { until },
-                };
-            }
-            _ => {}
+        if self.phase == Phase::DoneSent && self.ack.has_acknowledged(shown) {
+            let until = now + DRAIN_TIMEOUT;
+            self.phase = match self.peer_closed {
+                true => Phase::Drained,
+                false => Phase::Draining { until },
+            };
         }
     }
 
     /// The peer has closed its side. Unless the session is settled, that is a loss.
     pub(super) fn peer_closed(&mut self, settled: bool) {
-        match &mut self.phase {
-            Phase::Open { peer_closed, .. } if settled => *peer_closed = true,
-            Phase::Draining { .. } => self.phase = Phase::Drained,
-            Phase::Drained | Phase::Lost(_) => {}
-            _ => self.phase = Phase::Lost(Disconnect::Cut),
+        match self.phase {
+            Phase::Open | Phase::DoneSent if settled => self.peer_closed = true,
+            phase if phase.is_draining() => self.phase = Phase::Drained,
+            _ => self.phase = Phase::Lost(None),
         }
     }
 
@@ -175,14 +127,14 @@ impl ConnectionState {
         match self.phase {
             Phase::HelloSent { .. } => return self.phase_timeout(),
             Phase::Drained | Phase::Lost(_) => return None,
-            Phase::Queued | Phase::Open { .. } | Phase::Draining { .. } => {}
+            _ => {}
         }
-        let alive = self.liveness.timeout();
         let others = [
             self.ack.timeout(),
             self.typing.timeout(),
             self.phase_timeout(),
         ];
+        let alive = self.liveness.timeout();
         Some(others.into_iter().flatten().fold(alive, Instant::min))
     }
 
@@ -190,7 +142,7 @@ impl ConnectionState {
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Event> {
         if let Phase::HelloSent { .. } = self.phase {
             if self.is_late(now) {
-                self.phase = Phase::Lost(Disconnect::Silent(ANSWER_TIMEOUT));
+                self.phase = Phase::Lost(Some(ANSWER_TIMEOUT));
             }
             return None;
         }
@@ -202,10 +154,9 @@ impl ConnectionState {
         }
         match silence? {
             Silence::Unresponsive(time) => Some(Event::Connection(ConnectionStatus::Silent(time))),
+            Silence::Dead(_) if self.phase == Phase::Drained => None,
             Silence::Dead(time) => {
-                if !self.is_drained() {
-                    self.phase = Phase::Lost(Disconnect::Silent(time));
-                }
+                self.phase = Phase::Lost(Some(time));
                 None
             }
         }
@@ -235,7 +186,7 @@ impl ConnectionState {
         if let Some(number) = self.liveness.take_ping(now) {
             out.push(Control::Ping(number).to_line());
         }
-        if self.is_open()
+        if self.phase.is_open()
             && let Some(typing) = self.typing.take(now)
         {
             out.push(Control::Typing(typing).to_line());

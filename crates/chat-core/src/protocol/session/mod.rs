@@ -22,7 +22,7 @@ use super::{
 use crate::trust::safety_number::{ChannelBinding, CommitReveal, ExchangeError, SafetyNumber};
 use crate::wire::{Batch, Control, Frame, HANG_UP, Hello, Name, WriteBuffer};
 
-use connection_state::ConnectionState;
+use connection_state::{ConnectionState, Phase};
 use typing::RemoteTyping;
 
 pub use state::SessionState;
@@ -65,7 +65,7 @@ impl Session {
     }
 
     fn show(&mut self, event: Event) {
-        self.events.push_back(event.into());
+        self.events.push_back(ProtocolEvent::Show(event));
     }
 
     /// This side has dialed: its hello goes first.
@@ -76,7 +76,7 @@ impl Session {
         };
         let hello = self
             .state
-            .hello(&self.name, self.state.received, commitment);
+            .hello(&self.name, self.state.received(), commitment);
         let mut connection = ConnectionState::new(binding, now);
         connection.control_queue.push(hello);
         self.connection = Some(connection);
@@ -90,7 +90,7 @@ impl Session {
         now: Instant,
     ) -> Result<(), ProtocolError> {
         let mut connection = ConnectionState::new(binding, now);
-        let own_hello = self.state.hello(&self.name, self.state.received, None);
+        let own_hello = self.state.hello(&self.name, self.state.received(), None);
         connection.control_queue.push(own_hello);
         if connection.binding.is_some()
             && let Some(nonce) = self.commit_reveal.answer(hello.commitment)
@@ -110,7 +110,7 @@ impl Session {
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
-        connection.open(now);
+        connection.answered(Phase::Open, now);
         connection.ack.repeat(self.state.shown);
         self.close.delivered(now);
         let down_since = self.down_since.take();
@@ -121,8 +121,8 @@ impl Session {
                 resent,
             }));
         } else {
-            let established = ProtocolEvent::Established(hello.name);
-            self.events.push_back(established);
+            self.events
+                .push_back(ProtocolEvent::Established(hello.name));
         }
         Ok(())
     }
@@ -149,15 +149,15 @@ impl Session {
             return Ok(());
         };
         match control {
-            Control::Hello(_) if connection.is_open() => {
+            Control::Hello(_) if connection.phase.is_open() => {
                 return Err(ProtocolError::Violation("it said hello twice"));
             }
             Control::Hello(hello) => return self.hello_arrived(hello, now),
-            Control::Waiting { .. } | Control::Busy { .. } if connection.is_open() => {
+            Control::Waiting { .. } | Control::Busy { .. } if connection.phase.is_open() => {
                 return Err(ProtocolError::Violation("it queued a call that is on"));
             }
             Control::Waiting { ahead } => {
-                connection.queue(now);
+                connection.answered(Phase::Queued, now);
                 self.show(Event::QueuePosition(ahead));
             }
             Control::Busy { waiting } => self.over = Some(CloseReason::Busy { waiting }),
@@ -176,7 +176,7 @@ impl Session {
                     self.show(status);
                 }
             }
-            _ if !connection.is_open() => {
+            _ if !connection.phase.is_open() => {
                 return Err(ProtocolError::Violation(
                     "it said something before its hello",
                 ));
@@ -197,7 +197,8 @@ impl Session {
                 }
             }
             Control::Done(true) => {
-                if !std::mem::replace(&mut self.state.peer_finished, true) {
+                let last = self.state.received();
+                if self.state.peer_last.replace(last).is_none() {
                     self.show(Event::PeerEof);
                 }
             }
@@ -232,15 +233,15 @@ impl Session {
         bytes: usize,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        let Some(connection) = self.connection.as_mut().filter(|c| c.is_open()) else {
+        let Some(connection) = self.connection.as_mut().filter(|c| c.phase.is_open()) else {
             return Err(ProtocolError::Violation("it sent text before its hello"));
         };
-        if self.state.peer_finished {
+        if self.state.has_all() {
             return Err(ProtocolError::Violation(
                 "it sent text after it had no more to say",
             ));
         }
-        self.state.received += count as u64;
+        self.state.unshown += count as u64;
         connection.ack.received(bytes);
         // A message also says that its author has stopped typing.
         if self.peer_typing.typing(false, now) {
@@ -250,17 +251,17 @@ impl Session {
         Ok(())
     }
 
+    fn phase(&self) -> Option<Phase> {
+        self.connection.as_ref().map(|connection| connection.phase)
+    }
+
     /// Whether the peer has said hello on the present connection.
     fn is_open(&self) -> bool {
-        self.connection
-            .as_ref()
-            .is_some_and(ConnectionState::is_open)
+        self.phase().is_some_and(Phase::is_open)
     }
 
     fn is_draining(&self) -> bool {
-        self.connection
-            .as_ref()
-            .is_some_and(ConnectionState::is_draining)
+        self.phase().is_some_and(Phase::is_draining)
     }
 
     fn push(&mut self, lines: Batch) {
@@ -303,21 +304,22 @@ impl Session {
         let Some(connection) = &mut self.connection else {
             return;
         };
-        if self.close.is_closed() || connection.is_draining() {
+        if self.close.is_closed() || connection.phase.is_draining() {
             return;
         }
         if !out.is_full() {
             let before = out.remaining();
             connection.transmit_controls(out, now);
-            if connection.is_open() {
+            if connection.phase.is_open() {
                 while !expired
                     && !out.is_full()
                     && let Some(bytes) = self.state.outbox.send()
                 {
                     out.push(bytes);
                 }
-                let said_all = self.state.finished && self.state.outbox.is_sent();
-                if said_all && connection.take_done() {
+                let finished = self.state.finished && self.state.outbox.is_sent();
+                if finished && connection.phase == Phase::Open {
+                    connection.phase = Phase::DoneSent;
                     out.push(Control::Done(true).to_line());
                 }
                 if leaving {
@@ -340,10 +342,7 @@ impl Session {
 
     /// Why the call is over, once it is.
     fn take_reason(&mut self) -> Option<CloseReason> {
-        let drained = self
-            .connection
-            .as_ref()
-            .is_some_and(ConnectionState::is_drained);
+        let drained = self.phase() == Some(Phase::Drained);
         let finished = drained.then_some(CloseReason::BothFinished);
         self.over.take().or(self.close.reason()).or(finished)
     }
@@ -457,7 +456,7 @@ impl Protocol for Session {
 
     fn idle_timeout(&mut self, idle: Duration, now: Instant) {
         if self.close == CloseState::Open
-            && let Some(connection) = self.connection.as_mut().filter(|c| c.is_open())
+            && let Some(connection) = self.connection.as_mut().filter(|c| c.phase.is_open())
         {
             let idle = Control::Idle(idle.as_millis() as u64);
             connection.control_queue.push(idle);
@@ -466,13 +465,14 @@ impl Protocol for Session {
     }
 
     fn sink_changed(&mut self, sink: SinkState, now: Instant) {
-        if sink == SinkState::Idle {
-            self.state.shown = self.state.received;
+        let idle = sink == SinkState::Idle;
+        if idle {
+            self.state.shown += std::mem::take(&mut self.state.unshown);
         }
         if let Some(connection) = &mut self.connection {
             connection.set_paused(sink == SinkState::Busy, now);
-            if sink == SinkState::Idle {
-                let last = self.state.peer_finished;
+            if idle {
+                let last = self.state.has_all();
                 connection.ack.shown(self.state.shown, last, now);
             }
         }
@@ -492,13 +492,11 @@ impl Protocol for Session {
         if let Some(reason) = self.take_reason() {
             return Next::Ended(reason);
         }
-        let lost = self.connection.take_if(|connection| connection.is_lost());
-        if let Some(disconnect) = lost.and_then(ConnectionState::into_loss) {
-            return Next::Lost(disconnect);
-        }
-        match self.close.is_closed() || self.is_draining() {
-            true => Next::Close,
-            false => Next::Wait,
+        match self.phase() {
+            Some(Phase::Lost(None)) => Next::Lost(Disconnect::Cut),
+            Some(Phase::Lost(Some(silence))) => Next::Lost(Disconnect::Silent(silence)),
+            _ if self.close.is_closed() || self.is_draining() => Next::Close,
+            _ => Next::Wait,
         }
     }
 

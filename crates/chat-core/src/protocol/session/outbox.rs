@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::ProtocolError;
 use crate::wire::Batch;
@@ -17,7 +18,8 @@ const SEND_WINDOW: usize = 4 << 20;
 /// Messages as they cross the wire, each one a line, a `say` control line too.
 ///
 /// The n-th message of the session has the number n, so only counts are kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Record", into = "Record")]
 pub(super) struct Outbox {
     /// Sent on this connection, the oldest first.
     sent: VecDeque<Batch>,
@@ -33,19 +35,6 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// The outbox as it was written down: which of the messages were sent is not known any more, so
-    /// the peer may have any of them.
-    pub(super) fn restored(acknowledged: u64, messages: Vec<Batch>) -> Self {
-        let mut outbox = Self {
-            acknowledged,
-            last_sent: acknowledged,
-            last: acknowledged,
-            ..Self::default()
-        };
-        messages.into_iter().for_each(|batch| outbox.push(batch));
-        outbox
-    }
-
     pub(super) fn has_room(&self, connected: bool) -> bool {
         self.bytes
             < if connected {
@@ -127,6 +116,39 @@ impl Outbox {
     /// All messages, in order.
     pub(super) fn batches(&self) -> impl Iterator<Item = &Batch> {
         self.sent.iter().chain(&self.unsent)
+    }
+}
+
+/// An outbox as it is written down: which of the messages were sent is not known any more, so the
+/// peer may have any of them.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    acknowledged: u64,
+    messages: Vec<Batch>,
+}
+
+impl From<Outbox> for Record {
+    fn from(outbox: Outbox) -> Self {
+        Self {
+            acknowledged: outbox.acknowledged,
+            messages: outbox.batches().cloned().collect(),
+        }
+    }
+}
+
+impl From<Record> for Outbox {
+    fn from(record: Record) -> Self {
+        let mut outbox = Self {
+            acknowledged: record.acknowledged,
+            last_sent: record.acknowledged,
+            last: record.acknowledged,
+            ..Self::default()
+        };
+        record
+            .messages
+            .into_iter()
+            .for_each(|batch| outbox.push(batch));
+        outbox
     }
 }
 

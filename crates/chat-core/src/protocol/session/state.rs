@@ -8,8 +8,7 @@ use crate::wire::{Batch, Commitment, Control, Hello, Name, SessionId};
 
 /// All that is needed to resume a session over another connection. It can be written down and
 /// restored with serde; what was received but not shown is then asked for again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Record", into = "Record")]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SessionState {
     pub(super) id: SessionId,
     /// The peer has said hello, on this connection or an earlier one.
@@ -17,12 +16,13 @@ pub struct SessionState {
     pub(super) outbox: Outbox,
     /// This side has nothing more to send.
     pub(super) finished: bool,
-    /// How many of the peer's messages were received.
-    pub(super) received: u64,
-    /// How many of them were shown to the person.
+    /// How many of the peer's messages were shown to the person.
     pub(super) shown: u64,
-    /// The peer has nothing more to send.
-    pub(super) peer_finished: bool,
+    /// How many more were received.
+    #[serde(skip)]
+    pub(super) unshown: u64,
+    /// The number of the peer's last message, once it has nothing more to send.
+    pub(super) peer_last: Option<u64>,
 }
 
 impl SessionState {
@@ -33,9 +33,9 @@ impl SessionState {
             established: false,
             outbox: Outbox::default(),
             finished: false,
-            received: 0,
             shown: 0,
-            peer_finished: false,
+            unshown: 0,
+            peer_last: None,
         }
     }
 
@@ -67,49 +67,18 @@ impl SessionState {
         })
     }
 
+    /// How many of the peer's messages were received.
+    pub(super) fn received(&self) -> u64 {
+        self.shown + self.unshown
+    }
+
+    /// Whether all of the peer's messages were received.
+    pub(super) fn has_all(&self) -> bool {
+        self.peer_last == Some(self.received())
+    }
+
     /// Whether both sides are finished, and everything has arrived.
     pub(super) fn is_settled(&self) -> bool {
-        self.finished && self.outbox.is_empty() && self.peer_finished && self.shown == self.received
-    }
-}
-
-/// A session as it is written down.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    id: SessionId,
-    established: bool,
-    acknowledged: u64,
-    unacknowledged: Vec<Batch>,
-    finished: bool,
-    shown: u64,
-    peer_finished: bool,
-}
-
-impl From<SessionState> for Record {
-    fn from(state: SessionState) -> Self {
-        Self {
-            id: state.id,
-            established: state.established,
-            acknowledged: state.outbox.acknowledged(),
-            unacknowledged: state.outbox.batches().cloned().collect(),
-            finished: state.finished,
-            shown: state.shown,
-            // With messages still to be shown, it will say so again.
-            peer_finished: state.peer_finished && state.shown == state.received,
-        }
-    }
-}
-
-impl From<Record> for SessionState {
-    fn from(record: Record) -> Self {
-        Self {
-            id: record.id,
-            established: record.established,
-            outbox: Outbox::restored(record.acknowledged, record.unacknowledged),
-            finished: record.finished,
-            received: record.shown,
-            shown: record.shown,
-            peer_finished: record.peer_finished,
-        }
+        self.finished && self.outbox.is_empty() && self.has_all() && self.unshown == 0
     }
 }
