@@ -186,7 +186,7 @@ fn hash(domain: &str, parts: &[&[u8]]) -> [u8; SHA256_OUTPUT_LEN] {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     use super::*;
 
@@ -252,6 +252,47 @@ mod tests {
         );
         // Computed apart, with Python's hashlib.
         assert_eq!(number.digits, "504955");
+    }
+
+    const DOCUMENT: &str = include_str!("../../../../docs/protocol.md");
+
+    #[test]
+    #[ignore = "the document has eight digits, and the code six"]
+    fn numbers_are_as_documented() {
+        let blocks = DOCUMENT.split("```vectors safety-number\n").skip(1);
+        assert!(blocks.clone().count() > 0, "the document has no vectors");
+        for block in blocks {
+            let lines = block.lines().take_while(|line| *line != "```");
+            let vector: HashMap<_, _> = lines.filter_map(|line| line.split_once(' ')).collect();
+            let bytes = |name| vector[name].trim().parse::<Hex<32>>().expect("64 digits");
+            let key = |name| Fingerprint::from_bytes(bytes(name).0);
+            let binding = ChannelBinding {
+                exporter: bytes("exporter").0,
+                own_key: key("dialer"),
+                peer_key: key("listener"),
+            };
+            let number = SafetyNumber::new(
+                &binding,
+                [binding.own_key.as_bytes(), binding.peer_key.as_bytes()],
+                [&bytes("dialer-nonce"), &bytes("listener-nonce")],
+            );
+            let digits = |text: &str| text.replace(' ', "");
+            assert_eq!(digits(&number.digits), digits(vector["digits"]), "{block}");
+            let pictures = number.emoji.map(|(_, name)| name).join(" ");
+            assert_eq!(pictures, vector["pictures"].trim(), "{block}");
+            let promised = commitment(&bytes("listener-nonce"));
+            assert_eq!(promised, bytes("commitment"), "{block}");
+        }
+    }
+
+    #[test]
+    fn pictures_are_as_documented() {
+        let pictures = EMOJI.map(|(sign, name)| format!("{sign} {name}"));
+        let rows = pictures
+            .chunks(8)
+            .map(|row| format!("| {} |\n", row.join(" | ")));
+        let table: String = rows.collect();
+        assert!(DOCUMENT.contains(&table), "{table}");
     }
 
     #[test]

@@ -1,0 +1,119 @@
+//! The vectors in `docs/protocol.md`, read from the document and held against the code.
+
+use bytes::BytesMut;
+use chat_core::wire::{Control, ControlError, Frame, LineCodec};
+use serde_json::{Value, json};
+use tokio_util::codec::Decoder;
+
+const DOCUMENT: &str = include_str!("../docs/protocol.md");
+
+/// The lines of all blocks of this kind.
+fn vectors(kind: &str) -> Vec<&'static str> {
+    let fence = format!("```vectors {kind}\n");
+    let blocks = DOCUMENT.split(fence.as_str()).skip(1);
+    let lines: Vec<_> = blocks
+        .filter_map(|block| block.split("```").next())
+        .flat_map(str::lines)
+        .collect();
+    assert!(!lines.is_empty(), "the document has no vectors of {kind}");
+    lines
+}
+
+/// A JSON string at the start of a line, and what stands after it.
+fn quoted(line: &str) -> (String, &str) {
+    let mut values = serde_json::Deserializer::from_str(line).into_iter();
+    let text = values.next().expect("a string").expect("a JSON string");
+    (text, &line[values.byte_offset()..])
+}
+
+/// The frames in a stream, which ends with close_notify or without.
+fn frames(stream: &str, close_notify: bool) -> Vec<Frame> {
+    let mut codec = LineCodec::chat1();
+    let mut bytes = BytesMut::from(stream);
+    let mut frames = Vec::new();
+    loop {
+        let frame = match close_notify {
+            true => codec.decode_eof(&mut bytes),
+            false => codec.decode(&mut bytes),
+        };
+        match frame.expect("no line is too long") {
+            Some(frame) => frames.push(frame),
+            None => return frames,
+        }
+    }
+}
+
+/// What the document writes for a frame.
+fn written(frame: &Frame) -> Vec<Value> {
+    match frame {
+        Frame::Text(lines) => lines.lines().map(Value::from).collect(),
+        Frame::Control(json) => vec![serde_json::from_slice(json).expect("JSON")],
+        Frame::HangUp => vec![json!(88)],
+    }
+}
+
+fn parse(json: &str) -> Result<Option<Control>, ControlError> {
+    Control::parse(json.as_bytes())
+}
+
+#[test]
+fn streams_are_framed_as_documented() {
+    for line in vectors("framing") {
+        let (stream, expected) = quoted(line);
+        let expected: Value = serde_json::from_str(expected).expect("a JSON array");
+        let read: Vec<_> = frames(&stream, true).iter().flat_map(written).collect();
+        assert_eq!(Value::from(read), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_hang_up_is_one_where_the_document_says_so() {
+    for line in vectors("hang-up") {
+        let (stream, rest) = quoted(line);
+        let words: Vec<_> = rest.split_whitespace().collect();
+        let (close_notify, hangs_up) = match words[..] {
+            [
+                end @ ("cut" | "close_notify"),
+                meaning @ ("hang-up" | "lost"),
+            ] => (end == "close_notify", meaning == "hang-up"),
+            _ => panic!("how does it end? {line}"),
+        };
+        let frames = frames(&stream, close_notify);
+        assert_eq!(frames.contains(&Frame::HangUp), hangs_up, "{line}");
+    }
+}
+
+#[test]
+fn control_lines_are_read_and_written_as_documented() {
+    for line in vectors("control") {
+        let (verdict, json) = line.split_once(' ').unwrap_or((line, ""));
+        let json = json.trim();
+        match verdict {
+            "same" => {
+                let control = parse(json).expect(line).expect(line);
+                assert_eq!(control.to_line(), format!("\u{1}{json}\n"), "{line}");
+            }
+            "like" => {
+                let (json, like) = json.split_once(" => ").expect(line);
+                let control = parse(json).expect(line);
+                assert!(control.is_some(), "{line}");
+                assert_eq!(control, parse(like).expect(line), "{line}");
+            }
+            "none" => assert_eq!(parse(json), Ok(None), "{line}"),
+            "bad" => assert!(parse(json).is_err(), "{line}"),
+            _ => panic!("what is that? {line}"),
+        }
+    }
+}
+
+/// The two programs write lines of this size too; that is tested where they are written.
+#[test]
+fn the_padded_lines_have_one_size() {
+    for line in vectors("control") {
+        let Some((padded, _)) = line.split_once(" => ").filter(|_| line.contains("   }")) else {
+            continue;
+        };
+        let padded = padded.trim_start_matches("like").trim_start();
+        assert_eq!("\u{1}".len() + padded.len() + "\n".len(), 48, "{line}");
+    }
+}
