@@ -1068,6 +1068,39 @@ mod resuming {
     }
 
     #[test]
+    fn a_newer_connection_takes_the_place_of_the_present_one() {
+        let mut call = Call::on();
+        call.ends[LISTENER].say("one");
+        call.transmit();
+        let now = call.now;
+        let listener = &mut call.ends[LISTENER];
+        listener.flight.clear();
+        accept(&mut listener.session, None, hello(0), now);
+        listener.transmit(now);
+        assert!(listener.flight.starts_with(b"\x01{\"hello\":"));
+        assert!(listener.flight.windows(4).any(|w| w == b"one\n"));
+        assert!(listener.reason.is_none());
+    }
+
+    #[test]
+    fn an_older_connection_does_not() {
+        let mut call = Call::on();
+        call.ends[LISTENER].say("one");
+        call.settle();
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[LISTENER].delivered, 1);
+        let held_up = Handshake {
+            binding: None,
+            hello: Some(hello(0)),
+        };
+        let now = call.now;
+        assert!(!call.ends[LISTENER].session.connected(held_up, now));
+        call.ends[DIALER].say("still here");
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+    }
+
+    #[test]
     fn a_call_that_is_given_up_is_lost() {
         let mut call = Call::on();
         call.ends[DIALER].say("never arrives");
