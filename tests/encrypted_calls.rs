@@ -230,7 +230,7 @@ async fn verifying_is_remembered_by_the_one_who_did() {
     client.person.reads("read the safety number to you").await;
     client.person.commands(Command::Verify(Some("000".into())));
     client.person.reads("NOT THE SAME").await;
-    let read_out = format!(" {}-{}", &number[..3], &number[3..]);
+    let read_out = format!(" {}-{}", &number[..4], &number[5..]);
     client.person.commands(Command::Verify(Some(read_out)));
     client.person.reads("verified from now on").await;
     client.person.commands(Command::Peers);

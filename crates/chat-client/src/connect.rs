@@ -5,7 +5,8 @@ use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{Keyring, PeerKind, SecureStream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{
-    self, ChangedKey, FileError, Fingerprint, KnownPeer, KnownPeers, PeerList, Security,
+    self, ChangedKey, FileError, Fingerprint, FirstContactError, KnownPeer, KnownPeers, PeerList,
+    Security,
 };
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::exit;
@@ -129,9 +130,23 @@ pub enum ConnectError {
         /// The name by which it is known.
         name: String,
     },
+    /// Its safety number was withheld too often, or it cannot be known how often.
+    #[error("{0}{advice}", advice = advice(.0))]
+    FirstContact(#[from] FirstContactError),
     /// The known peers could not be read.
     #[error(transparent)]
     KnownPeers(#[from] FileError),
+}
+
+/// What to do about it.
+fn advice(error: &FirstContactError) -> &'static str {
+    match error {
+        FirstContactError::TooMany(_) => {
+            ": somebody may be in between, so it is not called; if you want to all the same: \
+             --try-again"
+        }
+        _ => "",
+    }
 }
 
 impl ConnectError {
@@ -147,7 +162,8 @@ impl ConnectError {
     /// The exit code of a program that ends by this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Dial(_) | Self::KnownPeers(_) => exit::FAILED,
+            Self::FirstContact(FirstContactError::TooMany(_)) => exit::REFUSED,
+            Self::Dial(_) | Self::KnownPeers(_) | Self::FirstContact(_) => exit::FAILED,
             Self::Tls { reason, .. } => match reason {
                 TlsError::NoKey => exit::REFUSED,
                 _ => exit::FAILED,

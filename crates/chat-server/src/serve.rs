@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chat_core::driver::{CallDriver, Command, Input, Sink, Source, Step, sleep_until_some};
 use chat_core::protocol::{
-    ConnectionStatus, Disconnect, Event, Plain, Protocol, Session, SessionState,
+    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session, SessionState,
+    Side,
 };
 use chat_core::transport::Keyring;
 use chat_terminal::peer::{self, PeerRecord};
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::Config;
 use crate::accept::{Caller, PeerHello};
-use crate::limits::RateLimiter;
+use crate::limits::{GuessLimiter, RateLimiter};
 use crate::queue::{CallQueue, QueueEvent};
 use crate::registry::SessionRegistry;
 
@@ -32,6 +33,7 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub queue: Arc<CallQueue>,
     pub events: mpsc::Receiver<QueueEvent>,
     pub notices: RateLimiter,
+    pub guesses: GuessLimiter,
     pub registry: Arc<SessionRegistry>,
     pub source: &'p mut In,
     pub sink: &'p mut Out,
@@ -114,7 +116,8 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         } = caller;
         let mut resumed = self.registry.begin(peer_hello.as_ref());
         let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
-        let protocol = self.protocol(peer_hello.as_ref());
+        let stranger = peer.security.is_unverified();
+        let protocol = self.protocol(&peer, peer_hello.as_ref());
         let call_config = self.config.call_config.clone();
         let interactive = self.config.interactive;
         let mut call = CallDriver::new(protocol, call_config, self.source, self.sink);
@@ -141,6 +144,8 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     Step::Ended(reason) => break reason,
                     Step::Established(name) => call.show_all(peer.met(name)),
                     Step::Answered => {}
+                    Step::NumberShown if stranger => self.guesses.revealed(),
+                    Step::NumberShown => {}
                     Step::Disconnected => {
                         connection = None;
                         give_up_at = Some(Instant::now() + RESUME_WINDOW);
@@ -181,25 +186,40 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 }
             }
         };
-        let session = call.session();
+        let session = call.session_state();
         let final_ack = session.map(|session| session.final_ack(&self.config.name));
         self.registry.end(&reason, final_ack.unwrap_or_default());
-        tokio::select! {
+        let broke_off = stranger && !call.has_conversed() && is_by_peer(&reason);
+        let code = tokio::select! {
             ended = call.end(reason, connection) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
+        };
+        if broke_off && let Some(callers) = self.guesses.broke_off() {
+            self.sink.show(Event::Notice(locale::guessing(callers)));
         }
+        code
     }
 
     /// The protocol for a caller.
-    fn protocol(&self, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
-        match peer_hello.and_then(PeerHello::session) {
-            None => Box::new(Plain::new()),
-            Some(id) => {
-                let state = SessionState::new(id);
-                Box::new(Session::new(self.config.name.clone(), state))
-            }
-        }
+    fn protocol(&mut self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
+        let Some(id) = peer_hello.and_then(PeerHello::session) else {
+            return Box::new(Plain::new());
+        };
+        let reveal_after = match peer.security.is_unverified() {
+            true => self.guesses.reveal_after().map(Instant::into_std),
+            false => None,
+        };
+        let session = Session::new(self.config.name.clone(), SessionState::new(id));
+        Box::new(session.reveal_after(reveal_after))
     }
+}
+
+/// Whether it was not this side that ended the call.
+fn is_by_peer(reason: &CloseReason) -> bool {
+    matches!(
+        reason,
+        CloseReason::HungUp(Side::Remote) | CloseReason::Lost(_) | CloseReason::Protocol(_)
+    )
 }
 
 /// The notice for a queue event, unless there were too many.

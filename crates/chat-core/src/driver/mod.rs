@@ -55,6 +55,8 @@ pub enum Step {
     Command(Command),
     /// Both sides have said hello, and the peer calls itself this; it may be empty. Show the call.
     Established(String),
+    /// The safety number was shown.
+    NumberShown,
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
     /// The connection is lost, but the call can be resumed over another.
@@ -105,12 +107,14 @@ pub struct CallDriver<'p, In, Out> {
     hasty: bool,
     /// The digits of the safety number, once they were shown.
     safety_number: Option<String>,
+    /// A word was said, by this side or the other.
+    conversed: bool,
 }
 
 impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// A new call.
     pub fn new(
-        protocol: Box<dyn Protocol>,
+        mut protocol: Box<dyn Protocol>,
         config: CallConfig,
         source: &'p mut In,
         sink: &'p mut Out,
@@ -130,6 +134,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             close_cause: CloseCause::User,
             hasty: false,
             safety_number: None,
+            conversed: false,
         }
     }
 
@@ -181,9 +186,28 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         self.safety_number.as_deref()
     }
 
-    /// The session, in a call with a chat/1 peer.
-    pub fn session(&self) -> Option<&SessionState> {
-        self.protocol.session()
+    /// Whether a word was said, by this side or the other.
+    pub fn has_conversed(&self) -> bool {
+        self.conversed
+    }
+
+    /// Whether the dialer's part of the safety number goes out with what is sent next. That can
+    /// only be so after [`Step::Established`] or [`Step::Answered`].
+    pub fn is_nonce_due(&mut self) -> bool {
+        let session = self.protocol.session();
+        session.is_some_and(|session| session.dialer_exchange().is_nonce_due())
+    }
+
+    /// Does without a safety number on the present connection.
+    pub fn withhold_nonce(&mut self) {
+        if let Some(session) = self.protocol.session() {
+            session.dialer_exchange().withhold_nonce();
+        }
+    }
+
+    /// What outlives the connections of a call with a chat/1 peer.
+    pub fn session_state(&mut self) -> Option<&SessionState> {
+        self.protocol.session().map(|session| session.state())
     }
 
     /// No other connection can be made; drive on until the call has ended.
@@ -199,7 +223,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
                 Step::Disconnected => self.give_up(Disconnect::Cut),
-                Step::Command(_) | Step::Established(_) | Step::Answered => {}
+                Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -354,16 +378,23 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 ProtocolEvent::Established(name) => return Some(Step::Established(name)),
                 ProtocolEvent::Show(event) => event,
             };
-            if let Event::SafetyNumber { digits, .. } = &event {
-                self.safety_number = Some(digits.clone());
-            }
-            let answered = matches!(
-                event,
-                Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_)
-            );
+            let step = match &event {
+                Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_) => {
+                    Some(Step::Answered)
+                }
+                Event::SafetyNumber { digits, .. } => {
+                    self.safety_number = Some(digits.clone());
+                    Some(Step::NumberShown)
+                }
+                Event::Lines(_) | Event::Message(_) => {
+                    self.conversed = true;
+                    None
+                }
+                _ => None,
+            };
             self.show(event);
-            if answered {
-                return Some(Step::Answered);
+            if step.is_some() {
+                return step;
             }
         }
         None
@@ -427,11 +458,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 self.show(Event::SendFailed(input.into_text(), SendError::Full));
             }
             Input::Lines(lines) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say_lines(lines) {
                     self.take_failure(io::Error::other(unsayable), at);
                 }
             }
             Input::Message(text) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say(&text) {
                     self.show(Event::SendFailed(text, unsayable));
                 }

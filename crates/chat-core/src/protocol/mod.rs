@@ -125,7 +125,7 @@ pub trait Protocol: Send {
     fn handle_timeout(&mut self, now: Instant);
 
     /// The session, if the peer counts messages: then one must not become several on the way.
-    fn session(&self) -> Option<&SessionState>;
+    fn session(&mut self) -> Option<&mut Session>;
 
     /// This side's messages of which it is not known that they have arrived.
     fn unacknowledged(&self) -> Vec<String>;

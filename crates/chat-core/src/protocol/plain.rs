@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use super::close::CloseState;
 use super::{
     CloseReason, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol, ProtocolError,
-    ProtocolEvent, SendError, SessionState, Side, SinkState,
+    ProtocolEvent, SendError, Session, Side, SinkState,
 };
 use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, WriteBuffer, is_hang_up};
 
@@ -220,7 +220,7 @@ impl Protocol for Plain {
         }
     }
 
-    fn session(&self) -> Option<&SessionState> {
+    fn session(&mut self) -> Option<&mut Session> {
         None
     }
 

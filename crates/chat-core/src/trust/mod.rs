@@ -9,6 +9,7 @@
 
 mod emoji;
 mod fingerprint;
+mod first_contacts;
 mod identity;
 mod ignorable;
 mod known_peers;
@@ -18,6 +19,7 @@ mod security;
 mod shell;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use first_contacts::{FirstContactError, FirstContacts, MAX_TRIES};
 pub use identity::{Identity, IdentityError, NoDataDir, data_dir};
 pub use ignorable::is_ignorable;
 pub use known_peers::{

@@ -18,6 +18,16 @@ pub enum Security {
     },
 }
 
+impl Security {
+    /// Whether the peer has a key that the two people have never compared.
+    pub fn is_unverified(&self) -> bool {
+        match self {
+            Self::Plaintext | Self::NoKey => false,
+            Self::Key { verification, .. } => *verification != Verification::Verified,
+        }
+    }
+}
+
 /// What is known of a peer's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {

@@ -47,9 +47,9 @@ pub enum Control {
     Idle(u64),
     /// No call, and why. Control characters come out as U+FFFD.
     Refused(String),
-    /// The listener's part of the safety number.
+    /// The dialer's part of the safety number.
     Nonce(Nonce),
-    /// The dialer's part of the safety number, which opens its commitment.
+    /// The listener's part of the safety number, which opens its commitment.
     Reveal(Nonce),
 }
 
@@ -71,7 +71,7 @@ pub struct Hello {
     /// for a new one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
-    /// The dialer's promise of a nonce, for the safety number.
+    /// The listener's promise of a nonce, for the safety number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<Commitment>,
 }

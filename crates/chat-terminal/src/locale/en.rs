@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Ended, Event, Peer, Side};
-use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList, Security, Verification};
+use chat_core::trust::{
+    Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
+};
 
 use super::who;
 use crate::call_status::CallStatus;
@@ -335,7 +337,17 @@ pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
 
 /// `/verify` without a safety number to compare.
 pub(crate) const NO_SAFETY_NUMBER: &str =
-    "There is no safety number to compare: the other side has not offered one.";
+    "There is no safety number to compare yet: the other side has not shown its own.";
+
+/// So many callers learned a safety number, or nearly, and said nothing.
+pub fn guessing(callers: usize) -> String {
+    format!("Somebody may be guessing your safety number: {callers} callers broke off.")
+}
+
+/// A first contact that cannot be written down, so that the number is done without.
+pub fn number_withheld(error: &FirstContactError) -> String {
+    format!("This call has no safety number: {error}.")
+}
 
 /// `/verify` without the number that the other person read out.
 pub(crate) fn how_to_verify(peer: &Peer) -> String {

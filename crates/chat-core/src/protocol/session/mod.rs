@@ -19,7 +19,9 @@ use super::{
     CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol,
     ProtocolError, ProtocolEvent, SendError, Side, SinkState,
 };
-use crate::trust::safety_number::{ChannelBinding, CommitReveal, ExchangeError, SafetyNumber};
+use crate::trust::safety_number::{
+    ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
+};
 use crate::wire::{Batch, Control, Frame, HANG_UP, Hello, Name, WriteBuffer};
 
 use connection_state::{ConnectionState, Phase};
@@ -36,7 +38,10 @@ pub struct Session {
     name: Name,
     state: SessionState,
     events: VecDeque<ProtocolEvent>,
-    commit_reveal: CommitReveal,
+    /// This side's part in the safety number if it has dialed.
+    dialer: DialerExchange,
+    /// And if it was called.
+    listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
     /// When the last connection was lost.
@@ -51,11 +56,16 @@ impl Session {
     /// A session without a connection yet: a new one, or one that was restored. `name` is that of
     /// this side's person.
     pub fn new(name: Name, state: SessionState) -> Self {
+        let (dialer, listener) = match state.established {
+            true => (DialerExchange::forgotten(), ListenerExchange::forgotten()),
+            false => (DialerExchange::default(), ListenerExchange::new(None)),
+        };
         Self {
             name,
             state,
             events: VecDeque::new(),
-            commit_reveal: CommitReveal::default(),
+            dialer,
+            listener,
             connection: None,
             down_since: None,
             peer_typing: RemoteTyping::default(),
@@ -64,19 +74,32 @@ impl Session {
         }
     }
 
+    /// The same, but as the listener it shows and reveals no safety number before this moment.
+    pub fn reveal_after(mut self, moment: Option<Instant>) -> Self {
+        if !self.state.established {
+            self.listener = ListenerExchange::new(moment);
+        }
+        self
+    }
+
+    /// What outlives the connections.
+    pub fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// The dialer's part in the safety number.
+    pub fn dialer_exchange(&mut self) -> &mut DialerExchange {
+        &mut self.dialer
+    }
+
     fn show(&mut self, event: Event) {
         self.events.push_back(ProtocolEvent::Show(event));
     }
 
     /// This side has dialed: its hello goes first.
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
-        let commitment = match binding {
-            Some(_) => self.commit_reveal.commit(),
-            None => None,
-        };
-        let hello = self
-            .state
-            .hello(&self.name, self.state.received(), commitment);
+        self.dialer.connected();
+        let hello = self.state.hello(&self.name, self.state.received(), None);
         let mut connection = ConnectionState::new(binding, now);
         connection.control_queue.push(hello);
         self.connection = Some(connection);
@@ -89,16 +112,30 @@ impl Session {
         hello: Hello,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        let mut connection = ConnectionState::new(binding, now);
-        let own_hello = self.state.hello(&self.name, self.state.received(), None);
-        connection.control_queue.push(own_hello);
-        if connection.binding.is_some()
-            && let Some(nonce) = self.commit_reveal.answer(hello.commitment)
-        {
-            connection.control_queue.push(Control::Nonce(nonce));
+        if hello.commitment.is_some() {
+            return Err(ExchangeError::Unasked.into());
         }
+        let commitment = binding.as_ref().and_then(|_| self.listener.commit());
+        let own_hello = self
+            .state
+            .hello(&self.name, self.state.received(), commitment);
+        let mut connection = ConnectionState::new(binding, now);
+        connection.control_queue.push(own_hello);
         self.connection = Some(connection);
-        self.hello_arrived(hello, now)
+        self.hello_arrived(hello, now)?;
+        self.reveal(now);
+        Ok(())
+    }
+
+    /// Shows this side's person the safety number and reveals it to the dialer, once it is due.
+    fn reveal(&mut self, now: Instant) {
+        if let Some(connection) = &mut self.connection
+            && let Some(Reveal { nonce, number }) = self.listener.reveal(now)
+        {
+            connection.control_queue.push(Control::Reveal(nonce));
+            let number = number.map(Event::from);
+            self.events.extend(number.map(ProtocolEvent::Show));
+        }
     }
 
     /// The peer said hello: resume from what it has received.
@@ -152,7 +189,15 @@ impl Session {
             Control::Hello(_) if connection.phase.is_open() => {
                 return Err(ProtocolError::Violation("it said hello twice"));
             }
-            Control::Hello(hello) => return self.hello_arrived(hello, now),
+            Control::Hello(hello) => {
+                if self.close == CloseState::Open
+                    && let (Some(binding), Some(commitment)) =
+                        (&connection.binding, hello.commitment)
+                {
+                    self.dialer.committed(binding, commitment)?;
+                }
+                return self.hello_arrived(hello, now);
+            }
             Control::Waiting { .. } | Control::Busy { .. } if connection.phase.is_open() => {
                 return Err(ProtocolError::Violation("it queued a call that is on"));
             }
@@ -212,14 +257,12 @@ impl Session {
             }
             Control::Nonce(nonce) => {
                 let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
-                let (own, number) = self.commit_reveal.reveal(binding, nonce)?;
-                connection.control_queue.push(Control::Reveal(own));
-                self.show(number.into());
+                self.listener.settle(binding, nonce)?;
+                self.reveal(now);
             }
             Control::Reveal(nonce) => {
-                let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
-                let number = self.commit_reveal.open(binding, nonce)?;
-                self.show(number.into());
+                let number = self.dialer.open(nonce)?.map(Event::from);
+                self.events.extend(number.map(ProtocolEvent::Show));
             }
         }
         Ok(())
@@ -311,6 +354,11 @@ impl Session {
             let before = out.remaining();
             connection.transmit_controls(out, now);
             if connection.phase.is_open() {
+                if self.close == CloseState::Open
+                    && let Some(nonce) = self.dialer.take_nonce()
+                {
+                    out.push(Control::Nonce(nonce).to_line());
+                }
                 while !expired
                     && !out.is_full()
                     && let Some(bytes) = self.state.outbox.send()
@@ -502,7 +550,13 @@ impl Protocol for Session {
 
     fn timeout(&self) -> Option<Instant> {
         let connection = self.connection.as_ref().and_then(ConnectionState::timeout);
-        let timeouts = [self.close_timeout(), connection, self.peer_typing.timeout()];
+        let reveal = self.connection.as_ref().and(self.listener.timeout());
+        let timeouts = [
+            self.close_timeout(),
+            connection,
+            self.peer_typing.timeout(),
+            reveal,
+        ];
         timeouts.into_iter().flatten().min()
     }
 
@@ -520,10 +574,11 @@ impl Protocol for Session {
             .as_mut()
             .and_then(|connection| connection.handle_timeout(now));
         self.events.extend(event.map(ProtocolEvent::Show));
+        self.reveal(now);
     }
 
-    fn session(&self) -> Option<&SessionState> {
-        Some(&self.state)
+    fn session(&mut self) -> Option<&mut Session> {
+        Some(self)
     }
 
     fn unacknowledged(&self) -> Vec<String> {
