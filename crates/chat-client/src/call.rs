@@ -161,7 +161,7 @@ impl<D: Dial + 'static> Call<D> {
     /// done, it is not sent.
     async fn before_nonce<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
         if let Some(first_contact) = &mut self.first_contact
-            && call.is_nonce_due()
+            && call.announce_nonce()
             && let Err(error) = first_contact.record().await
         {
             call.withhold_nonce();

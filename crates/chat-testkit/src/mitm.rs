@@ -118,11 +118,11 @@ impl Middle {
         loop {
             let goes_on = tokio::select! {
                 frame = self.caller.receive() => match frame {
-                    Ok(Some(frame)) => self.from_caller(frame, learns),
+                    Ok(Some(frame)) => self.hears_caller(frame, learns),
                     _ => return,
                 },
                 frame = self.server.receive() => match frame {
-                    Ok(Some(frame)) => self.from_server(frame, learns),
+                    Ok(Some(frame)) => self.hears_server(frame, learns),
                     _ => return,
                 },
             };
@@ -132,7 +132,7 @@ impl Middle {
         }
     }
 
-    fn from_caller(&mut self, frame: Frame, learns: &watch::Sender<Learned>) -> bool {
+    fn hears_caller(&mut self, frame: Frame, learns: &watch::Sender<Learned>) -> bool {
         match frame {
             Frame::Text(lines) => {
                 let numbers = (&self.callers_number, &self.servers_number);
@@ -160,7 +160,7 @@ impl Middle {
         true
     }
 
-    fn from_server(&mut self, frame: Frame, learns: &watch::Sender<Learned>) -> bool {
+    fn hears_server(&mut self, frame: Frame, learns: &watch::Sender<Learned>) -> bool {
         match frame {
             Frame::Text(lines) => {
                 let numbers = (&self.servers_number, &self.callers_number);

@@ -192,10 +192,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     /// Whether the dialer's part of the safety number goes out with what is sent next. That can
-    /// only be so after [`Step::Established`] or [`Step::Answered`].
-    pub fn is_nonce_due(&mut self) -> bool {
+    /// only be so after [`Step::Established`] or [`Step::Answered`], and is returned once.
+    pub fn announce_nonce(&mut self) -> bool {
         let session = self.protocol.session();
-        session.is_some_and(|session| session.dialer_exchange().is_nonce_due())
+        session.is_some_and(|session| session.dialer_exchange().announce_nonce())
     }
 
     /// Does without a safety number on the present connection.

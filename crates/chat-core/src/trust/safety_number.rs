@@ -181,6 +181,8 @@ pub struct DialerExchange {
     nonces_left: u8,
     /// The listener's promise on the present connection, until it is answered with a nonce.
     unanswered: Option<(ChannelBinding, Commitment)>,
+    /// The program knows that it is about to be answered.
+    announced: bool,
 }
 
 #[derive(Debug)]
@@ -205,6 +207,7 @@ impl Default for DialerExchange {
             stage: DialerStage::Fresh,
             nonces_left: MAX_NONCES,
             unanswered: None,
+            announced: false,
         }
     }
 }
@@ -216,6 +219,7 @@ impl DialerExchange {
             stage: DialerStage::Forgotten,
             nonces_left: 0,
             unanswered: None,
+            announced: false,
         }
     }
 
@@ -238,13 +242,14 @@ impl DialerExchange {
         }
         if self.nonces_left > 0 {
             self.unanswered = Some((binding.clone(), commitment));
+            self.announced = false;
         }
         Ok(())
     }
 
-    /// Whether a nonce is sent next.
-    pub fn is_nonce_due(&self) -> bool {
-        self.unanswered.is_some()
+    /// Whether a nonce is sent next. Returns true once for each.
+    pub fn announce_nonce(&mut self) -> bool {
+        self.unanswered.is_some() && !std::mem::replace(&mut self.announced, true)
     }
 
     /// No nonce is sent on the present connection.
@@ -527,7 +532,7 @@ mod tests {
             assert_eq!(dialer.take_nonce(), None);
         }
         connect(&mut dialer, &mut listener);
-        assert!(!dialer.is_nonce_due());
+        assert!(!dialer.announce_nonce());
         assert_eq!(dialer.take_nonce(), None);
     }
 
@@ -536,7 +541,8 @@ mod tests {
         let (mut dialer, mut listener) = both();
         for _ in 0..10 {
             connect(&mut dialer, &mut listener);
-            assert!(dialer.is_nonce_due());
+            assert!(dialer.announce_nonce());
+            assert!(!dialer.announce_nonce());
             dialer.withhold_nonce();
             assert_eq!(dialer.take_nonce(), None);
         }
