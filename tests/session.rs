@@ -8,8 +8,8 @@ use chat_core::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol,
     ProtocolError, ProtocolEvent, SendError, Session, SessionState, Side, SinkState,
 };
-use chat_core::trust::Fingerprint;
 use chat_core::trust::safety_number::ChannelBinding;
+use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{
     Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, SessionId,
     WriteBuffer,
@@ -44,7 +44,11 @@ fn poll(session: &mut Session, buffer: &mut WriteBuffer, written: bool, now: Ins
 }
 
 fn session(name: &str) -> Session {
-    Session::new(name.into(), SessionState::new(ID))
+    restored(name, SessionState::new(ID))
+}
+
+fn restored(name: &str, state: SessionState) -> Session {
+    Session::new(name.into(), &Security::NoKey { post_quantum: true }, state)
 }
 
 fn hello(received: u64) -> Hello {
@@ -243,7 +247,7 @@ impl End {
     fn restart(&mut self) {
         let written = serde_json::to_string(self.session.state());
         let state = serde_json::from_str(&written.expect("JSON")).expect("the same");
-        self.session = Session::new("again".into(), state);
+        self.session = restored("again", state);
         self.heard.truncate(self.shown as usize);
     }
 
@@ -857,7 +861,7 @@ mod liveness {
         let dialer = &mut call.ends[DIALER];
         dialer.receive(pings.as_bytes(), false, now).expect("pings");
         dialer.transmit(now);
-        assert_eq!(dialer.flight, "\u{1}{\"pong\":99}\n");
+        assert_eq!(dialer.flight, Control::Pong(99).to_line());
     }
 
     #[test]
@@ -890,10 +894,8 @@ mod liveness {
             calls += 1;
         }
         assert!(calls < 20, "{calls}");
-        assert_eq!(
-            out.remaining(),
-            MAX_LINE + 1 + "\u{1}{\"typing\":true}\n".len()
-        );
+        let typing = Control::Typing(true).to_line();
+        assert_eq!(out.remaining(), MAX_LINE + 1 + typing.len());
     }
 }
 
@@ -1259,7 +1261,7 @@ mod restarting {
         let early = serde_json::to_string(call.ends[DIALER].session.state()).expect("JSON");
         for (received, fits) in [(1, true), (2, false)] {
             let state = serde_json::from_str::<SessionState>(&early).expect("the same");
-            let mut session = Session::new("ann".into(), state);
+            let mut session = restored("ann", state);
             accept(&mut session, None, hello(received), now);
             let next = poll(&mut session, &mut WriteBuffer::default(), true, now);
             assert_eq!(matches!(next, Next::Wait), fits, "{next:?}");

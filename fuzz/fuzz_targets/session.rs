@@ -11,7 +11,7 @@ use chat_core::protocol::{
     SinkState,
 };
 use chat_core::trust::safety_number::ChannelBinding;
-use chat_core::trust::Fingerprint;
+use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{Hex, LineCodec, WriteBuffer};
 use libfuzzer_sys::fuzz_target;
 use tokio_util::codec::Decoder;
@@ -26,7 +26,11 @@ fn binding() -> ChannelBinding {
 
 fuzz_target!(|wire: &[u8]| {
     let mut now = Instant::now();
-    let mut session = Session::new("ann".into(), SessionState::new(Hex([0; 16])));
+    let mut session = Session::new(
+        "ann".into(),
+        &Security::NoKey { post_quantum: true },
+        SessionState::new(Hex([0; 16])),
+    );
     let mut said = 0;
     // A NUL cuts the connection.
     for connection in wire.split(|byte| *byte == 0) {

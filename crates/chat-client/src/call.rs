@@ -97,13 +97,13 @@ impl<D: Dial + 'static> Call<D> {
                     Step::NumberShown => self.number_known().await,
                     Step::Established(name) => {
                         reconnect = None;
-                        call.show_all(self.peer.met(name));
+                        call.show_all(self.peer.met(name).await);
                         self.before_nonce(&mut call).await;
                     }
                     Step::Command(Command::Quit) => call.hang_up(),
                     Step::Command(command) => {
                         let number = call.safety_number().map(str::to_owned);
-                        call.show_all(self.peer.answer(&command, number.as_deref()));
+                        call.show_all(self.peer.answer(&command, number.as_deref()).await);
                     }
                 },
                 outcome = under_way(&mut attempt) => {
@@ -182,7 +182,8 @@ impl<D: Dial + 'static> Call<D> {
     fn protocol(&self, chat1: bool) -> Box<dyn Protocol> {
         if chat1 {
             let state = SessionState::new(SessionId::random());
-            Box::new(Session::new(self.config.name.clone(), state))
+            let security = &self.peer.peer().security;
+            Box::new(Session::new(self.config.name.clone(), security, state))
         } else {
             Box::new(Plain::new())
         }

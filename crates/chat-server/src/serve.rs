@@ -142,7 +142,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             tokio::select! {
                 step = call.drive(connection.as_mut()) => match step {
                     Step::Ended(reason) => break reason,
-                    Step::Established(name) => call.show_all(peer.met(name)),
+                    Step::Established(name) => call.show_all(peer.met(name).await),
                     Step::Answered => {}
                     Step::NumberShown if stranger => self.guesses.revealed(),
                     Step::NumberShown => {}
@@ -161,7 +161,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => {
                         let number = call.safety_number().map(str::to_owned);
-                        call.show_all(peer.answer(&command, number.as_deref()));
+                        call.show_all(peer.answer(&command, number.as_deref()).await);
                     }
                 },
                 Some((new_connection, handshake)) = resumed.recv() => {
@@ -186,9 +186,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 }
             }
         };
-        let session = call.session_state();
-        let final_ack = session.map(|session| session.final_ack(&self.config.name));
-        self.registry.end(&reason, final_ack.unwrap_or_default());
+        self.registry.end(&reason, call.final_ack());
         let broke_off = stranger && !call.has_conversed() && is_by_peer(&reason);
         let code = tokio::select! {
             ended = call.end(reason, connection) => exit::code(&ended),
@@ -209,7 +207,8 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             true => self.guesses.reveal_after().map(Instant::into_std),
             false => None,
         };
-        let session = Session::new(self.config.name.clone(), SessionState::new(id));
+        let state = SessionState::new(id);
+        let session = Session::new(self.config.name.clone(), &peer.security, state);
         Box::new(session.reveal_after(reveal_after))
     }
 }

@@ -23,10 +23,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolEvent, SendError, SessionState, Side, SinkState,
+    Protocol, ProtocolEvent, SendError, Side, SinkState,
 };
 use crate::transport::Stream;
-use crate::wire::{LineError, WriteBuffer};
+use crate::wire::{Control, LineError, WriteBuffer};
 
 pub use connection::{BoxConnection, Connection};
 pub use person::{Command, Input, Sink, Source};
@@ -205,9 +205,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
-    /// What outlives the connections of a call with a chat/1 peer.
-    pub fn session_state(&mut self) -> Option<&SessionState> {
-        self.protocol.session().map(|session| session.state())
+    /// What to tell a peer that reconnects after this side has hung up.
+    pub fn final_ack(&mut self) -> Vec<Control> {
+        let session = self.protocol.session();
+        session.map_or_else(Vec::new, |session| session.final_ack())
     }
 
     /// No other connection can be made; drive on until the call has ended.

@@ -23,7 +23,8 @@ pub use first_contacts::{FirstContactError, FirstContacts, MAX_TRIES};
 pub use identity::{Identity, IdentityError, NoDataDir, data_dir};
 pub use ignorable::is_ignorable;
 pub use known_peers::{
-    ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, Unreadable,
+    ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, PeerState,
+    Unreadable,
 };
 pub use private_file::FileError;
 pub use security::{Security, Verification, security};

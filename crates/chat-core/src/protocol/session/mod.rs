@@ -22,6 +22,7 @@ use super::{
 use crate::trust::safety_number::{
     ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
 };
+use crate::trust::{Security, Verification};
 use crate::wire::{Batch, Control, Frame, HANG_UP, Hello, Name, WriteBuffer};
 
 use connection_state::{ConnectionState, Phase};
@@ -54,14 +55,14 @@ pub struct Session {
 
 impl Session {
     /// A session without a connection yet: a new one, or one that was restored. `name` is that of
-    /// this side's person.
-    pub fn new(name: Name, state: SessionState) -> Self {
+    /// this side's person; a peer whose key is new is told it only if it was chosen.
+    pub fn new(name: Name, peer: &Security, state: SessionState) -> Self {
         let (dialer, listener) = match state.established {
             true => (DialerExchange::forgotten(), ListenerExchange::forgotten()),
             false => (DialerExchange::default(), ListenerExchange::new(None)),
         };
         Self {
-            name,
+            name: name_for(peer, name),
             state,
             events: VecDeque::new(),
             dialer,
@@ -85,6 +86,13 @@ impl Session {
     /// What outlives the connections.
     pub fn state(&self) -> &SessionState {
         &self.state
+    }
+
+    /// What to tell a peer that reconnects after this side has hung up: the last receipt.
+    pub fn final_ack(&self) -> Vec<Control> {
+        let shown = self.state.shown;
+        let hello = self.state.hello(&self.name, shown, None);
+        vec![hello, Control::Received(shown)]
     }
 
     /// The dialer's part in the safety number.
@@ -393,6 +401,21 @@ impl Session {
         let drained = self.phase() == Some(Phase::Drained);
         let finished = drained.then_some(CloseReason::BothFinished);
         self.over.take().or(self.close.reason()).or(finished)
+    }
+}
+
+/// What the peer is told of this side's name: strangers learn only one that was chosen.
+fn name_for(peer: &Security, name: Name) -> Name {
+    let is_stranger = matches!(
+        peer,
+        Security::Key {
+            verification: Verification::New,
+            ..
+        }
+    );
+    match is_stranger && !name.chosen {
+        true => Name::of_account(String::new()),
+        false => name,
     }
 }
 

@@ -39,12 +39,6 @@ impl SessionState {
         }
     }
 
-    /// What to tell a peer that reconnects after this side has hung up: the last receipt.
-    pub fn final_ack(&self, name: &Name) -> Vec<Control> {
-        let hello = self.hello(name, self.shown, None);
-        vec![hello, Control::Received(self.shown)]
-    }
-
     /// This side's messages that the peer has not acknowledged.
     pub fn unacknowledged(&self) -> impl Iterator<Item = String> {
         let lines = self.outbox.batches().flat_map(Batch::lines);
