@@ -7,7 +7,7 @@ use chat_client::ConnectError;
 use chat_core::driver::{BoxConnection, Command, Connection};
 use chat_core::transport::Keyring;
 use chat_core::trust::safety_number::{ChannelBinding, DialerExchange};
-use chat_core::trust::{FirstContactError, MAX_TRIES};
+use chat_core::trust::{FirstContactError, MAX_TRIES, PeerState};
 use chat_core::wire::{Control, Frame, Hello, LineCodec, SessionId};
 use chat_testkit::mitm::{Mitm, Tactics};
 use chat_testkit::network::{Exchange, NOWHERE, Network};
@@ -94,8 +94,8 @@ async fn a_number_that_is_shown_leaves_no_try_behind() {
         server.person.hears("a word").await;
         client.hangs_up().await;
         // The limit for strangers is not what is tested here.
-        if !bob.knows(ann.key()).expect("she has called").verified {
-            bob.keyring().known.verify(ann.key()).expect("known");
+        if bob.knows(ann.key()).expect("she has called").state != PeerState::Verified {
+            bob.keyring().known.verify("ann", ann.key()).expect("known");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::protocol::{CloseReason, Side};
-use chat_core::trust::{FirstContactError, FirstContacts, KnownPeers};
+use chat_core::trust::{FirstContactError, FirstContacts, KnownPeers, PeerState};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
@@ -51,7 +51,7 @@ impl FirstContact {
         blocking(move || {
             let known = known.load()?;
             match known.by_address(&address) {
-                Some(peer) if peer.verified => Ok(()),
+                Some(peer) if peer.state == PeerState::Verified => Ok(()),
                 _ => contacts.check(&address),
             }
         })
