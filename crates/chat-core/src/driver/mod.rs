@@ -169,9 +169,8 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// not if it was made before the present one, and was only delivered later.
     pub fn connected(&mut self, handshake: Handshake) -> bool {
         let called = handshake.hello.is_some();
-        let taken = self
-            .protocol
-            .connected(handshake, Instant::now().into_std());
+        let now = Instant::now().into_std();
+        let taken = self.protocol.connected(handshake, now);
         tracing::info!(called, taken, "connected");
         taken
     }
@@ -379,6 +378,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 ProtocolEvent::Established(name) => return Some(Step::Established(name)),
                 ProtocolEvent::Show(event) => event,
             };
+            self.conversed |= matches!(event, Event::Lines(_) | Event::Message(_));
             let step = match &event {
                 Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_) => {
                     Some(Step::Answered)
@@ -386,10 +386,6 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 Event::SafetyNumber { digits, .. } => {
                     self.safety_number = Some(digits.clone());
                     Some(Step::NumberShown)
-                }
-                Event::Lines(_) | Event::Message(_) => {
-                    self.conversed = true;
-                    None
                 }
                 _ => None,
             };
@@ -428,9 +424,8 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     fn fill<S: Stream>(&mut self, connection: &mut Connection<S>, now: Instant) -> Next {
-        let next = self
-            .protocol
-            .poll_transmit(connection.outgoing(), now.into_std());
+        let (out, now) = (connection.outgoing(), now.into_std());
+        let next = self.protocol.poll_transmit(out, now);
         if let Next::Close = next {
             connection.close();
         }
@@ -504,9 +499,9 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     fn take_flushed(&mut self, flushed: io::Result<()>, now: Instant) {
         self.last_text.get_or_insert(now);
-        self.sink_state = match flushed {
-            Ok(()) => SinkState::Idle,
-            Err(_) => SinkState::Closed,
+        self.sink_state = match flushed.is_ok() {
+            true => SinkState::Idle,
+            false => SinkState::Closed,
         };
         self.protocol.sink_changed(self.sink_state, now.into_std());
         let Err(error) = flushed else { return };

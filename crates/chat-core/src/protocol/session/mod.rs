@@ -161,10 +161,8 @@ impl Session {
         let down_since = self.down_since.take();
         if std::mem::replace(&mut self.state.established, true) {
             let after = down_since.map_or(Duration::ZERO, |since| now - since);
-            self.show(Event::Connection(ConnectionStatus::Resumed {
-                after,
-                resent,
-            }));
+            let resumed = ConnectionStatus::Resumed { after, resent };
+            self.show(Event::Connection(resumed));
         } else {
             self.events
                 .push_back(ProtocolEvent::Established(hello.name));
@@ -424,23 +422,19 @@ impl Protocol for Session {
     fn connected(&mut self, handshake: Handshake, now: Instant) -> bool {
         let Handshake { binding, hello } = handshake;
         // A hello with a lower count than was acknowledged was written before that.
-        let acknowledged = self.state.outbox.acknowledged();
-        if hello
-            .as_ref()
-            .is_some_and(|hello| hello.received < acknowledged)
-        {
+        let is_old = |hello: &Hello| hello.received < self.state.outbox.acknowledged();
+        if hello.as_ref().is_some_and(is_old) {
             return false;
         }
         if self.connection.is_some() {
             self.disconnected(Disconnect::Cut, true, now);
         }
-        match hello {
-            Some(hello) => {
-                if let Err(error) = self.accepted(binding, hello, now) {
-                    self.over.get_or_insert(error.into());
-                }
-            }
-            None => self.dialed(binding, now),
+        let Some(hello) = hello else {
+            self.dialed(binding, now);
+            return true;
+        };
+        if let Err(error) = self.accepted(binding, hello, now) {
+            self.over.get_or_insert(error.into());
         }
         true
     }
@@ -474,18 +468,12 @@ impl Protocol for Session {
         if self.close == CloseState::PeerClosed || self.over.is_some() {
             return;
         }
-        match frame {
-            Some(frame) => {
-                if let Err(error) = self.receive_frame(frame, now) {
-                    self.over = Some(error.into());
-                }
+        if let Some(frame) = frame {
+            if let Err(error) = self.receive_frame(frame, now) {
+                self.over = Some(error.into());
             }
-            None => {
-                let settled = self.state.is_settled();
-                if let Some(connection) = &mut self.connection {
-                    connection.peer_closed(settled);
-                }
-            }
+        } else if let Some(connection) = &mut self.connection {
+            connection.peer_closed(self.state.is_settled());
         }
     }
 
@@ -592,10 +580,8 @@ impl Protocol for Session {
         if self.peer_typing.handle_timeout(now) {
             self.show(Event::Typing(false));
         }
-        let event = self
-            .connection
-            .as_mut()
-            .and_then(|connection| connection.handle_timeout(now));
+        let connection = self.connection.as_mut();
+        let event = connection.and_then(|connection| connection.handle_timeout(now));
         self.events.extend(event.map(ProtocolEvent::Show));
         self.reveal(now);
     }
