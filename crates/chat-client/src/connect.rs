@@ -272,11 +272,10 @@ impl<D: Dial> Connector<D> {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
             }
             _ => {
+                let connection: BoxConnection =
+                    Connection::new(Box::new(secured.stream), self.codec());
                 let post_quantum = secured.post_quantum;
-                Ok(self.without_key(
-                    Connection::new(Box::new(secured.stream), self.codec()),
-                    Security::NoKey { post_quantum },
-                ))
+                Ok(self.without_key(connection.over_tls(), Security::NoKey { post_quantum }))
             }
         }
     }

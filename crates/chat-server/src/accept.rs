@@ -271,13 +271,18 @@ impl Acceptor {
     where
         S: Stream + 'static,
     {
+        let connection: BoxConnection =
+            Connection::new(Box::new(stream), LineCodec::new(self.framing));
         Caller {
+            connection: match security {
+                Security::Plaintext => connection,
+                Security::NoKey { .. } | Security::Key { .. } => connection.over_tls(),
+            },
             peer: Peer {
                 name: None,
                 address: from.to_string(),
                 security,
             },
-            connection: Connection::new(Box::new(stream), LineCodec::new(self.framing)),
             peer_hello: None,
             is_friend: false,
         }

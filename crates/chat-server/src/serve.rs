@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use chat_core::driver::{CallDriver, Command, Input, Sink, Source, Step, sleep_until_some};
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session,
-    SessionConfig, Side,
+    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session, SessionState,
+    Side,
 };
 use chat_core::transport::Keyring;
-use chat_core::trust::Security;
 use chat_core::wire::RefusalCode;
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::{exit, locale};
@@ -201,34 +200,27 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
         let mut connection = Some(connection);
         let mut give_up_at = None;
-        let mut reason = match peer_hello {
-            Some(peer_hello) => call
-                .connected(peer_hello.handshake)
-                .err()
-                .map(CloseReason::from),
-            None => {
-                call.show(Event::Established(peer.peer().clone()));
-                None
+        match peer_hello {
+            Some(peer_hello) => {
+                call.connected(peer_hello.handshake);
             }
-        };
+            None => call.show(Event::Established(peer.peer().clone())),
+        }
         while self.events.try_recv().is_ok() {}
         call.show(Event::QueueLength(self.queue.waiting()));
         let reason = loop {
-            if let Some(reason) = reason {
-                break reason;
-            }
             // A restarted peer must not queue behind its own interrupted call. One that came while
             // the other was still heard is a second caller with that key.
             let heard = call.last_heard();
             if connection.is_none() && key.is_some_and(|key| self.queue.has_newer(key, heard)) {
-                break call.give_up(Disconnect::Superseded);
+                call.give_up(Disconnect::Superseded);
             }
             tokio::select! {
                 step = call.drive(connection.as_mut()) => match step {
-                    Step::Ended(ended) => reason = Some(ended),
-                    Step::Established(met) => {
+                    Step::Ended(reason) => break reason,
+                    Step::Established(name) => {
                         self.registry.set_cookie(call.cookie());
-                        call.show_all(peer.met(met).await);
+                        call.show_all(peer.met(name).await);
                     }
                     Step::Answered => self.registry.set_cookie(call.cookie()),
                     Step::NumberShown if stranger => self.guesses.revealed(),
@@ -252,18 +244,15 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     }
                 },
                 Some((new_connection, handshake)) = resumed.recv() => {
-                    if call.is_stale(&handshake) {
-                        continue;
-                    }
-                    if connection.replace(new_connection).is_some() {
-                        reason = call.disconnected(Disconnect::Cut);
-                    }
-                    if reason.is_none() {
+                    if call.connected(handshake) {
+                        connection = Some(new_connection);
                         give_up_at = None;
-                        reason = call.connected(handshake).err().map(CloseReason::from);
                     }
                 }
-                () = sleep_until_some(give_up_at) => reason = Some(call.give_up(Disconnect::Silent(RESUME_WINDOW))),
+                () = sleep_until_some(give_up_at) => {
+                    give_up_at = None;
+                    call.give_up(Disconnect::Silent(RESUME_WINDOW));
+                }
                 Some(event) = self.events.recv() => {
                     let waiting = self.queue.waiting();
                     let notice = notice_of(&mut self.notices, event, waiting, interactive);
@@ -297,19 +286,16 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
 
     /// The protocol for a caller.
     fn protocol(&mut self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
-        match peer_hello.and_then(PeerHello::session) {
-            None if peer.security == Security::Plaintext => Box::new(Plain::new()),
-            None => Box::new(Plain::over_tls()),
-            Some(session) => Box::new(Session::new(SessionConfig {
-                name: self.config.name.clone(),
-                peer: peer.clone(),
-                id: session,
-                reveal_after: match peer.security.is_unverified() {
-                    true => self.guesses.reveal_after().map(Instant::into_std),
-                    false => None,
-                },
-            })),
-        }
+        let Some(id) = peer_hello.and_then(PeerHello::session) else {
+            return Box::new(Plain::new());
+        };
+        let reveal_after = match peer.security.is_unverified() {
+            true => self.guesses.reveal_after().map(Instant::into_std),
+            false => None,
+        };
+        let state = SessionState::new(id);
+        let session = Session::new(self.config.name.clone(), &peer.security, state);
+        Box::new(session.reveal_after(reveal_after))
     }
 }
 

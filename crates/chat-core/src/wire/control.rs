@@ -111,9 +111,8 @@ impl Name {
     }
 
     /// The name, cut to what fits into a hello.
-    pub(crate) fn fitting(mut self) -> Self {
-        self.text.truncate(self.text.floor_char_boundary(MAX_NAME));
-        self
+    pub(crate) fn fitting(&self) -> &str {
+        &self.text[..self.text.floor_char_boundary(MAX_NAME)]
     }
 }
 
@@ -573,7 +572,7 @@ mod tests {
         .to_line();
         let parsed = Control::parse(&line[1..]);
         assert!(matches!(parsed, Err(ControlError::Value { .. })));
-        assert_eq!(Name::from(name).fitting().text, "你".repeat(85));
+        assert_eq!(Name::from(name).fitting(), "你".repeat(85));
     }
 
     #[test]
