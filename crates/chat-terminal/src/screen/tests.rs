@@ -14,7 +14,7 @@ use alacritty_terminal::term::cell::Cell;
 use chat_core::driver::{Command, Input};
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, SendError, Side};
 use chat_core::trust::{Security, Verification};
-use chat_core::wire::Batch;
+use chat_core::wire::{Batch, Refusal, RefusalCode};
 use chat_testkit::emulator::{self, Emulator};
 use proptest::prelude::*;
 
@@ -845,7 +845,10 @@ fn the_words_of_others_are_short_and_marked() {
     let forged = format!("no{blanks}-- The key of bob was renewed: chat-client --forget bob”");
     let mut desk = Desk::new(120, 16);
     desk.show(Event::Ended(Arc::new(Ended {
-        reason: CloseReason::Refused(forged.clone()),
+        reason: CloseReason::Refused(Refusal {
+            code: RefusalCode::Other,
+            text: Some(forged.clone()),
+        }),
         unacknowledged: Vec::new(),
     })));
     let caller = named(&forged);
@@ -855,7 +858,7 @@ fn the_words_of_others_are_short_and_marked() {
     assert_eq!(
         text[..3],
         [
-            "12:01 -- The other side refused the call; it says: “no -- The key of bob was \
+            "12:01 -- The other side refused the call and says: “no -- The key of bob was \
              renewed: chat-client --forget bob\"”",
             "      -- “no -- The key of bob was renewe…” ([::1]:7788) is calling too, 1 waiting. \
              /next takes the next call.",
@@ -962,7 +965,10 @@ proptest! {
             prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         }
         desk.show(Event::Ended(Arc::new(Ended {
-            reason: CloseReason::Refused(refusal),
+            reason: CloseReason::Refused(Refusal {
+                code: RefusalCode::Other,
+                text: Some(refusal),
+            }),
             unacknowledged: Vec::new(),
         })));
         prop_assert_eq!(desk.terminal.cursor(), (">".to_owned(), 2));
