@@ -228,11 +228,12 @@ async fn next_line(stream: &mut (impl AsyncBufRead + Unpin)) -> String {
     line
 }
 
-/// Another digit.
-fn turned(digit: char) -> char {
-    match digit {
+/// Another digit; what groups them stays.
+fn turned(character: char) -> char {
+    match character {
         '9' => '0',
-        digit => char::from(digit as u8 + 1),
+        '0'..='8' => char::from(character as u8 + 1),
+        _ => character,
     }
 }
 
