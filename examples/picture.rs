@@ -10,7 +10,7 @@ use chat_testkit::process::program;
 use chat_testkit::terminal::{Emulator, Size, Terminal};
 
 /// Each terminal.
-const SIZE: Size = Size(70, 17);
+const SIZE: Size = Size(76, 18);
 
 /// A cell, in pixels.
 const CELL: (f64, f64) = (8.4, 18.0);
@@ -58,10 +58,11 @@ fn shell(user: &str, home: &Path) -> Terminal {
 /// The call that is pictured.
 async fn talk(ann: &mut Terminal, bob: &mut Terminal) {
     ann.wait_for_line("$").await;
-    ann.type_keys("chat-server 127.0.0.1:7788\n").await;
+    ann.type_keys("chat-server 127.0.0.1:7788 --name ann\n")
+        .await;
     ann.wait_for_status("waiting for a call").await;
     bob.wait_for_line("$").await;
-    bob.type_keys("chat-client\n").await;
+    bob.type_keys("chat-client --name bob\n").await;
     bob.wait_for_line("Safety number").await;
     let number = ann.wait_for_line("Safety number").await;
     let (number, _) = number.split_once(':').expect("it goes on");

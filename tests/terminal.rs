@@ -586,9 +586,9 @@ async fn a_line_that_was_begun_for_one_is_not_said_to_another() {
             .any(|row| row == "> the door code is 47")
     })
     .await;
-    // Her answer to the hint that the call has changed.
-    ann.type_keys("\x15").await;
+    // Mallory rings, for Ann was typing.
     ann.wait_for(|screen| screen.cursor().0 == ">").await;
+    ann.type_keys("\r").await;
     mallory.terminal.wait_for_status("ann · 🔒").await;
     ann.wait_for_status("mallory · 🔒").await;
     ann.type_keys("who are you?\r").await;
@@ -598,7 +598,7 @@ async fn a_line_that_was_begun_for_one_is_not_said_to_another() {
     assert!(!text.contains("the door code"), "{text}");
 
     // It is there for bob to hear another time.
-    ann.type_keys("\x1b[A\x1b[A").await;
+    ann.type_keys("\x1b[A\x1b[A\x1b[A").await;
     ann.wait_for(|screen| screen.cursor().0 == "> the door code is 47")
         .await;
 }

@@ -220,7 +220,7 @@ pub fn describe(event: &Event) -> Option<String> {
         }
         Event::SafetyNumber { digits, emoji } => {
             let number = safety_number(digits, emoji);
-            format!("{number}\n    /verify and the number that is read to you remembers it")
+            format!("{number};\n    /verify and the number that is read to you remembers it")
         }
         Event::QueuePosition(callers) => format!("The other side is busy; {}.", ahead(*callers)),
         Event::Ringing(peer) => format!(
@@ -538,7 +538,8 @@ fn mark(security: &Security) -> &'static str {
 fn safety_number(digits: &str, emoji: &[(char, &str)]) -> String {
     let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
     format!(
-        "Safety number {digits}: compare it by telephone or face to face, never in this chat\n    {}",
+        "Safety number {digits}:\n    {}\n    \
+         compare it by telephone or face to face, never in this chat",
         pictures.collect::<Vec<_>>().join(", ")
     )
 }

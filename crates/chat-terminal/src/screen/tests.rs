@@ -823,7 +823,11 @@ fn the_own_number_is_not_sent_unasked() {
     assert_eq!(desk.inputs(), [say("call me at 5836 5501")], "any number");
     desk.show(number());
     let shown = desk.terminal.text().join("\n");
-    assert!(shown.contains("Safety number 5836 5501: compare it by telephone or face to face"));
+    assert!(shown.contains("Safety number 5836 5501:"), "{shown}");
+    assert!(
+        shown.contains("by telephone or face to face, never in this chat"),
+        "{shown}"
+    );
     for text in ["mine is 58 36 55 01", "owl, key, rainbow, bee, rocket?"] {
         desk.press(&format!("{text}\r"));
         assert_eq!(desk.inputs(), [], "{text}");
