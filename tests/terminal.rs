@@ -478,11 +478,6 @@ async fn a_piped_output_is_no_screen() {
 #[tokio::test]
 async fn ten_thousand_lines_at_once_are_all_there_in_order() {
     let mut server = Server::start(&["--once"]).await;
-    server.terminal.type_keys("draft").await;
-    server
-        .terminal
-        .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
-        .await;
     let home = home();
     let mut client = tokio::process::Command::new(program("chat-client"))
         .args([&server.address, "--name", "bob", "--send-only"])
@@ -492,6 +487,13 @@ async fn ten_thousand_lines_at_once_are_all_there_in_order() {
         .kill_on_drop(true)
         .spawn()
         .expect("it starts");
+    // The line is free when bob calls; with a draft on it, he would ring.
+    server.terminal.wait_for_status("bob · ").await;
+    server.terminal.type_keys("draft").await;
+    server
+        .terminal
+        .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
+        .await;
     let lines: Vec<String> = (0..10_000).map(|number| format!("line {number}")).collect();
     let mut input = client.stdin.take().expect("it is piped");
     soon(input.write_all((lines.join("\n") + "\n").as_bytes()))
