@@ -44,15 +44,20 @@ fn accept(
 }
 
 fn session(name: &str) -> Session {
-    Session::new(SessionConfig {
+    Session::new(config(name))
+}
+
+fn config(name: &str) -> SessionConfig {
+    SessionConfig {
         name: name.into(),
         peer: Peer {
             name: None,
             address: "[::1]:7788".into(),
-            security: Security::NoKey,
+            security: Security::NoKey { post_quantum: true },
         },
         id: ID,
-    })
+        reveal_after: None,
+    }
 }
 
 fn hello(received: u64) -> Hello {
@@ -376,12 +381,13 @@ mod talking {
         let mut peer = Peer {
             name: Some("my bob".into()),
             address: "x".into(),
-            security: Security::NoKey,
+            security: Security::NoKey { post_quantum: true },
         };
         let mut session = Session::new(SessionConfig {
             name: "ann".into(),
             peer: peer.clone(),
             id: ID,
+            reveal_after: None,
         });
         let mut events = Vec::new();
         let now = Instant::now();
@@ -631,19 +637,106 @@ mod safety_number {
         assert_eq!(numbers(&call.ends[LISTENER]).len(), 1);
     }
 
-    #[test]
-    fn an_exchange_cut_short_is_made_up_for() {
-        let mut call = Call::new();
+    /// A connection on which the dialer's nonce is lost.
+    fn lose_nonce(call: &mut Call) {
         call.connect();
         call.deliver(LISTENER, usize::MAX);
         call.deliver(DIALER, usize::MAX);
-        call.cut(); // The reveal is lost.
-        assert_eq!(numbers(&call.ends[LISTENER]).len(), 0);
+        call.cut();
+    }
+
+    /// A connection on which the listener's reveal is lost.
+    fn lose_reveal(call: &mut Call) {
+        call.connect();
+        call.deliver(LISTENER, usize::MAX);
+        let flight = &call.ends[LISTENER].flight;
+        let hello = flight.iter().position(|byte| *byte == b'\n');
+        call.deliver(DIALER, hello.expect("a hello") + 1);
+        call.deliver(LISTENER, usize::MAX);
+        call.cut();
+    }
+
+    #[test]
+    fn nonces_that_are_lost_are_made_up_for() {
+        let mut call = Call::new();
+        lose_nonce(&mut call);
+        lose_nonce(&mut call);
+        for end in &call.ends {
+            assert_eq!(numbers(end).len(), 0);
+        }
         call.connect();
         call.settle();
         let [dialer, listener] = &call.ends;
         assert_eq!(numbers(listener).len(), 1);
-        assert_eq!(numbers(dialer).last(), numbers(listener).last());
+        assert_eq!(numbers(dialer), numbers(listener));
+    }
+
+    #[test]
+    fn a_reveal_that_is_lost_again_and_again_is_caught_up() {
+        let mut call = Call::new();
+        for _ in 0..3 {
+            lose_reveal(&mut call);
+            assert_eq!(numbers(&call.ends[DIALER]).len(), 0);
+            assert_eq!(numbers(&call.ends[LISTENER]).len(), 1);
+        }
+        call.connect();
+        call.settle();
+        let [dialer, listener] = &call.ends;
+        assert_eq!(numbers(dialer).len(), 1);
+        assert_eq!(numbers(dialer), numbers(listener));
+    }
+
+    #[test]
+    fn whoever_withholds_the_reveal_gets_three_nonces() {
+        let mut call = Call::new();
+        for _ in 0..10 {
+            lose_nonce(&mut call);
+        }
+        call.connect();
+        call.deliver(LISTENER, usize::MAX);
+        call.deliver(DIALER, usize::MAX);
+        let nonce = br#"{"nonce":"#;
+        let sent = &call.ends[DIALER].flight;
+        assert!(!sent.windows(nonce.len()).any(|bytes| bytes == nonce));
+        call.settle();
+        for end in &call.ends {
+            assert_eq!(numbers(end).len(), 0);
+        }
+    }
+
+    #[test]
+    fn the_number_is_shown_when_it_is_revealed_and_not_before() {
+        let wait = 100 * S;
+        let mut call = Call::new();
+        let config = SessionConfig {
+            reveal_after: Some(call.now + wait),
+            ..config("bob")
+        };
+        call.ends[LISTENER].session = Session::new(config);
+        call.connect();
+        call.pass(wait - S, true);
+        call.cut();
+        call.connect();
+        call.settle();
+        for end in &call.ends {
+            assert_eq!(numbers(end).len(), 0);
+        }
+        call.pass(S, true);
+        let [dialer, listener] = &call.ends;
+        assert_eq!(numbers(listener).len(), 1);
+        assert_eq!(numbers(dialer), numbers(listener));
+    }
+
+    #[test]
+    fn who_hangs_up_first_sends_no_nonce() {
+        let mut call = Call::new();
+        call.connect();
+        let now = call.now;
+        call.ends[DIALER].say("only this");
+        call.ends[DIALER].session.hang_up(Linger::Steady, now);
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert_eq!(numbers(&call.ends[LISTENER]).len(), 0);
     }
 
     #[test]
@@ -775,7 +868,7 @@ mod liveness {
         let dialer = &mut call.ends[DIALER];
         dialer.receive(pings.as_bytes(), false, now).expect("pings");
         dialer.transmit(now);
-        assert_eq!(dialer.flight, "\u{1}{\"pong\":99}\n");
+        assert_eq!(dialer.flight, Control::Pong(99).to_line());
     }
 
     #[test]
@@ -808,10 +901,8 @@ mod liveness {
             calls += 1;
         }
         assert!(calls < 20, "{calls}");
-        assert_eq!(
-            out.remaining(),
-            MAX_LINE + 1 + "\u{1}{\"typing\":true}\n".len()
-        );
+        let typing = Control::Typing(true).to_line();
+        assert_eq!(out.remaining(), MAX_LINE + 1 + typing.len());
     }
 }
 
@@ -1505,8 +1596,25 @@ mod bad_peers {
     fn parts_of_the_safety_number_out_of_turn() {
         let nonce = Control::Nonce(Nonce::random()).to_line();
         let nonce = std::str::from_utf8(&nonce).expect("JSON");
-        after_hello(nonce).expect("the listener's turn");
-        assert_absurd(after_hello(&nonce.repeat(2)), "unasked");
+        assert_absurd(after_hello(nonce), "unasked");
+        let mut call = Call::on();
+        let now = call.now;
+        let result = call.ends[LISTENER].receive(nonce.as_bytes(), false, now);
+        assert_absurd(result, "unasked");
+        let mut end = End::new("bob");
+        let commitment = Some(Hex([1; 32]));
+        let hello = Hello {
+            commitment,
+            ..hello(0)
+        };
+        let accepted = accept(
+            &mut end.session,
+            Some(binding(false)),
+            hello,
+            &mut Vec::new(),
+            now,
+        );
+        assert_absurd(accepted, "unasked");
         let reveal = Control::Reveal(Nonce::random()).to_line();
         let reveal = std::str::from_utf8(&reveal).expect("JSON");
         assert_absurd(after_hello(reveal), "unasked");
@@ -1517,9 +1625,10 @@ mod bad_peers {
         let mut call = Call::new();
         call.connect();
         call.deliver(LISTENER, usize::MAX);
+        call.deliver(DIALER, usize::MAX);
         let reveal = Control::Reveal(Nonce::random()).to_line();
         let now = call.now;
-        let result = call.ends[LISTENER].receive(&reveal, false, now);
+        let result = call.ends[DIALER].receive(&reveal, false, now);
         assert_absurd(result, "tampered");
     }
 

@@ -28,9 +28,10 @@ fuzz_target!(|wire: &[u8]| {
         peer: Peer {
             name: None,
             address: String::new(),
-            security: Security::NoKey,
+            security: Security::NoKey { post_quantum: true },
         },
         id: Hex([0; 16]),
+        reveal_after: None,
     });
     let mut said = 0;
     // A NUL cuts the connection.

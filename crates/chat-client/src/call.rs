@@ -9,14 +9,15 @@ use chat_core::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Peer, Plain, Protocol, Session,
     SessionConfig,
 };
-use chat_core::trust::Security;
+use chat_core::trust::{FirstContactError, Security};
 use chat_core::wire::SessionId;
-use chat_terminal::exit;
 use chat_terminal::peer::PeerRecord;
+use chat_terminal::{exit, locale};
 
 use crate::Config;
-use crate::connect::{Connected, Connector};
+use crate::connect::{ConnectError, Connected, Connector};
 use crate::dial::Dial;
+use crate::first_contact::FirstContact;
 use crate::reconnect::{Attempt, Reconnect};
 
 /// A call to a server.
@@ -24,16 +25,24 @@ pub(crate) struct Call<D> {
     connector: Arc<Connector<D>>,
     config: Config,
     peer: PeerRecord,
+    /// Counts the nonces that are sent, until the safety number is known.
+    first_contact: Option<FirstContact>,
 }
 
 impl<D: Dial + 'static> Call<D> {
     /// A call with `peer`; only its key is accepted when it has to reconnect.
-    pub(crate) fn new(connector: Connector<D>, config: Config, peer: Peer) -> Self {
+    pub(crate) fn new(
+        connector: Connector<D>,
+        config: Config,
+        peer: Peer,
+        first_contact: Option<FirstContact>,
+    ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.address.clone();
         Self {
             connector: Arc::new(connector.pin(&peer.security)),
             config,
+            first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             peer: PeerRecord::new(peer, keyring, Some(address)),
         }
     }
@@ -65,6 +74,7 @@ impl<D: Dial + 'static> Call<D> {
         let mut connection = Some(connection);
         let mut reconnect: Option<Reconnect> = None;
         let mut attempt: Option<Attempt> = None;
+        let mut refused = None;
         let mut interrupted = None;
         let reason = loop {
             if let Some(reason) = reason {
@@ -85,15 +95,20 @@ impl<D: Dial + 'static> Call<D> {
                         }
                     }
                     Step::Disconnected => reason = Some(call.give_up(Disconnect::Cut)),
-                    Step::Answered => reconnect = None,
+                    Step::Answered => {
+                        reconnect = None;
+                        self.before_nonce(&mut call).await;
+                    }
+                    Step::NumberShown => self.number_known().await,
                     Step::Established(peer) => {
                         reconnect = None;
-                        call.show_all(self.peer.met(peer));
+                        call.show_all(self.peer.met(peer).await);
+                        self.before_nonce(&mut call).await;
                     }
                     Step::Command(Command::Quit) => call.hang_up(),
                     Step::Command(command) => {
                         let number = call.safety_number().map(str::to_owned);
-                        call.show_all(self.peer.answer(&command, number.as_deref()));
+                        call.show_all(self.peer.answer(&command, number.as_deref()).await);
                     }
                 },
                 outcome = under_way(&mut attempt) => match outcome {
@@ -103,6 +118,11 @@ impl<D: Dial + 'static> Call<D> {
                         reason = call.connected(handshake).err().map(CloseReason::from);
                     }
                     Ok(_) => reason = Some(call.give_up(Disconnect::Cut)),
+                    Err(error @ ConnectError::FirstContact(FirstContactError::TooMany(_))) => {
+                        refused = Some(error.exit_code());
+                        let disconnect = Disconnect::Unreachable(error.to_string());
+                        reason = Some(call.give_up(disconnect));
+                    }
                     Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(&error)) {
                         Some(disconnect) => reason = Some(call.give_up(disconnect)),
                         None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
@@ -114,8 +134,15 @@ impl<D: Dial + 'static> Call<D> {
                 }
             }
         };
+        if let Some(first_contact) = self.first_contact
+            && let Err(error) = first_contact.ended(&reason).await
+        {
+            tracing::warn!(%error, "a call that was cut short counts as a try");
+        }
         tokio::select! {
-            ended = call.end(reason, connection) => interrupted.unwrap_or_else(|| exit::code(&ended)),
+            ended = call.end(reason, connection) => {
+                interrupted.or(refused).unwrap_or_else(|| exit::code(&ended))
+            }
             code = shutdown, if interrupted.is_none() => code,
         }
     }
@@ -130,7 +157,28 @@ impl<D: Dial + 'static> Call<D> {
         call.show(Event::Connection(ConnectionStatus::Reconnecting(
             reconnect.next_number(),
         )));
-        reconnect.attempt(&self.connector)
+        reconnect.attempt(&self.connector, self.first_contact.clone())
+    }
+
+    /// Writes down that a nonce for the safety number is about to be sent. If that cannot be
+    /// done, it is not sent.
+    async fn before_nonce<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
+        if let Some(first_contact) = &mut self.first_contact
+            && call.announce_nonce()
+            && let Err(error) = first_contact.record().await
+        {
+            call.withhold_nonce();
+            call.show(Event::Notice(locale::number_withheld(&error)));
+        }
+    }
+
+    /// The safety number was shown, so there is nothing to count any more.
+    async fn number_known(&mut self) {
+        if let Some(first_contact) = self.first_contact.take()
+            && let Err(error) = first_contact.clear().await
+        {
+            tracing::warn!(%error, "a safety number that is known counts as withheld");
+        }
     }
 
     /// The protocol for the server.
@@ -145,6 +193,7 @@ impl<D: Dial + 'static> Call<D> {
             name: self.config.name.clone(),
             peer: self.peer.peer().clone(),
             id: SessionId::random(),
+            reveal_after: None,
         }))
     }
 }

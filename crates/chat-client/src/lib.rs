@@ -5,6 +5,7 @@
 mod call;
 mod connect;
 mod dial;
+mod first_contact;
 mod reconnect;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use chat_core::wire::Name;
 use chat_terminal::{exit, locale};
 
 use call::Call;
+use first_contact::FirstContact;
 
 pub use connect::{ConnectError, Connected, Connector, Trust};
 pub use dial::{Dial, DialError, Target, TcpDialer};
@@ -49,12 +51,19 @@ where
     Out: Sink,
 {
     let mut shutdown = pin!(shutdown);
+    let first_contact = FirstContact::new(&connector);
+    let connect = async {
+        if let Some(first_contact) = &first_contact {
+            first_contact.check().await?;
+        }
+        connector.connect().await
+    };
     let connected = tokio::select! {
-        connected = connector.connect() => connected?,
+        connected = connect => connected?,
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
-    let call = Call::new(connector, config, connected.peer);
+    let call = Call::new(connector, config, connected.peer, first_contact);
     Ok(call
         .run(
             connected.connection,

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::connect::{ConnectError, Connected, Connector};
 use crate::dial::Dial;
+use crate::first_contact::FirstContact;
 
 /// The first pause, which doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -50,12 +51,19 @@ impl Reconnect {
         self.attempts + 1
     }
 
-    /// Pauses, then connects once.
-    pub(crate) fn attempt<D: Dial + 'static>(&self, connector: &Arc<Connector<D>>) -> Attempt {
+    /// Pauses, then connects once, if the `first_contact` may be tried again.
+    pub(crate) fn attempt<D: Dial + 'static>(
+        &self,
+        connector: &Arc<Connector<D>>,
+        first_contact: Option<FirstContact>,
+    ) -> Attempt {
         let connector = Arc::clone(connector);
         let pause = pause(self.attempts);
         Box::pin(async move {
             sleep(pause).await;
+            if let Some(first_contact) = first_contact {
+                first_contact.check().await?;
+            }
             connector.connect().await
         })
     }

@@ -8,7 +8,7 @@ use chat_core::driver::{BoxConnection, Connection};
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{Keyring, PeerKind, SecureStream, Stream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
-use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, Security};
+use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, KnownPeer, Security};
 use chat_core::wire::{
     Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, MAX_LINE, SessionId,
 };
@@ -111,6 +111,12 @@ pub enum RejectReason {
     /// Its owner was known by another key.
     #[error(transparent)]
     Changed(#[from] ChangedKey),
+    /// This user wants no calls from its owner.
+    #[error("{0} is blocked")]
+    Blocked(String),
+    /// It has this user's own key.
+    #[error("the caller has your own key; if that was not you, somebody may have taken it")]
+    OwnKey,
     /// The handshake failed.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -133,12 +139,17 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// What the caller is told. It must not reveal which peers are known here.
-    fn text_for_peer(&self) -> &'static str {
+    ///
+    /// `None`: nothing. A refusal is final, and what is wrong may pass: a hello that was delayed,
+    /// a file that cannot be read for a moment.
+    fn text_for_peer(&self) -> Option<&'static str> {
         match self {
-            Self::Changed(_) => "your key is not the one that is known here under your name",
-            Self::Unknown(_) => "your key is not known here",
-            Self::BadHello => "a hello must come first, and yours cannot be read",
-            _ => "something is wrong here",
+            Self::Changed(_) => Some("your key is not the one that is known here under your name"),
+            Self::Unknown(_) => Some("your key is not known here"),
+            Self::Blocked(_) => Some("your key is blocked here"),
+            Self::OwnKey => Some("you have the same key as the one you call"),
+            Self::BadHello => Some("a hello must come first, and yours cannot be read"),
+            _ => None,
         }
     }
 
@@ -146,7 +157,7 @@ impl RejectReason {
     pub fn concerns_person(&self) -> bool {
         matches!(
             self,
-            Self::Changed(_) | Self::KnownPeers(_) | Self::BadHello
+            Self::Changed(_) | Self::OwnKey | Self::KnownPeers(_) | Self::BadHello
         )
     }
 }
@@ -193,7 +204,8 @@ impl Acceptor {
     where
         S: Stream + 'static,
     {
-        let mut caller = self.plain_caller(secured.stream, from, Security::NoKey);
+        let post_quantum = secured.post_quantum;
+        let mut caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
             caller.connection.push_line(NO_KEY);
             caller.connection.end().await;
@@ -238,10 +250,10 @@ impl Acceptor {
         let known = hello.and_then(|hello| Ok((self.identify(key, &hello, from)?, hello)));
         let (peer, hello) = match known {
             Ok(known) => known,
-            // Without a `refused` the caller may try again: its hello may only have been delayed.
-            Err(RejectReason::NoHello) => return Err(RejectReason::NoHello),
             Err(reason) => {
-                refuse(connection, reason.text_for_peer()).await;
+                if let Some(text) = reason.text_for_peer() {
+                    refuse(connection, text).await;
+                }
                 return Err(reason);
             }
         };
@@ -265,14 +277,21 @@ impl Acceptor {
         hello: &Hello,
         from: SocketAddr,
     ) -> Result<Peer, RejectReason> {
-        let known = self.keyring.known.load()?;
-        let known = known.check_caller(key, hello.chosen_name())?;
-        if known.is_none() && self.known_only {
-            return Err(RejectReason::Unknown(key.to_string()));
+        if key == self.keyring.own_key {
+            return Err(RejectReason::OwnKey);
         }
+        let list = self.keyring.known.load()?;
+        let known = list.check_caller(key, hello.chosen_name())?;
+        match known {
+            None if self.known_only => return Err(RejectReason::Unknown(key.to_string())),
+            Some(peer) if peer.is_blocked() => {
+                return Err(RejectReason::Blocked(peer.name.clone()));
+            }
+            _ => {}
+        }
+        let name = known.and_then(KnownPeer::given_name).unwrap_or(&hello.name);
         Ok(Peer {
-            name: Some(known.map_or(&hello.name, |peer| &peer.name).clone())
-                .filter(|name| !name.is_empty()),
+            name: Some(name.to_owned()).filter(|name| !name.is_empty()),
             address: from.to_string(),
             security: trust::security(key, known),
         })

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use accept::RejectReason;
-use limits::{HandshakeLimiter, HandshakePermit, RateLimiter};
+use limits::{GuessLimiter, HandshakeLimiter, HandshakePermit, RateLimiter};
 use queue::{CallQueue, QueueEvent};
 use registry::SessionRegistry;
 use serve::CallLoop;
@@ -85,6 +85,7 @@ where
         queue: Arc::clone(&queue),
         events,
         notices: RateLimiter::new(),
+        guesses: GuessLimiter::new(),
         registry,
         source,
         sink,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chat_core::driver::{CallDriver, Command, Input, Sink, Source, Step, sleep_until_some};
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session, SessionConfig,
+    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session,
+    SessionConfig, Side,
 };
 use chat_core::transport::Keyring;
 use chat_core::trust::Security;
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::Config;
 use crate::accept::{Caller, PeerHello};
-use crate::limits::RateLimiter;
+use crate::limits::{GuessLimiter, RateLimiter};
 use crate::queue::{CallQueue, QueueEvent};
 use crate::registry::SessionRegistry;
 
@@ -33,6 +34,7 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub queue: Arc<CallQueue>,
     pub events: mpsc::Receiver<QueueEvent>,
     pub notices: RateLimiter,
+    pub guesses: GuessLimiter,
     pub registry: Arc<SessionRegistry>,
     pub source: &'p mut In,
     pub sink: &'p mut Out,
@@ -115,6 +117,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         } = caller;
         let mut resumed = self.registry.begin(peer_hello.as_ref());
         let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
+        let stranger = peer.security.is_unverified();
         let protocol = self.protocol(&peer, peer_hello.as_ref());
         let call_config = self.config.call_config.clone();
         let interactive = self.config.interactive;
@@ -147,8 +150,10 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             tokio::select! {
                 step = call.drive(connection.as_mut()) => match step {
                     Step::Ended(ended) => reason = Some(ended),
-                    Step::Established(met) => call.show_all(peer.met(met)),
+                    Step::Established(met) => call.show_all(peer.met(met).await),
                     Step::Answered => {}
+                    Step::NumberShown if stranger => self.guesses.revealed(),
+                    Step::NumberShown => {}
                     Step::Disconnected => {
                         connection = None;
                         give_up_at = Some(Instant::now() + RESUME_WINDOW);
@@ -164,7 +169,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     Step::Command(Command::Next) => call.hang_up(),
                     Step::Command(command) => {
                         let number = call.safety_number().map(str::to_owned);
-                        call.show_all(peer.answer(&command, number.as_deref()));
+                        call.show_all(peer.answer(&command, number.as_deref()).await);
                     }
                 },
                 Some((new_connection, handshake)) = resumed.recv() => {
@@ -193,14 +198,19 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             }
         };
         self.registry.end(&reason, call.final_ack());
-        tokio::select! {
+        let broke_off = stranger && !call.has_conversed() && is_by_peer(&reason);
+        let code = tokio::select! {
             ended = call.end(reason, connection) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
+        };
+        if broke_off && let Some(callers) = self.guesses.broke_off() {
+            self.sink.show(Event::Notice(locale::guessing(callers)));
         }
+        code
     }
 
     /// The protocol for a caller.
-    fn protocol(&self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
+    fn protocol(&mut self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
         match peer_hello.and_then(PeerHello::session) {
             None if peer.security == Security::Plaintext => Box::new(Plain::new()),
             None => Box::new(Plain::over_tls()),
@@ -208,9 +218,21 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 name: self.config.name.clone(),
                 peer: peer.clone(),
                 id: session,
+                reveal_after: match peer.security.is_unverified() {
+                    true => self.guesses.reveal_after().map(Instant::into_std),
+                    false => None,
+                },
             })),
         }
     }
+}
+
+/// Whether it was not this side that ended the call.
+fn is_by_peer(reason: &CloseReason) -> bool {
+    matches!(
+        reason,
+        CloseReason::HungUp(Side::Remote) | CloseReason::Lost(_) | CloseReason::Protocol(_)
+    )
 }
 
 /// The notice for a queue event, unless there were too many.

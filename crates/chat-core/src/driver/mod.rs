@@ -26,6 +26,7 @@ use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Peer, Protocol,
     ProtocolError, SendError, Side,
 };
+use crate::trust::safety_number::DialerExchange;
 use crate::wire::Control;
 
 pub use connection::{BoxConnection, Connection};
@@ -55,6 +56,8 @@ pub enum Step {
     Command(Command),
     /// Both sides have said hello: the peer's name is known now. Show the call.
     Established(Peer),
+    /// The safety number was shown.
+    NumberShown,
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
     /// The connection is lost, but the call can be resumed over another.
@@ -98,6 +101,8 @@ pub struct CallDriver<'p, In, Out> {
     idle: bool,
     /// The digits of the safety number, once they were shown.
     safety_number: Option<String>,
+    /// A word was said, by this side or the other.
+    conversed: bool,
     /// This side hangs up and has no time to wait.
     hasty: bool,
     /// This side hangs up because its input failed.
@@ -128,6 +133,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             last_text: Instant::now(),
             idle: false,
             safety_number: None,
+            conversed: false,
             hasty: false,
             failure: None,
         }
@@ -180,6 +186,25 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         self.safety_number.as_deref()
     }
 
+    /// Whether a word was said, by this side or the other.
+    pub fn has_conversed(&self) -> bool {
+        self.conversed
+    }
+
+    /// Whether the dialer's part of the safety number goes out with what is sent next. That can
+    /// only be so after [`Step::Established`] or [`Step::Answered`], and is returned once.
+    pub fn announce_nonce(&mut self) -> bool {
+        let exchange = self.protocol.dialer_exchange();
+        exchange.is_some_and(DialerExchange::announce_nonce)
+    }
+
+    /// Does without a safety number on the present connection.
+    pub fn withhold_nonce(&mut self) {
+        if let Some(exchange) = self.protocol.dialer_exchange() {
+            exchange.withhold_nonce();
+        }
+    }
+
     /// What to tell a peer that reconnects after this side has hung up.
     pub fn final_ack(&self) -> Vec<Control> {
         self.protocol.final_ack()
@@ -209,7 +234,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
                 Step::Disconnected => break Disconnect::Cut.into(),
-                Step::Command(_) | Step::Established(_) | Step::Answered => {}
+                Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -383,18 +408,26 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     fn show_event(&mut self, event: Event) -> Option<Step> {
-        let answered = matches!(
-            event,
-            Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_)
-        );
+        let step = match &event {
+            Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_) => {
+                Some(Step::Answered)
+            }
+            Event::SafetyNumber { digits, .. } => {
+                self.safety_number = Some(digits.clone());
+                Some(Step::NumberShown)
+            }
+            Event::Lines(_) | Event::Message(_) => {
+                self.showing_text = true;
+                self.conversed = true;
+                None
+            }
+            _ => None,
+        };
         match event {
             Event::Established(peer) => return Some(Step::Established(peer)),
-            Event::Lines(_) | Event::Message(_) => self.showing_text = true,
-            Event::SafetyNumber { ref digits, .. } => self.safety_number = Some(digits.clone()),
-            _ => {}
+            event => self.show(event),
         }
-        self.show(event);
-        answered.then_some(Step::Answered)
+        step
     }
 
     /// Flushes the sink, if that is possible at once. If not, nothing more is read until it is
@@ -448,11 +481,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 self.show(Event::SendFailed(input.into_text(), SendError::Full));
             }
             Input::Lines(lines) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say_lines(lines) {
                     self.take_failure(io::Error::other(unsayable), at);
                 }
             }
             Input::Message(text) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say(&text) {
                     self.show(Event::SendFailed(text, unsayable));
                 }

@@ -30,9 +30,9 @@ pub enum Event {
     PeerIdleTimeout(Duration),
     /// The connection's status has changed.
     Connection(ConnectionStatus),
-    /// The same at both ends unless somebody is in the middle: six digits and five emoji.
+    /// The same at both ends unless somebody is in the middle: eight digits and five emoji.
     SafetyNumber {
-        /// Six decimal digits.
+        /// Eight decimal digits in two groups.
         digits: String,
         /// Five emoji with their names.
         emoji: [(char, &'static str); 5],

@@ -11,7 +11,7 @@ mod session;
 
 use std::time::{Duration, Instant};
 
-use crate::trust::safety_number::ChannelBinding;
+use crate::trust::safety_number::{ChannelBinding, DialerExchange};
 use crate::wire::{Batch, Control, Frame, Hello, WriteBuffer};
 
 pub use end::{CloseReason, Disconnect, ProtocolError, Side};
@@ -61,6 +61,9 @@ pub trait Protocol: Send {
     fn counts_messages(&self) -> bool {
         false
     }
+
+    /// The dialer's part in the safety number, if there is one in calls of this kind.
+    fn dialer_exchange(&mut self) -> Option<&mut DialerExchange>;
 
     /// Whether a reset at the end of the call means that the peer left something unread.
     fn loses_by_reset(&self) -> bool {

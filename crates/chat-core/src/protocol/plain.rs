@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes};
 
 use super::close::LINGER_TIMEOUT;
 use super::{CloseReason, Disconnect, Event, Linger, Protocol, ProtocolError, SendError, Side};
+use crate::trust::safety_number::DialerExchange;
 use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, WriteBuffer, is_hang_up};
 
 /// The most that may wait to be written, in bytes.
@@ -107,6 +108,10 @@ impl Plain {
 }
 
 impl Protocol for Plain {
+    fn dialer_exchange(&mut self) -> Option<&mut DialerExchange> {
+        None
+    }
+
     fn loses_by_reset(&self) -> bool {
         !self.over_tls
     }

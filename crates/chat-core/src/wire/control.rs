@@ -12,6 +12,9 @@ use super::codec::CONTROL;
 /// The longest control line but `say`, in bytes, without its U+0001 and LF.
 pub const MAX_CONTROL: usize = 4 * 1024;
 
+/// The length of lines that are padded with blanks: room for a ping with the largest number.
+const PADDED: usize = 48;
+
 /// The longest name in a [`Hello`], in bytes.
 const MAX_NAME: usize = 256;
 
@@ -47,9 +50,9 @@ pub enum Control {
     Idle(u64),
     /// No call, and why. Control characters come out as U+FFFD.
     Refused(String),
-    /// The listener's part of the safety number.
+    /// The dialer's part of the safety number.
     Nonce(Nonce),
-    /// The dialer's part of the safety number, which opens its commitment.
+    /// The listener's part of the safety number, which opens its commitment.
     Reveal(Nonce),
 }
 
@@ -71,7 +74,7 @@ pub struct Hello {
     /// for a new one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
-    /// The dialer's promise of a nonce, for the safety number.
+    /// The listener's promise of a nonce, for the safety number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<Commitment>,
 }
@@ -259,10 +262,17 @@ impl Control {
         Ok(control)
     }
 
-    /// The line as it crosses the wire: U+0001, JSON, LF.
+    /// The line as it crosses the wire: U+0001, JSON, LF. Those that tell how a person types or
+    /// that the link is up are all 48 bytes long, so that their length does not tell
+    /// which they are.
     pub fn to_line(&self) -> Bytes {
         let mut line = vec![CONTROL];
         serde_json::to_writer(&mut line, self).expect("names, numbers and strings are JSON");
+        if let Self::Typing(_) | Self::Ping(_) | Self::Pong(_) = self {
+            line.pop();
+            line.resize(PADDED - 2, b' ');
+            line.push(b'}');
+        }
         line.push(b'\n');
         line.into()
     }
@@ -379,7 +389,10 @@ mod tests {
             ),
             (Control::Say("a\nb".into()), r#"{"say":"a\nb"}"#),
             (Control::Received(3), r#"{"received":3}"#),
-            (Control::Typing(true), r#"{"typing":true}"#),
+            (
+                Control::Typing(true),
+                r#"{"typing":true                               }"#,
+            ),
             (Control::Waiting { ahead: 2 }, r#"{"waiting":{"ahead":2}}"#),
             (Control::Busy { waiting: 5 }, r#"{"busy":{"waiting":5}}"#),
             (Control::Done(true), r#"{"done":true}"#),
@@ -409,6 +422,21 @@ mod tests {
         ] {
             let line = control.to_line();
             assert_eq!(Control::parse(&line[1..line.len() - 1]), Ok(Some(control)));
+        }
+    }
+
+    #[test]
+    fn typing_cannot_be_told_from_pings_by_its_length() {
+        for control in [
+            Control::Typing(true),
+            Control::Typing(false),
+            Control::Ping(1),
+            Control::Ping(u64::MAX),
+            Control::Pong(u64::MAX),
+        ] {
+            let line = control.to_line();
+            assert_eq!(line.len(), PADDED, "{control:?}");
+            assert_eq!(Control::parse(&line[1..PADDED - 1]), Ok(Some(control)));
         }
     }
 

@@ -3,7 +3,7 @@
 use chat_core::driver::Command;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
-use chat_core::trust::{self, FileError, KnownPeer, KnownPeers, Security, Verification};
+use chat_core::trust::{self, FileError, KnownPeers, KnownPeersError, Security, Verification};
 
 use crate::locale;
 
@@ -33,9 +33,9 @@ impl PeerRecord {
 
     /// Handles the peer's hello: remembers its key, and replaces its name by the one it is known
     /// by here. Returns the events to show.
-    pub fn met(&mut self, peer: Peer) -> Vec<Event> {
+    pub async fn met(&mut self, peer: Peer) -> Vec<Event> {
         self.peer = peer;
-        let trouble = self.remember();
+        let trouble = self.remember().await;
         let call = Event::Established(self.peer.clone());
         std::iter::once(call)
             .chain(trouble.map(Event::Notice))
@@ -44,7 +44,7 @@ impl PeerRecord {
 
     /// Runs a command that concerns the peer, and returns the events to show. `safety_number`: the
     /// digits of this call, once they were shown; without them there is nothing to verify.
-    pub fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
+    pub async fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
             (Command::Verify(read_out), Some(keyring)) if self.has_key() => {
                 let (Some(number), Some(read_out)) = (safety_number, read_out) else {
@@ -56,7 +56,7 @@ impl PeerRecord {
                 if !is_same_number(number, read_out) {
                     return vec![Event::Notice(locale::wrong_number(&self.peer))];
                 }
-                let notice = verify(keyring, &mut self.peer);
+                let notice = verify(keyring, &mut self.peer).await;
                 return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
             }
             (Command::Peers, Some(keyring)) => list(keyring),
@@ -72,34 +72,42 @@ impl PeerRecord {
         matches!(self.peer.security, Security::Key { .. })
     }
 
-    /// Remembers the peer's key. Returns a warning for the user, if there is one.
-    fn remember(&mut self) -> Option<String> {
+    /// Remembers the peer's key. Returns a notice for the user, if there is one.
+    async fn remember(&mut self) -> Option<String> {
         let (Some(keyring), Security::Key { fingerprint, .. }) =
             (&self.keyring, &self.peer.security)
         else {
             return None;
         };
-        let name = self.peer.name.as_deref().unwrap_or_default();
-        let dialed = self.dialed.as_deref();
-        match keyring.known.remember(name, dialed, *fingerprint) {
-            Ok(known) => {
-                let claimed = self.peer.name.replace(known.name.clone());
-                let claimed = claimed.filter(|claimed| is_of_another(keyring, claimed, &known));
-                claimed.map(|claimed| locale::name_is_taken(&claimed, &known.name))
+        let (known, key) = (keyring.known.clone(), *fingerprint);
+        let claimed = self.peer.name.clone().unwrap_or_default();
+        let dialed = self.dialed.clone();
+        let remembered = off_the_runtime({
+            let claimed = claimed.clone();
+            move || {
+                let peer = known.remember(&claimed, dialed.as_deref(), key)?;
+                Ok((peer, known.load()?))
             }
-            Err(error) => Some(locale::not_remembered(&error)),
+        });
+        let (peer, list) = match remembered.await {
+            Ok(remembered) => remembered,
+            Err(error) => return Some(locale::not_remembered(&error)),
+        };
+        self.peer.name = peer.given_name().map(str::to_owned);
+        if claimed.is_empty() {
+            return None;
         }
+        let namesake = list.like(&claimed).find(|other| other.fingerprint != key)?;
+        Some(locale::name_is_taken(&namesake.name, &peer.name))
     }
 }
 
-/// Whether another known peer has this name.
-fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
-    let known = keyring.known.load();
-    known.is_ok_and(|known| {
-        known
-            .peers()
-            .any(|other| other.name == name && other.fingerprint != peer.fingerprint)
-    })
+/// Runs `work` on a thread that may wait for the disk and for other programs.
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KnownPeersError> + Send + 'static,
+) -> Result<T, KnownPeersError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.expect("work on the known peers neither panics nor is cancelled")
 }
 
 /// Whether two people have the same number, however they group its digits.
@@ -109,7 +117,7 @@ fn is_same_number(number: &str, read_out: &str) -> bool {
 }
 
 /// Marks the peer's key as verified. Returns the notice to show.
-fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
+async fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     let Security::Key {
         fingerprint,
         verification,
@@ -117,7 +125,9 @@ fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     else {
         return locale::NO_KEY_TO_VERIFY.into();
     };
-    match keyring.known.verify(*fingerprint) {
+    let (known, key) = (keyring.known.clone(), *fingerprint);
+    let name = peer.name.clone().unwrap_or_default();
+    match off_the_runtime(move || known.verify(&name, key)).await {
         Ok(()) => {
             *verification = Verification::Verified;
             locale::verified(peer)
@@ -147,12 +157,12 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
     Ok(flaws.unreadable().map(|flaw| flaw.to_string()).collect())
 }
 
-/// Forgets the peers of this name, and reports it on stderr.
+/// Forgets the peer of this name or fingerprint, and reports it on stderr.
 ///
 /// # Errors
-/// No peer has this name, or the known-peers file cannot be used.
-pub fn forget(name: &str) -> anyhow::Result<()> {
-    let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(name)?;
+/// No peer has it, it is not clear who is meant, or the known-peers file cannot be used.
+pub fn forget(who: &str) -> anyhow::Result<()> {
+    let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(who)?;
     eprintln!("{}", locale::forgotten(&forgotten));
     Ok(())
 }

@@ -18,7 +18,10 @@ use super::{
     CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Peer, Protocol,
     ProtocolError, SendError, Side,
 };
-use crate::trust::safety_number::{ChannelBinding, CommitReveal, ExchangeError, SafetyNumber};
+use crate::trust::safety_number::{
+    ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
+};
+use crate::trust::{Security, Verification};
 use crate::wire::{
     Batch, Commitment, Control, Frame, HANG_UP, Hello, Name, SessionId, WriteBuffer,
 };
@@ -30,12 +33,14 @@ use typing::RemoteTyping;
 /// What a session needs to know at its start.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
-    /// The name of this side's person.
+    /// The name of this side's person. A peer whose key is new is told it only if it was chosen.
     pub name: Name,
     /// The other side, as far as it is known. A name that is known is kept.
     pub peer: Peer,
     /// A new id at the dialer, the one in the dialer's hello at the listener.
     pub id: SessionId,
+    /// The listener shows and reveals no safety number before this moment.
+    pub reveal_after: Option<Instant>,
 }
 
 /// One end of a chat/1 session, over one connection after another.
@@ -47,7 +52,10 @@ pub struct Session {
     name: Name,
     peer: Peer,
     state: SessionState,
-    commit_reveal: CommitReveal,
+    /// This side's part in the safety number if it has dialed.
+    dialer: DialerExchange,
+    /// And if it was called.
+    listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
     /// The peer has said hello, on this connection or an earlier one.
@@ -64,10 +72,11 @@ impl Session {
     /// A session without a connection yet.
     pub fn new(config: SessionConfig) -> Self {
         Self {
-            name: config.name.fitting(),
+            name: name_for(&config.peer, config.name),
             peer: config.peer,
             state: SessionState::new(config.id),
-            commit_reveal: CommitReveal::default(),
+            dialer: DialerExchange::default(),
+            listener: ListenerExchange::new(config.reveal_after),
             connection: None,
             established: false,
             down_since: None,
@@ -79,11 +88,8 @@ impl Session {
 
     /// This side has dialed: its hello goes first.
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
-        let commitment = match binding {
-            Some(_) => self.commit_reveal.commit(),
-            None => None,
-        };
-        let hello = self.hello(self.state.received, commitment);
+        self.dialer.connected();
+        let hello = self.hello(self.state.received, None);
         let mut connection = ConnectionState::new(binding, now);
         connection.control_queue.push(hello);
         self.connection = Some(connection);
@@ -97,17 +103,27 @@ impl Session {
         events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        let mut connection = ConnectionState::new(binding, now);
-        connection
-            .control_queue
-            .push(self.hello(self.state.received, None));
-        if connection.binding.is_some()
-            && let Some(nonce) = self.commit_reveal.answer(hello.commitment)
-        {
-            connection.control_queue.push(Control::Nonce(nonce));
+        if hello.commitment.is_some() {
+            return Err(ExchangeError::Unasked.into());
         }
+        let commitment = binding.as_ref().and_then(|_| self.listener.commit());
+        let own = self.hello(self.state.received, commitment);
+        let mut connection = ConnectionState::new(binding, now);
+        connection.control_queue.push(own);
         self.connection = Some(connection);
-        self.hello_arrived(hello, events, now)
+        self.hello_arrived(hello, events, now)?;
+        self.reveal(events, now);
+        Ok(())
+    }
+
+    /// Shows this side's person the safety number and reveals it to the dialer, once it is due.
+    fn reveal(&mut self, events: &mut Vec<Event>, now: Instant) {
+        if let Some(connection) = &mut self.connection
+            && let Some(Reveal { nonce, number }) = self.listener.reveal(now)
+        {
+            connection.control_queue.push(Control::Reveal(nonce));
+            events.extend(number.map(Event::from));
+        }
     }
 
     fn hello(&self, received: u64, commitment: Option<Commitment>) -> Control {
@@ -168,7 +184,15 @@ impl Session {
             Control::Hello(_) if connection.hello_received => {
                 return Err(ProtocolError::Violation("it said hello twice"));
             }
-            Control::Hello(hello) => return self.hello_arrived(hello, events, now),
+            Control::Hello(hello) => {
+                if self.close == CloseState::Open
+                    && let (Some(binding), Some(commitment)) =
+                        (&connection.binding, hello.commitment)
+                {
+                    self.dialer.committed(binding, commitment)?;
+                }
+                return self.hello_arrived(hello, events, now);
+            }
             Control::Waiting { .. } | Control::Busy { .. } if connection.hello_received => {
                 return Err(ProtocolError::Violation("it queued a call that is on"));
             }
@@ -226,13 +250,11 @@ impl Session {
             }
             Control::Nonce(nonce) => {
                 let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
-                let (own, number) = self.commit_reveal.reveal(binding, nonce)?;
-                connection.control_queue.push(Control::Reveal(own));
-                events.push(number.into());
+                self.listener.settle(binding, nonce)?;
+                self.reveal(events, now);
             }
             Control::Reveal(nonce) => {
-                let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
-                events.push(self.commit_reveal.open(binding, nonce)?.into());
+                events.extend(self.dialer.open(nonce)?.map(Event::from));
             }
         }
         Ok(())
@@ -318,6 +340,21 @@ impl Session {
     }
 }
 
+/// What the peer is told of this side's name: strangers learn only one that was chosen.
+fn name_for(peer: &Peer, name: Name) -> Name {
+    let is_stranger = matches!(
+        peer.security,
+        Security::Key {
+            verification: Verification::New,
+            ..
+        }
+    );
+    match is_stranger && !name.chosen {
+        true => Name::of_account(String::new()),
+        false => name.fitting(),
+    }
+}
+
 impl Protocol for Session {
     /// The caller makes sure that a session is resumed under the same key.
     fn connected(
@@ -337,6 +374,10 @@ impl Protocol for Session {
 
     fn counts_messages(&self) -> bool {
         true
+    }
+
+    fn dialer_exchange(&mut self) -> Option<&mut DialerExchange> {
+        Some(&mut self.dialer)
     }
 
     /// A hello with a lower count than was acknowledged was written before that.
@@ -489,6 +530,11 @@ impl Protocol for Session {
             let before = out.remaining();
             connection.transmit_controls(out, now);
             if connection.hello_received {
+                if self.close == CloseState::Open
+                    && let Some(nonce) = self.dialer.take_nonce()
+                {
+                    out.push(Control::Nonce(nonce).to_line());
+                }
                 let may_say = self.close != CloseState::Expired;
                 self.state.transmit(connection, may_say, out);
                 if leaving {
@@ -527,7 +573,13 @@ impl Protocol for Session {
 
     fn timeout(&self) -> Option<Instant> {
         let connection = self.connection.as_ref().and_then(ConnectionState::timeout);
-        let timeouts = [self.close_timeout(), connection, self.peer_typing.timeout()];
+        let reveal = self.connection.as_ref().and(self.listener.timeout());
+        let timeouts = [
+            self.close_timeout(),
+            connection,
+            self.peer_typing.timeout(),
+            reveal,
+        ];
         timeouts.into_iter().flatten().min()
     }
 
@@ -541,6 +593,7 @@ impl Protocol for Session {
         if let Some(connection) = &mut self.connection {
             connection.handle_timeout(events, now);
         }
+        self.reveal(events, now);
     }
 
     fn connection_lost(&mut self) -> Option<Disconnect> {
