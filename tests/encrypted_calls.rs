@@ -344,6 +344,9 @@ async fn the_name_of_an_account_is_told_to_those_one_knows() {
         if name == Some("root-2") {
             server.person.reads("You know another root").await;
         }
+        // Strangers who call again and again without a word would ring at last.
+        client.person.says("hello");
+        server.person.hears("hello").await;
         client.hangs_up().await;
         server.person.reads_the_end().await;
     }
@@ -535,7 +538,7 @@ async fn known_only_leaves_strangers_outside() {
     client.person.says("let me in");
     let (code, ended) = client.ends().await;
     assert_eq!(code, 3);
-    assert!(ended.contains("your key is not known here"), "{ended}");
+    assert!(ended.contains("your key is not known there"), "{ended}");
     assert_eq!(bob.knows(stranger.key()), None);
 
     let mut stock = stock_client(&[]).connect_to(server.address).await;
@@ -908,7 +911,10 @@ async fn who_waits_for_a_server_that_ends_is_told() {
     let (code, ended) = second.ends().await;
     assert_eq!(
         (code, ended.as_str()),
-        (4, "The other side is busy. Try again later.")
+        (
+            4,
+            "The other side refused the call: nobody takes calls there any more."
+        )
     );
 }
 

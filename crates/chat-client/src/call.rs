@@ -6,16 +6,14 @@ use std::sync::Arc;
 
 use chat_core::driver::{BoxConnection, CallDriver, Command, Sink, Source, Step};
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Peer, Plain, Protocol, Session,
-    SessionConfig,
+    ConnectionStatus, Disconnect, Event, Handshake, Peer, Plain, Protocol, Session, SessionState,
 };
-use chat_core::trust::{FirstContactError, Security};
 use chat_core::wire::SessionId;
 use chat_terminal::peer::PeerRecord;
 use chat_terminal::{exit, locale};
 
 use crate::Config;
-use crate::connect::{ConnectError, Connected, Connector};
+use crate::connect::{Connected, Connector};
 use crate::dial::Dial;
 use crate::first_contact::FirstContact;
 use crate::reconnect::{Attempt, Reconnect};
@@ -64,45 +62,43 @@ impl<D: Dial + 'static> Call<D> {
         let protocol = self.protocol(handshake.is_some());
         let call_config = self.config.call_config.clone();
         let mut call = CallDriver::new(protocol, call_config, source, sink);
-        let mut reason = match handshake {
-            Some(handshake) => call.connected(handshake).err().map(CloseReason::from),
-            None => {
-                call.show(Event::Established(self.peer.peer().clone()));
-                None
+        match handshake {
+            Some(handshake) => {
+                call.connected(handshake);
             }
-        };
+            None => call.show(Event::Established(self.peer.peer().clone())),
+        }
         let mut connection = Some(connection);
         let mut reconnect: Option<Reconnect> = None;
         let mut attempt: Option<Attempt> = None;
-        let mut refused = None;
         let mut interrupted = None;
         let reason = loop {
-            if let Some(reason) = reason {
-                break reason;
-            }
             tokio::select! {
                 step = call.drive(connection.as_mut()) => match step {
-                    Step::Ended(ended) => reason = Some(ended),
+                    Step::Ended(reason) => break reason,
                     Step::Disconnected if self.config.reconnect => {
                         connection = None;
+                        if let Some(first_contact) = &mut self.first_contact {
+                            first_contact.disconnected();
+                        }
                         let disconnect = match &mut reconnect {
                             Some(reconnect) => reconnect.unanswered(),
                             None => None,
                         };
                         match disconnect {
-                            Some(disconnect) => reason = Some(call.give_up(disconnect)),
+                            Some(disconnect) => call.give_up(disconnect),
                             None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
                         }
                     }
-                    Step::Disconnected => reason = Some(call.give_up(Disconnect::Cut)),
+                    Step::Disconnected => call.give_up(Disconnect::Cut),
                     Step::Answered => {
                         reconnect = None;
                         self.before_nonce(&mut call).await;
                     }
                     Step::NumberShown => self.number_known().await,
-                    Step::Established(peer) => {
+                    Step::Established(name) => {
                         reconnect = None;
-                        call.show_all(self.peer.met(peer).await);
+                        call.show_all(self.peer.met(name).await);
                         self.before_nonce(&mut call).await;
                     }
                     Step::Command(Command::Quit) => call.hang_up(),
@@ -111,23 +107,21 @@ impl<D: Dial + 'static> Call<D> {
                         call.show_all(self.peer.answer(&command, number.as_deref()).await);
                     }
                 },
-                outcome = under_way(&mut attempt) => match outcome {
-                    Ok(Connected { connection: again, handshake: Some(handshake), .. }) => {
-                        attempt = None;
-                        connection = Some(again);
-                        reason = call.connected(handshake).err().map(CloseReason::from);
+                outcome = under_way(&mut attempt) => {
+                    attempt = None;
+                    match outcome {
+                        Ok(Connected { connection: again, handshake: Some(handshake), .. }) => {
+                            if call.connected(handshake) {
+                                connection = Some(again);
+                            }
+                        }
+                        Ok(_) => call.give_up(Disconnect::Cut),
+                        Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(&error)) {
+                            Some(disconnect) => call.give_up(disconnect),
+                            None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
+                        },
                     }
-                    Ok(_) => reason = Some(call.give_up(Disconnect::Cut)),
-                    Err(error @ ConnectError::FirstContact(FirstContactError::TooMany(_))) => {
-                        refused = Some(error.exit_code());
-                        let disconnect = Disconnect::Unreachable(error.to_string());
-                        reason = Some(call.give_up(disconnect));
-                    }
-                    Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(&error)) {
-                        Some(disconnect) => reason = Some(call.give_up(disconnect)),
-                        None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
-                    },
-                },
+                }
                 code = shutdown.as_mut(), if interrupted.is_none() => {
                     interrupted = Some(code);
                     call.hang_up();
@@ -141,7 +135,7 @@ impl<D: Dial + 'static> Call<D> {
         }
         tokio::select! {
             ended = call.end(reason, connection) => {
-                interrupted.or(refused).unwrap_or_else(|| exit::code(&ended))
+                interrupted.unwrap_or_else(|| exit::code(&ended))
             }
             code = shutdown, if interrupted.is_none() => code,
         }
@@ -157,16 +151,21 @@ impl<D: Dial + 'static> Call<D> {
         call.show(Event::Connection(ConnectionStatus::Reconnecting(
             reconnect.next_number(),
         )));
-        reconnect.attempt(&self.connector, self.first_contact.clone())
+        reconnect.attempt(&self.connector, call.cookie())
     }
 
     /// Writes down that a nonce for the safety number is about to be sent. If that cannot be
-    /// done, it is not sent.
+    /// done, it is not sent. The call goes on: who cuts it learns nothing from that.
     async fn before_nonce<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
-        if let Some(first_contact) = &mut self.first_contact
-            && call.announce_nonce()
-            && let Err(error) = first_contact.record().await
-        {
+        let Some(first_contact) = &mut self.first_contact else {
+            return;
+        };
+        let due = call.announce_nonce();
+        let tried = match due {
+            true => first_contact.record().await,
+            false => first_contact.check().await,
+        };
+        if let Err(error) = tried {
             call.withhold_nonce();
             call.show(Event::Notice(locale::number_withheld(&error)));
         }
@@ -183,18 +182,13 @@ impl<D: Dial + 'static> Call<D> {
 
     /// The protocol for the server.
     fn protocol(&self, chat1: bool) -> Box<dyn Protocol> {
-        if !chat1 {
-            return Box::new(match self.peer.peer().security {
-                Security::Plaintext => Plain::new(),
-                _ => Plain::over_tls(),
-            });
+        if chat1 {
+            let state = SessionState::new(SessionId::random());
+            let security = &self.peer.peer().security;
+            Box::new(Session::new(self.config.name.clone(), security, state))
+        } else {
+            Box::new(Plain::new())
         }
-        Box::new(Session::new(SessionConfig {
-            name: self.config.name.clone(),
-            peer: self.peer.peer().clone(),
-            id: SessionId::random(),
-            reveal_after: None,
-        }))
     }
 }
 

@@ -8,7 +8,7 @@ use chat_core::trust::{
     self, ChangedKey, FileError, Fingerprint, FirstContactError, KnownPeer, KnownPeers, PeerList,
     Security,
 };
-use chat_core::wire::{Framing, LineCodec};
+use chat_core::wire::{Cookie, Framing, LineCodec};
 use chat_terminal::exit;
 use tokio::time::{Instant, timeout_at};
 
@@ -164,10 +164,16 @@ pub enum ConnectError {
     },
     /// Its safety number was withheld too often, or it cannot be known how often.
     #[error("{0}{advice}", advice = advice(.0))]
-    FirstContact(#[from] FirstContactError),
+    FirstContact(FirstContactError),
     /// The known peers could not be read.
     #[error(transparent)]
     KnownPeers(#[from] FileError),
+}
+
+impl From<FirstContactError> for ConnectError {
+    fn from(error: FirstContactError) -> Self {
+        Self::FirstContact(error)
+    }
 }
 
 /// What to do about it.
@@ -234,6 +240,14 @@ impl<D: Dial> Connector<D> {
 
     /// A new connection to the server, if it can be trusted. Nothing has been sent on it yet.
     pub async fn connect(&self) -> Result<Connected, ConnectError> {
+        self.connect_again(None).await
+    }
+
+    /// The same for a further connection of a call, with the cookie that the server gave for it.
+    pub(crate) async fn connect_again(
+        &self,
+        cookie: Option<Cookie>,
+    ) -> Result<Connected, ConnectError> {
         let (keyring, pinned_key) = match &self.trust {
             Trust::Encrypted {
                 keyring,
@@ -245,7 +259,7 @@ impl<D: Dial> Connector<D> {
         let deadline = Instant::now() + limit;
         let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.address, "connected, now the handshake");
-        let secured = timeout_at(deadline, keyring.tls.connect(stream)).await;
+        let secured = timeout_at(deadline, keyring.tls.connect_again(stream, cookie)).await;
         let secured = secured.unwrap_or(Err(TlsError::TimedOut(limit)));
         let known = keyring.known.load()?;
         let secured = secured.map_err(|error| self.no_handshake(&known, error))?;
@@ -258,11 +272,10 @@ impl<D: Dial> Connector<D> {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
             }
             _ => {
+                let connection: BoxConnection =
+                    Connection::new(Box::new(secured.stream), self.codec());
                 let post_quantum = secured.post_quantum;
-                Ok(self.without_key(
-                    Connection::new(Box::new(secured.stream), self.codec()),
-                    Security::NoKey { post_quantum },
-                ))
+                Ok(self.without_key(connection.over_tls(), Security::NoKey { post_quantum }))
             }
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct FirstContact {
     contacts: FirstContacts,
     known: KnownPeers,
     address: String,
-    /// When the last try was made in this call.
+    /// When a try was made on the present connection.
     tried: Option<Instant>,
 }
 
@@ -64,6 +64,11 @@ impl FirstContact {
         blocking(move || contacts.record(&address)).await?;
         self.tried = Some(Instant::now());
         Ok(())
+    }
+
+    /// The connection was lost, so that what was tried on it counts.
+    pub(crate) fn disconnected(&mut self) {
+        self.tried = None;
     }
 
     /// The number is known.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::protocol::Disconnect;
+use chat_core::wire::Cookie;
 use tokio::time::{Instant, sleep};
 
 use crate::connect::{ConnectError, Connected, Connector};
 use crate::dial::Dial;
-use crate::first_contact::FirstContact;
 
 /// The first pause, which doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -51,20 +51,17 @@ impl Reconnect {
         self.attempts + 1
     }
 
-    /// Pauses, then connects once, if the `first_contact` may be tried again.
+    /// Pauses, then connects once with the call's cookie.
     pub(crate) fn attempt<D: Dial + 'static>(
         &self,
         connector: &Arc<Connector<D>>,
-        first_contact: Option<FirstContact>,
+        cookie: Option<Cookie>,
     ) -> Attempt {
         let connector = Arc::clone(connector);
         let pause = pause(self.attempts);
         Box::pin(async move {
             sleep(pause).await;
-            if let Some(first_contact) = first_contact {
-                first_contact.check().await?;
-            }
-            connector.connect().await
+            connector.connect_again(cookie).await
         })
     }
 

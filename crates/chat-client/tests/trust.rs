@@ -6,6 +6,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chat_testkit::process::{Process, program};
 use chat_testkit::{TLS_CALLER, a_port, home, soon};
@@ -269,6 +270,31 @@ async fn a_demanded_key_is_the_only_one() {
 
     let wrong = call(&ann, &[&address, "--peer-key", "SHA256:x"]);
     assert_eq!(wrong.ends().await.code, Some(2));
+}
+
+#[tokio::test]
+async fn an_address_that_withheld_its_number_is_tried_again_when_told_to() {
+    let (ann, bob) = (home(), home());
+    let (_server, address, key) = serve(&bob, &[]).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("it is after 1970").as_secs();
+    let path = ann.path().join("first_contacts");
+    fs::write(&path, format!("{address} {now} {now} {now}\n")).expect("a file");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("my own file");
+    let refused = call(&ann, &[&address]).ends().await;
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    let told = refused.one_line();
+    assert!(told.contains("somebody may be in between"), "{told}");
+    assert!(told.ends_with("--try-again"), "{told}");
+
+    let mut client = call(&ann, &[&address, "--peer-key", &key]);
+    client.tells("Safety number").await;
+    assert_eq!(client.hangs_up().await.code, Some(0));
+    assert_eq!(call(&ann, &[&address]).ends().await.code, Some(3));
+    let mut client = call(&ann, &[&address, "--try-again"]);
+    client.tells("Safety number").await;
+    assert_eq!(client.hangs_up().await.code, Some(0));
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "");
 }
 
 #[tokio::test]

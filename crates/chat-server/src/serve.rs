@@ -2,17 +2,17 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::{CallDriver, Command, Input, Sink, Source, Step, sleep_until_some};
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session,
-    SessionConfig, Side,
+    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session, SessionState,
+    Side,
 };
 use chat_core::transport::Keyring;
-use chat_core::trust::Security;
+use chat_core::wire::RefusalCode;
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use crate::Config;
 use crate::accept::{Caller, PeerHello};
-use crate::limits::{GuessLimiter, RateLimiter};
-use crate::queue::{CallQueue, QueueEvent};
+use crate::limits::{GuessLimiter, RateLimiter, StrangerLimiter, WARY_FOR};
+use crate::queue::{CallQueue, Front, QueueEvent};
 use crate::registry::SessionRegistry;
 
 /// How long a call whose connection is lost can be resumed.
@@ -34,6 +34,7 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub queue: Arc<CallQueue>,
     pub events: mpsc::Receiver<QueueEvent>,
     pub notices: RateLimiter,
+    pub strangers: StrangerLimiter,
     pub guesses: GuessLimiter,
     pub registry: Arc<SessionRegistry>,
     pub source: &'p mut In,
@@ -66,17 +67,49 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     {
         let queue = Arc::clone(&self.queue);
         let interactive = self.config.interactive;
-        let mut next = pin!(queue.next());
         let mut shown = false;
+        let mut ringing: Option<Front> = None;
         loop {
-            let notice = tokio::select! {
-                caller = &mut next => return Ok(Some(caller)),
-                input = self.source.next(), if self.config.interactive => match input? {
-                    Input::Command(Command::Quit) => return Ok(None),
-                    Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
-                    Input::Command(Command::Peers) => peer::list(&self.keyring),
-                    Input::Typing(_) => continue,
-                    _ => locale::NOBODY_THERE.into(),
+            let seen = ringing.as_ref().map(|ringing| ringing.number);
+            let told = tokio::select! {
+                front = queue.front(seen) => {
+                    if ringing.take().is_some() {
+                        self.sink.show(Event::RingingStopped);
+                        shown = false;
+                    }
+                    match front {
+                        Some(front) if self.must_ring(&front) => {
+                            ringing = self.ring(front);
+                            ringing.as_ref().map(|front| Event::Ringing(front.peer.clone()))
+                        }
+                        Some(front) => match queue.take(front.number).await {
+                            Some(caller) => return Ok(Some(caller)),
+                            None => None,
+                        },
+                        None => None,
+                    }
+                }
+                input = self.source.next(), if interactive => match (input?, ringing.take()) {
+                    (Input::Command(Command::Quit), _) => return Ok(None),
+                    (input, Some(front)) if answers(&input) => {
+                        if let Some(caller) = queue.take(front.number).await {
+                            return Ok(Some(caller));
+                        }
+                        Some(Event::RingingStopped)
+                    }
+                    (Input::Command(Command::Decline), Some(front)) => {
+                        queue.refuse(front.number, RefusalCode::Declined);
+                        Some(Event::RingingStopped)
+                    }
+                    (Input::Command(Command::Block), Some(front)) => {
+                        queue.refuse(front.number, RefusalCode::Blocked);
+                        self.sink.show(Event::RingingStopped);
+                        Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
+                    }
+                    (input, still_ringing) => {
+                        ringing = still_ringing;
+                        self.answer(&input).map(Event::Notice)
+                    }
                 },
                 flushed = self.sink.flushed(), if !shown => match flushed {
                     // Nobody reads what the next caller says.
@@ -90,19 +123,60 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 Some(event) = self.events.recv() => {
                     // Callers who come or leave now have not waited.
                     let refused = Some(event).filter(|event| matches!(event, QueueEvent::Refused(_)));
-                    match refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive)) {
-                        Some(notice) => notice,
-                        None => continue,
-                    }
+                    let notice = refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive));
+                    notice.map(Event::Notice)
                 }
                 code = shutdown.as_mut() => {
                     self.quitting = Some(code);
                     return Ok(None);
                 }
             };
-            self.sink.show(Event::Notice(notice));
-            shown = false;
+            if let Some(event) = told {
+                self.sink.show(event);
+                shown = false;
+            }
         }
+    }
+
+    /// Whether this caller is not connected before the person answers.
+    fn must_ring(&self, front: &Front) -> bool {
+        let Config {
+            interactive,
+            ring,
+            once,
+            ..
+        } = self.config;
+        let wary = self.strangers.is_wary() && !once;
+        interactive && !front.is_friend && (ring || wary || self.source.has_draft())
+    }
+
+    /// Rings, unless nobody is there to be answered or it has rung too often.
+    fn ring(&mut self, front: Front) -> Option<Front> {
+        let refusal = if front.has_left {
+            RefusalCode::Declined
+        } else if let Some(suppressed) = self.notices.try_acquire() {
+            if suppressed > 0 {
+                self.sink.show(Event::Notice(locale::left_out(suppressed)));
+            }
+            return Some(front);
+        } else {
+            RefusalCode::Unavailable
+        };
+        self.queue.refuse(front.number, refusal);
+        None
+    }
+
+    /// Answers an input while there is no call.
+    fn answer(&self, input: &Input) -> Option<String> {
+        Some(match input {
+            Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
+            Input::Command(Command::Peers) => peer::list(&self.keyring),
+            Input::Command(Command::Answer | Command::Decline | Command::Block) => {
+                locale::NOBODY_RINGS.into()
+            }
+            Input::Typing(_) => return None,
+            _ => locale::NOBODY_THERE.into(),
+        })
     }
 
     /// Runs one call to its end. Returns its exit code.
@@ -114,6 +188,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             peer,
             connection,
             peer_hello,
+            is_friend,
         } = caller;
         let mut resumed = self.registry.begin(peer_hello.as_ref());
         let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
@@ -125,33 +200,29 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
         let mut connection = Some(connection);
         let mut give_up_at = None;
-        let mut reason = match peer_hello {
-            Some(peer_hello) => call
-                .connected(peer_hello.handshake)
-                .err()
-                .map(CloseReason::from),
-            None => {
-                call.show(Event::Established(peer.peer().clone()));
-                None
+        match peer_hello {
+            Some(peer_hello) => {
+                call.connected(peer_hello.handshake);
             }
-        };
+            None => call.show(Event::Established(peer.peer().clone())),
+        }
         while self.events.try_recv().is_ok() {}
         call.show(Event::QueueLength(self.queue.waiting()));
         let reason = loop {
-            if let Some(reason) = reason {
-                break reason;
-            }
             // A restarted peer must not queue behind its own interrupted call. One that came while
             // the other was still heard is a second caller with that key.
             let heard = call.last_heard();
             if connection.is_none() && key.is_some_and(|key| self.queue.has_newer(key, heard)) {
-                break call.give_up(Disconnect::Superseded);
+                call.give_up(Disconnect::Superseded);
             }
             tokio::select! {
                 step = call.drive(connection.as_mut()) => match step {
-                    Step::Ended(ended) => reason = Some(ended),
-                    Step::Established(met) => call.show_all(peer.met(met).await),
-                    Step::Answered => {}
+                    Step::Ended(reason) => break reason,
+                    Step::Established(name) => {
+                        self.registry.set_cookie(call.cookie());
+                        call.show_all(peer.met(name).await);
+                    }
+                    Step::Answered => self.registry.set_cookie(call.cookie()),
                     Step::NumberShown if stranger => self.guesses.revealed(),
                     Step::NumberShown => {}
                     Step::Disconnected => {
@@ -173,18 +244,15 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     }
                 },
                 Some((new_connection, handshake)) = resumed.recv() => {
-                    if call.is_stale(&handshake) {
-                        continue;
-                    }
-                    if connection.replace(new_connection).is_some() {
-                        reason = call.disconnected(Disconnect::Cut);
-                    }
-                    if reason.is_none() {
+                    if call.connected(handshake) {
+                        connection = Some(new_connection);
                         give_up_at = None;
-                        reason = call.connected(handshake).err().map(CloseReason::from);
                     }
                 }
-                () = sleep_until_some(give_up_at) => reason = Some(call.give_up(Disconnect::Silent(RESUME_WINDOW))),
+                () = sleep_until_some(give_up_at) => {
+                    give_up_at = None;
+                    call.give_up(Disconnect::Silent(RESUME_WINDOW));
+                }
                 Some(event) = self.events.recv() => {
                     let waiting = self.queue.waiting();
                     let notice = notice_of(&mut self.notices, event, waiting, interactive);
@@ -198,32 +266,47 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             }
         };
         self.registry.end(&reason, call.final_ack());
-        let broke_off = stranger && !call.has_conversed() && is_by_peer(&reason);
+        let wordless = !call.has_conversed() && is_by_peer(&reason);
         let code = tokio::select! {
             ended = call.end(reason, connection) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
         };
-        if broke_off && let Some(callers) = self.guesses.broke_off() {
+        if stranger
+            && wordless
+            && let Some(callers) = self.guesses.broke_off()
+        {
             self.sink.show(Event::Notice(locale::guessing(callers)));
+        }
+        if !is_friend && self.strangers.call_ended(wordless) && interactive && !self.config.once {
+            let notice = locale::strangers_ring(WARY_FOR);
+            self.sink.show(Event::Notice(notice));
         }
         code
     }
 
     /// The protocol for a caller.
     fn protocol(&mut self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
-        match peer_hello.and_then(PeerHello::session) {
-            None if peer.security == Security::Plaintext => Box::new(Plain::new()),
-            None => Box::new(Plain::over_tls()),
-            Some(session) => Box::new(Session::new(SessionConfig {
-                name: self.config.name.clone(),
-                peer: peer.clone(),
-                id: session,
-                reveal_after: match peer.security.is_unverified() {
-                    true => self.guesses.reveal_after().map(Instant::into_std),
-                    false => None,
-                },
-            })),
-        }
+        let Some(id) = peer_hello.and_then(PeerHello::session) else {
+            return Box::new(Plain::new());
+        };
+        let reveal_after = match peer.security.is_unverified() {
+            true => self.guesses.reveal_after().map(Instant::into_std),
+            false => None,
+        };
+        let state = SessionState::new(id);
+        let session = Session::new(self.config.name.clone(), &peer.security, state);
+        Box::new(session.reveal_after(reveal_after))
+    }
+}
+
+/// Whether this takes the call that rings.
+fn answers(input: &Input) -> bool {
+    match input {
+        Input::Command(Command::Answer | Command::Next) => true,
+        // Enter on an empty line.
+        Input::Lines(lines) => lines.clone().lines().all(str::is_empty),
+        Input::Message(text) => text.is_empty(),
+        _ => false,
     }
 }
 

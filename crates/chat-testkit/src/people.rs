@@ -141,6 +141,14 @@ impl User {
         self.answers_on(listener, address, reception)
     }
 
+    /// Answers calls over TCP; strangers ring.
+    pub async fn answers_when_asked(&self) -> Server {
+        let (listener, address) = a_port().await;
+        self.answers_as(listener, address, self.reception(), |config| {
+            config.ring = true
+        })
+    }
+
     /// The same, on any listener.
     pub fn answers_on<L: Listen + 'static>(
         &self,
@@ -148,14 +156,27 @@ impl User {
         address: SocketAddr,
         reception: Acceptor,
     ) -> Server {
+        self.answers_as(listener, address, reception, |_| {})
+    }
+
+    /// The same, with a program that is set up differently.
+    pub fn answers_as<L: Listen + 'static>(
+        &self,
+        listener: L,
+        address: SocketAddr,
+        reception: Acceptor,
+        set_up: impl FnOnce(&mut chat_server::Config),
+    ) -> Server {
         let (person, mut script, mut screen) = Person::forgetful();
-        let config = chat_server::Config {
+        let mut config = chat_server::Config {
             name: self.name.into(),
             backlog: BACKLOG,
+            ring: false,
             once: false,
             call_config: CallConfig::default(),
             interactive: true,
         };
+        set_up(&mut config);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let shutdown = async {

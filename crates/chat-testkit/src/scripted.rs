@@ -9,12 +9,11 @@ use std::sync::Arc;
 use chat_client::{Connector, Target, TcpDialer, Trust};
 use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Sink, Source};
 use chat_core::protocol::{Ended, Event, Plain, Side};
-use chat_core::transport::Keyring;
+use chat_core::transport::{Keyring, Stream};
 use chat_core::trust::KnownPeers;
 use chat_core::wire::{Framing, LineCodec};
 use chat_server::Listen;
 use chat_terminal::locale;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -26,6 +25,7 @@ pub fn server_config() -> chat_server::Config {
     chat_server::Config {
         name: "server".into(),
         backlog: 5,
+        ring: false,
         once: false,
         call_config: CallConfig::default(),
         interactive: true,
@@ -178,7 +178,7 @@ pub async fn call() -> (Program, Program) {
 /// Holds a call with a plain peer over any stream, to its end.
 pub async fn hold<S>(stream: S, manners: CallConfig, script: Script, screen: Screen) -> Arc<Ended>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Stream,
 {
     let (mut script, mut screen) = (script, screen);
     let link = Connection::new(stream, LineCodec::new(Framing::Auto));

@@ -1,17 +1,17 @@
 //! One connection: a stream, the codec on it, and the bytes on their way.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::io::poll_read_buf;
 
+use crate::protocol::Outgoing;
 use crate::transport::Stream;
 use crate::wire::{Batch, Control, Frame, HANG_UP, LineCodec, LineError, WriteBuffer};
 
@@ -20,6 +20,9 @@ const READ_SIZE: usize = 128 * 1024;
 
 /// With less room than this, in bytes, a new read buffer is allocated.
 const MIN_READ_SIZE: usize = 16 * 1024;
+
+/// What is kept of a peer to whom nobody listens yet, in bytes.
+const MAX_EARLY: usize = 256 * 1024;
 
 /// How long bytes without an LF wait for more until they count as a message of a raw peer.
 const UNTERMINATED_DELAY: Duration = Duration::from_millis(100);
@@ -33,12 +36,13 @@ pub struct Connection<S> {
     stream: S,
     codec: LineCodec,
     read_buffer: BytesMut,
-    /// Bytes to write.
-    pub(super) write_buffer: WriteBuffer,
+    write_buffer: WriteBuffer,
     /// When unterminated bytes become a message.
     unterminated_until: Option<Instant>,
     read: ReadHalf,
     write: WriteHalf,
+    /// A reset at the end means that the peer left something unread.
+    pub(super) reset_is_loss: bool,
 }
 
 /// A connection over any stream.
@@ -75,7 +79,7 @@ enum ReadHalf {
     Failed,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: Stream> Connection<S> {
     /// A connection on `stream`. A TCP stream should have `TCP_NODELAY` set.
     pub fn new(stream: S, codec: LineCodec) -> Self {
         Self {
@@ -86,6 +90,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             unterminated_until: None,
             read: ReadHalf::Open,
             write: WriteHalf::Flushed,
+            reset_is_loss: true,
+        }
+    }
+
+    /// The same over TLS, where a reset at the end is no sign of loss: few peers stay to read the
+    /// close_notify.
+    pub fn over_tls(self) -> Self {
+        Self {
+            reset_is_loss: false,
+            ..self
         }
     }
 
@@ -94,9 +108,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.codec.set_limit(limit);
     }
 
-    /// Whether the peer takes one write for one message.
-    pub(super) fn is_raw(&self) -> bool {
-        self.codec.is_raw()
+    /// The way to the peer, as a protocol sees it.
+    pub(super) fn outgoing(&mut self) -> Outgoing<'_> {
+        Outgoing {
+            written: self.is_written(),
+            raw: self.codec.is_raw(),
+            buffer: &mut self.write_buffer,
+        }
     }
 
     /// Whether everything was written and has left.
@@ -262,17 +280,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Waits until the peer has closed the connection without sending anything. What it sends
-    /// is kept for the call, up to one read; with such bytes this waits forever.
-    pub async fn closed_by_peer(&mut self) {
-        while self.read == ReadHalf::Open && self.read_buffer.len() < MIN_READ_SIZE {
+    /// Waits until the peer has closed its side, or has sent more than 256 KiB. Returns whether
+    /// there is something of it to hear, which is kept for the call. Cancel safe.
+    pub async fn closed_by_peer(&mut self) -> bool {
+        while self.read == ReadHalf::Open && self.read_buffer.len() <= MAX_EARLY {
             if self.drive_io(true).await.is_err() {
-                return;
+                return false;
             }
         }
-        if self.read == ReadHalf::Open || !self.read_buffer.is_empty() {
-            pending().await
-        }
+        !self.read_buffer.is_empty()
     }
 
     /// Whether the write buffer is full (256 KiB).

@@ -1,11 +1,22 @@
-//! What a protocol tells the person at this end.
+//! What a protocol reports, and what the person at this end is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CloseReason, SendError, Side};
 use crate::trust::Security;
-use crate::wire::Batch;
+use crate::wire::{Batch, Cookie};
+
+/// What a protocol reports.
+#[derive(Clone, Debug)]
+pub enum ProtocolEvent {
+    /// Both sides have said hello, for the first time. The peer calls itself this; it may be empty.
+    Established(String),
+    /// The dialer shows this in its next handshake of the session.
+    Cookie(Cookie),
+    /// The person is to see this.
+    Show(Event),
+}
 
 /// What is shown to the person.
 #[derive(Clone, Debug)]

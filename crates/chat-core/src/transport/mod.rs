@@ -10,7 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use keyring::{Keyring, KeyringError};
 pub use tcp::set_tcp_options;
-pub use tls::{ALPN, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError};
+pub use tls::{
+    ALPN, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
+};
 
 /// Anything that can carry a call.
 pub trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}

@@ -10,21 +10,25 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{Acceptor, ParsedCertificate};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ClientConfig, ConnectionCommon, DigitallySignedStruct, DistinguishedName as Authority,
     InvalidMessage, NamedGroup, PeerIncompatible, ServerConfig, SignatureScheme,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
-use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::trust::{Fingerprint, Identity};
+use crate::wire::Cookie;
 
 /// The application protocol (ALPN, RFC 7301) of two programs of this kind.
 pub const ALPN: &[u8] = b"chat/1";
+
+/// What an application protocol begins with that is none, but carries a cookie.
+const ALPN_COOKIE: &[u8] = b"chat/1;";
 
 /// How long a handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,6 +64,13 @@ pub struct SecureStream<S> {
     /// The same secret at both ends of this connection and nowhere else: the `tls-exporter`
     /// channel binding of RFC 9266.
     pub exporter: [u8; 32],
+}
+
+/// A caller that has begun a handshake, and has not been answered yet.
+pub struct ClientHello<S> {
+    start: StartHandshake<S>,
+    config: Arc<ServerConfig>,
+    deadline: Instant,
 }
 
 /// What the other end of an encrypted connection speaks.
@@ -175,8 +186,25 @@ impl TlsEndpoint {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = in_time(self.acceptor.accept(stream)).await?;
-        SecureStream::new(stream.into())
+        self.receive_hello(stream).await?.accept().await
+    }
+
+    /// Reads what a caller offers, which costs no cryptography; with what follows, the handshake
+    /// has [`HANDSHAKE_TIMEOUT`].
+    ///
+    /// # Errors
+    /// The caller does not begin a handshake.
+    pub async fn receive_hello<S>(&self, stream: S) -> Result<ClientHello<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        let acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        Ok(ClientHello {
+            start: in_time(deadline, acceptor).await?,
+            config: Arc::clone(self.acceptor.config()),
+            deadline,
+        })
     }
 
     /// Connects over `stream`; the handshake has [`HANDSHAKE_TIMEOUT`].
@@ -189,15 +217,62 @@ impl TlsEndpoint {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.connect_again(stream, None).await
+    }
+
+    /// The same for a further connection of a call, with the cookie that the listener gave for it:
+    /// it is offered as an application protocol, which is all that a listener can read of a
+    /// handshake before it does any cryptography.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub async fn connect_again<S>(
+        &self,
+        stream: S,
+        cookie: Option<Cookie>,
+    ) -> Result<SecureStream<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let cookie = cookie.map(|cookie| [ALPN_COOKIE, cookie.to_string().as_bytes()].concat());
+        let protocols = cookie.into_iter().chain([ALPN.to_vec()]).collect();
+        let connector = self.connector.with_alpn(protocols);
         // Neither sent nor checked: keys have no host names.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
-        let stream = in_time(self.connector.connect(nobody, stream)).await?;
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        let stream = in_time(deadline, connector.connect(nobody, stream)).await?;
         SecureStream::new(stream.into())
     }
 }
 
-async fn in_time<T>(handshake: impl Future<Output = io::Result<T>>) -> Result<T, TlsError> {
-    match timeout(HANDSHAKE_TIMEOUT, handshake).await {
+impl<S: AsyncRead + AsyncWrite + Unpin> ClientHello<S> {
+    /// The cookie that the caller shows. It proves nothing.
+    pub fn cookie(&self) -> Option<Cookie> {
+        let hello = self.start.client_hello();
+        let mut protocols = hello.alpn()?;
+        protocols.find_map(|name| {
+            std::str::from_utf8(name.strip_prefix(ALPN_COOKIE)?)
+                .ok()?
+                .parse()
+                .ok()
+        })
+    }
+
+    /// Finishes the handshake.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub async fn accept(self) -> Result<SecureStream<S>, TlsError> {
+        let stream = in_time(self.deadline, self.start.into_stream(self.config)).await?;
+        SecureStream::new(stream.into())
+    }
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    handshake: impl Future<Output = io::Result<T>>,
+) -> Result<T, TlsError> {
+    match timeout_at(deadline, handshake).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(TlsError::TimedOut(HANDSHAKE_TIMEOUT)),
     }

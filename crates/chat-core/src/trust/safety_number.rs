@@ -62,6 +62,8 @@ pub struct ListenerExchange {
 
 #[derive(Debug)]
 enum ListenerStage {
+    /// The session was restored: what was exchanged before is forgotten, and nothing more is.
+    Forgotten,
     /// The dialer's nonce has not come. On the present connection this one is committed to.
     Open { own: Option<Nonce> },
     /// The number is settled for the rest of the session.
@@ -93,6 +95,14 @@ impl ListenerExchange {
         }
     }
 
+    /// In a session that was restored.
+    pub fn forgotten() -> Self {
+        Self {
+            stage: ListenerStage::Forgotten,
+            reveal_after: None,
+        }
+    }
+
     /// There is a new connection. Returns what the hello on it commits to, unless the number is
     /// settled.
     pub fn commit(&mut self) -> Option<Commitment> {
@@ -106,6 +116,7 @@ impl ListenerExchange {
                 *revealed = false;
                 None
             }
+            ListenerStage::Forgotten => None,
         }
     }
 
@@ -176,6 +187,8 @@ pub struct DialerExchange {
 
 #[derive(Debug)]
 enum DialerStage {
+    /// The session was restored: what was exchanged before is forgotten, and nothing more is.
+    Forgotten,
     /// No nonce was sent.
     Fresh,
     /// This nonce was the last one that was sent.
@@ -200,6 +213,16 @@ impl Default for DialerExchange {
 }
 
 impl DialerExchange {
+    /// In a session that was restored.
+    pub fn forgotten() -> Self {
+        Self {
+            stage: DialerStage::Forgotten,
+            nonces_left: 0,
+            unanswered: None,
+            announced: false,
+        }
+    }
+
     /// There is a new connection, on which nothing was promised yet.
     pub fn connected(&mut self) {
         self.unanswered = None;
@@ -253,6 +276,7 @@ impl DialerExchange {
     /// No nonce was sent, or it is not what was committed to.
     pub fn open(&mut self, theirs: Nonce) -> Result<Option<SafetyNumber>, ExchangeError> {
         let (promised, number) = match &self.stage {
+            DialerStage::Forgotten => return Ok(None),
             DialerStage::Fresh => return Err(ExchangeError::Unasked),
             DialerStage::Known { commitment } => (*commitment, None),
             DialerStage::Sent {

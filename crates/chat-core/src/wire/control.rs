@@ -8,9 +8,13 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::codec::CONTROL;
+use super::refusal::Refusal;
 
 /// The longest control line but `say`, in bytes, without its U+0001 and LF.
 pub const MAX_CONTROL: usize = 4 * 1024;
+
+/// The deepest nesting that is read; no line of chat/1 comes near.
+const MAX_DEPTH: usize = 16;
 
 /// The length of lines that are padded with blanks: room for a ping with the largest number.
 const PADDED: usize = 48;
@@ -48,8 +52,10 @@ pub enum Control {
     Done(bool),
     /// The peer sent no text for this many milliseconds, so a hang-up follows.
     Idle(u64),
-    /// No call, and why. Control characters come out as U+FFFD.
-    Refused(String),
+    /// No call, and why.
+    Refused(Refusal),
+    /// For the next handshake of this session, so that it is not dropped in favour of others.
+    Cookie(Cookie),
     /// The dialer's part of the safety number.
     Nonce(Nonce),
     /// The listener's part of the safety number, which opens its commitment.
@@ -105,9 +111,8 @@ impl Name {
     }
 
     /// The name, cut to what fits into a hello.
-    pub(crate) fn fitting(mut self) -> Self {
-        self.text.truncate(self.text.floor_char_boundary(MAX_NAME));
-        self
+    pub(crate) fn fitting(&self) -> &str {
+        &self.text[..self.text.floor_char_boundary(MAX_NAME)]
     }
 }
 
@@ -125,6 +130,9 @@ impl From<&str> for Name {
 
 /// Names a session on all its connections.
 pub type SessionId = Hex<16>;
+
+/// What a dialer shows to be let through to the session that is on.
+pub type Cookie = Hex<16>;
 
 /// A random number that is used once.
 pub type Nonce = Hex<32>;
@@ -199,7 +207,7 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
 
 /// A peer's text that goes into a notice of this program. It is one line: a second one would
 /// look like a notice of its own, here and in a log.
-struct OneLine(String);
+pub(super) struct OneLine(pub(super) String);
 
 impl<'de> Deserialize<'de> for OneLine {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -231,6 +239,9 @@ pub enum ControlError {
         /// Where, in bytes from 1; 0 if at the value as a whole.
         column: usize,
     },
+    /// Its values are nested too deeply.
+    #[error("nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
     /// It is longer than [`MAX_CONTROL`].
     #[error("longer than {MAX_CONTROL} bytes")]
     TooLong,
@@ -251,8 +262,12 @@ impl Control {
     /// Reads what follows the U+0001. A line with none but unknown members is `None`.
     ///
     /// # Errors
-    /// It is no JSON object, has a wrong or a second known member, or is too long.
+    /// It is no JSON object, has a wrong or a second known member, is nested too deeply, or is too
+    /// long.
     pub fn parse(json: &[u8]) -> Result<Option<Self>, ControlError> {
+        if is_too_deep(json) {
+            return Err(ControlError::TooDeep);
+        }
         let Known(control) = serde_json::from_slice(json)?;
         match control {
             Some(Self::Say(_)) => {}
@@ -278,6 +293,25 @@ impl Control {
     }
 }
 
+/// Whether values are nested deeper than [`MAX_DEPTH`], which is cheaper to find out than to parse.
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
 /// The one known member of an object, if there is one.
 struct Known(Option<Control>);
 
@@ -295,6 +329,7 @@ enum Member {
     Done,
     Idle,
     Refused,
+    Cookie,
     Nonce,
     Reveal,
     #[serde(other)]
@@ -346,10 +381,8 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 }
                 Member::Done => Control::Done(members.next_value()?),
                 Member::Idle => Control::Idle(members.next_value()?),
-                Member::Refused => {
-                    let OneLine(reason) = members.next_value()?;
-                    Control::Refused(reason)
-                }
+                Member::Refused => Control::Refused(members.next_value()?),
+                Member::Cookie => Control::Cookie(members.next_value()?),
                 Member::Nonce => Control::Nonce(members.next_value()?),
                 Member::Reveal => Control::Reveal(members.next_value()?),
                 Member::Unknown => {
@@ -368,6 +401,7 @@ impl<'de> Visitor<'de> for KnownVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::RefusalCode;
 
     fn hello() -> Hello {
         Hello {
@@ -396,7 +430,10 @@ mod tests {
             (Control::Waiting { ahead: 2 }, r#"{"waiting":{"ahead":2}}"#),
             (Control::Busy { waiting: 5 }, r#"{"busy":{"waiting":5}}"#),
             (Control::Done(true), r#"{"done":true}"#),
-            (Control::Refused("no".into()), r#"{"refused":"no"}"#),
+            (
+                Control::Refused(RefusalCode::UnknownKey.into()),
+                r#"{"refused":{"code":"unknown-key"}}"#,
+            ),
         ];
         for (control, json) in cases {
             assert_eq!(control.to_line(), format!("\u{1}{json}\n"));
@@ -417,6 +454,7 @@ mod tests {
             Control::Ping(u64::MAX),
             Control::Pong(0),
             Control::Idle(300),
+            Control::Cookie(Hex::random()),
             Control::Nonce(Hex::random()),
             Control::Reveal(Hex::random()),
         ] {
@@ -451,11 +489,15 @@ mod tests {
             name: "x\u{fffd}Safety number\u{fffd}".into(),
             ..hello()
         };
+        let told = |text: &str| Refusal {
+            code: RefusalCode::Other,
+            text: Some(text.into()),
+        };
         for (sent, seen) in [
             (Control::Hello(name), Control::Hello(seen)),
             (
-                Control::Refused("no\r\n\u{1b}[2J".into()),
-                Control::Refused("no\u{fffd}\u{fffd}\u{fffd}[2J".into()),
+                Control::Refused(told("no\r\n\u{1b}[2J")),
+                Control::Refused(told("no\u{fffd}\u{fffd}\u{fffd}[2J")),
             ),
         ] {
             let line = sent.to_line();
@@ -530,12 +572,19 @@ mod tests {
         .to_line();
         let parsed = Control::parse(&line[1..]);
         assert!(matches!(parsed, Err(ControlError::Value { .. })));
-        assert_eq!(Name::from(name).fitting().text, "你".repeat(85));
+        assert_eq!(Name::from(name).fitting(), "你".repeat(85));
     }
 
     #[test]
     fn deep_nesting_is_harmless() {
-        let json = format!(r#"{{"x":{}}}"#, "[".repeat(100_000));
-        assert!(Control::parse(json.as_bytes()).is_err());
+        for depth in [MAX_DEPTH, 100_000] {
+            let json = format!(r#"{{"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(Control::parse(json.as_bytes()), Err(ControlError::TooDeep));
+        }
+        // Brackets in a text are no nesting.
+        let text = format!("\\\"{}", "[{".repeat(100));
+        let line = Control::Say(text.clone()).to_line();
+        let said = Control::parse(&line[1..line.len() - 1]);
+        assert_eq!(said, Ok(Some(Control::Say(text))));
     }
 }

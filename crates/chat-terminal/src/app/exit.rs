@@ -1,6 +1,7 @@
 //! The exit codes of both programs.
 
 use chat_core::protocol::{CloseReason, Ended};
+use chat_core::wire::RefusalCode;
 
 /// The call ended normally.
 pub const OK: u8 = 0;
@@ -8,13 +9,16 @@ pub const OK: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The peer's key was refused, by either side.
 pub const REFUSED: u8 = 3;
-/// The other side was busy.
+/// The other side was busy, or the person there does not take the call.
 pub const BUSY: u8 = 4;
 
 /// The exit code after a call.
 pub fn code(ended: &Ended) -> u8 {
     match ended.reason {
-        CloseReason::Refused(_) => REFUSED,
+        CloseReason::Refused(ref refusal) => match refusal.code {
+            RefusalCode::Declined | RefusalCode::Closed => BUSY,
+            _ => REFUSED,
+        },
         CloseReason::Busy { .. } => BUSY,
         _ if !ended.unacknowledged.is_empty() => FAILED,
         CloseReason::HungUp(_) | CloseReason::BothFinished | CloseReason::Idle(_) => OK,

@@ -31,10 +31,12 @@ impl PeerRecord {
         &self.peer
     }
 
-    /// Handles the peer's hello: remembers its key, and replaces its name by the one it is known
-    /// by here. Returns the events to show.
-    pub async fn met(&mut self, peer: Peer) -> Vec<Event> {
-        self.peer = peer;
+    /// Handles the peer's hello, in which it calls itself `name`: remembers its key, and replaces
+    /// its name by the one it is known by here. Returns the events to show.
+    pub async fn met(&mut self, name: String) -> Vec<Event> {
+        if self.peer.name.is_none() && !name.is_empty() {
+            self.peer.name = Some(name);
+        }
         let trouble = self.remember().await;
         let call = Event::Established(self.peer.clone());
         std::iter::once(call)
@@ -136,6 +138,19 @@ async fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
     }
 }
 
+/// Refuses all calls with the peer's key from now on. Returns the notice to show.
+pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
+    let Security::Key { fingerprint, .. } = &peer.security else {
+        return locale::NO_KEY_TO_BLOCK.into();
+    };
+    let (known, key) = (keyring.known.clone(), *fingerprint);
+    let name = peer.name.clone().unwrap_or_default();
+    match off_the_runtime(move || known.block(&name, key)).await {
+        Ok(()) => locale::blocked(peer),
+        Err(error) => locale::not_remembered(&error),
+    }
+}
+
 /// This side's key and the known peers, as a text to show.
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {
@@ -165,4 +180,34 @@ pub fn forget(who: &str) -> anyhow::Result<()> {
     let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(who)?;
     eprintln!("{}", locale::forgotten(&forgotten));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn established_as(known: Option<&str>, claimed: &str) -> Option<String> {
+        let peer = Peer {
+            name: known.map(str::to_owned),
+            address: "[::1]:7788".into(),
+            security: Security::NoKey { post_quantum: true },
+        };
+        let shown = PeerRecord::new(peer, None, None).met(claimed.into()).await;
+        match &shown[..] {
+            [Event::Established(peer)] => peer.name.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_known_name_is_kept() {
+        let shown = established_as(Some("my bob"), "bob").await;
+        assert_eq!(shown.as_deref(), Some("my bob"));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_known_is_the_one_in_the_hello() {
+        assert_eq!(established_as(None, "bob").await.as_deref(), Some("bob"));
+        assert_eq!(established_as(None, "").await, None);
+    }
 }
