@@ -93,7 +93,9 @@ struct Outbox {
     /// The messages of the session: the n-th has the number n.
     messages: Vec<Text>,
     acknowledged: usize,
+    /// The number of the last message that was sent on this connection.
     last_sent: usize,
+    /// The highest number that this run of the program has sent.
     highest_sent: usize,
 }
 
@@ -159,8 +161,12 @@ impl Outbox {
         Ok(())
     }
 
-    fn resume(&mut self, number: usize) -> Result<(), &'static str> {
-        if number > self.highest_sent {
+    fn resume(&mut self, rules: Rules, number: usize) -> Result<(), &'static str> {
+        let last = match rules.resume_by_record {
+            true => self.messages.len(),
+            false => self.highest_sent,
+        };
+        if number > last {
             return Err("it claims to have messages that were never sent");
         }
         if number < self.acknowledged {
@@ -179,17 +185,13 @@ impl Program {
             _ => None,
         });
         let messages: Vec<Text> = said(journal).collect();
-        let highest_sent = match rules.resume_by_record {
-            true => messages.len(),
-            false => 0,
-        };
         let acknowledged = acknowledged.unwrap_or(0);
         Self {
             outbox: Outbox {
                 messages,
                 acknowledged,
                 last_sent: acknowledged,
-                highest_sent,
+                highest_sent: 0,
             },
             shown: heard_number(journal, rules),
             ..Self::default()
@@ -275,7 +277,7 @@ impl State {
                     ConnectionState::default()
                 });
                 connection.hello_received = true;
-                end.program.outbox.resume(received)?;
+                end.program.outbox.resume(rules, received)?;
                 self.ends[1 - at].wire.extend(answer);
             }
             Line::Text(text) => {

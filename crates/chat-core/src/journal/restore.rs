@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use time::OffsetDateTime;
 
 use super::record::{Message, Record};
-use crate::protocol::Side;
+use crate::protocol::{SendError, SessionState, Side};
+use crate::wire::SessionId;
 
 /// How many texts are restored to be shown again.
 const RECENT: usize = 20;
@@ -85,6 +86,18 @@ pub(super) fn read(bytes: &[u8]) -> (Restored, Vec<Unreadable>, usize) {
 }
 
 impl Restored {
+    /// The session, to be resumed.
+    ///
+    /// # Errors
+    /// One of the messages is too long to be sent.
+    pub fn session(&self, id: SessionId) -> Result<SessionState, SendError> {
+        let messages = self.unacknowledged.values().map(String::as_str);
+        let mut state = SessionState::restore(id, self.acknowledged, messages, self.heard)?;
+        state.finished = self.finished;
+        state.peer_last = self.peer_last;
+        Ok(state)
+    }
+
     /// Takes the next record in. What can be taken is, even after a gap.
     fn take(&mut self, record: Record<'_>) -> Result<(), &'static str> {
         match record {

@@ -376,6 +376,29 @@ fn a_file_set_aside_does_not_replace_another() {
 }
 
 #[test]
+fn a_session_is_resumed_from_its_journal() {
+    let home = home();
+    let mut journal = home.begin();
+    for text in ["one", "88", "three\nlines\nlong"] {
+        journal.said(text);
+    }
+    journal.acknowledged(1);
+    journal.heard("four");
+    journal.peer_finished(1);
+    block_on(journal.close()).expect("written");
+    let (_journal, restored) = home.resume();
+    let state = restored.session(SESSION).expect("messages that fit");
+    let unacknowledged: Vec<String> = state.unacknowledged().collect();
+    assert_eq!(unacknowledged, ["88", "three\nlines\nlong"]);
+    let written = serde_json::to_value(&state).expect("JSON");
+    assert_eq!(written["outbox"]["acknowledged"], 1);
+    assert_eq!(written["shown"], 1);
+    assert_eq!(written["peer_last"], 1);
+    assert_eq!(written["established"], true);
+    assert_eq!(written["finished"], false);
+}
+
+#[test]
 fn a_later_version_is_left_as_it_is() {
     let home = home();
     let mut line = Vec::new();
