@@ -376,6 +376,44 @@ fn a_file_set_aside_does_not_replace_another() {
 }
 
 #[test]
+fn lines_that_are_missing_or_come_again_are_named() {
+    let text = |text: &str| Happens::Said(text.into());
+    let bytes = written(&[
+        text("one"),
+        text("two"),
+        Happens::Acknowledged,
+        text("three"),
+    ]);
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let [header, one, two, acknowledged, three] = lines[..] else {
+        panic!("five lines");
+    };
+    for (lines, line, reason) in [
+        (
+            [header, one, acknowledged, three],
+            3,
+            "it acknowledges what is not there",
+        ),
+        ([header, one, two, two], 4, "its number was there before"),
+        (
+            [header, two, acknowledged, three],
+            2,
+            "lines before it are missing",
+        ),
+        ([header, one, two, header], 4, "it is not where it belongs"),
+        (
+            [one, two, acknowledged, three],
+            1,
+            "it is not where it belongs",
+        ),
+    ] {
+        let (restored, unreadable, _) = restore::read(&lines.concat());
+        assert_eq!(unreadable[0], Unreadable { line, reason });
+        assert!(restored.said >= 2, "the rest is read: {restored:?}");
+    }
+}
+
+#[test]
 fn a_session_is_resumed_from_its_journal() {
     let home = home();
     let mut journal = home.begin();
