@@ -1,158 +1,76 @@
-//! The client's call, over one connection or several.
+//! The client around its call: what it knows of the server, and the way back to it.
 
-use std::future::{Future, pending};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::future::pending;
 
-use chat_core::driver::{BoxConnection, CallDriver, Command, Sink, Source, Step};
-use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Peer, Plain, Protocol, Session,
-    SessionConfig,
-};
-use chat_core::trust::Security;
-use chat_core::wire::SessionId;
-use chat_terminal::exit;
+use chat_core::driver::{Action, Command, Host};
+use chat_core::protocol::{Disconnect, Peer};
+use chat_core::transport::Dial;
 use chat_terminal::peer::PeerRecord;
+use tokio::time::Instant;
 
-use crate::Config;
-use crate::connect::{Connected, Connector};
-use crate::dial::Dial;
-use crate::reconnect::{Attempt, Reconnect};
+use crate::connect::Connector;
+use crate::reconnect::Reconnect;
 
-/// A call to a server.
-pub(crate) struct Call<D> {
-    connector: Arc<Connector<D>>,
-    config: Config,
+/// The program around a call to a server.
+pub(crate) struct Client<D> {
     peer: PeerRecord,
+    /// The way back; `None` if a lost connection is not to be made again.
+    reconnect: Option<Reconnect<D>>,
 }
 
-impl<D: Dial + 'static> Call<D> {
-    /// A call with `peer`; only its key is accepted when it has to reconnect.
-    pub(crate) fn new(connector: Connector<D>, config: Config, peer: Peer) -> Self {
+impl<D: Dial + 'static> Client<D> {
+    /// In a call with `peer`; only its key is accepted when it has to reconnect.
+    pub(crate) fn new(connector: Connector<D>, reconnects: bool, peer: Peer) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.address.clone();
+        let connector = connector.pin(&peer.security);
         Self {
-            connector: Arc::new(connector.pin(&peer.security)),
-            config,
             peer: PeerRecord::new(peer, keyring, Some(address)),
+            reconnect: reconnects.then(|| Reconnect::new(connector)),
         }
     }
+}
 
-    /// Runs the call to its end. Returns the exit code, which may be that of `shutdown`.
-    pub(crate) async fn run<In, Out, F>(
-        mut self,
-        connection: BoxConnection,
-        handshake: Option<Handshake>,
-        source: &mut In,
-        sink: &mut Out,
-        mut shutdown: Pin<&mut F>,
-    ) -> u8
-    where
-        In: Source,
-        Out: Sink,
-        F: Future<Output = u8>,
-    {
-        let protocol = self.protocol(handshake.is_some());
-        let call_config = self.config.call_config.clone();
-        let mut call = CallDriver::new(protocol, call_config, source, sink);
-        let mut reason = match handshake {
-            Some(handshake) => call.connected(handshake).err().map(CloseReason::from),
-            None => {
-                call.show(Event::Established(self.peer.peer().clone()));
-                None
-            }
-        };
-        let mut connection = Some(connection);
-        let mut reconnect: Option<Reconnect> = None;
-        let mut attempt: Option<Attempt> = None;
-        let mut interrupted = None;
-        let reason = loop {
-            if let Some(reason) = reason {
-                break reason;
-            }
-            tokio::select! {
-                step = call.drive(connection.as_mut()) => match step {
-                    Step::Ended(ended) => reason = Some(ended),
-                    Step::Disconnected if self.config.reconnect => {
-                        connection = None;
-                        let disconnect = match &mut reconnect {
-                            Some(reconnect) => reconnect.unanswered(),
-                            None => None,
-                        };
-                        match disconnect {
-                            Some(disconnect) => reason = Some(call.give_up(disconnect)),
-                            None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
-                        }
-                    }
-                    Step::Disconnected => reason = Some(call.give_up(Disconnect::Cut)),
-                    Step::Answered => reconnect = None,
-                    Step::Established(peer) => {
-                        reconnect = None;
-                        call.show_all(self.peer.met(peer));
-                    }
-                    Step::Command(Command::Quit) => call.hang_up(),
-                    Step::Command(command) => {
-                        let number = call.safety_number().map(str::to_owned);
-                        call.show_all(self.peer.answer(&command, number.as_deref()));
-                    }
-                },
-                outcome = under_way(&mut attempt) => match outcome {
-                    Ok(Connected { connection: again, handshake: Some(handshake), .. }) => {
-                        attempt = None;
-                        connection = Some(again);
-                        reason = call.connected(handshake).err().map(CloseReason::from);
-                    }
-                    Ok(_) => reason = Some(call.give_up(Disconnect::Cut)),
-                    Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(&error)) {
-                        Some(disconnect) => reason = Some(call.give_up(disconnect)),
-                        None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
-                    },
-                },
-                code = shutdown.as_mut(), if interrupted.is_none() => {
-                    interrupted = Some(code);
-                    call.hang_up();
-                }
+impl<D: Dial + 'static> Host for Client<D> {
+    async fn next(&mut self) -> Action {
+        let reconnected = async {
+            match &mut self.reconnect {
+                Some(reconnect) => reconnect.next().await,
+                None => pending().await,
             }
         };
         tokio::select! {
-            ended = call.end(reason, connection) => interrupted.unwrap_or_else(|| exit::code(&ended)),
-            code = shutdown, if interrupted.is_none() => code,
+            events = self.peer.next() => Action::Show(events),
+            action = reconnected => action,
         }
     }
 
-    /// Starts the next attempt to reconnect.
-    fn reconnect<In: Source, Out: Sink>(
-        &self,
-        reconnect: &mut Option<Reconnect>,
-        call: &mut CallDriver<'_, In, Out>,
-    ) -> Attempt {
-        let reconnect = reconnect.get_or_insert_with(Reconnect::new);
-        call.show(Event::Connection(ConnectionStatus::Reconnecting(
-            reconnect.next_number(),
-        )));
-        reconnect.attempt(&self.connector)
+    fn is_remembering(&self) -> bool {
+        self.peer.is_remembering()
     }
 
-    /// The protocol for the server.
-    fn protocol(&self, chat1: bool) -> Box<dyn Protocol> {
-        if !chat1 {
-            return Box::new(match self.peer.peer().security {
-                Security::Plaintext => Plain::new(),
-                _ => Plain::over_tls(),
-            });
+    fn established(&mut self, peer: Peer) {
+        self.answered();
+        self.peer.met(peer);
+    }
+
+    fn answered(&mut self) {
+        if let Some(reconnect) = &mut self.reconnect {
+            reconnect.answered();
         }
-        Box::new(Session::new(SessionConfig {
-            name: self.config.name.clone(),
-            peer: self.peer.peer().clone(),
-            id: SessionId::random(),
-        }))
     }
-}
 
-/// Waits for the attempt that is under way, or forever if there is none.
-async fn under_way(attempt: &mut Option<Attempt>) -> <Attempt as Future>::Output {
-    match attempt {
-        Some(attempt) => attempt.await,
-        None => pending().await,
+    fn disconnected(&mut self, _last_heard: Instant) -> Action {
+        match &mut self.reconnect {
+            Some(reconnect) => reconnect.lost(),
+            None => Action::GiveUp(Disconnect::Cut),
+        }
+    }
+
+    fn command(&mut self, command: Command, safety_number: Option<&str>) -> Action {
+        match command {
+            Command::Quit => Action::HangUp,
+            command => Action::Show(self.peer.answer(&command, safety_number)),
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chat_core::DEFAULT_PORT;
-use chat_core::transport::{Stream, set_tcp_options};
+use chat_core::transport::Stream;
+use chat_core::transport::tcp::set_tcp_options;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 

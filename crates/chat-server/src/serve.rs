@@ -119,7 +119,6 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let call_config = self.config.call_config.clone();
         let interactive = self.config.interactive;
         let mut call = CallDriver::new(protocol, call_config, self.source, self.sink);
-        let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
         let mut connection = Some(connection);
         let mut give_up_at = None;
         let mut reason = match peer_hello {
@@ -128,10 +127,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 .err()
                 .map(CloseReason::from),
             None => {
-                call.show(Event::Established(peer.peer().clone()));
+                call.show(Event::Established(peer.clone()));
                 None
             }
         };
+        let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
         while self.events.try_recv().is_ok() {}
         call.show(Event::QueueLength(self.queue.waiting()));
         let reason = loop {
@@ -145,9 +145,9 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 break call.give_up(Disconnect::Superseded);
             }
             tokio::select! {
-                step = call.drive(connection.as_mut()) => match step {
+                step = call.drive(connection.as_mut()), if !peer.is_remembering() => match step {
                     Step::Ended(ended) => reason = Some(ended),
-                    Step::Established(met) => call.show_all(peer.met(met)),
+                    Step::Established(met) => peer.met(met),
                     Step::Answered => {}
                     Step::Disconnected => {
                         connection = None;
@@ -167,6 +167,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                         call.show_all(peer.answer(&command, number.as_deref()));
                     }
                 },
+                events = peer.next() => call.show_all(events),
                 Some((new_connection, handshake)) = resumed.recv() => {
                     if call.is_stale(&handshake) {
                         continue;

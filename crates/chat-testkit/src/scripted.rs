@@ -6,10 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chat_client::{Connector, Target, TcpDialer, Trust};
+use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Sink, Source};
 use chat_core::protocol::{Ended, Event, Plain, Side};
 use chat_core::transport::Keyring;
+use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::trust::KnownPeers;
 use chat_core::wire::{Framing, LineCodec};
 use chat_server::Listen;

@@ -1,5 +1,6 @@
 //! The exit codes of both programs.
 
+use chat_core::driver::Outcome;
 use chat_core::protocol::{CloseReason, Ended};
 
 /// The call ended normally.
@@ -12,6 +13,14 @@ pub const REFUSED: u8 = 3;
 pub const BUSY: u8 = 4;
 
 /// The exit code after a call.
+pub fn of(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Ended(ended) => code(ended),
+        Outcome::Interrupted(code) => *code,
+    }
+}
+
+/// The exit code after a call that ended like this.
 pub fn code(ended: &Ended) -> u8 {
     match ended.reason {
         CloseReason::Refused(_) => REFUSED,

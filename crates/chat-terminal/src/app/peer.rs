@@ -1,19 +1,39 @@
 //! The peer of a call, and the handling of its key: remember, verify, list, forget.
 
+use std::collections::VecDeque;
+use std::future::pending;
+use std::panic::resume_unwind;
+
 use chat_core::driver::Command;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, KnownPeer, KnownPeers, Security, Verification};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::locale;
 
-/// The peer of a call.
+/// The peer of a call. The files of keys are read and written on another thread, one [`Task`]
+/// after the other; the call goes on meanwhile.
 pub struct PeerRecord {
     peer: Peer,
     /// The known keys; `None` in a call that is not encrypted.
     keyring: Option<Keyring>,
     /// The address that this side dialed, if it did.
     dialed: Option<String>,
+    tasks: VecDeque<Task>,
+    running: Option<JoinHandle<Done>>,
+    remembering: bool,
+}
+
+/// Work on the files of keys.
+type Task = Box<dyn FnOnce() -> Done + Send>;
+
+/// What has become of a [`Task`].
+struct Done {
+    /// The peer, if more is known of it now.
+    peer: Option<Peer>,
+    /// What to show.
+    events: Vec<Event>,
 }
 
 impl PeerRecord {
@@ -23,43 +43,68 @@ impl PeerRecord {
             peer,
             keyring,
             dialed,
+            tasks: VecDeque::new(),
+            running: None,
+            remembering: false,
         }
     }
 
-    /// What is known of the peer.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
+    /// The peer's hello has come. Its key is remembered, and then the call is shown.
+    pub fn met(&mut self, peer: Peer) {
+        self.peer = peer.clone();
+        self.remembering = true;
+        let (keyring, dialed) = (self.keyring.clone(), self.dialed.clone());
+        self.enqueue(move || remember(keyring.as_ref(), dialed.as_deref(), peer));
     }
 
-    /// Handles the peer's hello: remembers its key, and replaces its name by the one it is known
-    /// by here. Returns the events to show.
-    pub fn met(&mut self, peer: Peer) -> Vec<Event> {
-        self.peer = peer;
-        let trouble = self.remember();
-        let call = Event::Established(self.peer.clone());
-        std::iter::once(call)
-            .chain(trouble.map(Event::Notice))
-            .collect()
+    /// Whether the peer's key is still to be remembered.
+    pub fn is_remembering(&self) -> bool {
+        self.remembering
     }
 
-    /// Runs a command that concerns the peer, and returns the events to show. `safety_number`: the
-    /// digits of this call, once they were shown; without them there is nothing to verify.
+    /// Waits for what has become of the next task, as events to show. Cancel safe.
+    pub async fn next(&mut self) -> Vec<Event> {
+        if self.running.is_none() {
+            self.running = self.tasks.pop_front().map(spawn_blocking);
+        }
+        let Some(running) = &mut self.running else {
+            return pending().await;
+        };
+        let done = running.await;
+        self.running = None;
+        let done = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        if let Some(peer) = done.peer {
+            self.peer = peer;
+            self.remembering = false;
+        }
+        done.events
+    }
+
+    /// Runs a command that concerns the peer, and returns the events to show at once.
+    /// `safety_number`: the digits of this call, once they were shown; without them there is
+    /// nothing to verify.
     pub fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
             (Command::Verify(read_out), Some(keyring)) if self.has_key() => {
-                let (Some(number), Some(read_out)) = (safety_number, read_out) else {
-                    return vec![Event::Notice(match safety_number {
-                        Some(_) => locale::how_to_verify(&self.peer),
-                        None => locale::NO_SAFETY_NUMBER.into(),
-                    })];
-                };
-                if !is_same_number(number, read_out) {
-                    return vec![Event::Notice(locale::wrong_number(&self.peer))];
+                match (safety_number, read_out) {
+                    (None, _) => locale::NO_SAFETY_NUMBER.into(),
+                    (Some(_), None) => locale::how_to_verify(&self.peer),
+                    (Some(number), Some(read_out)) if is_same_number(number, read_out) => {
+                        let (keyring, peer) = (keyring.clone(), self.peer.clone());
+                        self.enqueue(move || verify(&keyring, peer));
+                        return Vec::new();
+                    }
+                    _ => locale::wrong_number(&self.peer),
                 }
-                let notice = verify(keyring, &mut self.peer);
-                return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
             }
-            (Command::Peers, Some(keyring)) => list(keyring),
+            (Command::Peers, Some(keyring)) => {
+                let keyring = keyring.clone();
+                self.enqueue(move || Done {
+                    peer: None,
+                    events: vec![Event::Notice(list(&keyring))],
+                });
+                return Vec::new();
+            }
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
             (Command::Status, _) => locale::peer_status(&self.peer),
             (Command::Answer | Command::Decline | Command::Block, _) => locale::NOBODY_RINGS.into(),
@@ -68,27 +113,35 @@ impl PeerRecord {
         vec![Event::Notice(notice)]
     }
 
+    fn enqueue(&mut self, task: impl FnOnce() -> Done + Send + 'static) {
+        self.tasks.push_back(Box::new(task));
+    }
+
     fn has_key(&self) -> bool {
         matches!(self.peer.security, Security::Key { .. })
     }
+}
 
-    /// Remembers the peer's key. Returns a warning for the user, if there is one.
-    fn remember(&mut self) -> Option<String> {
-        let (Some(keyring), Security::Key { fingerprint, .. }) =
-            (&self.keyring, &self.peer.security)
-        else {
-            return None;
-        };
-        let name = self.peer.name.as_deref().unwrap_or_default();
-        let dialed = self.dialed.as_deref();
-        match keyring.known.remember(name, dialed, *fingerprint) {
+/// Remembers the peer's key, and replaces its name by the one it is known by here.
+fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> Done {
+    let mut trouble = None;
+    if let (Some(keyring), Security::Key { fingerprint, .. }) = (keyring, &peer.security) {
+        let name = peer.name.as_deref().unwrap_or_default();
+        trouble = match keyring.known.remember(name, dialed, *fingerprint) {
             Ok(known) => {
-                let claimed = self.peer.name.replace(known.name.clone());
+                let claimed = peer.name.replace(known.name.clone());
                 let claimed = claimed.filter(|claimed| is_of_another(keyring, claimed, &known));
                 claimed.map(|claimed| locale::name_is_taken(&claimed, &known.name))
             }
             Err(error) => Some(locale::not_remembered(&error)),
-        }
+        };
+    }
+    let call = Event::Established(peer.clone());
+    Done {
+        peer: Some(peer),
+        events: std::iter::once(call)
+            .chain(trouble.map(Event::Notice))
+            .collect(),
     }
 }
 
@@ -108,21 +161,25 @@ fn is_same_number(number: &str, read_out: &str) -> bool {
     digits(number) == digits(read_out)
 }
 
-/// Marks the peer's key as verified. Returns the notice to show.
-fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
-    let Security::Key {
+/// Marks the peer's key as verified.
+fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
+    let mut notice = locale::NO_KEY_TO_VERIFY.into();
+    if let Security::Key {
         fingerprint,
         verification,
     } = &mut peer.security
-    else {
-        return locale::NO_KEY_TO_VERIFY.into();
-    };
-    match keyring.known.verify(*fingerprint) {
-        Ok(()) => {
-            *verification = Verification::Verified;
-            locale::verified(peer)
-        }
-        Err(error) => locale::not_remembered(&error),
+    {
+        notice = match keyring.known.verify(*fingerprint) {
+            Ok(()) => {
+                *verification = Verification::Verified;
+                locale::verified(&peer)
+            }
+            Err(error) => locale::not_remembered(&error),
+        };
+    }
+    Done {
+        events: vec![Event::Notice(notice), Event::Peer(peer.clone())],
+        peer: Some(peer),
     }
 }
 

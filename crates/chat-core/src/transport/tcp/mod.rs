@@ -1,9 +1,13 @@
-//! The options of TCP connections.
+//! The carrier over TCP.
+
+mod dial;
 
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+
+pub use dial::{Target, TcpDialer};
 
 /// After this much silence the system sends keep-alive probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);

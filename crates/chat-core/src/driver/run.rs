@@ -1,0 +1,217 @@
+//! Runs a call over one connection after another, for the program around it.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout};
+
+use super::{
+    BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
+};
+use crate::protocol::{
+    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Session, SessionConfig,
+};
+use crate::trust::Security;
+use crate::wire::{Name, SessionId};
+
+/// A connection that is ready for a call, and who is at its other end.
+#[derive(Debug)]
+pub struct Connected {
+    /// What carries the call.
+    pub connection: BoxConnection,
+    /// Who is there.
+    pub peer: Peer,
+    /// The handshake of a chat/1 connection; `None` for others.
+    pub handshake: Option<Handshake>,
+}
+
+impl Connected {
+    /// The protocol that the peer speaks. `name` is what a chat/1 peer is told.
+    fn protocol(&self, name: Name) -> Box<dyn Protocol> {
+        let peer = self.peer.clone();
+        match &self.handshake {
+            None if peer.security == Security::Plaintext => Box::new(Plain::new()),
+            None => Box::new(Plain::over_tls()),
+            Some(handshake) => {
+                let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
+                let id = begun.unwrap_or_else(SessionId::random);
+                Box::new(Session::new(SessionConfig { name, peer, id }))
+            }
+        }
+    }
+}
+
+/// The program around a call.
+pub trait Host: Send {
+    /// Waits for what the program wants of the call, if anything ever. Must be cancel safe.
+    fn next(&mut self) -> impl Future<Output = Action> + Send;
+
+    /// Whether the call must stand still until the program has remembered the peer: nothing is
+    /// shown of it before, and nothing said to it.
+    fn is_remembering(&self) -> bool;
+
+    /// Both sides have said hello. The program shows the call, by [`next`](Self::next).
+    fn established(&mut self, peer: Peer);
+
+    /// The peer has resumed the call, or said that this side is queued.
+    fn answered(&mut self);
+
+    /// The connection is lost; the peer was last heard then.
+    fn disconnected(&mut self, last_heard: Instant) -> Action;
+
+    /// The person gave a command. `safety_number`: the digits of this call's, once they were shown.
+    fn command(&mut self, command: Command, safety_number: Option<&str>) -> Action;
+}
+
+/// What a [`Host`] wants of its call.
+#[derive(Debug)]
+pub enum Action {
+    /// Go on over this connection, in place of the present one if there is one.
+    Resume(Box<Connected>),
+    /// Show these to the person.
+    Show(Vec<Event>),
+    /// Hang up.
+    HangUp,
+    /// End the call: there will be no other connection.
+    GiveUp(Disconnect),
+}
+
+/// How a call ended for the program.
+#[derive(Debug)]
+pub enum Outcome {
+    /// By itself, or by the person.
+    Ended(Arc<Ended>),
+    /// A signal ended it, with this exit code.
+    Interrupted(u8),
+}
+
+/// A call, and the connection that it is on.
+pub struct Runner<'p, In, Out> {
+    call: CallDriver<'p, In, Out>,
+    connection: Option<BoxConnection>,
+    /// Why the call is over, once it is.
+    over: Option<CloseReason>,
+    /// The exit code of the signal that ended the call.
+    interrupted: Option<u8>,
+}
+
+impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
+    /// Begins a call over its first connection. `name` is what a chat/1 peer is told.
+    pub fn begin(
+        connected: Connected,
+        name: Name,
+        config: CallConfig,
+        source: &'p mut In,
+        sink: &'p mut Out,
+    ) -> Self {
+        let mut call = CallDriver::new(connected.protocol(name), config, source, sink);
+        let over = match connected.handshake {
+            Some(handshake) => call.connected(handshake).err().map(CloseReason::from),
+            None => {
+                call.show(Event::Established(connected.peer));
+                None
+            }
+        };
+        Self {
+            call,
+            connection: Some(connected.connection),
+            over,
+            interrupted: None,
+        }
+    }
+
+    /// The call, for what its program shows at the beginning and tells at the end.
+    pub fn call(&mut self) -> &mut CallDriver<'p, In, Out> {
+        &mut self.call
+    }
+
+    /// Runs the call until it is over, and returns why; [`end`](Self::end) must follow. It hangs
+    /// up when `shutdown` brings an exit code.
+    pub async fn run<H, F>(&mut self, host: &mut H, mut shutdown: Pin<&mut F>) -> CloseReason
+    where
+        H: Host,
+        F: Future<Output = u8>,
+    {
+        loop {
+            if let Some(reason) = self.over.take() {
+                return reason;
+            }
+            tokio::select! {
+                step = self.call.drive(self.connection.as_mut()), if !host.is_remembering() => {
+                    self.take_step(step, host);
+                }
+                action = host.next() => self.act(action),
+                code = shutdown.as_mut(), if self.interrupted.is_none() => {
+                    self.interrupted = Some(code);
+                    self.call.hang_up();
+                }
+            }
+        }
+    }
+
+    fn take_step(&mut self, step: Step, host: &mut impl Host) {
+        match step {
+            Step::Ended(reason) => self.over = Some(reason),
+            Step::Established(peer) => host.established(peer),
+            Step::Answered => host.answered(),
+            Step::Disconnected => {
+                self.connection = None;
+                let action = host.disconnected(self.call.last_heard());
+                self.act(action);
+            }
+            Step::Command(command) => {
+                let action = host.command(command, self.call.safety_number());
+                self.act(action);
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Resume(connected) => self.resume(*connected),
+            Action::Show(events) => self.call.show_all(events),
+            Action::HangUp => self.call.hang_up(),
+            Action::GiveUp(disconnect) => self.over = Some(self.call.give_up(disconnect)),
+        }
+    }
+
+    /// Goes on over another connection, unless it was made before the present one.
+    fn resume(&mut self, connected: Connected) {
+        let Some(handshake) = connected.handshake else {
+            // Plain lines cannot resume a call.
+            return self.act(Action::GiveUp(Disconnect::Cut));
+        };
+        if self.call.is_stale(&handshake) {
+            return;
+        }
+        if self.connection.replace(connected.connection).is_some() {
+            self.over = self.call.disconnected(Disconnect::Cut);
+        }
+        if self.over.is_none() {
+            self.over = self.call.connected(handshake).err().map(CloseReason::from);
+        }
+    }
+
+    /// Shows the person why the call is over, and closes the connection in good order. From the
+    /// exit code of `shutdown` on, this takes 2 s at most.
+    pub async fn end<F>(self, reason: CloseReason, shutdown: Pin<&mut F>) -> Outcome
+    where
+        F: Future<Output = u8>,
+    {
+        let mut end = pin!(self.call.end(reason, self.connection));
+        let code = tokio::select! {
+            ended = &mut end => match self.interrupted {
+                Some(code) => code,
+                None => return Outcome::Ended(ended),
+            },
+            code = shutdown, if self.interrupted.is_none() => {
+                if timeout(FINAL_FLUSH_TIMEOUT, end).await.is_err() {
+                    tracing::debug!("the end of the call was not shown in time");
+                }
+                code
+            }
+        };
+        Outcome::Interrupted(code)
+    }
+}
