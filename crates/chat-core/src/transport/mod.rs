@@ -9,7 +9,7 @@ use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use carrier::{Dial, DialError};
+pub use carrier::{Dial, DialError, Listen, Listeners, Origin};
 pub use keyring::{Keyring, KeyringError};
 pub use tls::{ALPN, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError};
 
