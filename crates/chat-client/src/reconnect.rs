@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::driver::{Action, Connected};
+use chat_core::driver::{Action, Connected, RESUME_WINDOW};
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
 use chat_core::transport::Dial;
 use tokio::time::{Instant, sleep};
@@ -17,9 +17,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// How long to keep trying: as long as a listener lets an interrupted call be resumed.
-const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// A machine that refuses this often in a row is up, but no longer runs the server; the session
 /// is gone with it.

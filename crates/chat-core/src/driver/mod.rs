@@ -31,7 +31,7 @@ use crate::wire::Control;
 
 pub use connection::{BoxConnection, Connection};
 pub use person::{Command, Input, Sink, Source};
-pub use run::{Action, Connected, Host, Outcome, Runner};
+pub use run::{Action, Connected, Host, Outcome, RESUME_WINDOW, Runner};
 
 /// How long a person who hangs up waits for a screen or pipe that has stalled.
 const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
@@ -14,6 +15,9 @@ use crate::protocol::{
 };
 use crate::trust::Security;
 use crate::wire::{Name, SessionId};
+
+/// How long a call whose connection is lost can be resumed.
+pub const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// A connection that is ready for a call, and who is at its other end.
 #[derive(Debug)]
