@@ -13,33 +13,31 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 /// A server inside the test, with a person of the test's own.
-struct Server {
-    running: people::Server,
-    _home: User,
+pub(crate) struct Server {
+    pub(crate) running: people::Server,
+    /// Whose it is.
+    pub(crate) home: User,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let home = user("server");
         let running = home.answers().await;
-        Self {
-            running,
-            _home: home,
-        }
+        Self { running, home }
     }
 
     /// What its person says and sees.
-    fn person(&mut self) -> &mut Person {
+    pub(crate) fn person(&mut self) -> &mut Person {
         &mut self.running.person
     }
 
     /// Waits for an event that `is` what is waited for.
-    async fn sees(&mut self, is: impl Fn(&Event) -> bool) {
+    pub(crate) async fn sees(&mut self, is: impl Fn(&Event) -> bool) {
         self.person().sees(|event| is(event).then_some(())).await;
     }
 
     /// Calls it, and says hello.
-    async fn call(&self, keyring: &Keyring, hello: &Hello) -> BoxConnection {
+    pub(crate) async fn call(&self, keyring: &Keyring, hello: &Hello) -> BoxConnection {
         let stream = TcpStream::connect(self.running.address)
             .await
             .expect("a server");
@@ -50,13 +48,13 @@ impl Server {
     }
 }
 
-fn someone() -> (TempDir, Keyring) {
+pub(crate) fn someone() -> (TempDir, Keyring) {
     let home = home();
     let keyring = Keyring::open(home.path()).expect("a new home");
     (home, keyring)
 }
 
-fn hello(name: &str, conversation: SessionId, received: u64, resumed: bool) -> Hello {
+pub(crate) fn hello(name: &str, conversation: SessionId, received: u64, resumed: bool) -> Hello {
     Hello {
         name: name.to_owned(),
         chosen: false,
@@ -68,13 +66,13 @@ fn hello(name: &str, conversation: SessionId, received: u64, resumed: bool) -> H
 }
 
 /// The next frame, where the end of the stream is an error too.
-async fn next_frame(link: &mut BoxConnection) -> Result<Frame, LineError> {
+pub(crate) async fn next_frame(link: &mut BoxConnection) -> Result<Frame, LineError> {
     let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
     link.receive().await?.ok_or_else(|| gone().into())
 }
 
 /// The next control line that is about the call itself.
-async fn answer(link: &mut BoxConnection) -> Control {
+pub(crate) async fn answer(link: &mut BoxConnection) -> Control {
     loop {
         let frame = soon(next_frame(link)).await;
         let Frame::Control(json) = frame.expect("a frame") else {
@@ -88,7 +86,7 @@ async fn answer(link: &mut BoxConnection) -> Control {
 }
 
 /// Reads on until the connection ends.
-async fn end(link: &mut BoxConnection) -> LineError {
+pub(crate) async fn end(link: &mut BoxConnection) -> LineError {
     loop {
         if let Err(error) = next_frame(link).await {
             return error;
