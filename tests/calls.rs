@@ -619,9 +619,8 @@ async fn what_was_said_before_leaving_is_heard_although_nothing_can_be_answered(
     peer.sends("one\n").await;
     drop(peer);
     let mut link = Connection::new(here, LineCodec::default());
-    timeout(Duration::from_secs(1), link.closed_by_peer())
-        .await
-        .expect_err("it said something");
+    // It is known to have left, and what it said is kept.
+    assert!(soon(link.closed_by_peer()).await);
 
     let (mut person, mut script, mut screen) = Person::new();
     person.looks_away();

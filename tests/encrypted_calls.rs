@@ -424,7 +424,7 @@ async fn known_only_leaves_strangers_outside() {
     client.person.says("let me in");
     let (code, ended) = client.ends().await;
     assert_eq!(code, 3);
-    assert!(ended.contains("your key is not known here"), "{ended}");
+    assert!(ended.contains("your key is not known there"), "{ended}");
     assert_eq!(bob.knows(stranger.key()), None);
 
     let mut stock = stock_client(&[]).connect_to(server.address).await;
@@ -797,7 +797,10 @@ async fn who_waits_for_a_server_that_ends_is_told() {
     let (code, ended) = second.ends().await;
     assert_eq!(
         (code, ended.as_str()),
-        (4, "The other side is busy. Try again later.")
+        (
+            4,
+            "The other side refused the call: nobody takes calls there any more."
+        )
     );
 }
 

@@ -11,8 +11,8 @@ use chat_core::protocol::{
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{
-    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, SessionId,
-    WriteBuffer,
+    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, Refusal,
+    RefusalCode, SessionId, WriteBuffer,
 };
 use proptest::prelude::*;
 use tokio_util::codec::Decoder;
@@ -880,10 +880,20 @@ mod waiting {
         receive(&mut end, &Control::Busy { waiting: 5 }, now);
         assert!(matches!(end.reason, Some(CloseReason::Busy { waiting: 5 })));
         let (mut end, now) = dialer();
-        receive(&mut end, &Control::Refused("unknown key".into()), now);
-        assert!(
-            matches!(end.reason, Some(CloseReason::Refused(reason)) if reason == "unknown key")
-        );
+        let refusal = Refusal::from(RefusalCode::UnknownKey);
+        receive(&mut end, &Control::Refused(refusal.clone()), now);
+        assert!(matches!(end.reason, Some(CloseReason::Refused(told)) if told == refusal));
+    }
+
+    #[test]
+    fn a_passing_trouble_of_the_other_side_is_a_lost_connection() {
+        let (mut end, now) = dialer();
+        let refused = Control::Refused(RefusalCode::Unavailable.into());
+        receive(&mut end, &refused, now);
+        assert!(end.reason.is_none());
+        let lost = end.lost.take().expect("a loss");
+        assert!(matches!(lost, Disconnect::Refused(_)));
+        assert!(end.session.disconnected(lost, now).is_none());
     }
 
     #[test]
@@ -1387,7 +1397,7 @@ mod endings {
         call.cut();
         call.connect();
         let dialer = &mut call.ends[DIALER];
-        let refused = Control::Refused("no such call".into()).to_line();
+        let refused = Control::Refused(RefusalCode::NoSession.into()).to_line();
         dialer.receive(&refused, true, call.now).expect("in turn");
         dialer.transmit(call.now);
         assert!(matches!(dialer.reason, Some(CloseReason::BothFinished)));

@@ -1,5 +1,6 @@
 //! The real programs over real sockets, through a network that fails on command.
 
+mod door;
 mod stranger;
 
 use std::time::Duration;

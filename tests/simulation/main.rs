@@ -227,6 +227,7 @@ impl World {
         let config = chat_server::Config {
             name: SERVER.to_string().into(),
             backlog: 5,
+            ring: false,
             once: plan.once,
             call_config: manners(&plan.server),
             interactive: false,

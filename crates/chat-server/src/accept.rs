@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use chat_core::driver::{BoxConnection, Connection};
 use chat_core::protocol::{Handshake, Peer};
-use chat_core::transport::{Keyring, PeerKind, SecureStream, Stream, TlsError};
+use chat_core::transport::{ClientHello, Keyring, PeerKind, SecureStream, Stream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
-use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, Security};
+use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, KnownPeer, Security};
 use chat_core::wire::{
-    Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, MAX_LINE, SessionId,
+    Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, RefusalCode,
+    SessionId,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
@@ -29,6 +30,7 @@ const PEEK: usize = 16;
 
 // Plain-text replies for rejected callers.
 const BUSY: &str = "busy: too many callers are waiting; try again later";
+const DECLINED: &str = "declined: your call is not taken";
 const CLOSED: &str = "closed: nobody takes calls here any more";
 const NO_PLAINTEXT: &str = "this server answers only encrypted calls: use chat-client, \
     or openssl s_client -quiet, or start the server with --allow-plain";
@@ -48,18 +50,20 @@ pub struct Acceptor {
 
 /// A caller whose handshake is done.
 #[derive(Debug)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// The caller.
     pub peer: Peer,
     /// What carries the call.
     pub connection: BoxConnection,
     /// The key and hello of a chat/1 caller; `None` for others.
     pub peer_hello: Option<PeerHello>,
+    /// Whether this user has dialed or verified it.
+    pub is_friend: bool,
 }
 
 /// The key and hello of a chat/1 caller.
 #[derive(Debug)]
-pub struct PeerHello {
+pub(crate) struct PeerHello {
     /// Its key.
     pub key: Fingerprint,
     /// Its hello, and what binds it to this connection.
@@ -68,7 +72,7 @@ pub struct PeerHello {
 
 impl PeerHello {
     /// The session that the caller begins or resumes.
-    pub fn session(&self) -> Option<SessionId> {
+    pub(crate) fn session(&self) -> Option<SessionId> {
         self.handshake
             .hello
             .as_ref()
@@ -76,7 +80,7 @@ impl PeerHello {
     }
 
     /// The session and the caller's key.
-    pub fn session_key(&self) -> Option<SessionKey> {
+    pub(crate) fn session_key(&self) -> Option<SessionKey> {
         Some(SessionKey {
             session: self.session()?,
             key: self.key,
@@ -84,7 +88,7 @@ impl PeerHello {
     }
 
     /// Whether the caller resumes the session.
-    pub fn is_resumed(&self) -> bool {
+    pub(crate) fn is_resumed(&self) -> bool {
         self.handshake
             .hello
             .as_ref()
@@ -94,14 +98,14 @@ impl PeerHello {
 
 /// A session and the key of its peer: the id alone proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionKey {
+pub(crate) struct SessionKey {
     pub session: SessionId,
     pub key: Fingerprint,
 }
 
 /// Why a connection was rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum RejectReason {
+pub(crate) enum RejectReason {
     /// It is not encrypted.
     #[error("it is not encrypted")]
     Plaintext,
@@ -117,6 +121,12 @@ pub enum RejectReason {
     /// Its handshake was dropped in favour of newer ones.
     #[error("it was still at its handshake when too many others came")]
     Evicted,
+    /// This user wants no calls from its owner.
+    #[error("{0} is blocked")]
+    Blocked(String),
+    /// It has this user's own key.
+    #[error("the caller has your own key; if that was not you, somebody may have taken it")]
+    OwnKey,
     /// It speaks chat/1, but did not say hello.
     #[error("it did not say hello")]
     NoHello,
@@ -132,29 +142,40 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
-    /// What the caller is told. It must not reveal which peers are known here.
-    fn text_for_peer(&self) -> &'static str {
+    /// What the caller is told; `None` if the connection is closed without a word.
+    fn code(&self) -> Option<RefusalCode> {
         match self {
-            Self::Changed(_) => "your key is not the one that is known here under your name",
-            Self::Unknown(_) => "your key is not known here",
-            Self::BadHello => "a hello must come first, and yours cannot be read",
-            _ => "something is wrong here",
+            Self::Changed(_) => Some(RefusalCode::ChangedKey),
+            Self::Unknown(_) => Some(RefusalCode::UnknownKey),
+            Self::Blocked(_) => Some(RefusalCode::Blocked),
+            Self::OwnKey => Some(RefusalCode::OwnKey),
+            Self::BadHello => Some(RefusalCode::BadHello),
+            // That is no reason for the caller to give up.
+            Self::KnownPeers(_) => Some(RefusalCode::Unavailable),
+            // Without a word the caller tries again: its hello may only have been delayed.
+            _ => None,
         }
     }
 
     /// Whether the person should know at once; the rest is for the log.
-    pub fn concerns_person(&self) -> bool {
+    pub(crate) fn concerns_person(&self) -> bool {
         matches!(
             self,
-            Self::Changed(_) | Self::KnownPeers(_) | Self::BadHello
+            Self::Changed(_) | Self::OwnKey | Self::KnownPeers(_) | Self::BadHello
         )
     }
 }
 
 impl Acceptor {
-    /// Finds out what a connection speaks and who is there. Callers that are not welcome are told
-    /// why.
-    pub async fn accept<S>(&self, stream: S, from: SocketAddr) -> Result<Caller, RejectReason>
+    /// Finds out what a connection speaks, and which key it has, without a look at the files of
+    /// this user. Callers that are not welcome whoever they are, are told why. `begun` is called
+    /// once the caller has begun a handshake.
+    pub(crate) async fn accept<S>(
+        &self,
+        stream: S,
+        from: SocketAddr,
+        begun: impl FnOnce(&ClientHello<BufReader<S>>) + Send,
+    ) -> Result<Caller, RejectReason>
     where
         S: Stream + 'static,
     {
@@ -165,9 +186,11 @@ impl Acceptor {
             Err(_) => None,
         };
         if first == Some(TLS_HANDSHAKE) {
-            let secured = self.keyring.tls.accept(stream).await?;
+            let hello = self.keyring.tls.receive_hello(stream).await?;
+            begun(&hello);
+            let secured = hello.accept().await?;
             return match secured.peer_kind {
-                PeerKind::Chat1 => self.accept_chat1(secured, from).await,
+                PeerKind::Chat1 => accept_chat1(self.keyring.own_key, secured, from).await,
                 PeerKind::Stock => self.accept_stock(secured, from).await,
             };
         }
@@ -183,6 +206,47 @@ impl Acceptor {
         caller.connection.push_line(advice);
         caller.connection.end().await;
         Err(RejectReason::Plaintext)
+    }
+
+    /// Looks a caller up among the known peers, by its key. One that is not welcome is told why.
+    pub(crate) async fn admit(&self, mut caller: Caller) -> Result<Caller, RejectReason> {
+        let Some(PeerHello { key, handshake }) = &caller.peer_hello else {
+            return Ok(caller);
+        };
+        let claimed = handshake.hello.as_ref().and_then(Hello::chosen_name);
+        match self.identify(*key, claimed) {
+            Ok(known) => {
+                caller.peer.security = trust::security(*key, known.as_ref());
+                caller.is_friend = known.as_ref().is_some_and(KnownPeer::is_friend);
+                if let Some(known) = known {
+                    caller.peer.name = Some(known.name);
+                }
+                Ok(caller)
+            }
+            Err(reason) => {
+                if let Some(code) = reason.code() {
+                    refuse(caller.connection, code).await;
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    /// The owner of this key, if it is known and welcome under the name that it claims.
+    fn identify(
+        &self,
+        key: Fingerprint,
+        claimed: Option<&str>,
+    ) -> Result<Option<KnownPeer>, RejectReason> {
+        if key == self.keyring.own_key {
+            return Err(RejectReason::OwnKey);
+        }
+        let known = self.keyring.known.load()?;
+        match known.check_caller(key, claimed)? {
+            None if self.known_only => Err(RejectReason::Unknown(key.to_string())),
+            Some(peer) if peer.is_blocked() => Err(RejectReason::Blocked(peer.name.clone())),
+            known => Ok(known.cloned()),
+        }
     }
 
     async fn accept_stock<S>(
@@ -214,69 +278,53 @@ impl Acceptor {
             },
             connection: Connection::new(Box::new(stream), LineCodec::new(self.framing)),
             peer_hello: None,
+            is_friend: false,
         }
     }
+}
 
-    async fn accept_chat1<S>(
-        &self,
-        secured: SecureStream<S>,
-        from: SocketAddr,
-    ) -> Result<Caller, RejectReason>
-    where
-        S: Stream + 'static,
-    {
-        let key = secured.peer_key.ok_or(TlsError::NoKey)?;
-        let binding = ChannelBinding {
-            exporter: secured.exporter,
-            own_key: self.keyring.own_key,
-            peer_key: key,
-        };
-        let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
-        let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
-        let hello = read_hello(&mut connection).await;
-        connection.set_limit(MAX_LINE);
-        let known = hello.and_then(|hello| Ok((self.identify(key, &hello, from)?, hello)));
-        let (peer, hello) = match known {
-            Ok(known) => known,
-            // Without a `refused` the caller may try again: its hello may only have been delayed.
-            Err(RejectReason::NoHello) => return Err(RejectReason::NoHello),
-            Err(reason) => {
-                refuse(connection, reason.text_for_peer()).await;
-                return Err(reason);
+async fn accept_chat1<S>(
+    own_key: Fingerprint,
+    secured: SecureStream<S>,
+    from: SocketAddr,
+) -> Result<Caller, RejectReason>
+where
+    S: Stream + 'static,
+{
+    let key = secured.peer_key.ok_or(TlsError::NoKey)?;
+    let binding = ChannelBinding {
+        exporter: secured.exporter,
+        own_key,
+        peer_key: key,
+    };
+    // Until its call begins, a caller has only short lines to say.
+    let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
+    let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
+    let hello = match read_hello(&mut connection).await {
+        Ok(hello) => hello,
+        Err(reason) => {
+            if let Some(code) = reason.code() {
+                refuse(connection, code).await;
             }
-        };
-        Ok(Caller {
-            peer,
-            connection,
-            peer_hello: Some(PeerHello {
-                key,
-                handshake: Handshake {
-                    binding: Some(binding),
-                    hello: Some(hello),
-                },
-            }),
-        })
-    }
-
-    /// Looks the caller up among the known peers.
-    fn identify(
-        &self,
-        key: Fingerprint,
-        hello: &Hello,
-        from: SocketAddr,
-    ) -> Result<Peer, RejectReason> {
-        let known = self.keyring.known.load()?;
-        let known = known.check_caller(key, hello.chosen_name())?;
-        if known.is_none() && self.known_only {
-            return Err(RejectReason::Unknown(key.to_string()));
+            return Err(reason);
         }
-        Ok(Peer {
-            name: Some(known.map_or(&hello.name, |peer| &peer.name).clone())
-                .filter(|name| !name.is_empty()),
+    };
+    Ok(Caller {
+        peer: Peer {
+            name: Some(hello.name.clone()).filter(|name| !name.is_empty()),
             address: from.to_string(),
-            security: trust::security(key, known),
-        })
-    }
+            security: trust::security(key, None),
+        },
+        connection,
+        peer_hello: Some(PeerHello {
+            key,
+            handshake: Handshake {
+                binding: Some(binding),
+                hello: Some(hello),
+            },
+        }),
+        is_friend: false,
+    })
 }
 
 async fn read_hello(connection: &mut BoxConnection) -> Result<Hello, RejectReason> {
@@ -297,8 +345,8 @@ async fn read_hello(connection: &mut BoxConnection) -> Result<Hello, RejectReaso
 }
 
 /// Tells a chat/1 caller why it is refused, and ends the connection.
-pub(crate) async fn refuse(mut connection: BoxConnection, reason: &str) {
-    connection.push_control(&Control::Refused(reason.to_owned()));
+pub(crate) async fn refuse(mut connection: BoxConnection, code: RefusalCode) {
+    connection.push_control(&Control::Refused(code.into()));
     connection.end().await;
 }
 
@@ -313,14 +361,24 @@ pub(crate) async fn hang_up(mut connection: BoxConnection, final_ack: &[Control]
 
 impl Caller {
     /// Tells the caller that this side is busy, and ends the connection.
-    pub async fn reject_busy(self, waiting: usize) {
+    pub(crate) async fn reject_busy(self, waiting: usize) {
         let waiting = waiting as u64;
         self.reject(&Control::Busy { waiting }, BUSY).await;
     }
 
     /// Tells the caller that nobody takes calls any more, and ends the connection.
-    pub async fn reject_closed(self) {
-        self.reject(&Control::Busy { waiting: 0 }, CLOSED).await;
+    pub(crate) async fn reject_closed(self) {
+        let closed = Control::Refused(RefusalCode::Closed.into());
+        self.reject(&closed, CLOSED).await;
+    }
+
+    /// Tells the caller that its call is not wanted, and ends the connection.
+    pub(crate) async fn reject_declined(self, code: RefusalCode) {
+        let line = match code {
+            RefusalCode::Unavailable => BUSY,
+            _ => DECLINED,
+        };
+        self.reject(&Control::Refused(code.into()), line).await;
     }
 
     /// Ends the connection with a `control` for chat/1, or a `line` for others.

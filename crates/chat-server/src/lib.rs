@@ -20,20 +20,28 @@ use std::time::Duration;
 use chat_core::driver::{CallConfig, Sink, Source};
 use chat_core::transport::Stream;
 use chat_core::wire::Name;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
 use accept::RejectReason;
-use limits::{HandshakeLimiter, HandshakePermit, RateLimiter};
-use queue::{CallQueue, QueueEvent};
-use registry::SessionRegistry;
+use limits::{HandshakeLimiter, HandshakePermit, RateLimiter, StrangerLimiter};
+use queue::{CallQueue, QueueEvent, Seat};
+use registry::{Destination, NewConnection, SessionRegistry};
 use serve::CallLoop;
 
 pub use accept::Acceptor;
+pub use limits::raise_descriptor_limit;
 pub use listen::{Listen, bind, parse_address, reachable};
 
 /// Pause after a failed accept, which is most often a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// This many notices about callers may be shown at once, because anybody can cause any number.
+const NOTICE_BURST: u32 = 10;
+
+/// After that, one in this time.
+const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
 /// What the person asked of the server.
 #[derive(Clone, Debug)]
@@ -42,6 +50,8 @@ pub struct Config {
     pub name: Name,
     /// Callers who may wait while a call is on.
     pub backlog: usize,
+    /// Whether strangers ring, and are connected only when the person answers.
+    pub ring: bool,
     /// End after one call.
     pub once: bool,
     /// How this side behaves in a call.
@@ -75,6 +85,7 @@ where
         acceptor,
         registry: Arc::clone(&registry),
         queue: Arc::clone(&queue),
+        backlog: config.backlog,
     };
     // Dropped at the end, with all connections still being accepted.
     let mut accepting = JoinSet::new();
@@ -84,7 +95,8 @@ where
         keyring,
         queue: Arc::clone(&queue),
         events,
-        notices: RateLimiter::new(),
+        notices: RateLimiter::new(NOTICE_BURST, NOTICE_EVERY),
+        strangers: StrangerLimiter::new(),
         registry,
         source,
         sink,
@@ -100,11 +112,13 @@ struct Dispatcher {
     acceptor: Acceptor,
     registry: Arc<SessionRegistry>,
     queue: Arc<CallQueue>,
+    /// Callers who may wait.
+    backlog: usize,
 }
 
 /// Accepts connections forever. Each gets a task, so that none can hold up the next.
 async fn accept<L: Listen>(mut listener: L, dispatcher: Arc<Dispatcher>) {
-    let limiter = Arc::<HandshakeLimiter>::default();
+    let limiter = HandshakeLimiter::new(limits::handshakes(dispatcher.backlog));
     let mut callers = JoinSet::new();
     loop {
         while callers.try_join_next().is_some() {}
@@ -113,6 +127,8 @@ async fn accept<L: Listen>(mut listener: L, dispatcher: Arc<Dispatcher>) {
                 let permit = limiter.begin(from);
                 let dispatcher = Arc::clone(&dispatcher);
                 callers.spawn(async move { dispatcher.dispatch(stream, from, permit).await });
+                // Whoever was evicted gives its descriptor back before the next one comes.
+                yield_now().await;
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
@@ -122,25 +138,62 @@ async fn accept<L: Listen>(mut listener: L, dispatcher: Arc<Dispatcher>) {
     }
 }
 
+/// The place of a caller.
+enum Place {
+    Call(mpsc::Sender<NewConnection>, NewConnection),
+    Queue(Seat),
+    /// It has none, and was told so.
+    Nowhere,
+}
+
 impl Dispatcher {
-    /// Takes one connection to its call or to the queue. `permit` ends with the handshake.
+    /// Takes one connection to its call or to the queue. `permit` ends once it has its place.
     async fn dispatch<S>(&self, stream: S, from: SocketAddr, permit: HandshakePermit)
     where
         S: Stream + 'static,
     {
-        let accepted = permit.run(self.acceptor.accept(stream, from)).await;
-        match accepted.unwrap_or(Err(RejectReason::Evicted)) {
-            Ok(caller) => {
-                tracing::info!(%from, security = ?caller.peer.security, "a caller");
-                if let Some(caller) = self.registry.route(caller).await {
-                    self.queue.enqueue(caller).await;
-                }
-            }
+        let place = permit.run(self.place(stream, from, &permit)).await;
+        drop(permit);
+        match place.unwrap_or(Err(RejectReason::Evicted)) {
+            // If the call ends just now, so does the connection; the peer's next one learns why.
+            Ok(Place::Call(call, connection)) => drop(call.send(connection).await),
+            Ok(Place::Queue(seat)) => self.queue.keep(seat).await,
+            Ok(Place::Nowhere) => {}
             Err(reason) => {
                 tracing::info!(%from, %reason, "rejected a connection");
                 if reason.concerns_person() {
                     self.queue.tell(QueueEvent::Refused(reason.to_string()));
                 }
+            }
+        }
+    }
+
+    /// Finds out where a connection belongs. One that belongs nowhere is told so and drained
+    /// before this returns.
+    ///
+    /// The present call comes first: nothing that can fail on this machine stands before it.
+    async fn place<S>(
+        &self,
+        stream: S,
+        from: SocketAddr,
+        permit: &HandshakePermit,
+    ) -> Result<Place, RejectReason>
+    where
+        S: Stream + 'static,
+    {
+        let begun = |_: &_| permit.begun(false);
+        let caller = self.acceptor.accept(stream, from, begun).await?;
+        tracing::info!(%from, security = ?caller.peer.security, "a caller");
+        let caller = match self.registry.route(caller).await {
+            Destination::Call(call, connection) => return Ok(Place::Call(call, connection)),
+            Destination::Queue(caller) => self.acceptor.admit(caller).await?,
+            Destination::Nowhere => return Ok(Place::Nowhere),
+        };
+        match self.queue.enter(caller) {
+            Ok(seat) => Ok(Place::Queue(seat)),
+            Err(caller) => {
+                caller.reject_busy(self.queue.waiting()).await;
+                Ok(Place::Nowhere)
             }
         }
     }

@@ -34,6 +34,11 @@ struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle_timeout: Option<Duration>,
 
+    /// Let callers ring whom you have neither dialed nor verified; /answer takes the call.
+    /// Without a terminal they are connected at once
+    #[arg(long)]
+    ring: bool,
+
     /// Exit after one call
     #[arg(long)]
     once: bool,
@@ -69,6 +74,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         known_only: args.known_only,
         framing: args.common.framing.into(),
     };
+    chat_server::raise_descriptor_limit();
     let signals = Signals::new()?;
     let listener = chat_server::bind(args.address)
         .map_err(|error| anyhow!(locale::cannot_listen(args.address, &error)))?;
@@ -77,6 +83,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,
+        ring: args.ring,
         once: args.once,
         call_config: CallConfig {
             idle_timeout: args.idle_timeout,

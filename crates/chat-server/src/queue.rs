@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use chat_core::protocol::Peer;
 use chat_core::trust::Fingerprint;
+use chat_core::wire::{MAX_LINE, RefusalCode};
+use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
@@ -36,6 +38,7 @@ pub(crate) enum QueueEvent {
 pub(crate) struct CallQueue {
     capacity: usize,
     state: Mutex<State>,
+    /// Wakes the one task that takes callers.
     arrived: Notify,
     /// Tells waiting callers that the queue has changed. Each of them subscribes.
     changed: watch::Sender<()>,
@@ -44,6 +47,7 @@ pub(crate) struct CallQueue {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Friends before strangers, and each in order of arrival.
     tickets: VecDeque<Ticket>,
     next_number: u64,
     /// The person is ready for the next caller, which therefore needs no capacity.
@@ -52,14 +56,30 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// How many have left, and are still to be heard.
+    fn last_words(&self) -> usize {
+        let has_left = |ticket: &&Ticket| ticket.has_left;
+        self.tickets.iter().filter(has_left).count()
+    }
+
+    /// How many seats are taken.
+    fn seated(&self) -> usize {
+        self.tickets.len() - self.last_words()
+    }
+}
+
 #[derive(Debug)]
 struct Ticket {
     number: u64,
     arrived: Instant,
     peer: Peer,
+    is_friend: bool,
+    /// Nobody is there any more, or need be: it takes no seat, and is heard when its turn comes.
+    has_left: bool,
     session_key: Option<SessionKey>,
     /// Takes the caller out of the queue.
-    call: oneshot::Sender<oneshot::Sender<Caller>>,
+    turn: oneshot::Sender<Turn>,
 }
 
 impl Ticket {
@@ -69,8 +89,40 @@ impl Ticket {
     }
 }
 
+/// What becomes of a caller whose turn has come.
+#[derive(Debug)]
+enum Turn {
+    /// It is handed over.
+    Call(oneshot::Sender<Caller>),
+    /// The person does not want its call.
+    Refused(RefusalCode),
+}
+
+/// The caller whose turn is next.
+#[derive(Clone, Debug)]
+pub(crate) struct Front {
+    /// Tells it from others.
+    pub number: u64,
+    /// Who it is.
+    pub peer: Peer,
+    /// Whether this user has dialed or verified it.
+    pub is_friend: bool,
+    /// Whether it has only left a message, and hears no answer.
+    pub has_left: bool,
+}
+
+/// A caller with a place in the queue.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    caller: Caller,
+    number: u64,
+    turn: oneshot::Receiver<Turn>,
+    changed: watch::Receiver<()>,
+}
+
 impl CallQueue {
-    /// A queue in which `capacity` callers may wait, and its events.
+    /// A queue in which `capacity` callers may wait, and its events. A friend may wait beyond
+    /// that, unless nobody may.
     pub(crate) fn new(capacity: usize) -> (Arc<Self>, mpsc::Receiver<QueueEvent>) {
         let (events, unread) = mpsc::channel(EVENT_BUFFER);
         let queue = Self {
@@ -83,7 +135,7 @@ impl CallQueue {
         (Arc::new(queue), unread)
     }
 
-    /// How many callers wait.
+    /// How many callers are to be heard.
     pub(crate) fn waiting(&self) -> usize {
         self.state().tickets.len()
     }
@@ -102,56 +154,120 @@ impl CallQueue {
         })
     }
 
-    /// The next caller, in order of arrival. Cancel safe, except that a caller just being handed
-    /// over is disconnected.
-    pub(crate) async fn next(&self) -> Caller {
+    /// Waits until another caller than the one with this number is the next; `None` is nobody.
+    /// Cancel safe.
+    pub(crate) async fn front(&self, seen: Option<u64>) -> Option<Front> {
         loop {
-            let Some(ticket) = self.first() else {
-                self.arrived.notified().await;
-                continue;
-            };
-            let (slot, caller) = oneshot::channel();
-            // It may have given up just now.
-            if ticket.call.send(slot).is_ok()
-                && let Ok(caller) = caller.await
-            {
-                return caller;
+            let front = self.ready().filter(|front| Some(front.number) != seen);
+            let gone = || seen.is_some_and(|number| !self.is_first(number));
+            if front.is_some() || gone() {
+                return front;
             }
+            self.arrived.notified().await;
         }
     }
 
-    /// Takes the first ticket. While there is none, the next caller need not wait; those who
-    /// come while that one is being handed over have to.
-    fn first(&self) -> Option<Ticket> {
+    /// The person is ready for the next caller: the first that there is, if there is one.
+    fn ready(&self) -> Option<Front> {
         let mut state = self.state();
-        let ticket = state.tickets.pop_front();
-        state.idle = ticket.is_none();
+        let front = state.tickets.front().map(|ticket| Front {
+            number: ticket.number,
+            peer: ticket.peer.clone(),
+            is_friend: ticket.is_friend,
+            has_left: ticket.has_left,
+        });
+        let idle = front.is_none();
+        let changed = std::mem::replace(&mut state.idle, idle) != idle;
         drop(state);
-        self.changed.send_replace(());
-        ticket
+        if changed {
+            self.changed.send_replace(());
+        }
+        front
     }
 
-    /// Keeps a caller until its turn comes or it hangs up; rejects it if the queue is full.
-    pub(crate) async fn enqueue(&self, mut caller: Caller) {
-        let (call, mut called) = oneshot::channel();
+    fn is_first(&self, number: u64) -> bool {
+        let state = self.state();
+        state
+            .tickets
+            .front()
+            .is_some_and(|ticket| ticket.number == number)
+    }
+
+    /// Takes a caller out of the queue; `None` if it has just left.
+    pub(crate) async fn take(&self, number: u64) -> Option<Caller> {
+        let ticket = self.remove(number)?;
+        let (slot, caller) = oneshot::channel();
+        ticket.turn.send(Turn::Call(slot)).ok()?;
+        caller.await.ok()
+    }
+
+    /// Refuses a caller who waits.
+    pub(crate) fn refuse(&self, number: u64, code: RefusalCode) {
+        if let Some(ticket) = self.remove(number) {
+            // It may have left just now.
+            drop(ticket.turn.send(Turn::Refused(code)));
+        }
+    }
+
+    /// Gives a caller a place, or gives it back if there is none.
+    pub(crate) fn enter(&self, caller: Caller) -> Result<Seat, Caller> {
         let changed = self.changed.subscribe();
-        let Some((number, waits)) = self.add(&caller, call) else {
-            self.tell(QueueEvent::TurnedAway(caller.peer.clone()));
-            return caller.reject_busy(self.waiting()).await;
-        };
-        tokio::select! {
-            slot = &mut called => match slot {
-                // The person may have left in the meantime.
-                Ok(slot) => drop(slot.send(caller)),
-                Err(_) if self.state().closed => caller.reject_closed().await,
-                // It has reconnected, and the new connection has its ticket.
-                Err(_) => {}
-            },
-            // One that is served at once may only listen, and must not be checked for pings.
-            () = wait(&mut caller, || self.ahead(number), changed.clone()), if waits => {
-                self.remove(number);
+        let (turn, comes) = oneshot::channel();
+        match self.add(&caller, turn) {
+            Some(number) => Ok(Seat {
+                caller,
+                number,
+                turn: comes,
+                changed,
+            }),
+            None => {
+                self.tell(QueueEvent::TurnedAway(caller.peer.clone()));
+                Err(caller)
             }
         }
+    }
+
+    /// Keeps a caller until its turn comes or it hangs up.
+    pub(crate) async fn keep(&self, seat: Seat) {
+        let Seat {
+            mut caller,
+            number,
+            mut turn,
+            changed,
+        } = seat;
+        tokio::select! {
+            turn = &mut turn => self.finish(caller, turn).await,
+            has_said = wait(&mut caller, || self.ahead(number), changed) => {
+                if has_said && self.leave(number) {
+                    self.finish(caller, turn.await).await;
+                } else if let Some(ticket) = self.remove(number) {
+                    self.tell(QueueEvent::Left(ticket.peer));
+                }
+            }
+        }
+    }
+
+    async fn finish(&self, mut caller: Caller, turn: Result<Turn, RecvError>) {
+        match turn {
+            Ok(Turn::Call(slot)) => {
+                caller.connection.set_limit(MAX_LINE);
+                // The person may have left in the meantime.
+                drop(slot.send(caller));
+            }
+            Ok(Turn::Refused(code)) => caller.reject_declined(code).await,
+            Err(_) if self.state().closed => caller.reject_closed().await,
+            // It has reconnected, and the new connection has its ticket.
+            Err(_) => {}
+        }
+    }
+
+    /// Gives the seat of a caller back and keeps its place in the order. Returns whether it has one.
+    fn leave(&self, number: u64) -> bool {
+        let mut state = self.state();
+        let has_room = state.last_words() < self.capacity;
+        let mut tickets = state.tickets.iter_mut();
+        let ticket = tickets.find(|ticket| ticket.number == number && has_room);
+        ticket.map(|ticket| ticket.has_left = true).is_some()
     }
 
     /// Nobody takes calls any more: tells waiting callers, and lets them leave, for at most 1 s.
@@ -166,16 +282,12 @@ impl CallQueue {
         }
     }
 
-    /// Adds a ticket. Returns its number and whether the caller has to wait; `None` if full.
-    fn add(
-        &self,
-        caller: &Caller,
-        call: oneshot::Sender<oneshot::Sender<Caller>>,
-    ) -> Option<(u64, bool)> {
+    /// Adds a ticket. Returns its number; `None` if there is no place.
+    fn add(&self, caller: &Caller, turn: oneshot::Sender<Turn>) -> Option<u64> {
         let mut state = self.state();
         if state.closed {
             // A number without a ticket: the caller is told that the queue is closed.
-            return Some((state.next_number, false));
+            return Some(state.next_number);
         }
         let waits = !state.idle || !state.tickets.is_empty();
         let number = state.next_number;
@@ -183,8 +295,10 @@ impl CallQueue {
             number,
             arrived: Instant::now(),
             peer: caller.peer.clone(),
+            is_friend: caller.is_friend,
+            has_left: false,
             session_key: caller.peer_hello.as_ref().and_then(PeerHello::session_key),
-            call,
+            turn,
         };
         let mut tickets = state.tickets.iter_mut();
         // A caller that reconnects keeps its place; its old connection ends.
@@ -192,33 +306,42 @@ impl CallQueue {
             ticket.arrived = place.arrived;
             *place = ticket;
             state.next_number += 1;
-            return Some((number, true));
+            drop(state);
+            self.arrived.notify_one();
+            return Some(number);
         }
-        if state.tickets.len() >= self.capacity + usize::from(state.idle) {
+        let kept_seat = usize::from(ticket.is_friend && self.capacity > 0);
+        if state.seated() >= self.capacity + kept_seat + usize::from(state.idle) {
             return None;
         }
         state.next_number += 1;
-        state.tickets.push_back(ticket);
+        let strangers = |other: &Ticket| !other.is_friend;
+        let place = match ticket.is_friend {
+            true => state.tickets.iter().position(strangers),
+            false => None,
+        };
+        let place = place.unwrap_or(state.tickets.len());
+        state.tickets.insert(place, ticket);
         drop(state);
         self.arrived.notify_one();
+        self.changed.send_replace(());
         if waits {
             self.tell(QueueEvent::Arrived(caller.peer.clone()));
         }
-        Some((number, waits))
+        Some(number)
     }
 
-    fn remove(&self, number: u64) {
+    fn remove(&self, number: u64) -> Option<Ticket> {
         let mut state = self.state();
         let at = state
             .tickets
             .iter()
             .position(|ticket| ticket.number == number);
-        let left = at.and_then(|at| state.tickets.remove(at));
+        let removed = at.and_then(|at| state.tickets.remove(at));
         drop(state);
+        self.arrived.notify_one();
         self.changed.send_replace(());
-        if let Some(ticket) = left {
-            self.tell(QueueEvent::Left(ticket.peer));
-        }
+        removed
     }
 
     /// How many callers are served before this one, the present call not counted. `None` if it is
@@ -256,7 +379,7 @@ mod tests {
 
     use super::*;
 
-    fn caller() -> Caller {
+    fn caller(is_friend: bool) -> Caller {
         let (here, _) = duplex(64);
         Caller {
             peer: Peer {
@@ -266,6 +389,7 @@ mod tests {
             },
             connection: Connection::new(Box::new(here), LineCodec::default()),
             peer_hello: None,
+            is_friend,
         }
     }
 
@@ -273,19 +397,63 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
+    fn enter(queue: &CallQueue, is_friend: bool) -> u64 {
+        let seat = queue.enter(caller(is_friend)).expect("a place");
+        seat.number
+    }
+
+    /// The number of the next caller.
+    fn front(queue: &CallQueue) -> Option<u64> {
+        match poll(pin!(queue.front(None))) {
+            Poll::Ready(front) => front.map(|front| front.number),
+            Poll::Pending => None,
+        }
+    }
+
     #[tokio::test]
     async fn who_comes_while_another_is_being_handed_over_has_to_wait() {
         let (queue, mut events) = CallQueue::new(0);
-        let mut next = pin!(queue.next());
-        assert!(poll(next.as_mut()).is_pending());
-        let mut first = pin!(queue.enqueue(caller()));
-        assert!(poll(first.as_mut()).is_pending());
-        assert!(poll(next.as_mut()).is_pending());
-        let mut second = pin!(queue.enqueue(caller()));
-        // Nobody is at its other end, so that it is told at once.
-        assert!(poll(second.as_mut()).is_ready());
+        assert_eq!(front(&queue), None);
+        let first = queue.enter(caller(false)).expect("the line is free");
+        let number = front(&queue).expect("a caller");
+        assert!(queue.enter(caller(false)).is_err());
         assert!(matches!(events.try_recv(), Ok(QueueEvent::TurnedAway(_))));
-        assert!(poll(first.as_mut()).is_ready());
-        assert!(poll(next.as_mut()).is_ready());
+        let (taken, ()) = tokio::join!(queue.take(number), queue.keep(first));
+        taken.expect("a caller");
+        assert!(queue.enter(caller(false)).is_err());
+    }
+
+    #[tokio::test]
+    async fn friends_go_before_strangers_and_have_a_seat_kept() {
+        let (queue, _events) = CallQueue::new(2);
+        let strangers = [(); 2].map(|()| enter(&queue, false));
+        assert!(queue.enter(caller(false)).is_err());
+        let friend = enter(&queue, true);
+        assert!(queue.enter(caller(true)).is_err());
+        assert_eq!(front(&queue), Some(friend));
+        assert_eq!(
+            strangers.map(|number| queue.ahead(number)),
+            [Some(1), Some(2)]
+        );
+        queue.refuse(friend, RefusalCode::Declined);
+        assert_eq!(front(&queue), Some(strangers[0]));
+        // The first of them was seen already.
+        let (seen, next) = (strangers[0], strangers[1]);
+        assert!(poll(pin!(queue.front(Some(seen)))).is_pending());
+        queue.refuse(seen, RefusalCode::Declined);
+        let front =
+            poll(pin!(queue.front(Some(seen)))).map(|front| front.map(|front| front.number));
+        assert_eq!(front, Poll::Ready(Some(next)));
+        queue.refuse(next, RefusalCode::Declined);
+        assert!(matches!(
+            poll(pin!(queue.front(Some(next)))),
+            Poll::Ready(None)
+        ));
+    }
+
+    #[tokio::test]
+    async fn where_nobody_may_wait_no_seat_is_kept() {
+        let (queue, _events) = CallQueue::new(0);
+        assert!(queue.enter(caller(true)).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_core::driver::BoxConnection;
 use chat_core::protocol::{CloseReason, Handshake, Side};
-use chat_core::wire::Control;
+use chat_core::wire::{Control, MAX_LINE, RefusalCode};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, PeerHello, SessionKey, hang_up, refuse};
@@ -43,6 +43,16 @@ struct HungUp {
 /// A new connection of the present call.
 pub(crate) type NewConnection = (BoxConnection, Handshake);
 
+/// Where a caller goes.
+pub(crate) enum Destination {
+    /// To the present call, with this connection.
+    Call(mpsc::Sender<NewConnection>, NewConnection),
+    /// It begins a call.
+    Queue(Caller),
+    /// It was told that its session is over.
+    Nowhere,
+}
+
 /// Where a chat/1 caller goes.
 enum Route {
     /// To the present call.
@@ -50,7 +60,7 @@ enum Route {
     /// This side has hung up on the session.
     HungUp(Vec<Control>),
     /// There is no such session.
-    Refused(&'static str),
+    Refused(RefusalCode),
     /// It begins a session.
     New,
 }
@@ -87,25 +97,25 @@ impl SessionRegistry {
         }
     }
 
-    /// Handles a caller that resumes a session; returns one that begins a session.
-    pub(crate) async fn route(&self, mut caller: Caller) -> Option<Caller> {
+    /// Finds out where a caller goes. One that resumes a session which is over is told so.
+    pub(crate) async fn route(&self, mut caller: Caller) -> Destination {
         let Some(peer_hello) = caller.peer_hello.take() else {
-            return Some(caller);
+            return Destination::Queue(caller);
         };
         match self.route_of(&peer_hello) {
             Route::Through(connections) => {
-                // If the call ends just now, so does the connection; the peer's next one learns why.
+                caller.connection.set_limit(MAX_LINE);
                 let connection = (caller.connection, peer_hello.handshake);
-                drop(connections.send(connection).await);
+                return Destination::Call(connections, connection);
             }
             Route::HungUp(final_ack) => hang_up(caller.connection, &final_ack).await,
-            Route::Refused(reason) => refuse(caller.connection, reason).await,
+            Route::Refused(code) => refuse(caller.connection, code).await,
             Route::New => {
                 caller.peer_hello = Some(peer_hello);
-                return Some(caller);
+                return Destination::Queue(caller);
             }
         }
-        None
+        Destination::Nowhere
     }
 
     fn route_of(&self, peer_hello: &PeerHello) -> Route {
@@ -118,7 +128,7 @@ impl SessionRegistry {
                 Route::Through(current.connections.clone())
             }
             Some(current) if current.session_key.session == session_key.session => {
-                Route::Refused("this session belongs to another key")
+                Route::Refused(RefusalCode::ForeignSession)
             }
             _ => {
                 let hung_up = calls
@@ -127,9 +137,7 @@ impl SessionRegistry {
                     .find(|call| call.session_key == session_key);
                 match hung_up {
                     Some(call) => Route::HungUp(call.final_ack.clone()),
-                    None if peer_hello.is_resumed() => {
-                        Route::Refused("this call is not known there any more")
-                    }
+                    None if peer_hello.is_resumed() => Route::Refused(RefusalCode::NoSession),
                     None => Route::New,
                 }
             }

@@ -2,16 +2,18 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::{CallDriver, Command, Input, Sink, Source, Step, sleep_until_some};
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session, SessionConfig,
+    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session,
+    SessionConfig, Side,
 };
 use chat_core::transport::Keyring;
 use chat_core::trust::Security;
+use chat_core::wire::RefusalCode;
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
@@ -19,8 +21,8 @@ use tokio::time::Instant;
 
 use crate::Config;
 use crate::accept::{Caller, PeerHello};
-use crate::limits::RateLimiter;
-use crate::queue::{CallQueue, QueueEvent};
+use crate::limits::{RateLimiter, StrangerLimiter, WARY_FOR};
+use crate::queue::{CallQueue, Front, QueueEvent};
 use crate::registry::SessionRegistry;
 
 /// How long a call whose connection is lost can be resumed.
@@ -33,6 +35,7 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub queue: Arc<CallQueue>,
     pub events: mpsc::Receiver<QueueEvent>,
     pub notices: RateLimiter,
+    pub strangers: StrangerLimiter,
     pub registry: Arc<SessionRegistry>,
     pub source: &'p mut In,
     pub sink: &'p mut Out,
@@ -64,17 +67,49 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     {
         let queue = Arc::clone(&self.queue);
         let interactive = self.config.interactive;
-        let mut next = pin!(queue.next());
         let mut shown = false;
+        let mut ringing: Option<Front> = None;
         loop {
-            let notice = tokio::select! {
-                caller = &mut next => return Ok(Some(caller)),
-                input = self.source.next(), if self.config.interactive => match input? {
-                    Input::Command(Command::Quit) => return Ok(None),
-                    Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
-                    Input::Command(Command::Peers) => peer::list(&self.keyring),
-                    Input::Typing(_) => continue,
-                    _ => locale::NOBODY_THERE.into(),
+            let seen = ringing.as_ref().map(|ringing| ringing.number);
+            let told = tokio::select! {
+                front = queue.front(seen) => {
+                    if ringing.take().is_some() {
+                        self.sink.show(Event::RingingStopped);
+                        shown = false;
+                    }
+                    match front {
+                        Some(front) if self.must_ring(&front) => {
+                            ringing = self.ring(front);
+                            ringing.as_ref().map(|front| Event::Ringing(front.peer.clone()))
+                        }
+                        Some(front) => match queue.take(front.number).await {
+                            Some(caller) => return Ok(Some(caller)),
+                            None => None,
+                        },
+                        None => None,
+                    }
+                }
+                input = self.source.next(), if interactive => match (input?, ringing.take()) {
+                    (Input::Command(Command::Quit), _) => return Ok(None),
+                    (input, Some(front)) if answers(&input) => {
+                        if let Some(caller) = queue.take(front.number).await {
+                            return Ok(Some(caller));
+                        }
+                        Some(Event::RingingStopped)
+                    }
+                    (Input::Command(Command::Decline), Some(front)) => {
+                        queue.refuse(front.number, RefusalCode::Declined);
+                        Some(Event::RingingStopped)
+                    }
+                    (Input::Command(Command::Block), Some(front)) => {
+                        queue.refuse(front.number, RefusalCode::Blocked);
+                        self.sink.show(Event::RingingStopped);
+                        Some(Event::Notice(peer::block(&self.keyring, &front.peer)))
+                    }
+                    (input, still_ringing) => {
+                        ringing = still_ringing;
+                        self.answer(&input).map(Event::Notice)
+                    }
                 },
                 flushed = self.sink.flushed(), if !shown => match flushed {
                     // Nobody reads what the next caller says.
@@ -88,19 +123,60 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 Some(event) = self.events.recv() => {
                     // Callers who come or leave now have not waited.
                     let refused = Some(event).filter(|event| matches!(event, QueueEvent::Refused(_)));
-                    match refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive)) {
-                        Some(notice) => notice,
-                        None => continue,
-                    }
+                    let notice = refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive));
+                    notice.map(Event::Notice)
                 }
                 code = shutdown.as_mut() => {
                     self.quitting = Some(code);
                     return Ok(None);
                 }
             };
-            self.sink.show(Event::Notice(notice));
-            shown = false;
+            if let Some(event) = told {
+                self.sink.show(event);
+                shown = false;
+            }
         }
+    }
+
+    /// Whether this caller is not connected before the person answers.
+    fn must_ring(&self, front: &Front) -> bool {
+        let Config {
+            interactive,
+            ring,
+            once,
+            ..
+        } = self.config;
+        let wary = self.strangers.is_wary() && !once;
+        interactive && !front.is_friend && (ring || wary || self.source.has_draft())
+    }
+
+    /// Rings, unless nobody is there to be answered or it has rung too often.
+    fn ring(&mut self, front: Front) -> Option<Front> {
+        let refusal = if front.has_left {
+            RefusalCode::Declined
+        } else if let Some(suppressed) = self.notices.try_acquire() {
+            if suppressed > 0 {
+                self.sink.show(Event::Notice(locale::left_out(suppressed)));
+            }
+            return Some(front);
+        } else {
+            RefusalCode::Unavailable
+        };
+        self.queue.refuse(front.number, refusal);
+        None
+    }
+
+    /// Answers an input while there is no call.
+    fn answer(&self, input: &Input) -> Option<String> {
+        Some(match input {
+            Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
+            Input::Command(Command::Peers) => peer::list(&self.keyring),
+            Input::Command(Command::Answer | Command::Decline | Command::Block) => {
+                locale::NOBODY_RINGS.into()
+            }
+            Input::Typing(_) => return None,
+            _ => locale::NOBODY_THERE.into(),
+        })
     }
 
     /// Runs one call to its end. Returns its exit code.
@@ -112,6 +188,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             peer,
             connection,
             peer_hello,
+            is_friend,
         } = caller;
         let mut resumed = self.registry.begin(peer_hello.as_ref());
         let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
@@ -194,10 +271,16 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             }
         };
         self.registry.end(&reason, call.final_ack());
-        tokio::select! {
+        let wordless = is_broken_off(&reason) && !call.has_heard_text();
+        let code = tokio::select! {
             ended = call.end(reason, connection) => exit::code(&ended),
             code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
+        };
+        if !is_friend && self.strangers.call_ended(wordless) && interactive && !self.config.once {
+            let notice = locale::strangers_ring(WARY_FOR);
+            self.sink.show(Event::Notice(notice));
         }
+        code
     }
 
     /// The protocol for a caller.
@@ -212,6 +295,25 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             })),
         }
     }
+}
+
+/// Whether this takes the call that rings.
+fn answers(input: &Input) -> bool {
+    match input {
+        Input::Command(Command::Answer) => true,
+        // Enter on an empty line.
+        Input::Lines(lines) => lines.clone().lines().all(str::is_empty),
+        Input::Message(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether the peer ended the call, in whatever way.
+fn is_broken_off(reason: &CloseReason) -> bool {
+    !matches!(
+        reason,
+        CloseReason::HungUp(Side::Local) | CloseReason::Idle(_) | CloseReason::Local(_)
+    )
 }
 
 /// The notice for a queue event, unless there were too many.

@@ -8,12 +8,20 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::accept::Caller;
+use crate::limits::RateLimiter;
 
 /// A live chat/1 caller sends something at least every 2 s.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Waits until a caller hangs up or is gone. `ahead` returns how many are served before it, and
-/// `changed` signals that this may have changed.
+/// This many control lines may come at once: pings that the network has held back.
+const FRAME_BURST: u32 = 16;
+
+/// After that, one in this time. Who sends more costs the call that is on, and has to leave.
+const FRAME_EVERY: Duration = Duration::from_secs(1);
+
+/// Waits until a caller hangs up or is gone. Returns whether it has said something before, which
+/// can still be heard. `ahead` returns how many are served before it, or
+/// `None` if it is about to be served, and `changed` signals that this may have changed.
 ///
 /// A caller without chat/1 is told nothing, because a line would break programs that take turns;
 /// what it sends is kept for the call.
@@ -21,25 +29,52 @@ pub(crate) async fn wait(
     caller: &mut Caller,
     ahead: impl Fn() -> Option<u64>,
     mut changed: watch::Receiver<()>,
-) {
+) -> bool {
+    let chat1 = caller.peer_hello.is_some();
     let connection = &mut caller.connection;
-    if caller.peer_hello.is_none() {
-        return connection.closed_by_peer().await;
-    }
+    let mut frames = RateLimiter::new(FRAME_BURST, FRAME_EVERY);
     let mut told = None;
     while !connection.is_congested() {
-        if let Some(ahead) = ahead()
-            && told.replace(ahead) != Some(ahead)
-        {
+        let Some(ahead) = ahead() else {
+            // It may only listen from now on, or have said all and left.
+            let _ = changed.changed().await;
+            continue;
+        };
+        if chat1 && told.replace(ahead) != Some(ahead) {
             connection.push_control(&Control::Waiting { ahead });
         }
         tokio::select! {
-            still_there = read_frame(connection) => if !still_there {
-                return;
+            heard = listen(connection, chat1) => match heard {
+                Heard::Frame if frames.try_acquire().is_some() => {}
+                Heard::LastWords => return true,
+                Heard::Frame | Heard::Nothing => return false,
             },
             _ = changed.changed() => {}
         }
     }
+    false
+}
+
+/// What is heard of a caller that waits.
+enum Heard {
+    /// It is still there.
+    Frame,
+    /// It has left, or says so much that it does without a seat.
+    LastWords,
+    /// It has left, and has nothing to say.
+    Nothing,
+}
+
+/// Waits until something is heard of the caller. Cancel safe.
+async fn listen(connection: &mut BoxConnection, chat1: bool) -> Heard {
+    let heard = match chat1 {
+        true => read_frame(connection).await.then_some(Heard::Frame),
+        false => connection
+            .closed_by_peer()
+            .await
+            .then_some(Heard::LastWords),
+    };
+    heard.unwrap_or(Heard::Nothing)
 }
 
 /// Reads one frame, and answers a ping. Returns whether the caller goes on waiting. Cancel safe.

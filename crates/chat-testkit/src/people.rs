@@ -142,6 +142,12 @@ impl User {
         self.answers_on(listener, address, reception)
     }
 
+    /// Answers calls over TCP; strangers ring.
+    pub async fn answers_when_asked(&self) -> Server {
+        let (listener, address) = a_port().await;
+        self.serves(listener, address, self.reception(), true)
+    }
+
     /// The same, on any listener.
     pub fn answers_on<L: Listen + 'static>(
         &self,
@@ -149,10 +155,21 @@ impl User {
         address: SocketAddr,
         reception: Acceptor,
     ) -> Server {
+        self.serves(listener, address, reception, false)
+    }
+
+    fn serves<L: Listen + 'static>(
+        &self,
+        listener: L,
+        address: SocketAddr,
+        reception: Acceptor,
+        ring: bool,
+    ) -> Server {
         let (person, mut script, mut screen) = Person::forgetful();
         let config = chat_server::Config {
             name: self.name.into(),
             backlog: BACKLOG,
+            ring,
             once: false,
             call_config: CallConfig::default(),
             interactive: true,

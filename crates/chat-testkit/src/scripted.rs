@@ -27,6 +27,7 @@ pub fn server_config() -> chat_server::Config {
     chat_server::Config {
         name: "server".into(),
         backlog: 5,
+        ring: false,
         once: false,
         call_config: CallConfig::default(),
         interactive: true,

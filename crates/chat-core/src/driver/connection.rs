@@ -1,6 +1,6 @@
 //! One connection: a stream, the codec on it, and the bytes on their way.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -20,6 +20,9 @@ const READ_SIZE: usize = 128 * 1024;
 
 /// With less room than this, in bytes, a new read buffer is allocated.
 const MIN_READ_SIZE: usize = 16 * 1024;
+
+/// What is kept of a peer to whom nobody listens yet, in bytes.
+const MAX_EARLY: usize = 256 * 1024;
 
 /// How long bytes without an LF wait for more until they count as a message of a raw peer.
 const UNTERMINATED_DELAY: Duration = Duration::from_millis(100);
@@ -262,17 +265,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Waits until the peer has closed the connection without sending anything. What it sends
-    /// is kept for the call, up to one read; with such bytes this waits forever.
-    pub async fn closed_by_peer(&mut self) {
-        while self.read == ReadHalf::Open && self.read_buffer.len() < MIN_READ_SIZE {
+    /// Waits until the peer has closed its side, or has sent more than 256 KiB. Returns whether
+    /// there is something of it to hear, which is kept for the call. Cancel safe.
+    pub async fn closed_by_peer(&mut self) -> bool {
+        while self.read == ReadHalf::Open && self.read_buffer.len() <= MAX_EARLY {
             if self.drive_io(true).await.is_err() {
-                return;
+                return false;
             }
         }
-        if self.read == ReadHalf::Open || !self.read_buffer.is_empty() {
-            pending().await
-        }
+        !self.read_buffer.is_empty()
     }
 
     /// Whether the write buffer is full (256 KiB).

@@ -96,6 +96,8 @@ pub struct CallDriver<'p, In, Out> {
     last_heard: Instant,
     /// When text was last received and shown.
     last_text: Instant,
+    /// Text of the peer was shown.
+    heard_text: bool,
     /// This side hangs up because the peer was silent for too long.
     idle: bool,
     /// The digits of the safety number, once they were shown.
@@ -128,6 +130,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             sink_closed: false,
             last_heard: Instant::now(),
             last_text: Instant::now(),
+            heard_text: false,
             idle: false,
             safety_number: None,
             hasty: false,
@@ -175,6 +178,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// When bytes were last received, text or not.
     pub fn last_heard(&self) -> Instant {
         self.last_heard
+    }
+
+    /// Whether the peer has said anything.
+    pub fn has_heard_text(&self) -> bool {
+        self.heard_text
     }
 
     /// The digits of this call's safety number, once they were shown.
@@ -391,7 +399,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         );
         match event {
             Event::Established(peer) => return Some(Step::Established(peer)),
-            Event::Lines(_) | Event::Message(_) => self.showing_text = true,
+            Event::Lines(_) | Event::Message(_) => {
+                self.heard_text = true;
+                self.showing_text = true;
+            }
             Event::SafetyNumber { ref digits, .. } => self.safety_number = Some(digits.clone()),
             _ => {}
         }

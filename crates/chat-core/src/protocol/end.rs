@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::trust::safety_number::ExchangeError;
-use crate::wire::{ControlError, LineError};
+use crate::wire::{ControlError, LineError, Refusal};
 
 /// One end of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum CloseReason {
     },
     /// The other side refused the call, for this reason.
     #[error("refused: {0}")]
-    Refused(String),
+    Refused(Refusal),
     /// This side's own input or output failed.
     #[error("this side failed: {0}")]
     Local(#[source] io::Error),
@@ -59,6 +59,9 @@ pub enum Disconnect {
     /// It could not be made again.
     #[error("it could not be had back: {0}")]
     Unreachable(String),
+    /// The other side refused to go on with the call.
+    #[error("the other side refused to go on: {0}")]
+    Refused(Refusal),
     /// Nothing was received for this long.
     #[error("nothing was heard for {0:?}")]
     Silent(Duration),

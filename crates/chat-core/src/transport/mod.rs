@@ -11,7 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use carrier::{Dial, DialError, Listen, Listeners, Origin};
 pub use keyring::{Keyring, KeyringError};
-pub use tls::{ALPN, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError};
+pub use tls::{
+    ALPN, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
+};
 
 /// Anything that can carry a call.
 pub trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}

@@ -10,15 +10,15 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{Acceptor, ParsedCertificate};
 use rustls::{
     ClientConfig, ConnectionCommon, DigitallySignedStruct, DistinguishedName as Authority,
     InvalidMessage, PeerIncompatible, ServerConfig, SignatureScheme,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
-use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::trust::{Fingerprint, Identity};
 
@@ -56,6 +56,13 @@ pub struct SecureStream<S> {
     /// The same secret at both ends of this connection and nowhere else: the `tls-exporter`
     /// channel binding of RFC 9266.
     pub exporter: [u8; 32],
+}
+
+/// A caller that has begun a handshake, and has not been answered yet.
+pub struct ClientHello<S> {
+    start: StartHandshake<S>,
+    config: Arc<ServerConfig>,
+    deadline: Instant,
 }
 
 /// What the other end of an encrypted connection speaks.
@@ -167,8 +174,25 @@ impl TlsEndpoint {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = in_time(self.acceptor.accept(stream)).await?;
-        SecureStream::new(stream.into())
+        self.receive_hello(stream).await?.accept().await
+    }
+
+    /// Reads what a caller offers, which costs no cryptography; with what follows, the handshake
+    /// has [`HANDSHAKE_TIMEOUT`].
+    ///
+    /// # Errors
+    /// The caller does not begin a handshake.
+    pub async fn receive_hello<S>(&self, stream: S) -> Result<ClientHello<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        let acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        Ok(ClientHello {
+            start: in_time(deadline, acceptor).await?,
+            config: Arc::clone(self.acceptor.config()),
+            deadline,
+        })
     }
 
     /// Connects over `stream`; the handshake has [`HANDSHAKE_TIMEOUT`].
@@ -183,13 +207,28 @@ impl TlsEndpoint {
     {
         // Neither sent nor checked: keys have no host names.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
-        let stream = in_time(self.connector.connect(nobody, stream)).await?;
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        let stream = in_time(deadline, self.connector.connect(nobody, stream)).await?;
         SecureStream::new(stream.into())
     }
 }
 
-async fn in_time<T>(handshake: impl Future<Output = io::Result<T>>) -> Result<T, TlsError> {
-    match timeout(HANDSHAKE_TIMEOUT, handshake).await {
+impl<S: AsyncRead + AsyncWrite + Unpin> ClientHello<S> {
+    /// Finishes the handshake.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub async fn accept(self) -> Result<SecureStream<S>, TlsError> {
+        let stream = in_time(self.deadline, self.start.into_stream(self.config)).await?;
+        SecureStream::new(stream.into())
+    }
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    handshake: impl Future<Output = io::Result<T>>,
+) -> Result<T, TlsError> {
+    match timeout_at(deadline, handshake).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(TlsError::TimedOut(HANDSHAKE_TIMEOUT)),
     }

@@ -8,6 +8,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::codec::CONTROL;
+use super::refusal::Refusal;
 
 /// The longest control line but `say`, in bytes, without its U+0001 and LF.
 pub const MAX_CONTROL: usize = 4 * 1024;
@@ -45,8 +46,8 @@ pub enum Control {
     Done(bool),
     /// The peer sent no text for this many milliseconds, so a hang-up follows.
     Idle(u64),
-    /// No call, and why. Control characters come out as U+FFFD.
-    Refused(String),
+    /// No call, and why.
+    Refused(Refusal),
     /// The listener's part of the safety number.
     Nonce(Nonce),
     /// The dialer's part of the safety number, which opens its commitment.
@@ -196,7 +197,7 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
 
 /// A peer's text that goes into a notice of this program. It is one line: a second one would
 /// look like a notice of its own, here and in a log.
-struct OneLine(String);
+pub(super) struct OneLine(pub(super) String);
 
 impl<'de> Deserialize<'de> for OneLine {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -336,10 +337,7 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 }
                 Member::Done => Control::Done(members.next_value()?),
                 Member::Idle => Control::Idle(members.next_value()?),
-                Member::Refused => {
-                    let OneLine(reason) = members.next_value()?;
-                    Control::Refused(reason)
-                }
+                Member::Refused => Control::Refused(members.next_value()?),
                 Member::Nonce => Control::Nonce(members.next_value()?),
                 Member::Reveal => Control::Reveal(members.next_value()?),
                 Member::Unknown => {
@@ -358,6 +356,7 @@ impl<'de> Visitor<'de> for KnownVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::RefusalCode;
 
     fn hello() -> Hello {
         Hello {
@@ -383,7 +382,10 @@ mod tests {
             (Control::Waiting { ahead: 2 }, r#"{"waiting":{"ahead":2}}"#),
             (Control::Busy { waiting: 5 }, r#"{"busy":{"waiting":5}}"#),
             (Control::Done(true), r#"{"done":true}"#),
-            (Control::Refused("no".into()), r#"{"refused":"no"}"#),
+            (
+                Control::Refused(RefusalCode::UnknownKey.into()),
+                r#"{"refused":{"code":"unknown-key"}}"#,
+            ),
         ];
         for (control, json) in cases {
             assert_eq!(control.to_line(), format!("\u{1}{json}\n"));
@@ -423,11 +425,15 @@ mod tests {
             name: "x\u{fffd}Safety number\u{fffd}".into(),
             ..hello()
         };
+        let told = |text: &str| Refusal {
+            code: RefusalCode::Other,
+            text: Some(text.into()),
+        };
         for (sent, seen) in [
             (Control::Hello(name), Control::Hello(seen)),
             (
-                Control::Refused("no\r\n\u{1b}[2J".into()),
-                Control::Refused("no\u{fffd}\u{fffd}\u{fffd}[2J".into()),
+                Control::Refused(told("no\r\n\u{1b}[2J")),
+                Control::Refused(told("no\u{fffd}\u{fffd}\u{fffd}[2J")),
             ),
         ] {
             let line = sent.to_line();

@@ -7,6 +7,7 @@
 mod codec;
 mod control;
 mod line;
+mod refusal;
 mod write_buffer;
 
 pub(crate) use codec::CONTROL;
@@ -15,4 +16,5 @@ pub use control::{
     Commitment, Control, ControlError, Hello, Hex, HexError, MAX_CONTROL, Name, Nonce, SessionId,
 };
 pub use line::{Batch, HANG_UP, MAX_LINE, is_hang_up};
+pub use refusal::{Refusal, RefusalCode};
 pub use write_buffer::WriteBuffer;

@@ -1,62 +1,87 @@
 //! How many handshakes may be under way, and which is dropped when there are too many.
 
+use std::cmp::Reverse;
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 
-/// Handshakes at a time.
-const MAX_HANDSHAKES: usize = 64;
+/// Handshakes at a time, if there are descriptors for so many.
+pub(crate) const MAX_HANDSHAKES: usize = 64;
 
-/// The connections whose peer is not yet known.
+/// What one person may control: a site, a house or a link of IPv6 (RFC 6177). An IPv4 address
+/// counts as one of each.
+const PREFIXES: [u32; 3] = [48, 56, 64];
+
+/// The connections that have no place yet: in their handshake, or being turned away.
 ///
-/// There is always room for one more: of the network that has the most under way, the oldest
-/// is dropped: stalled handshakes evict only others from the same network.
-#[derive(Debug, Default)]
+/// There is always room for one more. Half of the places are for those that have said nothing,
+/// which costs them nothing, and half for those that have begun a handshake; where there are too
+/// many, the network that has the most loses its oldest. So stalled handshakes evict only others
+/// of the same kind, and of the same network first.
+#[derive(Debug)]
 pub(crate) struct HandshakeLimiter {
+    limit: usize,
     /// In order of arrival.
     under_way: Mutex<Vec<Entry>>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    network: IpAddr,
-    /// Dropped to evict the handshake.
-    _holds: oneshot::Sender<()>,
-    id: Id,
+    networks: Networks,
+    stage: Stage,
+    /// Tells the handshake that it is evicted; one entry's is not another's.
+    evict: Arc<Notify>,
 }
 
-/// Tells one entry from another: its address in memory.
-type Id = Arc<()>;
+/// A network at each of the [`PREFIXES`].
+type Networks = [Ipv6Addr; PREFIXES.len()];
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It has said nothing that could begin a handshake.
+    Silent,
+    /// It has begun one.
+    Begun,
+    /// It has shown that it belongs to the present call, and is not evicted.
+    Resuming,
+}
 
 /// One handshake under way, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct HandshakePermit {
     all: Arc<HandshakeLimiter>,
-    evicted: oneshot::Receiver<()>,
-    id: Id,
+    evicted: Arc<Notify>,
 }
 
 impl HandshakeLimiter {
+    /// So many may be under way.
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            under_way: Mutex::default(),
+        })
+    }
+
     /// Begins a handshake with a connection from this address.
     pub(crate) fn begin(self: &Arc<Self>, from: SocketAddr) -> HandshakePermit {
-        let (holds, evicted) = oneshot::channel();
-        let id = Id::default();
+        let evict = Arc::<Notify>::default();
         let mut under_way = self.under_way();
         under_way.push(Entry {
-            network: network(from.ip()),
-            _holds: holds,
-            id: Arc::clone(&id),
+            networks: networks(from.ip()),
+            stage: Stage::Silent,
+            evict: Arc::clone(&evict),
         });
-        if under_way.len() > MAX_HANDSHAKES {
-            let oldest = oldest_of_most(&under_way);
-            under_way.remove(oldest);
+        if under_way.len() > self.limit
+            && let Some(victim) = victim(&under_way, self.limit)
+        {
+            under_way.remove(victim).evict.notify_one();
         }
         HandshakePermit {
             all: Arc::clone(self),
-            evicted,
-            id,
+            evicted: evict,
         }
     }
 
@@ -68,41 +93,69 @@ impl HandshakeLimiter {
 }
 
 impl HandshakePermit {
+    /// The connection has begun a handshake. `resuming`: and belongs to the present call, of
+    /// which only the newest connection counts.
+    pub(crate) fn begun(&self, resuming: bool) {
+        for entry in self.all.under_way().iter_mut() {
+            if self.is_for(entry) {
+                entry.stage = match resuming {
+                    true => Stage::Resuming,
+                    false => Stage::Begun,
+                };
+            } else if resuming && entry.stage == Stage::Resuming {
+                entry.stage = Stage::Begun;
+            }
+        }
+    }
+
     /// Runs the handshake to its end. Returns `None` if it is evicted.
-    pub(crate) async fn run<T>(mut self, handshake: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn run<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = handshake => Some(done),
-            _ = &mut self.evicted => None,
+            () = self.evicted.notified() => None,
         }
+    }
+
+    fn is_for(&self, entry: &Entry) -> bool {
+        Arc::ptr_eq(&entry.evict, &self.evicted)
     }
 }
 
 impl Drop for HandshakePermit {
     fn drop(&mut self) {
-        let own = |entry: &Entry| Arc::ptr_eq(&entry.id, &self.id);
-        self.all.under_way().retain(|entry| !own(entry));
+        self.all.under_way().retain(|entry| !self.is_for(entry));
     }
 }
 
-/// The index of the oldest entry of the network that has the most.
-fn oldest_of_most(entries: &[Entry]) -> usize {
-    let like = |at: &usize| {
-        let same = |entry: &&Entry| entry.network == entries[*at].network;
-        entries.iter().filter(same).count()
+/// The index of the entry that makes room: the oldest of the most crowded network.
+fn victim(entries: &[Entry], limit: usize) -> Option<usize> {
+    let silent = |entry: &&Entry| entry.stage == Stage::Silent;
+    let stage = match entries.iter().filter(silent).count() > limit / 2 {
+        true => Stage::Silent,
+        false => Stage::Begun,
     };
-    // Of equals the last one counts.
-    (0..entries.len())
-        .rev()
-        .max_by_key(like)
-        .unwrap_or_default()
+    let crowd = |networks: &Networks| -> [usize; PREFIXES.len()] {
+        std::array::from_fn(|level| {
+            let same = |entry: &&Entry| entry.networks[level] == networks[level];
+            entries.iter().filter(same).count()
+        })
+    };
+    entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.stage == stage)
+        .max_by_key(|(at, entry)| (crowd(&entry.networks), Reverse(*at)))
+        .map(|(at, _)| at)
 }
 
-/// What one person may control: an IPv4 address, or 64 bits of IPv6 (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+fn networks(address: IpAddr) -> Networks {
     match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address => address,
+        IpAddr::V6(address) => PREFIXES.map(|bits| {
+            let mask = u128::MAX << (128 - bits);
+            Ipv6Addr::from_bits(address.to_bits() & mask)
+        }),
+        IpAddr::V4(address) => [address.to_ipv6_mapped(); PREFIXES.len()],
     }
 }
 
@@ -112,74 +165,136 @@ mod tests {
 
     use super::*;
 
-    fn at(address: &str) -> SocketAddr {
-        SocketAddr::new(address.parse().expect("an address"), 1)
+    fn all() -> Arc<HandshakeLimiter> {
+        HandshakeLimiter::new(MAX_HANDSHAKES)
     }
 
-    fn begin(handshakes: &Arc<HandshakeLimiter>, addresses: &[&str]) -> Vec<HandshakePermit> {
-        let begin = |address: &&str| handshakes.begin(at(address));
-        addresses.iter().map(begin).collect()
+    fn begin(handshakes: &Arc<HandshakeLimiter>, address: &str) -> HandshakePermit {
+        handshakes.begin(SocketAddr::new(address.parse().expect("an address"), 1))
+    }
+
+    fn begin_all(
+        handshakes: &Arc<HandshakeLimiter>,
+        addresses: impl IntoIterator<Item = String>,
+    ) -> Vec<HandshakePermit> {
+        let begin = |address: String| begin(handshakes, &address);
+        addresses.into_iter().map(begin).collect()
+    }
+
+    fn is_evicted(handshake: &HandshakePermit) -> bool {
+        let under_way = handshake.all.under_way();
+        !under_way.iter().any(|entry| handshake.is_for(entry))
     }
 
     /// The indices of those that were evicted.
-    fn evicted_among(handshakes: &mut [HandshakePermit]) -> Vec<usize> {
-        let closed = |handshake: &mut HandshakePermit| {
-            handshake.evicted.try_recv() == Err(oneshot::error::TryRecvError::Closed)
-        };
-        let places = handshakes.iter_mut().enumerate();
-        places
-            .filter_map(|(at, one)| closed(one).then_some(at))
-            .collect()
+    fn evicted_among(handshakes: &[HandshakePermit]) -> Vec<usize> {
+        let evicted = |at: &usize| is_evicted(&handshakes[*at]);
+        (0..handshakes.len()).filter(evicted).collect()
     }
 
     #[test]
     fn a_crowd_makes_room_and_nobody_else_does() {
-        let all = Arc::default();
-        let mut honest = begin(&all, &["192.0.2.1", "2001:db8::1"]);
-        let mut crowd = begin(&all, &["192.0.2.66"; MAX_HANDSHAKES - 2]);
-        assert_eq!(evicted_among(&mut crowd), [0; 0]);
-        honest.extend(begin(&all, &["192.0.2.2"]));
-        crowd.extend(begin(&all, &["192.0.2.66"]));
-        assert_eq!(evicted_among(&mut crowd), [0, 1]);
-        assert_eq!(evicted_among(&mut honest), [0; 0]);
+        let all = all();
+        let mut honest = vec![begin(&all, "192.0.2.1"), begin(&all, "2001:db8::1")];
+        let crowd = ["192.0.2.66"; MAX_HANDSHAKES - 2].map(str::to_owned);
+        let mut crowd = begin_all(&all, crowd);
+        assert_eq!(evicted_among(&crowd), [0; 0]);
+        honest.push(begin(&all, "192.0.2.2"));
+        crowd.push(begin(&all, "192.0.2.66"));
+        assert_eq!(evicted_among(&crowd), [0, 1]);
+        assert_eq!(evicted_among(&honest), [0; 0]);
     }
 
     #[test]
     fn where_all_are_equal_the_oldest_makes_room() {
-        let all = Arc::default();
-        let addresses: Vec<_> = (0..=MAX_HANDSHAKES)
-            .map(|n| format!("192.0.2.{n}"))
-            .collect();
-        let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
-        assert_eq!(evicted_among(&mut begin(&all, &addresses)), [0]);
+        let all = all();
+        let addresses = (0..=MAX_HANDSHAKES).map(|n| format!("192.0.2.{n}"));
+        assert_eq!(evicted_among(&begin_all(&all, addresses)), [0]);
     }
 
     #[test]
     fn a_network_counts_as_one() {
-        let all = Arc::default();
-        let mut first = begin(
-            &all,
-            &["2001:db8:0:1::1", "2001:db8:0:2::1", "::ffff:192.0.2.1"],
-        );
+        let all = all();
+        let first = ["2001:db8:0:1::1", "2001:db8:0:2::1", "::ffff:192.0.2.1"];
+        let first = begin_all(&all, first.map(str::to_owned));
         let neighbours = (0..MAX_HANDSHAKES).map(|n| format!("2001:db8:0:2::{n:x}"));
-        let neighbours: Vec<_> = neighbours.collect();
-        let neighbours: Vec<_> = neighbours.iter().map(String::as_str).collect();
-        let mut neighbours = begin(&all, &neighbours);
-        assert_eq!(evicted_among(&mut first), [1]);
-        assert_eq!(evicted_among(&mut neighbours), [0, 1]);
+        let neighbours = begin_all(&all, neighbours);
+        assert_eq!(evicted_among(&first), [1]);
+        assert_eq!(evicted_among(&neighbours), [0, 1]);
+    }
+
+    #[test]
+    fn many_links_of_one_house_evict_only_each_other() {
+        let all = all();
+        let honest = begin_all(
+            &all,
+            [
+                "2001:db8:1::1".to_owned(),
+                "2001:db8:2:100::1".to_owned(),
+                "192.0.2.1".to_owned(),
+            ],
+        );
+        // The house is one of many at the site of the second honest caller.
+        let links = (0..200).map(|n| format!("2001:db8:2:{n:x}::1"));
+        let _crowd = begin_all(&all, links);
+        assert_eq!(evicted_among(&honest), [0; 0]);
+    }
+
+    #[test]
+    fn who_has_begun_stays_while_silent_ones_come_from_everywhere() {
+        let all = all();
+        let mut flood = (0..).map(|n: u32| format!("198.51.{}.{}", n / 250, n % 250));
+        let _before = begin_all(&all, flood.by_ref().take(200));
+        let honest = begin(&all, "192.0.2.1");
+        honest.begun(false);
+        let _after = begin_all(&all, flood.by_ref().take(200));
+        assert!(!is_evicted(&honest));
+    }
+
+    #[test]
+    fn who_has_not_begun_yet_finds_room_beside_those_that_have() {
+        let all = all();
+        for n in 0..200 {
+            let stalled = begin(&all, &format!("198.51.100.{n}"));
+            stalled.begun(false);
+            std::mem::forget(stalled);
+        }
+        let honest = begin(&all, "192.0.2.1");
+        assert!(!is_evicted(&honest));
+    }
+
+    #[test]
+    fn a_connection_of_the_present_call_is_never_evicted() {
+        let all = all();
+        let friend = begin(&all, "192.0.2.1");
+        friend.begun(true);
+        let crowd = ["192.0.2.1"; 200].map(str::to_owned);
+        for stranger in begin_all(&all, crowd) {
+            stranger.begun(false);
+            std::mem::forget(stranger);
+        }
+        assert!(!is_evicted(&friend));
+
+        // That holds for one of them at a time.
+        let newer = begin(&all, "192.0.2.1");
+        newer.begun(true);
+        let crowd = begin_all(&all, ["192.0.2.1"; 200].map(str::to_owned));
+        crowd.iter().for_each(|stranger| stranger.begun(false));
+        let _more = begin_all(&all, ["192.0.2.1"; 200].map(str::to_owned));
+        assert!(is_evicted(&friend) && !is_evicted(&newer));
     }
 
     #[tokio::test]
     async fn whatever_ends_makes_room_by_itself() {
-        let all: Arc<HandshakeLimiter> = Arc::default();
+        let all = all();
         for _ in 0..3 * MAX_HANDSHAKES {
-            let handshake = all.begin(at("192.0.2.1"));
+            let handshake = begin(&all, "192.0.2.1");
             assert_eq!(handshake.run(async { 1 }).await, Some(1));
         }
-        let mut stuck = begin(&all, &["192.0.2.1"; MAX_HANDSHAKES]);
-        assert_eq!(evicted_among(&mut stuck), [0; 0]);
+        let mut stuck = begin_all(&all, ["192.0.2.1"; MAX_HANDSHAKES].map(str::to_owned));
+        assert_eq!(evicted_among(&stuck), [0; 0]);
         let first = stuck.remove(0);
-        let _one_more = all.begin(at("192.0.2.1"));
+        let _one_more = begin(&all, "192.0.2.1");
         assert_eq!(first.run(pending::<()>()).await, None);
         assert_eq!(all.under_way().len(), MAX_HANDSHAKES);
     }

@@ -1,7 +1,13 @@
-//! What strangers may use up: handshakes at a time, and lines on the screen.
+//! What strangers may use up: descriptors, handshakes at a time, lines on the screen, and the
+//! person's patience.
 
+mod descriptors;
 mod handshakes;
 mod rate;
+mod strangers;
 
+pub(crate) use descriptors::handshakes;
+pub use descriptors::raise_descriptor_limit;
 pub(crate) use handshakes::{HandshakeLimiter, HandshakePermit};
 pub(crate) use rate::RateLimiter;
+pub(crate) use strangers::{StrangerLimiter, WARY_FOR};

@@ -1,19 +1,15 @@
-//! How many notices strangers may cause: a token bucket.
+//! How often something may happen: a token bucket.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// This many notices may come at once.
-const BURST: u32 = 10;
-
-/// After that, one in this time.
-const REFILL_EVERY: Duration = Duration::from_secs(10);
-
-/// Decides which notices about callers reach the screen, because anybody can cause any number.
+/// Lets something happen now and then, however often it is asked for.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
-    /// Notices that may be shown.
+    burst: u32,
+    refill_every: Duration,
+    /// How often it may happen at once.
     tokens: u32,
     /// When `tokens` last grew.
     refilled: Instant,
@@ -21,21 +17,24 @@ pub(crate) struct RateLimiter {
 }
 
 impl RateLimiter {
-    pub(crate) fn new() -> Self {
+    /// Lets it happen `burst` times at once, and after that one time in `refill_every`.
+    pub(crate) fn new(burst: u32, refill_every: Duration) -> Self {
         Self {
-            tokens: BURST,
+            burst,
+            refill_every,
+            tokens: burst,
             refilled: Instant::now(),
             suppressed: 0,
         }
     }
 
-    /// Asks to show a notice. If that is granted, returns how many were suppressed since the last.
+    /// Asks for one time. If that is granted, returns how many were suppressed since the last.
     pub(crate) fn try_acquire(&mut self) -> Option<usize> {
-        while self.tokens < BURST && self.refilled.elapsed() >= REFILL_EVERY {
+        while self.tokens < self.burst && self.refilled.elapsed() >= self.refill_every {
             self.tokens += 1;
-            self.refilled += REFILL_EVERY;
+            self.refilled += self.refill_every;
         }
-        if self.tokens == BURST {
+        if self.tokens == self.burst {
             self.refilled = Instant::now();
         }
         match self.tokens.checked_sub(1) {
@@ -57,9 +56,12 @@ mod tests {
 
     use super::*;
 
+    const BURST: u32 = 10;
+    const REFILL_EVERY: Duration = Duration::from_secs(10);
+
     #[tokio::test(start_paused = true)]
     async fn a_crowd_is_noticed_only_now_and_then() {
-        let mut limiter = RateLimiter::new();
+        let mut limiter = RateLimiter::new(BURST, REFILL_EVERY);
         let mut acquired =
             |count| -> Vec<_> { (0..count).filter_map(|_| limiter.try_acquire()).collect() };
         assert_eq!(acquired(1_000), [0; BURST as usize]);

@@ -2,6 +2,7 @@
 
 use chat_core::driver::Outcome;
 use chat_core::protocol::{CloseReason, Ended};
+use chat_core::wire::RefusalCode;
 
 /// The call ended normally.
 pub const OK: u8 = 0;
@@ -9,7 +10,7 @@ pub const OK: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The peer's key was refused, by either side.
 pub const REFUSED: u8 = 3;
-/// The other side was busy.
+/// The other side was busy, or the person there does not take the call.
 pub const BUSY: u8 = 4;
 
 /// The exit code after a call.
@@ -23,7 +24,10 @@ pub fn of(outcome: &Outcome) -> u8 {
 /// The exit code after a call that ended like this.
 pub fn code(ended: &Ended) -> u8 {
     match ended.reason {
-        CloseReason::Refused(_) => REFUSED,
+        CloseReason::Refused(ref refusal) => match refusal.code {
+            RefusalCode::Declined | RefusalCode::Closed => BUSY,
+            _ => REFUSED,
+        },
         CloseReason::Busy { .. } => BUSY,
         _ if !ended.unacknowledged.is_empty() => FAILED,
         CloseReason::HungUp(_) | CloseReason::BothFinished | CloseReason::Idle(_) => OK,

@@ -183,6 +183,18 @@ fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
     }
 }
 
+/// Refuses all calls with the peer's key from now on. Returns the notice to show.
+pub fn block(keyring: &Keyring, peer: &Peer) -> String {
+    let Security::Key { fingerprint, .. } = &peer.security else {
+        return locale::NO_KEY_TO_BLOCK.into();
+    };
+    let name = peer.name.as_deref().unwrap_or_default();
+    match keyring.known.block(name, *fingerprint) {
+        Ok(()) => locale::blocked(peer),
+        Err(error) => locale::not_remembered(&error),
+    }
+}
+
 /// This side's key and the known peers, as a text to show.
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {

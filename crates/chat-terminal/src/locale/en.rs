@@ -7,8 +7,9 @@ use std::time::Duration;
 use chat_core::DEFAULT_PORT;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Ended, Event, Peer, Side};
 use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList, Security, Verification};
+use chat_core::wire::{Refusal, RefusalCode};
 
-use super::who;
+use super::{quote, who};
 use crate::call_status::CallStatus;
 use crate::input::commands::CommandError;
 
@@ -274,6 +275,28 @@ pub fn after_others(notice: String, unmentioned: usize) -> String {
     }
 }
 
+/// Notices that were left out because there were too many.
+pub fn left_out(count: usize) -> String {
+    format!("(Left out, for there were too many: {count} notices of callers.)")
+}
+
+/// Why strangers ring who were connected at once before.
+pub fn strangers_ring(time: Duration) -> String {
+    format!(
+        "Strangers called again and again, or broke off without a word: for {} they ring. /answer \
+         takes a call, /decline refuses it, /block refuses that key for ever.",
+        seconds(time)
+    )
+}
+
+/// The key of a caller is blocked from now on.
+pub(crate) fn blocked(peer: &Peer) -> String {
+    format!("{} is blocked: no call with that key is taken.", who(peer))
+}
+
+/// `/block` for a caller without a key.
+pub(crate) const NO_KEY_TO_BLOCK: &str = "That caller has no key to block; the call is declined.";
+
 /// This side's key, for others to compare or to pin.
 pub fn own_key(key: Fingerprint) -> String {
     format!("Your key is {key}")
@@ -464,6 +487,9 @@ fn ending(ended: &Ended) -> String {
         CloseReason::Lost(Disconnect::Silent(silence)) => {
             format!("Connection lost: nothing heard for {}.", seconds(*silence))
         }
+        CloseReason::Lost(Disconnect::Refused(refusal)) => {
+            format!("Connection lost. {}", refused_by_them(refusal))
+        }
         CloseReason::Lost(loss) => format!("Connection lost: {loss}."),
         CloseReason::Protocol(error) => {
             format!("Call ended, the other side broke the rules: {error}.")
@@ -472,7 +498,7 @@ fn ending(ended: &Ended) -> String {
         CloseReason::Busy { waiting } => {
             format!("The other side is busy, {waiting} wait already. Try again later.")
         }
-        CloseReason::Refused(reason) => format!("The other side refused the call: {reason}."),
+        CloseReason::Refused(refusal) => refused_by_them(refusal),
         CloseReason::Local(error) => format!("Call ended, input or output failed here: {error}."),
     };
     match ended.unacknowledged.len() {
@@ -481,6 +507,32 @@ fn ending(ended: &Ended) -> String {
         count => text.push_str(&format!(" {count} of your messages were not received.")),
     }
     text
+}
+
+/// Why the other side takes no call.
+fn refused_by_them(refusal: &Refusal) -> String {
+    let why = match refusal.code {
+        RefusalCode::UnknownKey => "your key is not known there, and only known ones are answered",
+        RefusalCode::ChangedKey => {
+            "your key is not the one that is known there under your name; call with another \
+             --name, or have them forget the old one"
+        }
+        RefusalCode::BadHello => "it could not read your program's hello; are both up to date?",
+        RefusalCode::NoSession => "it no longer knows this call; call again",
+        RefusalCode::ForeignSession => "this call belongs to another key there",
+        RefusalCode::Blocked => "your key is blocked there",
+        RefusalCode::Declined => return "The other side declined the call.".into(),
+        RefusalCode::Closed => "nobody takes calls there any more",
+        RefusalCode::OwnKey => "that is your own key: you are calling yourself",
+        RefusalCode::Unavailable => "something is wrong there just now; try again",
+        RefusalCode::Other => {
+            return match &refusal.text {
+                Some(text) => format!("The other side refused the call and says: {}", quote(text)),
+                None => "The other side refused the call.".into(),
+            };
+        }
+    };
+    format!("The other side refused the call: {why}.")
 }
 
 fn messages(count: u64) -> String {

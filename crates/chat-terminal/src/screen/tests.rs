@@ -13,7 +13,7 @@ use alacritty_terminal::term::cell::Cell;
 use chat_core::driver::{Command, Input};
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, SendError, Side};
 use chat_core::trust::{Security, Verification};
-use chat_core::wire::Batch;
+use chat_core::wire::{Batch, Refusal, RefusalCode};
 use chat_testkit::emulator::{self, Emulator};
 use proptest::prelude::*;
 
@@ -768,7 +768,10 @@ proptest! {
             prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         }
         desk.show(Event::Ended(Arc::new(Ended {
-            reason: CloseReason::Refused(refusal),
+            reason: CloseReason::Refused(Refusal {
+                code: RefusalCode::Other,
+                text: Some(refusal),
+            }),
             unacknowledged: Vec::new(),
         })));
         prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));

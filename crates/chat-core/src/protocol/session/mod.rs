@@ -181,10 +181,13 @@ impl Session {
             Control::Refused(_) if self.state.is_settled() => {
                 self.over = Some(CloseReason::BothFinished)
             }
-            Control::Refused(reason) if self.established => {
-                self.over = Some(Disconnect::Unreachable(reason).into());
+            Control::Refused(refusal) if refusal.is_passing() => {
+                connection.disconnect = Some(Disconnect::Refused(refusal));
             }
-            Control::Refused(reason) => self.over = Some(CloseReason::Refused(reason)),
+            Control::Refused(refusal) if self.established => {
+                self.over = Some(Disconnect::Refused(refusal).into());
+            }
+            Control::Refused(refusal) => self.over = Some(CloseReason::Refused(refusal)),
             Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
                 if connection.liveness.pong(number, now)? {

@@ -9,6 +9,7 @@ const KEY_TYPE: &str = "ed25519";
 
 const UNVERIFIED: &str = "unverified";
 const VERIFIED: &str = "verified";
+const BLOCKED: &str = "blocked";
 
 // The fields that are ever changed, counted from 0.
 const LABELS: usize = 0;
@@ -29,9 +30,20 @@ pub struct KnownPeer {
     pub first_seen: String,
     /// Whether the two people have compared their safety numbers.
     pub verified: bool,
+    blocked: bool,
 }
 
 impl KnownPeer {
+    /// Whether this user has dialed or verified it. The others have only called.
+    pub fn is_friend(&self) -> bool {
+        self.verified || !self.addresses.is_empty()
+    }
+
+    /// Whether this user wants no calls from it.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
     pub(super) fn is_at(&self, address: &str) -> bool {
         let known = |known: &String| known.eq_ignore_ascii_case(address);
         self.addresses.iter().any(known)
@@ -54,7 +66,7 @@ pub enum ParseError {
     #[error(transparent)]
     Fingerprint(#[from] crate::trust::InvalidFingerprint),
     /// The fifth field is not a state.
-    #[error("the state is neither unverified nor verified")]
+    #[error("the state is none of unverified, verified and blocked")]
     State,
 }
 
@@ -104,6 +116,10 @@ impl Line {
         self.set_field(STATE, VERIFIED);
     }
 
+    pub(super) fn set_blocked(&mut self) {
+        self.set_field(STATE, BLOCKED);
+    }
+
     /// Puts `value` in the place of a field and leaves all other bytes as they are.
     fn set_field(&mut self, index: usize, value: &str) {
         let mut raw = Vec::with_capacity(self.raw.len() + value.len());
@@ -143,16 +159,16 @@ fn parse_line(line: &str) -> Result<Option<KnownPeer>, ParseError> {
     if name.is_empty() || addresses.iter().any(String::is_empty) {
         return Err(ParseError::Nameless);
     }
+    if ![UNVERIFIED, VERIFIED, BLOCKED].contains(&state) {
+        return Err(ParseError::State);
+    }
     Ok(Some(KnownPeer {
         name,
         addresses,
         key_type: key_type.to_owned(),
         fingerprint: fingerprint.parse()?,
         first_seen: first_seen.to_owned(),
-        verified: match state {
-            VERIFIED => true,
-            UNVERIFIED => false,
-            _ => return Err(ParseError::State),
-        },
+        verified: state == VERIFIED,
+        blocked: state == BLOCKED,
     }))
 }

@@ -200,7 +200,7 @@ impl PeerList {
 
     /// How many peers have only called.
     pub(super) fn strangers(&self) -> usize {
-        let stranger = |peer: &&KnownPeer| !peer.verified && peer.addresses.is_empty();
+        let stranger = |peer: &&KnownPeer| !peer.is_friend() && !peer.is_blocked();
         self.peers().filter(stranger).count()
     }
 
@@ -234,6 +234,12 @@ impl PeerList {
     pub(super) fn verify(&mut self, key: Fingerprint) {
         for line in self.lines.iter_mut().filter(|line| line.has_key(key)) {
             line.set_verified();
+        }
+    }
+
+    pub(super) fn block(&mut self, key: Fingerprint) {
+        for line in self.lines.iter_mut().filter(|line| line.has_key(key)) {
+            line.set_blocked();
         }
     }
 

@@ -119,6 +119,18 @@ impl KnownPeers {
         })
     }
 
+    /// Remembers that the owner of this key is not wanted, under this name if the key is new.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn block(&self, name: &str, key: Fingerprint) -> Result<(), KnownPeersError> {
+        self.update(|list| {
+            list.remember(name, None, key);
+            list.block(key);
+            Ok(())
+        })
+    }
+
     /// Forgets the peers with this name, and returns them.
     ///
     /// # Errors
