@@ -36,8 +36,9 @@ pub trait Listen: Send {
 pub struct Origin {
     /// To show and to remember.
     pub address: String,
-    /// The networks it belongs to, from the widest to the narrowest: what limits count.
-    pub networks: Vec<String>,
+    /// The networks it belongs to, as limits count them: a site, a house, a link. Where a carrier
+    /// cannot tell them apart, all are the same.
+    pub networks: [String; 3],
 }
 
 /// Takes connections from several carriers at once.
@@ -172,7 +173,7 @@ mod tests {
             };
             let origin = Origin {
                 address: self.0.to_owned(),
-                networks: Vec::new(),
+                networks: [self.0; 3].map(str::to_owned),
             };
             Ok((stream, origin))
         }

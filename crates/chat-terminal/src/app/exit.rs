@@ -21,7 +21,7 @@ pub fn of(outcome: &Outcome) -> u8 {
     }
 }
 
-/// The exit code after a call that ended like this.
+/// The exit code after a call that no signal ended.
 pub fn code(ended: &Ended) -> u8 {
     match ended.reason {
         CloseReason::Refused(ref refusal) => match refusal.code {

@@ -13,7 +13,7 @@ use crate::transport::{Listen, Origin};
 /// Connections that the kernel keeps until they are accepted.
 const KERNEL_BACKLOG: i32 = 1024;
 
-/// The prefixes of IPv6 that one person may control: a site, a house, a link (RFC 6177).
+/// What one person may control: a site, a house, a link of IPv6 (RFC 6177).
 const PREFIXES: [u32; 3] = [48, 56, 64];
 
 impl Listen for TcpListener {
@@ -22,24 +22,24 @@ impl Listen for TcpListener {
     async fn accept(&mut self) -> io::Result<(TcpStream, Origin)> {
         let (stream, from) = TcpListener::accept(self).await?;
         set_tcp_options(&stream);
-        Ok((stream, origin(from)))
+        Ok((stream, from.into()))
     }
 }
 
-fn origin(from: SocketAddr) -> Origin {
-    // An IPv4 caller of an IPv6 socket is shown with its IPv4 address.
-    let ip = from.ip().to_canonical();
-    Origin {
-        address: SocketAddr::new(ip, from.port()).to_string(),
-        networks: match ip {
-            IpAddr::V4(address) => vec![address.to_string()],
-            IpAddr::V6(address) => PREFIXES
-                .map(|bits| {
+impl From<SocketAddr> for Origin {
+    /// An IPv4 caller of an IPv6 socket counts, and is shown, with its IPv4 address.
+    fn from(from: SocketAddr) -> Self {
+        let ip = from.ip().to_canonical();
+        Self {
+            address: SocketAddr::new(ip, from.port()).to_string(),
+            networks: PREFIXES.map(|bits| match ip {
+                IpAddr::V4(address) => address.to_string(),
+                IpAddr::V6(address) => {
                     let mask = u128::MAX << (128 - bits);
                     format!("{}/{bits}", Ipv6Addr::from_bits(address.to_bits() & mask))
-                })
-                .into(),
-        },
+                }
+            }),
+        }
     }
 }
 
@@ -122,21 +122,21 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_names_the_networks_from_the_widest_to_the_narrowest() {
+    fn an_origin_names_its_networks() {
         for (from, address, networks) in [
-            ("192.0.2.7:9", "192.0.2.7:9", &["192.0.2.7"][..]),
-            ("[::ffff:192.0.2.7]:9", "192.0.2.7:9", &["192.0.2.7"]),
+            ("192.0.2.7:9", "192.0.2.7:9", ["192.0.2.7"; 3]),
+            ("[::ffff:192.0.2.7]:9", "192.0.2.7:9", ["192.0.2.7"; 3]),
             (
                 "[2001:db8:1:203::4]:9",
                 "[2001:db8:1:203::4]:9",
-                &[
+                [
                     "2001:db8:1::/48",
                     "2001:db8:1:200::/56",
                     "2001:db8:1:203::/64",
                 ],
             ),
         ] {
-            let origin = origin(from.parse().expect("an address"));
+            let origin = Origin::from(from.parse::<SocketAddr>().expect("an address"));
             assert_eq!(origin.address, address);
             assert_eq!(origin.networks, networks, "{from}");
         }

@@ -1,0 +1,111 @@
+//! The server around its call: the peer, the connections that resume the call, and the queue
+//! behind it.
+
+use chat_core::driver::{Action, Command, Connected, Host, RESUME_WINDOW, sleep_until_some};
+use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Peer};
+use chat_core::trust::Fingerprint;
+use chat_terminal::locale;
+use chat_terminal::peer::PeerRecord;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::limits::RateLimiter;
+use crate::queue::{CallQueue, QueueEvent};
+use crate::serve::notice_of;
+
+/// The program around a call that was taken.
+pub(crate) struct Server<'a> {
+    pub peer: PeerRecord,
+    /// The key of a chat/1 caller.
+    pub key: Option<Fingerprint>,
+    /// New connections of the call.
+    pub resumed: mpsc::Receiver<Connected>,
+    pub queue: &'a CallQueue,
+    pub events: &'a mut mpsc::Receiver<QueueEvent>,
+    pub notices: &'a mut RateLimiter,
+    /// Whether a person at a terminal gives commands.
+    pub interactive: bool,
+    /// While the connection is lost.
+    pub outage: Option<Outage>,
+    /// The person ends the program with this call.
+    pub quitting: bool,
+}
+
+/// The time without a connection.
+pub(crate) struct Outage {
+    last_heard: Instant,
+    give_up_at: Instant,
+}
+
+impl Server<'_> {
+    /// Whether the caller calls anew. A restarted program must not queue behind its own
+    /// interrupted call; one that came while the other was still heard is a second caller with
+    /// that key.
+    fn is_superseded(&self) -> bool {
+        match (self.key, &self.outage) {
+            (Some(key), Some(outage)) => self.queue.has_newer(key, outage.last_heard),
+            _ => false,
+        }
+    }
+
+    fn queue_changed(&mut self, event: QueueEvent) -> Action {
+        let waiting = self.queue.waiting();
+        let notice = notice_of(self.notices, event, waiting, self.interactive);
+        let length = Event::QueueLength(waiting);
+        Action::Show(
+            notice
+                .map(Event::Notice)
+                .into_iter()
+                .chain([length])
+                .collect(),
+        )
+    }
+}
+
+impl Host for Server<'_> {
+    async fn next(&mut self) -> Action {
+        if self.is_superseded() {
+            return Action::GiveUp(Disconnect::Superseded);
+        }
+        let give_up_at = self.outage.as_ref().map(|outage| outage.give_up_at);
+        tokio::select! {
+            events = self.peer.next() => Action::Show(events),
+            Some(connected) = self.resumed.recv() => Action::Resume(Box::new(connected)),
+            Some(event) = self.events.recv() => self.queue_changed(event),
+            () = sleep_until_some(give_up_at) => Action::GiveUp(Disconnect::Silent(RESUME_WINDOW)),
+        }
+    }
+
+    fn is_remembering(&self) -> bool {
+        self.peer.is_remembering()
+    }
+
+    fn established(&mut self, peer: Peer) {
+        self.peer.met(peer);
+    }
+
+    fn answered(&mut self) {
+        self.outage = None;
+    }
+
+    fn disconnected(&mut self, last_heard: Instant) -> Action {
+        self.outage = Some(Outage {
+            last_heard,
+            give_up_at: Instant::now() + RESUME_WINDOW,
+        });
+        let status = ConnectionStatus::Reconnecting(0);
+        Action::Show(vec![Event::Connection(status)])
+    }
+
+    fn command(&mut self, command: Command, safety_number: Option<&str>) -> Action {
+        match command {
+            Command::Quit => {
+                self.quitting = true;
+                Action::HangUp
+            }
+            Command::Next if self.queue.waiting() > 0 => Action::HangUp,
+            Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
+            command => Action::Show(self.peer.answer(&command, safety_number)),
+        }
+    }
+}
