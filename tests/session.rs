@@ -388,7 +388,9 @@ mod talking {
         let accepted = accept(&mut session, None, hello(0), &mut events, now);
         accepted.expect("a good hello");
         peer.name = Some("my bob".into());
-        assert!(matches!(&events[..], [Event::Established(shown)] if *shown == peer));
+        assert!(
+            matches!(&events[..], [Event::Cookie(_), Event::Established(shown)] if *shown == peer)
+        );
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) async fn answer(link: &mut BoxConnection) -> Control {
             continue;
         };
         match Control::parse(&json).expect("a control line") {
-            Some(Control::Ping(_) | Control::Nonce(_)) | None => {}
+            Some(Control::Ping(_) | Control::Nonce(_) | Control::Cookie(_)) | None => {}
             Some(control) => return control,
         }
     }

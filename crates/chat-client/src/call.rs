@@ -2,11 +2,10 @@
 
 use std::future::pending;
 
-use chat_core::driver::{Action, Command, Host};
+use chat_core::driver::{Action, CallDriver, Command, Host, Sink, Source};
 use chat_core::protocol::{Disconnect, Peer};
 use chat_core::transport::Dial;
 use chat_terminal::peer::PeerRecord;
-use tokio::time::Instant;
 
 use crate::connect::Connector;
 use crate::reconnect::Reconnect;
@@ -31,7 +30,12 @@ impl<D: Dial + 'static> Client<D> {
     }
 }
 
-impl<D: Dial + 'static> Host for Client<D> {
+impl<D, In, Out> Host<In, Out> for Client<D>
+where
+    D: Dial + 'static,
+    In: Source,
+    Out: Sink,
+{
     async fn next(&mut self) -> Action {
         let reconnected = async {
             match &mut self.reconnect {
@@ -49,28 +53,28 @@ impl<D: Dial + 'static> Host for Client<D> {
         self.peer.is_remembering()
     }
 
-    fn established(&mut self, peer: Peer) {
-        self.answered();
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, peer: Peer) {
+        self.answered(call);
         self.peer.met(peer);
     }
 
-    fn answered(&mut self) {
+    fn answered(&mut self, _call: &mut CallDriver<'_, In, Out>) {
         if let Some(reconnect) = &mut self.reconnect {
             reconnect.answered();
         }
     }
 
-    fn disconnected(&mut self, _last_heard: Instant) -> Action {
+    fn disconnected(&mut self, call: &mut CallDriver<'_, In, Out>) -> Action {
         match &mut self.reconnect {
-            Some(reconnect) => reconnect.lost(),
+            Some(reconnect) => reconnect.lost(call.cookie()),
             None => Action::GiveUp(Disconnect::Cut),
         }
     }
 
-    fn command(&mut self, command: Command, safety_number: Option<&str>) -> Action {
+    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action {
         match command {
             Command::Quit => Action::HangUp,
-            command => Action::Show(self.peer.answer(&command, safety_number)),
+            command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }
 }

@@ -7,7 +7,7 @@ use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{
     self, ChangedKey, FileError, Fingerprint, KnownPeer, KnownPeers, PeerList, Security,
 };
-use chat_core::wire::{Framing, LineCodec};
+use chat_core::wire::{Cookie, Framing, LineCodec};
 use chat_terminal::exit;
 use tokio::time::{Instant, timeout_at};
 
@@ -166,6 +166,14 @@ impl<D: Dial> Connector<D> {
 
     /// A new connection to the server, if it can be trusted. Nothing has been sent on it yet.
     pub async fn connect(&self) -> Result<Connected, ConnectError> {
+        self.connect_again(None).await
+    }
+
+    /// The same for a further connection of a call, with the cookie that the server gave for it.
+    pub(crate) async fn connect_again(
+        &self,
+        cookie: Option<Cookie>,
+    ) -> Result<Connected, ConnectError> {
         let (keyring, pinned_key) = match &self.trust {
             Trust::Encrypted {
                 keyring,
@@ -177,7 +185,7 @@ impl<D: Dial> Connector<D> {
         let deadline = Instant::now() + limit;
         let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.address, "connected, now the handshake");
-        let secured = timeout_at(deadline, keyring.tls.connect(stream)).await;
+        let secured = timeout_at(deadline, keyring.tls.connect_again(stream, cookie)).await;
         let secured = secured
             .unwrap_or(Err(TlsError::TimedOut(limit)))
             .map_err(|error| self.no_handshake(error))?;

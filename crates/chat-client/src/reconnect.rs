@@ -8,6 +8,7 @@ use std::time::Duration;
 use chat_core::driver::{Action, Connected, RESUME_WINDOW};
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
 use chat_core::transport::Dial;
+use chat_core::wire::Cookie;
 use tokio::time::{Instant, sleep};
 
 use crate::connect::{ConnectError, Connector};
@@ -28,6 +29,8 @@ type Attempt = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Se
 /// Makes the connection of a call again, as often as it is lost.
 pub(crate) struct Reconnect<D> {
     connector: Arc<Connector<D>>,
+    /// What the server lets this call's next connection through by.
+    cookie: Option<Cookie>,
     outage: Option<Outage>,
     attempt: Option<Attempt>,
 }
@@ -43,6 +46,7 @@ impl<D: Dial + 'static> Reconnect<D> {
     pub(crate) fn new(connector: Connector<D>) -> Self {
         Self {
             connector: Arc::new(connector),
+            cookie: None,
             outage: None,
             attempt: None,
         }
@@ -55,7 +59,8 @@ impl<D: Dial + 'static> Reconnect<D> {
 
     /// The connection was lost: makes another, unless it is one of many on which the peer has
     /// not answered.
-    pub(crate) fn lost(&mut self) -> Action {
+    pub(crate) fn lost(&mut self, cookie: Option<Cookie>) -> Action {
+        self.cookie = cookie;
         if let Some(outage) = &mut self.outage {
             outage.refusals = 0;
             if outage.count_attempt() {
@@ -89,10 +94,10 @@ impl<D: Dial + 'static> Reconnect<D> {
     fn try_again(&mut self) -> Action {
         let outage = self.outage.get_or_insert_with(Outage::new);
         let pause = pause(outage.attempts);
-        let connector = Arc::clone(&self.connector);
+        let (connector, cookie) = (Arc::clone(&self.connector), self.cookie);
         self.attempt = Some(Box::pin(async move {
             sleep(pause).await;
-            connector.connect().await
+            connector.connect_again(cookie).await
         }));
         let status = ConnectionStatus::Reconnecting(outage.attempts + 1);
         Action::Show(vec![Event::Connection(status)])

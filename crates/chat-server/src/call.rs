@@ -1,7 +1,9 @@
 //! The server around its call: the peer, the connections that resume the call, and the queue
 //! behind it.
 
-use chat_core::driver::{Action, Command, Connected, Host, RESUME_WINDOW, sleep_until_some};
+use chat_core::driver::{
+    Action, CallDriver, Command, Connected, Host, RESUME_WINDOW, Sink, Source, sleep_until_some,
+};
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Peer};
 use chat_core::trust::Fingerprint;
 use chat_terminal::locale;
@@ -11,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::limits::RateLimiter;
 use crate::queue::{CallQueue, QueueEvent};
+use crate::registry::SessionRegistry;
 use crate::serve::notice_of;
 
 /// The program around a call that was taken.
@@ -20,6 +23,7 @@ pub(crate) struct Server<'a> {
     pub key: Option<Fingerprint>,
     /// New connections of the call.
     pub resumed: mpsc::Receiver<Connected>,
+    pub registry: &'a SessionRegistry,
     pub queue: &'a CallQueue,
     pub events: &'a mut mpsc::Receiver<QueueEvent>,
     pub notices: &'a mut RateLimiter,
@@ -62,7 +66,7 @@ impl Server<'_> {
     }
 }
 
-impl Host for Server<'_> {
+impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
     async fn next(&mut self) -> Action {
         if self.is_superseded() {
             return Action::GiveUp(Disconnect::Superseded);
@@ -80,24 +84,25 @@ impl Host for Server<'_> {
         self.peer.is_remembering()
     }
 
-    fn established(&mut self, peer: Peer) {
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, peer: Peer) {
+        self.registry.set_cookie(call.cookie());
         self.peer.met(peer);
     }
 
-    fn answered(&mut self) {
+    fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
+        self.registry.set_cookie(call.cookie());
         self.outage = None;
     }
 
-    fn disconnected(&mut self, last_heard: Instant) -> Action {
+    fn disconnected(&mut self, call: &mut CallDriver<'_, In, Out>) -> Action {
         self.outage = Some(Outage {
-            last_heard,
+            last_heard: call.last_heard(),
             give_up_at: Instant::now() + RESUME_WINDOW,
         });
-        let status = ConnectionStatus::Reconnecting(0);
-        Action::Show(vec![Event::Connection(status)])
+        Action::Show(vec![Event::Connection(ConnectionStatus::Reconnecting(0))])
     }
 
-    fn command(&mut self, command: Command, safety_number: Option<&str>) -> Action {
+    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action {
         match command {
             Command::Quit => {
                 self.quitting = true;
@@ -105,7 +110,7 @@ impl Host for Server<'_> {
             }
             Command::Next if self.queue.waiting() > 0 => Action::HangUp,
             Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
-            command => Action::Show(self.peer.answer(&command, safety_number)),
+            command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }
 }

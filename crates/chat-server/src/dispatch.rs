@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::Connected;
-use chat_core::transport::{Listen, Origin, Stream};
+use chat_core::transport::{ClientHello, Listen, Origin, Stream};
 use chat_core::wire::{Control, MAX_LINE, RefusalCode};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::accept::{Acceptor, RejectReason, hang_up, refuse};
 use crate::limits::{HandshakeLimiter, HandshakePermit};
-use crate::queue::{CallQueue, QueueEvent, Seat};
+use crate::queue::{CallQueue, Entry, QueueEvent, Seat};
 use crate::registry::SessionRegistry;
 
 /// Pause after a failed accept, which is most often a lack of file descriptors.
@@ -103,15 +103,18 @@ impl Dispatcher {
     where
         S: Stream + 'static,
     {
-        let begun = |_: &_| permit.begun(false);
+        let begun = |hello: &ClientHello<_>| {
+            let cookie = hello.cookie();
+            permit.begun(cookie.is_some_and(|cookie| self.registry.has_cookie(cookie)));
+        };
         let caller = self.acceptor.accept(stream, from, begun).await?;
         tracing::info!(%from, security = ?caller.connected.peer.security, "a caller");
         match self.registry.purpose(&caller) {
             Purpose::Call => {
                 let caller = self.acceptor.admit(caller).await?;
                 match self.queue.enter(caller) {
-                    Ok(seat) => return Ok(Some(Place::Queue(seat))),
-                    Err(caller) => caller.reject_busy(self.queue.waiting()).await,
+                    Entry::Seat(seat) => return Ok(Some(Place::Queue(seat))),
+                    Entry::Full(caller) => caller.reject_busy(self.queue.waiting()).await,
                 }
             }
             Purpose::Continuation(call) => {

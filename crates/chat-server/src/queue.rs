@@ -111,6 +111,15 @@ pub(crate) struct Front {
     pub has_left: bool,
 }
 
+/// What becomes of a caller that comes.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// It may wait.
+    Seat(Seat),
+    /// Too many wait already.
+    Full(Caller),
+}
+
 /// A caller with a place in the queue.
 #[derive(Debug)]
 pub(crate) struct Seat {
@@ -209,12 +218,12 @@ impl CallQueue {
         }
     }
 
-    /// Gives a caller a place, or gives it back if there is none.
-    pub(crate) fn enter(&self, caller: Caller) -> Result<Seat, Caller> {
+    /// Gives a caller a seat, or gives it back if there is none.
+    pub(crate) fn enter(&self, caller: Caller) -> Entry {
         let changed = self.changed.subscribe();
         let (turn, comes) = oneshot::channel();
         match self.add(&caller, turn) {
-            Some(number) => Ok(Seat {
+            Some(number) => Entry::Seat(Seat {
                 caller,
                 number,
                 turn: comes,
@@ -222,7 +231,7 @@ impl CallQueue {
             }),
             None => {
                 self.tell(QueueEvent::TurnedAway(caller.connected.peer.clone()));
-                Err(caller)
+                Entry::Full(caller)
             }
         }
     }
@@ -400,8 +409,18 @@ mod tests {
     }
 
     fn enter(queue: &CallQueue, is_friend: bool) -> u64 {
-        let seat = queue.enter(caller(is_friend)).expect("a place");
-        seat.number
+        seat(queue, is_friend).number
+    }
+
+    fn seat(queue: &CallQueue, is_friend: bool) -> Seat {
+        match queue.enter(caller(is_friend)) {
+            Entry::Seat(seat) => seat,
+            Entry::Full(_) => panic!("there is no seat"),
+        }
+    }
+
+    fn is_full(queue: &CallQueue, is_friend: bool) -> bool {
+        matches!(queue.enter(caller(is_friend)), Entry::Full(_))
     }
 
     /// The number of the next caller.
@@ -416,22 +435,22 @@ mod tests {
     async fn who_comes_while_another_is_being_handed_over_has_to_wait() {
         let (queue, mut events) = CallQueue::new(0);
         assert_eq!(front(&queue), None);
-        let first = queue.enter(caller(false)).expect("the line is free");
+        let first = seat(&queue, false);
         let number = front(&queue).expect("a caller");
-        assert!(queue.enter(caller(false)).is_err());
+        assert!(is_full(&queue, false));
         assert!(matches!(events.try_recv(), Ok(QueueEvent::TurnedAway(_))));
         let (taken, ()) = tokio::join!(queue.take(number), queue.keep(first));
         taken.expect("a caller");
-        assert!(queue.enter(caller(false)).is_err());
+        assert!(is_full(&queue, false));
     }
 
     #[tokio::test]
     async fn friends_go_before_strangers_and_have_a_seat_kept() {
         let (queue, _events) = CallQueue::new(2);
         let strangers = [(); 2].map(|()| enter(&queue, false));
-        assert!(queue.enter(caller(false)).is_err());
+        assert!(is_full(&queue, false));
         let friend = enter(&queue, true);
-        assert!(queue.enter(caller(true)).is_err());
+        assert!(is_full(&queue, true));
         assert_eq!(front(&queue), Some(friend));
         assert_eq!(
             strangers.map(|number| queue.ahead(number)),
@@ -456,6 +475,6 @@ mod tests {
     #[tokio::test]
     async fn where_nobody_may_wait_no_seat_is_kept() {
         let (queue, _events) = CallQueue::new(0);
-        assert!(queue.enter(caller(true)).is_err());
+        assert!(is_full(&queue, true));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_core::driver::Connected;
 use chat_core::protocol::{CloseReason, Side};
-use chat_core::wire::{Control, RefusalCode};
+use chat_core::wire::{Control, Cookie, RefusalCode};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, SessionKey};
@@ -31,6 +31,8 @@ struct Calls {
 #[derive(Debug)]
 struct Current {
     session_key: SessionKey,
+    /// What its peer shows in the next handshake.
+    cookie: Option<Cookie>,
     connections: mpsc::Sender<Connected>,
 }
 
@@ -47,9 +49,26 @@ impl SessionRegistry {
         let (connections, coming) = mpsc::channel(1);
         self.calls().current = session_key.map(|session_key| Current {
             session_key,
+            cookie: None,
             connections,
         });
         coming
+    }
+
+    /// The peer of the present call was given this cookie.
+    pub(crate) fn set_cookie(&self, cookie: Option<Cookie>) {
+        if let Some(current) = &mut self.calls().current {
+            current.cookie = cookie;
+        }
+    }
+
+    /// Whether this is the cookie of the present call.
+    pub(crate) fn has_cookie(&self, cookie: Cookie) -> bool {
+        let calls = self.calls();
+        calls
+            .current
+            .as_ref()
+            .is_some_and(|current| current.cookie == Some(cookie))
     }
 
     /// The call is over. A peer that missed the hang-up and reconnects gets the `final_ack`.

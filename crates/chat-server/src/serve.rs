@@ -193,6 +193,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
             key: session_key.map(|session_key| session_key.key),
             resumed: self.registry.begin(session_key),
+            registry: &self.registry,
             queue: &self.queue,
             events: &mut self.events,
             notices: &mut self.notices,

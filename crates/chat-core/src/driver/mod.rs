@@ -27,7 +27,7 @@ use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Peer, Protocol,
     ProtocolError, SendError, Side,
 };
-use crate::wire::Control;
+use crate::wire::{Control, Cookie};
 
 pub use connection::{BoxConnection, Connection};
 pub use person::{Command, Input, Sink, Source};
@@ -102,6 +102,8 @@ pub struct CallDriver<'p, In, Out> {
     idle: bool,
     /// The digits of the safety number, once they were shown.
     safety_number: Option<String>,
+    /// What lets the next connection through.
+    cookie: Option<Cookie>,
     /// This side hangs up and has no time to wait.
     hasty: bool,
     /// This side hangs up because its input failed.
@@ -133,6 +135,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             heard_text: false,
             idle: false,
             safety_number: None,
+            cookie: None,
             hasty: false,
             failure: None,
         }
@@ -188,6 +191,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// The digits of this call's safety number, once they were shown.
     pub fn safety_number(&self) -> Option<&str> {
         self.safety_number.as_deref()
+    }
+
+    /// What the dialer shows in its next handshake of this call, once that is known.
+    pub fn cookie(&self) -> Option<Cookie> {
+        self.cookie
     }
 
     /// What to tell a peer that reconnects after this side has hung up.
@@ -399,6 +407,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         );
         match event {
             Event::Established(peer) => return Some(Step::Established(peer)),
+            Event::Cookie(cookie) => {
+                self.cookie = Some(cookie);
+                return None;
+            }
             Event::Lines(_) | Event::Message(_) => {
                 self.heard_text = true;
                 self.showing_text = true;

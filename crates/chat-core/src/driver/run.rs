@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
     BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
@@ -46,8 +46,8 @@ impl Connected {
     }
 }
 
-/// The program around a call.
-pub trait Host: Send {
+/// The program around a call between a source and a sink.
+pub trait Host<In, Out>: Send {
     /// Waits for what the program wants of the call, if anything ever. Must be cancel safe.
     fn next(&mut self) -> impl Future<Output = Action> + Send;
 
@@ -56,16 +56,16 @@ pub trait Host: Send {
     fn is_remembering(&self) -> bool;
 
     /// Both sides have said hello. The program shows the call, by [`next`](Self::next).
-    fn established(&mut self, peer: Peer);
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, peer: Peer);
 
     /// The peer has resumed the call, or said that this side is queued.
-    fn answered(&mut self);
+    fn answered(&mut self, call: &mut CallDriver<'_, In, Out>);
 
-    /// The connection is lost; the peer was last heard then.
-    fn disconnected(&mut self, last_heard: Instant) -> Action;
+    /// The connection is lost.
+    fn disconnected(&mut self, call: &mut CallDriver<'_, In, Out>) -> Action;
 
-    /// The person gave a command. `safety_number`: the digits of this call's, once they were shown.
-    fn command(&mut self, command: Command, safety_number: Option<&str>) -> Action;
+    /// The person gave a command.
+    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action;
 }
 
 /// What a [`Host`] wants of its call.
@@ -134,7 +134,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
     /// up when `shutdown` brings an exit code.
     pub async fn run<H, F>(&mut self, host: &mut H, mut shutdown: Pin<&mut F>) -> CloseReason
     where
-        H: Host,
+        H: Host<In, Out>,
         F: Future<Output = u8>,
     {
         loop {
@@ -154,21 +154,18 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         }
     }
 
-    fn take_step(&mut self, step: Step, host: &mut impl Host) {
-        match step {
-            Step::Ended(reason) => self.over = Some(reason),
-            Step::Established(peer) => host.established(peer),
-            Step::Answered => host.answered(),
+    fn take_step(&mut self, step: Step, host: &mut impl Host<In, Out>) {
+        let action = match step {
+            Step::Ended(reason) => return self.over = Some(reason),
+            Step::Established(peer) => return host.established(&mut self.call, peer),
+            Step::Answered => return host.answered(&mut self.call),
             Step::Disconnected => {
                 self.connection = None;
-                let action = host.disconnected(self.call.last_heard());
-                self.act(action);
+                host.disconnected(&mut self.call)
             }
-            Step::Command(command) => {
-                let action = host.command(command, self.call.safety_number());
-                self.act(action);
-            }
-        }
+            Step::Command(command) => host.command(&mut self.call, command),
+        };
+        self.act(action);
     }
 
     fn act(&mut self, action: Action) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{CloseReason, SendError, Side};
 use crate::trust::Security;
-use crate::wire::Batch;
+use crate::wire::{Batch, Cookie};
 
 /// What is shown to the person.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub enum Event {
         /// Five emoji with their names.
         emoji: [(char, &'static str); 5],
     },
+    /// What lets the next connection of this call through a crowd of strangers; not for people.
+    Cookie(Cookie),
     /// Somebody calls, and waits for this side to answer or decline.
     Ringing(Peer),
     /// The caller that rang has hung up, or was declined.

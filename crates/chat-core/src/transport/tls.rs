@@ -21,9 +21,13 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::trust::{Fingerprint, Identity};
+use crate::wire::Cookie;
 
 /// The application protocol (ALPN, RFC 7301) of two programs of this kind.
 pub const ALPN: &[u8] = b"chat/1";
+
+/// What an application protocol begins with that is none, but carries a cookie.
+const ALPN_COOKIE: &[u8] = b"chat/1;";
 
 /// How long a handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -205,15 +209,47 @@ impl TlsEndpoint {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.connect_again(stream, None).await
+    }
+
+    /// The same for a further connection of a call, with the cookie that the listener gave for it:
+    /// it is offered as an application protocol, which is all that a listener can read of a
+    /// handshake before it does any cryptography.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub async fn connect_again<S>(
+        &self,
+        stream: S,
+        cookie: Option<Cookie>,
+    ) -> Result<SecureStream<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let cookie = cookie.map(|cookie| [ALPN_COOKIE, cookie.to_string().as_bytes()].concat());
+        let protocols = cookie.into_iter().chain([ALPN.to_vec()]).collect();
+        let connector = self.connector.with_alpn(protocols);
         // Neither sent nor checked: keys have no host names.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
-        let stream = in_time(deadline, self.connector.connect(nobody, stream)).await?;
+        let stream = in_time(deadline, connector.connect(nobody, stream)).await?;
         SecureStream::new(stream.into())
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ClientHello<S> {
+    /// The cookie that the caller shows. It proves nothing.
+    pub fn cookie(&self) -> Option<Cookie> {
+        let hello = self.start.client_hello();
+        let mut protocols = hello.alpn()?;
+        protocols.find_map(|name| {
+            std::str::from_utf8(name.strip_prefix(ALPN_COOKIE)?)
+                .ok()?
+                .parse()
+                .ok()
+        })
+    }
+
     /// Finishes the handshake.
     ///
     /// # Errors

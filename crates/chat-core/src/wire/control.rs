@@ -13,6 +13,9 @@ use super::refusal::Refusal;
 /// The longest control line but `say`, in bytes, without its U+0001 and LF.
 pub const MAX_CONTROL: usize = 4 * 1024;
 
+/// The deepest nesting that is read; no line of chat/1 comes near.
+const MAX_DEPTH: usize = 16;
+
 /// The longest name in a [`Hello`], in bytes.
 const MAX_NAME: usize = 256;
 
@@ -48,6 +51,8 @@ pub enum Control {
     Idle(u64),
     /// No call, and why.
     Refused(Refusal),
+    /// For the next handshake of this session, so that it is not dropped in favour of others.
+    Cookie(Cookie),
     /// The listener's part of the safety number.
     Nonce(Nonce),
     /// The dialer's part of the safety number, which opens its commitment.
@@ -123,6 +128,9 @@ impl From<&str> for Name {
 
 /// Names a session on all its connections.
 pub type SessionId = Hex<16>;
+
+/// What a dialer shows to be let through to the session that is on.
+pub type Cookie = Hex<16>;
 
 /// A random number that is used once.
 pub type Nonce = Hex<32>;
@@ -229,6 +237,9 @@ pub enum ControlError {
         /// Where, in bytes from 1; 0 if at the value as a whole.
         column: usize,
     },
+    /// Its values are nested too deeply.
+    #[error("nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
     /// It is longer than [`MAX_CONTROL`].
     #[error("longer than {MAX_CONTROL} bytes")]
     TooLong,
@@ -249,8 +260,12 @@ impl Control {
     /// Reads what follows the U+0001. A line with none but unknown members is `None`.
     ///
     /// # Errors
-    /// It is no JSON object, has a wrong or a second known member, or is too long.
+    /// It is no JSON object, has a wrong or a second known member, is nested too deeply, or is too
+    /// long.
     pub fn parse(json: &[u8]) -> Result<Option<Self>, ControlError> {
+        if is_too_deep(json) {
+            return Err(ControlError::TooDeep);
+        }
         let Known(control) = serde_json::from_slice(json)?;
         match control {
             Some(Self::Say(_)) => {}
@@ -267,6 +282,25 @@ impl Control {
         line.push(b'\n');
         line.into()
     }
+}
+
+/// Whether values are nested deeper than [`MAX_DEPTH`], which is cheaper to find out than to parse.
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 /// The one known member of an object, if there is one.
@@ -286,6 +320,7 @@ enum Member {
     Done,
     Idle,
     Refused,
+    Cookie,
     Nonce,
     Reveal,
     #[serde(other)]
@@ -338,6 +373,7 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 Member::Done => Control::Done(members.next_value()?),
                 Member::Idle => Control::Idle(members.next_value()?),
                 Member::Refused => Control::Refused(members.next_value()?),
+                Member::Cookie => Control::Cookie(members.next_value()?),
                 Member::Nonce => Control::Nonce(members.next_value()?),
                 Member::Reveal => Control::Reveal(members.next_value()?),
                 Member::Unknown => {
@@ -406,6 +442,7 @@ mod tests {
             Control::Ping(u64::MAX),
             Control::Pong(0),
             Control::Idle(300),
+            Control::Cookie(Hex::random()),
             Control::Nonce(Hex::random()),
             Control::Reveal(Hex::random()),
         ] {
@@ -513,7 +550,14 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_harmless() {
-        let json = format!(r#"{{"x":{}}}"#, "[".repeat(100_000));
-        assert!(Control::parse(json.as_bytes()).is_err());
+        for depth in [MAX_DEPTH, 100_000] {
+            let json = format!(r#"{{"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(Control::parse(json.as_bytes()), Err(ControlError::TooDeep));
+        }
+        // Brackets in a text are no nesting.
+        let text = format!("\\\"{}", "[{".repeat(100));
+        let line = Control::Say(text.clone()).to_line();
+        let said = Control::parse(&line[1..line.len() - 1]);
+        assert_eq!(said, Ok(Some(Control::Say(text))));
     }
 }

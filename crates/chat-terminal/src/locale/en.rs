@@ -196,6 +196,7 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Delivered(_)
         | Event::Typing(_)
         | Event::QueueLength(_)
+        | Event::Cookie(_)
         | Event::Connection(ConnectionStatus::Up { .. }) => return None,
     })
 }

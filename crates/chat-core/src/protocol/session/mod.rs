@@ -20,7 +20,7 @@ use super::{
 };
 use crate::trust::safety_number::{ChannelBinding, CommitReveal, ExchangeError, SafetyNumber};
 use crate::wire::{
-    Batch, Commitment, Control, Frame, HANG_UP, Hello, Name, SessionId, WriteBuffer,
+    Batch, Commitment, Control, Cookie, Frame, HANG_UP, Hello, Name, SessionId, WriteBuffer,
 };
 
 use connection_state::ConnectionState;
@@ -106,6 +106,9 @@ impl Session {
         {
             connection.control_queue.push(Control::Nonce(nonce));
         }
+        let cookie = Cookie::random();
+        connection.control_queue.push(Control::Cookie(cookie));
+        events.push(Event::Cookie(cookie));
         self.connection = Some(connection);
         self.hello_arrived(hello, events, now)
     }
@@ -224,6 +227,7 @@ impl Session {
                     "it took back that it has no more to say",
                 ));
             }
+            Control::Cookie(cookie) => events.push(Event::Cookie(cookie)),
             Control::Idle(millis) => {
                 events.push(Event::PeerIdleTimeout(Duration::from_millis(millis)));
             }

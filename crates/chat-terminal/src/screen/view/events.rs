@@ -61,6 +61,7 @@ impl View {
             Event::Ringing(_) => self.ring(now),
             Event::PeerEof
             | Event::RingingStopped
+            | Event::Cookie(_)
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
             | Event::PeerIdleTimeout(_)
