@@ -65,13 +65,13 @@ async fn talk(ann: &mut Terminal, bob: &mut Terminal) {
     bob.wait_for_line("Safety number").await;
     let number = ann.wait_for_line("Safety number").await;
     let (_, number) = number.split_once("number ").expect("it says so");
-    let hello = format!("hi ann! mine begins with {} …", &number[..3]);
+    let hello = format!("hi ann! mine begins with {} …", &number[..4]);
     say(bob, ann, &hello).await;
-    let answer = format!("… and ends with {}, 你好 bob 👋", &number[3..6]);
+    let answer = format!("… and ends with {}, 你好 bob 👋", &number[5..9]);
     say(ann, bob, &answer).await;
     for person in [&mut *ann, &mut *bob] {
         person
-            .type_keys(&format!("/verify {}\r", &number[..6]))
+            .type_keys(&format!("/verify {}\r", &number[..9]))
             .await;
         person.wait_for_status("🔒 verified").await;
     }

@@ -10,7 +10,7 @@ use chat_client::ConnectError;
 use chat_core::driver::{Command, Input};
 use chat_core::protocol::Peer;
 use chat_core::transport::ALPN;
-use chat_core::trust::{Fingerprint, Security, Verification};
+use chat_core::trust::{Fingerprint, PeerState, Security, Verification};
 use chat_testkit::anybody::Anybody;
 use chat_testkit::network::{NOWHERE, Network};
 use chat_testkit::people::{BACKLOG, Client, Server, User, all_from, take_one, user};
@@ -46,6 +46,13 @@ async fn have_met(ann: &User, bob: &User) -> SocketAddr {
     server.stops().await;
     assert!(ann.knows(bob.key()).is_some() && bob.knows(ann.key()).is_some());
     address
+}
+
+/// The owner of a name that was compared is the only one who may use it.
+fn has_verified(user: &User, friend: &User) {
+    let known = user.keyring().known;
+    let verified = known.verify(friend.name, friend.key());
+    verified.expect("verified");
 }
 
 /// Listens again where somebody was reached before.
@@ -135,10 +142,11 @@ async fn the_first_call_is_new_and_the_second_is_known() {
     }
     let known = ann.knows(bob.key()).expect("remembered");
     assert_eq!(known.addresses, [server.address.to_string()]);
-    assert_eq!((known.name.as_str(), known.verified), ("bob", false));
+    let unverified = PeerState::Unverified;
+    assert_eq!((known.name.as_str(), known.state), ("bob", unverified));
     let known = bob.knows(ann.key()).expect("remembered");
     assert_eq!(known.addresses, [""; 0]);
-    assert_eq!((known.name.as_str(), known.verified), ("ann", false));
+    assert_eq!((known.name.as_str(), known.state), ("ann", unverified));
 }
 
 #[tokio::test]
@@ -231,7 +239,7 @@ async fn verifying_is_remembered_by_the_one_who_did() {
     client.person.reads("read the safety number to you").await;
     client.person.commands(Command::Verify(Some("000".into())));
     client.person.reads("NOT THE SAME").await;
-    let read_out = format!(" {}-{}", &number[..3], &number[3..]);
+    let read_out = format!(" {}-{}", &number[..4], &number[5..]);
     client.person.commands(Command::Verify(Some(read_out)));
     client.person.reads("verified from now on").await;
     client.person.commands(Command::Peers);
@@ -312,6 +320,7 @@ fn tells_of_change(told: &str, program: &str, name: &str, old: Fingerprint, new:
 async fn a_man_in_the_middle_of_friends_is_refused_and_hears_nothing() {
     let (ann, mallory, bob) = (user("ann"), user("ann"), user("bob"));
     let address = have_met(&ann, &bob).await;
+    has_verified(&bob, &ann);
     let mut server = bob.answers().await;
     let listener = again_at(address).await;
     let proxy = Proxy::on(listener, address, server.address, &mallory);
@@ -340,19 +349,145 @@ async fn a_man_in_the_middle_of_friends_is_refused_and_hears_nothing() {
 }
 
 #[tokio::test]
-async fn the_name_of_an_account_claims_nothing() {
+async fn the_name_of_an_account_is_told_to_those_one_knows() {
     let (root, other_root, bob) = (user("root"), user("root"), user("bob"));
     let mut server = bob.answers().await;
-    for (user, name) in [(&root, "root"), (&other_root, "root-2"), (&root, "root")] {
+    for (user, name) in [
+        (&root, None),
+        (&other_root, None),
+        (&root, Some("root")),
+        (&other_root, Some("root-2")),
+        (&root, Some("root")),
+    ] {
         let mut client = user.calls_unnamed(server.address);
+        client.person.is_called().await;
         let peer = server.person.is_called().await;
-        assert_eq!(peer.name.as_deref(), Some(name));
-        if name == "root-2" {
+        assert_eq!(peer.name.as_deref(), name);
+        if name == Some("root-2") {
             server.person.reads("You know another root").await;
         }
-        client.person.is_called().await;
+        // Strangers who call again and again without a word would ring at last.
+        client.person.says("hello");
+        server.person.hears("hello").await;
         client.hangs_up().await;
         server.person.reads_the_end().await;
+    }
+}
+
+/// One call under the name of a friend who has not called yet once locked the friend out.
+#[tokio::test]
+async fn nobody_can_take_a_name_by_calling_first() {
+    let (squatter, dave, bob) = (user("dave"), user("dave"), user("bob"));
+    let mut server = bob.answers().await;
+    for (user, name, notice) in [
+        (&squatter, "dave", None),
+        (&dave, "dave-2", Some("You know another dave")),
+        (&dave, "dave-2", None),
+    ] {
+        let mut client = user.calls(server.address);
+        client.person.is_called().await;
+        let peer = server.person.is_called().await;
+        assert_eq!(peer.name.as_deref(), Some(name));
+        if let Some(notice) = notice {
+            server.person.reads(notice).await;
+        }
+        client.hangs_up().await;
+        server.person.reads_the_end().await;
+    }
+}
+
+/// Names that look alike on every screen.
+#[tokio::test]
+async fn a_name_that_looks_like_that_of_a_friend_is_none() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let mut server = bob.answers().await;
+    has_verified(&bob, &ann);
+    for impostor in [
+        "\u{430}nn",
+        "an\u{2800}n",
+        "ａｎｎ",
+        "a\u{301}nn",
+        "ann\u{fffc}",
+    ] {
+        let posing = user(impostor).calls(server.address);
+        let (code, _) = posing.ends().await;
+        assert_eq!(code, 3, "{impostor}");
+        server.person.reads("Refused a call").await;
+    }
+}
+
+#[tokio::test]
+async fn whom_one_has_blocked_is_neither_answered_nor_called() {
+    let (ann, bob) = (user("ann"), user("$(reboot)"));
+    let address = have_met(&ann, &bob).await;
+    for (user, friend) in [(&ann, &bob), (&bob, &ann)] {
+        let known = user.keyring().known;
+        known.block("", friend.key()).expect("blocked");
+    }
+    let server = bob.answers_on(again_at(address).await, address, bob.reception());
+    let client = ann.calls(address);
+    client.person.says("a secret");
+    let refusal = client.fails().await;
+    assert!(matches!(refusal, ConnectError::Blocked { .. }), "{refusal}");
+    assert_eq!(refusal.exit_code(), 3);
+    let safe_to_paste = "chat-client --forget '$(reboot)'";
+    assert!(refusal.to_string().contains(safe_to_paste), "{refusal}");
+
+    ann.keyring().known.forget(bob.name).expect("known");
+    let client = ann.calls(address);
+    client.person.says("it is me");
+    let (code, ended) = client.ends().await;
+    assert_eq!(code, 3);
+    assert!(ended.contains("your key is blocked"), "{ended}");
+    assert_eq!(server.stops().await, [""; 0], "not a word of it");
+}
+
+#[tokio::test]
+async fn nobody_calls_themselves() {
+    let bob = user("bob");
+    let mut server = bob.answers().await;
+    let client = bob.calls(server.address);
+    client.person.says("is that me?");
+    let refusal = client.fails().await;
+    assert!(matches!(refusal, ConnectError::OwnKey(_)), "{refusal}");
+    assert!(refusal.to_string().contains("CHAT_HOME="), "{refusal}");
+    assert_eq!(refusal.exit_code(), 3);
+
+    // A program that does not notice, or somebody who has taken the key.
+    let secure = bob.keyring().tls;
+    let stream = TcpStream::connect(server.address).await;
+    let secured = soon(secure.connect(stream.expect("a server"))).await;
+    let mut stream = BufReader::new(secured.expect("a handshake").stream);
+    let id = "ab".repeat(16);
+    let hello =
+        format!("\u{1}{{\"hello\":{{\"name\":\"\",\"conversation\":\"{id}\",\"received\":0}}}}\n");
+    stream.write_all(hello.as_bytes()).await.expect("written");
+    stream.flush().await.expect("flushed");
+    let refused = next_line(&mut stream).await;
+    assert!(refused.contains("refused"), "{refused}");
+    server.person.reads("your own key").await;
+    assert!(bob.knows(bob.key()).is_none());
+}
+
+/// Somebody who can break handshakes must not be helped by what the program advises.
+#[tokio::test]
+async fn a_broken_handshake_with_a_friend_leads_to_no_lesser_call() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let address = have_met(&ann, &bob).await;
+    let listener = again_at(address).await;
+    for answer in [&b"hello\r\n"[..], b"", b"\x15\x03\x03\0\x02\x02\x28"] {
+        let client = ann.calls(address);
+        let mut stream = take_one(&listener).await;
+        stream.write_all(answer).await.expect("written");
+        stream.shutdown().await.expect("shut down");
+        let refusal = client.fails().await;
+        assert_eq!(refusal.exit_code(), 3, "{refusal:?}");
+        let told = refusal.to_string();
+        assert!(told.contains("somebody may be in between"), "{told}");
+        assert!(told.contains("bob"), "{told}");
+        for way_down in ["--plain", "--forget", "--allow"] {
+            assert!(!told.contains(way_down), "{told}");
+        }
     }
 }
 
@@ -360,6 +495,7 @@ async fn the_name_of_an_account_claims_nothing() {
 async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
     let (ann, new_ann, bob) = (user("ann"), user("ann"), user("bob"));
     let address = have_met(&ann, &bob).await;
+    has_verified(&bob, &ann);
     let mut server = bob.answers_on(again_at(address).await, address, bob.reception());
     let client = new_ann.calls(address);
     client.person.says("a secret");
@@ -565,8 +701,7 @@ async fn a_known_address_is_not_called_in_plain_text() {
     assert_eq!(refusal.exit_code(), 3);
     let told = refusal.to_string();
     assert!(told.contains("--plain"), "{told}");
-    let safe_to_paste = "chat-client --forget '$(reboot)'";
-    assert!(told.contains(safe_to_paste), "{told}");
+    assert!(!told.contains("--forget"), "no way around it: {told}");
     let nobody = timeout(Duration::ZERO, listener.accept()).await;
     assert!(nobody.is_err(), "not even a connection");
 }
@@ -630,7 +765,7 @@ async fn stock_peers_are_marked_for_as_long_as_the_call_lasts() {
     let mut server = bob.answers().await;
     let mut caller = stock_client(&[]).connect_to(server.address).await;
     let peer = server.person.is_called().await;
-    assert_eq!(peer.security, Security::NoKey);
+    assert_eq!(peer.security, Security::NoKey { post_quantum: true });
     caller.write_all(b"hello\n").await.expect("written");
     caller.flush().await.expect("sent");
     server.person.hears("hello").await;
@@ -647,7 +782,8 @@ async fn stock_peers_are_marked_for_as_long_as_the_call_lasts() {
     let accepted = soon(acceptor.accept(take_one(&listener).await)).await;
     let mut stream = BufReader::new(accepted.expect("a handshake"));
     assert_eq!(next_line(&mut stream).await, "hello\n");
-    assert_eq!(client.person.is_called().await.security, Security::NoKey);
+    let peer = client.person.is_called().await;
+    assert_eq!(peer.security, Security::NoKey { post_quantum: true });
     client.person.commands(Command::Status);
     client.person.reads("encrypted, no key").await;
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Peer, Protocol,
-    ProtocolError, SendError, Session, SessionConfig, Side,
+    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol,
+    ProtocolError, ProtocolEvent, SendError, Session, SessionState, Side, SinkState,
 };
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
@@ -23,36 +23,32 @@ const S: Duration = Duration::from_secs(1);
 
 /// The session's side has made a connection.
 fn dial(session: &mut Session, binding: Option<ChannelBinding>, now: Instant) {
-    let contact = Handshake {
-        binding,
-        hello: None,
-    };
-    let connected = session.connected(contact, &mut Vec::new(), now);
-    connected.expect("nothing was said yet");
+    let hello = None;
+    assert!(session.connected(Handshake { binding, hello }, now));
 }
 
 /// The peer has made a connection, and said hello on it.
-fn accept(
-    session: &mut Session,
-    binding: Option<ChannelBinding>,
-    hello: Hello,
-    events: &mut Vec<Event>,
-    now: Instant,
-) -> Result<(), ProtocolError> {
+fn accept(session: &mut Session, binding: Option<ChannelBinding>, hello: Hello, now: Instant) {
     let hello = Some(hello);
-    session.connected(Handshake { binding, hello }, events, now)
+    assert!(session.connected(Handshake { binding, hello }, now));
+}
+
+/// Appends what is to be sent. `written`: so was everything before.
+fn poll(session: &mut Session, buffer: &mut WriteBuffer, written: bool, now: Instant) -> Next {
+    let out = Outgoing {
+        buffer,
+        written,
+        raw: false,
+    };
+    session.poll_transmit(out, now)
 }
 
 fn session(name: &str) -> Session {
-    Session::new(SessionConfig {
-        name: name.into(),
-        peer: Peer {
-            name: None,
-            address: "[::1]:7788".into(),
-            security: Security::NoKey,
-        },
-        id: ID,
-    })
+    restored(name, SessionState::new(ID))
+}
+
+fn restored(name: &str, state: SessionState) -> Session {
+    Session::new(name.into(), &Security::NoKey { post_quantum: true }, state)
 }
 
 fn hello(received: u64) -> Hello {
@@ -98,6 +94,8 @@ struct End {
     /// Whether the other end's close has been taken.
     told_end: bool,
     said: Vec<String>,
+    /// What the peer calls itself.
+    met: Option<String>,
     events: Vec<Event>,
     heard: Vec<String>,
     shown: u64,
@@ -120,6 +118,7 @@ impl End {
             closed: false,
             told_end: false,
             said: Vec::new(),
+            met: None,
             events: Vec::new(),
             heard: Vec::new(),
             shown: 0,
@@ -143,15 +142,14 @@ impl End {
 
     fn show(&mut self, now: Instant) {
         self.shown = self.heard.len() as u64;
-        self.session.delivered_to_user(now);
+        self.session.sink_changed(SinkState::Idle, now);
     }
 
-    /// Takes what came, as the driver of a conversation does.
+    /// Takes what came, as the driver of a call does, and writes what is due then.
     fn receive(&mut self, bytes: &[u8], end: bool, now: Instant) -> Result<(), ProtocolError> {
         self.incoming.extend_from_slice(bytes);
-        let mut events = Vec::new();
         if self.begun && !bytes.is_empty() {
-            self.session.heard(&mut events, now);
+            self.session.heard(now);
         }
         loop {
             let decoded = if end {
@@ -161,7 +159,7 @@ impl End {
             };
             let Some(frame) = decoded else { break };
             if self.begun {
-                self.session.receive(frame, &mut events, now)?;
+                self.session.receive(Some(frame), now);
             } else {
                 let Frame::Control(json) = frame else {
                     panic!("{frame:?} came before the hello");
@@ -169,65 +167,95 @@ impl End {
                 let Ok(Some(Control::Hello(hello))) = Control::parse(&json) else {
                     panic!("{json:?} came before the hello");
                 };
-                let binding = Some(binding(false));
-                accept(&mut self.session, binding, hello, &mut events, now)?;
+                accept(&mut self.session, Some(binding(false)), hello, now);
                 self.begun = true;
             }
         }
         if end && !std::mem::replace(&mut self.told_end, true) && self.begun {
-            self.session.receive_eof(&mut events, now);
+            self.session.receive(None, now);
         }
-        self.take_events(events, now);
-        Ok(())
+        self.take_events(now);
+        self.transmit(now);
+        match self
+            .reason
+            .take_if(|reason| matches!(reason, CloseReason::Protocol(_)))
+        {
+            Some(CloseReason::Protocol(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 
-    fn take_events(&mut self, events: Vec<Event>, now: Instant) {
-        for event in &events {
-            self.heard.extend(texts(event));
+    fn take_events(&mut self, now: Instant) {
+        let mut any = false;
+        while let Some(event) = self.session.poll_event() {
+            any = true;
+            let event = match event {
+                ProtocolEvent::Established(name) => {
+                    assert_eq!(self.met.replace(name), None, "only once");
+                    continue;
+                }
+                ProtocolEvent::Cookie(_) => continue,
+                ProtocolEvent::Show(event) => event,
+            };
+            self.heard.extend(texts(&event));
             if let Event::Delivered(count) = event {
-                assert!(*count > self.delivered, "receipts only grow");
-                self.delivered = *count;
+                assert!(count > self.delivered, "receipts only grow");
+                self.delivered = count;
             }
+            self.events.push(event);
         }
-        if !events.is_empty() && self.attentive {
+        if any && self.attentive {
             self.show(now);
         }
-        self.events.extend(events);
     }
 
     /// Writes what there is to write, all of it.
     fn transmit(&mut self, now: Instant) {
-        if self.reason.is_some() {
-            return;
-        }
-        if !self.begun {
-            self.reason = self.session.close_reason(true);
-            return;
-        }
-        loop {
-            self.session.poll_transmit(false, &mut self.outgoing, now);
-            if self.outgoing.is_empty() {
-                break;
-            }
-            assert!(!self.closed, "nothing is sent after the close");
+        while self.reason.is_none() {
+            let next = poll(&mut self.session, &mut self.outgoing, true, now);
+            let idle = self.outgoing.is_empty();
+            assert!(idle || !self.closed, "nothing is sent after the close");
             while self.outgoing.has_remaining() {
                 let chunk = self.outgoing.chunk();
                 self.flight.extend_from_slice(chunk);
                 let length = chunk.len();
                 self.outgoing.advance(length);
             }
-            self.closed |= self.session.wants_close();
-            self.session.transmitted(now);
+            match next {
+                Next::Wait => {}
+                Next::Close => self.closed = true,
+                Next::Lost(disconnect) => self.lost = Some(disconnect),
+                Next::Ended(reason) => {
+                    self.reason = Some(reason);
+                    self.closed = true;
+                }
+            }
+            if idle {
+                return;
+            }
         }
-        self.closed |= self.session.wants_close();
-        self.lost = self.lost.take().or(self.session.connection_lost());
-        self.reason = self.session.close_reason(true);
-        self.closed |= self.reason.is_some();
+    }
+
+    /// No other connection can be made.
+    fn give_up(&mut self, now: Instant) {
+        self.session.disconnected(Disconnect::Cut, false, now);
+        self.transmit(now);
+        assert!(self.reason.is_some());
+    }
+
+    /// The program ends, and another goes on with what it has written down. What was not shown is
+    /// forgotten.
+    fn restart(&mut self) {
+        let written = serde_json::to_string(self.session.state());
+        let state = serde_json::from_str(&written.expect("JSON")).expect("the same");
+        self.session = restored("again", state);
+        self.heard.truncate(self.shown as usize);
     }
 
     fn disconnected(&mut self, now: Instant) {
         if self.reason.is_none() {
-            self.reason = self.session.disconnected(Disconnect::Cut, now);
+            self.session.disconnected(Disconnect::Cut, true, now);
+            self.transmit(now);
         }
         self.codec = LineCodec::chat1();
         self.incoming.clear();
@@ -335,9 +363,8 @@ impl Call {
             self.now = self.now.max(next);
             for end in &mut self.ends {
                 if end.session.timeout().is_some_and(|at| at <= self.now) {
-                    let mut events = Vec::new();
-                    end.session.handle_timeout(&mut events, self.now);
-                    end.take_events(events, self.now);
+                    end.session.handle_timeout(self.now);
+                    end.take_events(self.now);
                 }
             }
         }
@@ -364,33 +391,8 @@ mod talking {
     fn hellos_bring_the_names() {
         let call = Call::on();
         for (end, other) in [(DIALER, "bob"), (LISTENER, "ann")] {
-            assert!(has(&call.ends[end], |event| matches!(
-                event,
-                Event::Established(peer) if peer.name.as_deref() == Some(other)
-            )));
+            assert_eq!(call.ends[end].met.as_deref(), Some(other));
         }
-    }
-
-    #[test]
-    fn a_known_name_is_kept() {
-        let mut peer = Peer {
-            name: Some("my bob".into()),
-            address: "x".into(),
-            security: Security::NoKey,
-        };
-        let mut session = Session::new(SessionConfig {
-            name: "ann".into(),
-            peer: peer.clone(),
-            id: ID,
-        });
-        let mut events = Vec::new();
-        let now = Instant::now();
-        let accepted = accept(&mut session, None, hello(0), &mut events, now);
-        accepted.expect("a good hello");
-        peer.name = Some("my bob".into());
-        assert!(
-            matches!(&events[..], [Event::Cookie(_), Event::Established(shown)] if *shown == peer)
-        );
     }
 
     #[test]
@@ -463,7 +465,7 @@ mod talking {
         let session = &mut call.ends[DIALER].session;
         session.say_lines(lines).expect("a line that fits");
         let mut out = WriteBuffer::default();
-        session.poll_transmit(false, &mut out, call.now);
+        poll(session, &mut out, true, call.now);
         assert_eq!(out.chunk().as_ptr(), place);
     }
 
@@ -633,19 +635,102 @@ mod safety_number {
         assert_eq!(numbers(&call.ends[LISTENER]).len(), 1);
     }
 
-    #[test]
-    fn an_exchange_cut_short_is_made_up_for() {
-        let mut call = Call::new();
+    /// A connection on which the dialer's nonce is lost.
+    fn lose_nonce(call: &mut Call) {
         call.connect();
         call.deliver(LISTENER, usize::MAX);
         call.deliver(DIALER, usize::MAX);
-        call.cut(); // The reveal is lost.
-        assert_eq!(numbers(&call.ends[LISTENER]).len(), 0);
+        call.cut();
+    }
+
+    /// A connection on which the listener's reveal is lost.
+    fn lose_reveal(call: &mut Call) {
+        call.connect();
+        call.deliver(LISTENER, usize::MAX);
+        let flight = &call.ends[LISTENER].flight;
+        let hello = flight.iter().position(|byte| *byte == b'\n');
+        call.deliver(DIALER, hello.expect("a hello") + 1);
+        call.deliver(LISTENER, usize::MAX);
+        call.cut();
+    }
+
+    #[test]
+    fn nonces_that_are_lost_are_made_up_for() {
+        let mut call = Call::new();
+        lose_nonce(&mut call);
+        lose_nonce(&mut call);
+        for end in &call.ends {
+            assert_eq!(numbers(end).len(), 0);
+        }
         call.connect();
         call.settle();
         let [dialer, listener] = &call.ends;
         assert_eq!(numbers(listener).len(), 1);
-        assert_eq!(numbers(dialer).last(), numbers(listener).last());
+        assert_eq!(numbers(dialer), numbers(listener));
+    }
+
+    #[test]
+    fn a_reveal_that_is_lost_again_and_again_is_caught_up() {
+        let mut call = Call::new();
+        for _ in 0..3 {
+            lose_reveal(&mut call);
+            assert_eq!(numbers(&call.ends[DIALER]).len(), 0);
+            assert_eq!(numbers(&call.ends[LISTENER]).len(), 1);
+        }
+        call.connect();
+        call.settle();
+        let [dialer, listener] = &call.ends;
+        assert_eq!(numbers(dialer).len(), 1);
+        assert_eq!(numbers(dialer), numbers(listener));
+    }
+
+    #[test]
+    fn whoever_withholds_the_reveal_gets_three_nonces() {
+        let mut call = Call::new();
+        for _ in 0..10 {
+            lose_nonce(&mut call);
+        }
+        call.connect();
+        call.deliver(LISTENER, usize::MAX);
+        call.deliver(DIALER, usize::MAX);
+        let nonce = br#"{"nonce":"#;
+        let sent = &call.ends[DIALER].flight;
+        assert!(!sent.windows(nonce.len()).any(|bytes| bytes == nonce));
+        call.settle();
+        for end in &call.ends {
+            assert_eq!(numbers(end).len(), 0);
+        }
+    }
+
+    #[test]
+    fn the_number_is_shown_when_it_is_revealed_and_not_before() {
+        let wait = 100 * S;
+        let mut call = Call::new();
+        call.ends[LISTENER].session = session("bob").reveal_after(Some(call.now + wait));
+        call.connect();
+        call.pass(wait - S, true);
+        call.cut();
+        call.connect();
+        call.settle();
+        for end in &call.ends {
+            assert_eq!(numbers(end).len(), 0);
+        }
+        call.pass(S, true);
+        let [dialer, listener] = &call.ends;
+        assert_eq!(numbers(listener).len(), 1);
+        assert_eq!(numbers(dialer), numbers(listener));
+    }
+
+    #[test]
+    fn who_hangs_up_first_sends_no_nonce() {
+        let mut call = Call::new();
+        call.connect();
+        let now = call.now;
+        call.ends[DIALER].say("only this");
+        call.ends[DIALER].session.hang_up(Linger::Steady, now);
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert_eq!(numbers(&call.ends[LISTENER]).len(), 0);
     }
 
     #[test]
@@ -712,8 +797,8 @@ mod liveness {
         call.pass(5100 * MS, false);
         let now = call.now;
         let dialer = &mut call.ends[DIALER].session;
-        dialer.set_paused(true, now);
-        dialer.set_paused(false, now + MS);
+        dialer.sink_changed(SinkState::Busy, now);
+        dialer.sink_changed(SinkState::Idle, now + MS);
         call.pass(9800 * MS, false);
         assert!(call.ends[DIALER].lost.is_none());
         call.pass(200 * MS, false);
@@ -736,7 +821,7 @@ mod liveness {
     fn a_slow_person_is_not_a_silent_peer() {
         let mut call = Call::on();
         let now = call.now;
-        call.ends[DIALER].session.set_paused(true, now);
+        call.ends[DIALER].session.sink_changed(SinkState::Busy, now);
         for _ in 0..60 {
             call.pass(S, false);
             // The dialer does not read; the listener still hears it.
@@ -746,7 +831,7 @@ mod liveness {
             assert!(end.lost.is_none());
         }
         let now = call.now;
-        call.ends[DIALER].session.set_paused(false, now);
+        call.ends[DIALER].session.sink_changed(SinkState::Idle, now);
         call.pass(4 * S, false);
         assert!(call.ends[DIALER].lost.is_none());
         assert!(!has(&call.ends[DIALER], |event| matches!(
@@ -777,7 +862,7 @@ mod liveness {
         let dialer = &mut call.ends[DIALER];
         dialer.receive(pings.as_bytes(), false, now).expect("pings");
         dialer.transmit(now);
-        assert_eq!(dialer.flight, "\u{1}{\"pong\":99}\n");
+        assert_eq!(dialer.flight, Control::Pong(99).to_line());
     }
 
     #[test]
@@ -798,22 +883,20 @@ mod liveness {
         end.session
             .say_lines(Batch::from("x".repeat(MAX_LINE).as_str()))
             .expect("a line that fits");
-        end.session.typing(true, call.now);
-        end.session.poll_transmit(false, &mut out, call.now);
+        end.session.typing(true);
+        poll(&mut end.session, &mut out, true, call.now);
         assert!(out.is_full());
         let mut calls = 0;
         let mut now = call.now;
         while let Some(at) = end.session.timeout().filter(|at| *at < call.now + 14 * S) {
             now = now.max(at);
-            end.session.handle_timeout(&mut Vec::new(), now);
-            end.session.poll_transmit(false, &mut out, now);
+            end.session.handle_timeout(now);
+            poll(&mut end.session, &mut out, false, now);
             calls += 1;
         }
         assert!(calls < 20, "{calls}");
-        assert_eq!(
-            out.remaining(),
-            MAX_LINE + 1 + "\u{1}{\"typing\":true}\n".len()
-        );
+        let typing = Control::Typing(true).to_line();
+        assert_eq!(out.remaining(), MAX_LINE + 1 + typing.len());
     }
 }
 
@@ -838,7 +921,7 @@ mod waiting {
     fn nothing_but_the_hello_is_sent_before_an_answer() {
         let (mut end, now) = dialer();
         end.say("are you there?");
-        end.session.typing(true, now);
+        end.session.typing(true);
         end.transmit(now);
         let line = end.flight.split();
         assert!(line.starts_with(b"\x01{\"hello\":") && line.ends_with(b"}\n"));
@@ -857,23 +940,21 @@ mod waiting {
         assert!(has(&end, |event| matches!(event, Event::QueuePosition(2))));
         for _ in 0..100 {
             now += S;
-            end.session.handle_timeout(&mut Vec::new(), now);
+            end.session.handle_timeout(now);
             receive(&mut end, &Control::Waiting { ahead: 1 }, now);
         }
         assert!(end.lost.is_none());
         receive(&mut end, &Control::Hello(hello(0)), now);
-        assert!(has(&end, |event| matches!(event, Event::Established(_))));
+        assert!(end.met.is_some());
     }
 
     #[test]
     fn a_queue_that_falls_silent_is_lost() {
         let (mut end, now) = dialer();
         receive(&mut end, &Control::Waiting { ahead: 2 }, now);
-        end.session.handle_timeout(&mut Vec::new(), now + 15 * S);
-        assert!(matches!(
-            end.session.connection_lost(),
-            Some(Disconnect::Silent(_))
-        ));
+        end.session.handle_timeout(now + 15 * S);
+        end.transmit(now + 15 * S);
+        assert!(matches!(end.lost, Some(Disconnect::Silent(_))));
     }
 
     #[test]
@@ -895,7 +976,9 @@ mod waiting {
         assert!(end.reason.is_none());
         let lost = end.lost.take().expect("a loss");
         assert!(matches!(lost, Disconnect::Refused(_)));
-        assert!(end.session.disconnected(lost, now).is_none());
+        end.session.disconnected(lost, true, now);
+        end.transmit(now);
+        assert!(end.reason.is_none());
     }
 
     #[test]
@@ -924,8 +1007,7 @@ mod typing {
     #[test]
     fn it_is_told_and_ends_with_the_message() {
         let mut call = Call::on();
-        let now = call.now;
-        call.ends[DIALER].session.typing(true, now);
+        call.ends[DIALER].session.typing(true);
         call.settle();
         assert_eq!(notices(&call.ends[LISTENER]), [true]);
         call.ends[DIALER].say("done");
@@ -937,9 +1019,8 @@ mod typing {
     fn it_is_told_at_most_every_three_seconds() {
         let mut call = Call::on();
         for n in 0..100 {
-            let now = call.now;
-            call.ends[DIALER].session.typing(n % 2 == 0, now);
-            call.ends[DIALER].session.typing(true, now);
+            call.ends[DIALER].session.typing(n % 2 == 0);
+            call.ends[DIALER].session.typing(true);
             call.pass(100 * MS, false);
         }
         let flight = &call.ends[DIALER].flight;
@@ -954,8 +1035,7 @@ mod typing {
     fn a_new_message_is_told_at_once() {
         let mut call = Call::on();
         for _ in 0..3 {
-            let now = call.now;
-            call.ends[DIALER].session.typing(true, now);
+            call.ends[DIALER].session.typing(true);
             call.settle();
             call.ends[DIALER].say("short");
             call.settle();
@@ -966,12 +1046,10 @@ mod typing {
     #[test]
     fn it_stays_as_long_as_somebody_types() {
         let mut call = Call::on();
-        let now = call.now;
-        call.ends[DIALER].session.typing(true, now);
+        call.ends[DIALER].session.typing(true);
         call.pass(60 * S, true);
         assert_eq!(notices(&call.ends[LISTENER]), [true]);
-        let now = call.now;
-        call.ends[DIALER].session.typing(false, now);
+        call.ends[DIALER].session.typing(false);
         call.settle();
         assert_eq!(notices(&call.ends[LISTENER]), [true, false]);
     }
@@ -979,8 +1057,7 @@ mod typing {
     #[test]
     fn it_expires_when_the_link_is_gone() {
         let mut call = Call::on();
-        let now = call.now;
-        call.ends[DIALER].session.typing(true, now);
+        call.ends[DIALER].session.typing(true);
         call.settle();
         call.cut();
         call.pass(8 * S, false);
@@ -1069,13 +1146,12 @@ mod resuming {
         call.transmit();
         call.deliver(LISTENER, 10);
         call.cut();
-        let met = |event: &Event| matches!(event, Event::Established(_));
-        assert!(!has(&call.ends[DIALER], met));
+        assert!(call.ends[DIALER].met.is_none());
         call.connect();
         call.settle();
         call.pass(20 * MS, true);
         call.assert_all_arrived();
-        assert!(has(&call.ends[DIALER], met));
+        assert!(call.ends[DIALER].met.is_some());
     }
 
     #[test]
@@ -1090,16 +1166,129 @@ mod resuming {
     }
 
     #[test]
+    fn a_newer_connection_takes_the_place_of_the_present_one() {
+        let mut call = Call::on();
+        call.ends[LISTENER].say("one");
+        call.transmit();
+        let now = call.now;
+        let listener = &mut call.ends[LISTENER];
+        listener.flight.clear();
+        accept(&mut listener.session, None, hello(0), now);
+        listener.transmit(now);
+        assert!(listener.flight.starts_with(b"\x01{\"hello\":"));
+        assert!(listener.flight.windows(4).any(|w| w == b"one\n"));
+        assert!(listener.reason.is_none());
+    }
+
+    #[test]
+    fn an_older_connection_does_not() {
+        let mut call = Call::on();
+        call.ends[LISTENER].say("one");
+        call.settle();
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[LISTENER].delivered, 1);
+        let held_up = Handshake {
+            binding: None,
+            hello: Some(hello(0)),
+        };
+        let now = call.now;
+        assert!(!call.ends[LISTENER].session.connected(held_up, now));
+        call.ends[DIALER].say("still here");
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+    }
+
+    #[test]
     fn a_call_that_is_given_up_is_lost() {
         let mut call = Call::on();
         call.ends[DIALER].say("never arrives");
         call.cut();
-        let session = &mut call.ends[DIALER].session;
+        let dialer = &mut call.ends[DIALER];
+        dialer.give_up(call.now);
         assert!(matches!(
-            session.give_up(Disconnect::Cut),
-            CloseReason::Lost(Disconnect::Cut)
+            dialer.reason,
+            Some(CloseReason::Lost(Disconnect::Cut))
         ));
-        assert_eq!(session.unacknowledged(), ["never arrives"]);
+        assert_eq!(dialer.session.unacknowledged(), ["never arrives"]);
+    }
+}
+
+mod restarting {
+    use super::*;
+
+    #[test]
+    fn a_session_that_was_written_down_goes_on() {
+        for side in [DIALER, LISTENER] {
+            let mut call = Call::on();
+            for end in &mut call.ends {
+                end.say_lines("one\n88\nthree");
+            }
+            call.settle();
+            call.pass(20 * MS, true);
+            call.ends[side].say("four");
+            call.transmit();
+            call.cut();
+            call.ends[side].restart();
+            call.ends[side].say("five");
+            call.ends[1 - side].say("you again?");
+            call.connect();
+            call.settle();
+            call.pass(20 * MS, true);
+            call.assert_all_arrived();
+            assert_eq!(call.ends[side].delivered, 5);
+            let resumed = |event: &Event| {
+                matches!(event, Event::Connection(ConnectionStatus::Resumed { .. }))
+            };
+            assert!(has(&call.ends[side], resumed), "not a new call");
+        }
+    }
+
+    #[test]
+    fn what_was_not_shown_before_comes_again_and_so_does_the_end() {
+        let mut call = Call::on();
+        call.ends[DIALER].say_lines("one\ntwo");
+        call.settle();
+        call.ends[LISTENER].attentive = false;
+        call.ends[DIALER].say_lines("three\n\u{1}four");
+        call.ends[DIALER].session.finish();
+        call.settle();
+        assert_eq!(call.ends[LISTENER].heard.len(), 4);
+        call.cut();
+        call.ends[LISTENER].restart();
+        assert_eq!(call.ends[LISTENER].heard.len(), 2);
+        call.ends[LISTENER].attentive = true;
+        call.ends[LISTENER].session.finish();
+        call.connect();
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        for end in &call.ends {
+            assert!(matches!(end.reason, Some(CloseReason::BothFinished)));
+        }
+    }
+
+    #[test]
+    fn a_peer_may_have_all_that_was_written_down_and_no_more() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("one");
+        let now = call.now;
+        let early = serde_json::to_string(call.ends[DIALER].session.state()).expect("JSON");
+        for (received, fits) in [(1, true), (2, false)] {
+            let state = serde_json::from_str::<SessionState>(&early).expect("the same");
+            let mut session = restored("ann", state);
+            accept(&mut session, None, hello(received), now);
+            let next = poll(&mut session, &mut WriteBuffer::default(), true, now);
+            assert_eq!(matches!(next, Next::Wait), fits, "{next:?}");
+            assert_eq!(session.unacknowledged(), ["one"]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_session_is_refused() {
+        let session = session("ann");
+        let written = serde_json::to_string(session.state()).expect("JSON");
+        let broken = written.replace("\"messages\":[]", "\"messages\":[\"no LF\"]");
+        assert_ne!(broken, written);
+        serde_json::from_str::<SessionState>(&broken).expect_err("half a message");
     }
 }
 
@@ -1211,14 +1400,14 @@ mod endings {
             .expect("a line that fits");
         session.hang_up(Linger::Brief, call.now);
         for _ in 0..2 {
-            session.poll_transmit(false, &mut out, call.now);
-            assert!(session.close_reason(false).is_none());
+            let next = poll(session, &mut out, false, call.now);
+            assert!(matches!(next, Next::Wait | Next::Close));
             call.now += 2 * S;
-            session.handle_timeout(&mut Vec::new(), call.now);
+            session.handle_timeout(call.now);
         }
         assert!(matches!(
-            session.close_reason(false),
-            Some(CloseReason::HungUp(Side::Local))
+            poll(session, &mut out, false, call.now),
+            Next::Ended(CloseReason::HungUp(Side::Local))
         ));
     }
 
@@ -1228,13 +1417,11 @@ mod endings {
         call.ends[DIALER].say("lost");
         call.transmit();
         call.cut();
-        let session = &mut call.ends[DIALER].session;
-        session.hang_up(Linger::Brief, call.now);
-        assert!(matches!(
-            session.close_reason(true),
-            Some(CloseReason::HungUp(Side::Local))
-        ));
-        assert_eq!(session.unacknowledged(), ["lost"]);
+        let now = call.now;
+        call.ends[DIALER].session.hang_up(Linger::Brief, now);
+        call.transmit();
+        assert!(here(&call.ends[DIALER]));
+        assert_eq!(call.ends[DIALER].session.unacknowledged(), ["lost"]);
     }
 
     #[test]
@@ -1302,31 +1489,30 @@ mod endings {
             let [dialer, _] = ends;
             let mut settled = Self(dialer.session, now);
             settled.0.finish();
-            settled.hears(&Control::Done(true));
-            assert!(settled.0.wants_close());
+            assert!(matches!(settled.hears(&Control::Done(true)), Next::Close));
             settled
         }
 
-        fn hears(&mut self, control: &Control) {
+        fn hears(&mut self, control: &Control) -> Next {
             let Self(session, now) = self;
             let line = control.to_line();
             let frame = Frame::Control(line.slice(1..line.len() - 1));
-            let mut events = Vec::new();
-            session
-                .receive(frame, &mut events, *now)
-                .expect("it may be said");
-            session.delivered_to_user(*now);
-            session.handle_timeout(&mut events, *now);
-            session.poll_transmit(false, &mut WriteBuffer::default(), *now);
-            session.transmitted(*now);
+            session.heard(*now);
+            session.receive(Some(frame), *now);
+            session.sink_changed(SinkState::Idle, *now);
+            session.handle_timeout(*now);
+            poll(session, &mut WriteBuffer::default(), true, *now)
         }
 
         /// How it ends, and after how many seconds of pings.
         fn close_reason(mut self) -> (Option<CloseReason>, u64) {
             let ending = (0..60).find_map(|second| {
-                self.hears(&Control::Ping(second));
+                let next = self.hears(&Control::Ping(second));
                 self.1 += S;
-                Some((self.0.close_reason(true)?, second))
+                match next {
+                    Next::Ended(reason) => Some((reason, second)),
+                    _ => None,
+                }
             });
             ending.map_or((None, 60), |(ending, second)| (Some(ending), second))
         }
@@ -1361,8 +1547,8 @@ mod endings {
         call.deliver(LISTENER, usize::MAX);
         call.deliver(DIALER, usize::MAX);
         // The dialer knows that all has arrived; the listener does not.
-        assert!(call.ends[DIALER].session.wants_close());
-        assert!(!call.ends[LISTENER].session.wants_close());
+        assert!(call.ends[DIALER].closed);
+        assert!(!call.ends[LISTENER].closed);
         assert!(call.ends[DIALER].reason.is_none());
         call.cut();
         call.connect();
@@ -1517,8 +1703,19 @@ mod bad_peers {
     fn parts_of_the_safety_number_out_of_turn() {
         let nonce = Control::Nonce(Nonce::random()).to_line();
         let nonce = std::str::from_utf8(&nonce).expect("JSON");
-        after_hello(nonce).expect("the listener's turn");
-        assert_absurd(after_hello(&nonce.repeat(2)), "unasked");
+        assert_absurd(after_hello(nonce), "unasked");
+        let mut call = Call::on();
+        let now = call.now;
+        let result = call.ends[LISTENER].receive(nonce.as_bytes(), false, now);
+        assert_absurd(result, "unasked");
+        let mut end = End::new("bob");
+        let commitment = Some(Hex([1; 32]));
+        let hello = Hello {
+            commitment,
+            ..hello(0)
+        };
+        accept(&mut end.session, Some(binding(false)), hello, now);
+        assert_absurd(end.receive(b"", false, now), "unasked");
         let reveal = Control::Reveal(Nonce::random()).to_line();
         let reveal = std::str::from_utf8(&reveal).expect("JSON");
         assert_absurd(after_hello(reveal), "unasked");
@@ -1529,9 +1726,10 @@ mod bad_peers {
         let mut call = Call::new();
         call.connect();
         call.deliver(LISTENER, usize::MAX);
+        call.deliver(DIALER, usize::MAX);
         let reveal = Control::Reveal(Nonce::random()).to_line();
         let now = call.now;
-        let result = call.ends[LISTENER].receive(&reveal, false, now);
+        let result = call.ends[DIALER].receive(&reveal, false, now);
         assert_absurd(result, "tampered");
     }
 
@@ -1574,6 +1772,7 @@ enum Move {
     Pass(u64),
     Cut,
     Connect,
+    Restart(usize),
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -1602,10 +1801,11 @@ fn a_move() -> impl Strategy<Value = Move> {
         6 => (side.clone(), 0..60_usize).prop_map(|(side, count)| Move::Deliver(side, count)),
         4 => side.clone().prop_map(|side| Move::Deliver(side, usize::MAX)),
         2 => side.clone().prop_map(Move::Look),
-        1 => side.prop_map(Move::LookAway),
+        1 => side.clone().prop_map(Move::LookAway),
         2 => prop_oneof![0..50_u64, 0..4_000_u64].prop_map(Move::Pass),
         2 => Just(Move::Cut),
         4 => Just(Move::Connect),
+        1 => side.prop_map(Move::Restart),
     ]
 }
 
@@ -1631,6 +1831,12 @@ fn play(call: &mut Call, moves: &[Move]) {
             }
             Move::Cut if call.connected => call.cut(),
             Move::Connect if !call.connected => call.connect(),
+            Move::Restart(side) if call.ends[*side].reason.is_none() => {
+                if call.connected {
+                    call.cut();
+                }
+                call.ends[*side].restart();
+            }
             _ => {}
         }
         call.transmit();
@@ -1675,7 +1881,7 @@ proptest! {
         heal(&mut call);
         if ended {
             for end in call.ends.iter_mut().filter(|end| end.reason.is_none()) {
-                end.reason = Some(end.session.give_up(Disconnect::Cut));
+                end.give_up(call.now);
             }
         }
         for end in &call.ends {
@@ -1698,14 +1904,17 @@ proptest! {
         play(&mut call, &before);
         let now = call.now;
         call.ends[side].session.hang_up(if patiently { Linger::Endless } else { Linger::Brief }, now);
-        let unsaid = |step: &Move| !matches!(step, Move::Say(..) | Move::SayLines(..));
+        // Who restarts has forgotten that it hung up.
+        let unsaid = |step: &Move| {
+            !matches!(step, Move::Say(..) | Move::SayLines(..) | Move::Restart(_))
+        };
         let after: Vec<_> = after.into_iter().filter(unsaid).collect();
         play(&mut call, &after);
         heal(&mut call);
         for end in &mut call.ends {
             // Its peer is gone, and did not get to say so.
             if end.reason.is_none() {
-                end.reason = Some(end.session.give_up(Disconnect::Cut));
+                end.give_up(call.now);
             }
         }
         prop_assert!(matches!(call.ends[side].reason, Some(CloseReason::HungUp(Side::Local))));

@@ -143,7 +143,7 @@ async fn two_people_talk_and_the_next_one_calls() {
     bob.wait_for_status("🔒 new, unverified").await;
     let number = bob.wait_for_line("Safety number").await;
     let (_, number) = number.split_once("number ").expect("it says so");
-    bob.type_keys(&format!("/verify {}\r", &number[..6])).await;
+    bob.type_keys(&format!("/verify {}\r", &number[..9])).await;
     bob.wait_for_status("🔒 verified").await;
     bob.wait_for_line("-- ann (127.0.0.1:").await;
     let calls = |screen: &Emulator| {

@@ -13,7 +13,7 @@ use chat_core::trust::{Identity, KnownPeers};
 use chat_testkit::TLS_CALLER;
 use chat_testkit::anybody::Anybody;
 use rustls::client::ResolvesClientCert;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::Acceptor;
 use rustls::sign::CertifiedKey;
@@ -101,6 +101,15 @@ fn foreign_client(
     alpn: &[&[u8]],
 ) -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
+    foreign_client_with(provider, version, shows, alpn)
+}
+
+fn foreign_client_with(
+    provider: Arc<CryptoProvider>,
+    version: &'static SupportedProtocolVersion,
+    shows: Option<Shows>,
+    alpn: &[&[u8]],
+) -> ClientConfig {
     let client = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .expect("a version")
@@ -116,8 +125,16 @@ fn foreign_client(
 
 /// A server that is none of ours and asks for no certificate.
 fn foreign_server(version: &'static SupportedProtocolVersion, alpn: &[&[u8]]) -> TlsAcceptor {
-    let (certificate, key) = stock_certificate();
     let provider = Arc::new(aws_lc_rs::default_provider());
+    foreign_server_with(provider, version, alpn)
+}
+
+fn foreign_server_with(
+    provider: Arc<CryptoProvider>,
+    version: &'static SupportedProtocolVersion,
+    alpn: &[&[u8]],
+) -> TlsAcceptor {
+    let (certificate, key) = stock_certificate();
     let mut server = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .expect("a version")
@@ -237,7 +254,7 @@ async fn a_man_in_the_middle_shows_his_own_key_and_shares_two_secrets() {
 }
 
 #[tokio::test]
-async fn a_man_in_the_middle_of_known_peers_is_refused_at_both_ends() {
+async fn a_man_in_the_middle_of_friends_is_refused_at_both_ends() {
     let (ann, mallory, bob) = (user(), user(), user());
     let anns_known = KnownPeers::open(ann.home.path()).expect("known peers");
     let bobs_known = KnownPeers::open(bob.home.path()).expect("known peers");
@@ -247,9 +264,7 @@ async fn a_man_in_the_middle_of_known_peers_is_refused_at_both_ends() {
     anns_known
         .remember("bob", Some("bob:7788"), bobs_key)
         .expect("remembered");
-    bobs_known
-        .remember("ann", None, anns_key)
-        .expect("remembered");
+    bobs_known.verify("ann", anns_key).expect("verified");
 
     let (anns, _) = call(&ann, &mallory).await;
     let (_, bobs) = call(&mallory, &bob).await;
@@ -305,6 +320,38 @@ async fn chat_1_without_an_ed25519_key_is_refused() {
     let server = foreign_server(&version::TLS13, &[ALPN]);
     let (_, dialed) = tokio::join!(server.accept(far), ann.tls.connect(near));
     assert!(matches!(dialed, Err(TlsError::NoKey)), "{dialed:?}");
+}
+
+/// Settings that agree on no post-quantum keys, as those of older stock tools do.
+fn before_quantum() -> Arc<CryptoProvider> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = vec![aws_lc_rs::kx_group::X25519];
+    Arc::new(provider)
+}
+
+#[tokio::test]
+async fn chat_1_without_post_quantum_keys_is_refused_at_both_ends() {
+    for (alpn, expected) in [(&[ALPN][..], None), (&[], Some(false))] {
+        let (ann, bob) = (user(), user());
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+        let certificate = rcgen::CertificateParams::default().self_signed(&key);
+        let certificate = certificate.expect("a certificate").der().clone();
+        let shows = Some(Shows::new(certificate, key.into()));
+        let client = foreign_client_with(before_quantum(), &version::TLS13, shows, alpn);
+        let (_, called) = foreign_call(&Arc::new(client), &bob).await;
+        let dialed = {
+            let (near, far) = pipe();
+            let server = foreign_server_with(before_quantum(), &version::TLS13, alpn);
+            tokio::join!(server.accept(far), ann.tls.connect(near)).1
+        };
+        for end in [called, dialed] {
+            match (end, expected) {
+                (Ok(end), Some(post_quantum)) => assert_eq!(end.post_quantum, post_quantum),
+                (Err(TlsError::NotPostQuantum), None) => {}
+                (end, _) => panic!("{end:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use chat_core::protocol::{Disconnect, Event, Handshake, Peer, Protocol, Session, SessionConfig};
+use chat_core::protocol::{
+    Disconnect, Event, Handshake, Next, Outgoing, Protocol, ProtocolEvent, Session, SessionState,
+    SinkState,
+};
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{Hex, LineCodec, WriteBuffer};
@@ -23,15 +26,11 @@ fn binding() -> ChannelBinding {
 
 fuzz_target!(|wire: &[u8]| {
     let mut now = Instant::now();
-    let mut session = Session::new(SessionConfig {
-        name: "ann".into(),
-        peer: Peer {
-            name: None,
-            address: String::new(),
-            security: Security::NoKey,
-        },
-        id: Hex([0; 16]),
-    });
+    let mut session = Session::new(
+        "ann".into(),
+        &Security::NoKey { post_quantum: true },
+        SessionState::new(Hex([0; 16])),
+    );
     let mut said = 0;
     // A NUL cuts the connection.
     for connection in wire.split(|byte| *byte == 0) {
@@ -39,45 +38,48 @@ fuzz_target!(|wire: &[u8]| {
             binding: Some(binding()),
             hello: None,
         };
-        let dialed = session.connected(contact, &mut Vec::new(), now);
-        dialed.expect("a dialer has heard nothing yet");
+        session.connected(contact, now);
         let mut codec = LineCodec::chat1();
         let mut incoming = BytesMut::new();
         for line in connection.split_inclusive(|byte| *byte == b'\n') {
             incoming.extend_from_slice(line);
-            let mut events = Vec::new();
+            session.heard(now);
             loop {
                 let Ok(frame) = codec.decode(&mut incoming) else {
                     return;
                 };
                 let Some(frame) = frame else { break };
-                if session.receive(frame, &mut events, now).is_err() {
-                    return;
-                }
+                session.receive(Some(frame), now);
             }
-            for event in events {
-                if let Event::Delivered(count) = event {
+            while let Some(event) = session.poll_event() {
+                if let ProtocolEvent::Show(Event::Delivered(count)) = event {
                     assert!(count <= said);
                 }
             }
-            session.delivered_to_user(now);
+            session.sink_changed(SinkState::Idle, now);
             if session.say("88").is_ok() {
                 said += 1;
             }
             now += Duration::from_millis(line.len() as u64);
             if session.timeout().is_some_and(|at| at <= now) {
-                session.handle_timeout(&mut Vec::new(), now);
+                session.handle_timeout(now);
             }
             let mut out = WriteBuffer::default();
-            session.poll_transmit(false, &mut out, now);
+            let next = session.poll_transmit(
+                Outgoing {
+                    buffer: &mut out,
+                    written: true,
+                    raw: false,
+                },
+                now,
+            );
             assert!(out.remaining() < 1024 + said as usize * 32);
-            session.transmitted(now);
-            if session.close_reason(true).is_some() {
-                return;
+            match next {
+                Next::Wait | Next::Close => {}
+                Next::Lost(_) => break,
+                Next::Ended(_) => return,
             }
         }
-        if session.disconnected(Disconnect::Cut, now).is_some() {
-            return;
-        }
+        session.disconnected(Disconnect::Cut, true, now);
     }
 });

@@ -85,8 +85,7 @@ async fn a_stranger_rings_until_the_person_decides() {
 async fn a_friend_does_not_ring_and_goes_before_the_stranger_who_does() {
     let (ann, bob, stranger) = (user("ann"), user("bob"), user("stranger"));
     let known = bob.keyring().known;
-    known.remember("ann", None, ann.key()).expect("remembered");
-    known.verify(ann.key()).expect("verified");
+    known.verify("ann", ann.key()).expect("verified");
     let mut server = bob.answers_when_asked().await;
     let mut waiting = stranger.calls(server.address);
     server.person.sees(rings).await;

@@ -5,7 +5,8 @@ use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{Dial, DialError, Keyring, PeerKind, SecureStream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{
-    self, ChangedKey, FileError, Fingerprint, KnownPeer, KnownPeers, PeerList, Security,
+    self, ChangedKey, FileError, Fingerprint, FirstContactError, KnownPeer, KnownPeers, PeerList,
+    Security,
 };
 use chat_core::wire::{Cookie, Framing, LineCodec};
 use chat_terminal::exit;
@@ -78,9 +79,41 @@ pub enum ConnectError {
         /// Why.
         reason: TlsError,
     },
+    /// The handshake failed at an address whose key is known. Nothing is advised that would let
+    /// somebody in between have his way.
+    #[error(
+        "no encrypted connection with {address}, where you know {name}: {reason}; nothing was \
+         said; somebody may be in between, or the program there is broken: try again later, or \
+         ask {name} in another way"
+    )]
+    NoHandshakeWithKnown {
+        /// Who was called.
+        address: String,
+        /// The name by which it is known.
+        name: String,
+        /// Why.
+        reason: TlsError,
+    },
     /// Its owner was known by another key.
     #[error(transparent)]
     Changed(#[from] ChangedKey),
+    /// This user has blocked its owner.
+    #[error(
+        "{address} is {name}, whom you have blocked; nothing was said; to call all the same: \
+         chat-client --forget {word}", word = trust::quoted(name)
+    )]
+    Blocked {
+        /// Who was called.
+        address: String,
+        /// The name by which it is known.
+        name: String,
+    },
+    /// It has this user's own key.
+    #[error(
+        "{0} has your own key: you have called yourself; to try the programs on one machine, give \
+         one of them another home: CHAT_HOME=/tmp/chat-2 chat-client {word}", word = trust::quoted(.0)
+    )]
+    OwnKey(String),
     /// Not the key that was demanded.
     #[error(
         "{address} has {}, not the key {wanted} that is demanded; nothing was said",
@@ -108,7 +141,7 @@ pub enum ConnectError {
     /// A server whose key is known must not be called without encryption.
     #[error(
         "{address} is {name}, whose key is known: it is not called without encryption; leave out \
-         --plain, or first chat-client --forget {word}", word = trust::quoted(name)
+         --plain"
     )]
     KnownKey {
         /// Who was called.
@@ -116,9 +149,29 @@ pub enum ConnectError {
         /// The name by which it is known.
         name: String,
     },
+    /// Its safety number was withheld too often, or it cannot be known how often.
+    #[error("{0}{advice}", advice = advice(.0))]
+    FirstContact(FirstContactError),
     /// The known peers could not be read.
     #[error(transparent)]
     KnownPeers(#[from] FileError),
+}
+
+impl From<FirstContactError> for ConnectError {
+    fn from(error: FirstContactError) -> Self {
+        Self::FirstContact(error)
+    }
+}
+
+/// What to do about it.
+fn advice(error: &FirstContactError) -> &'static str {
+    match error {
+        FirstContactError::TooMany(_) => {
+            ": somebody may be in between, so it is not called; if you want to all the same: \
+             --try-again"
+        }
+        _ => "",
+    }
 }
 
 impl ConnectError {
@@ -127,25 +180,33 @@ impl ConnectError {
     pub(crate) fn is_another_peer(&self) -> bool {
         matches!(
             self,
-            Self::Changed(_) | Self::OtherKey { .. } | Self::Downgraded { .. }
+            Self::Changed(_)
+                | Self::Blocked { .. }
+                | Self::OwnKey(_)
+                | Self::OtherKey { .. }
+                | Self::Downgraded { .. }
         )
     }
 
     /// The exit code of a program that ends by this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Dial(_) | Self::KnownPeers(_) => exit::FAILED,
+            Self::FirstContact(FirstContactError::TooMany(_)) => exit::REFUSED,
+            Self::Dial(_) | Self::KnownPeers(_) | Self::FirstContact(_) => exit::FAILED,
             Self::Tls { reason, .. } => match reason {
-                TlsError::NoKey => exit::REFUSED,
+                TlsError::NoKey | TlsError::NotPostQuantum => exit::REFUSED,
                 _ => exit::FAILED,
             },
-            Self::NoHandshake {
-                reason: TlsError::TimedOut(_),
-                ..
-            } => exit::FAILED,
+            Self::NoHandshake { reason, .. } | Self::NoHandshakeWithKnown { reason, .. } => {
+                match reason {
+                    TlsError::TimedOut(_) | TlsError::Io(_) => exit::FAILED,
+                    _ => exit::REFUSED,
+                }
+            }
             Self::NotEncrypted(_)
-            | Self::NoHandshake { .. }
             | Self::Changed(_)
+            | Self::Blocked { .. }
+            | Self::OwnKey(_)
             | Self::OtherKey { .. }
             | Self::Downgraded { .. }
             | Self::KnownKey { .. } => exit::REFUSED,
@@ -186,24 +247,36 @@ impl<D: Dial> Connector<D> {
         let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.address, "connected, now the handshake");
         let secured = timeout_at(deadline, keyring.tls.connect_again(stream, cookie)).await;
-        let secured = secured
-            .unwrap_or(Err(TlsError::TimedOut(limit)))
-            .map_err(|error| self.no_handshake(error))?;
+        let secured = secured.unwrap_or(Err(TlsError::TimedOut(limit)));
         let known = keyring.known.load()?;
+        let secured = secured.map_err(|error| self.no_handshake(&known, error))?;
+        if secured.peer_key == Some(keyring.own_key) {
+            return Err(ConnectError::OwnKey(self.address.clone()));
+        }
         self.check(&known, pinned_key, &secured)?;
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
             }
-            _ => Ok(self.without_key(
-                Connection::new(Box::new(secured.stream), self.codec()),
-                Security::NoKey,
-            )),
+            _ => {
+                let connection: BoxConnection =
+                    Connection::new(Box::new(secured.stream), self.codec());
+                let post_quantum = secured.post_quantum;
+                Ok(self.without_key(connection.over_tls(), Security::NoKey { post_quantum }))
+            }
         }
     }
 
-    fn no_handshake(&self, reason: TlsError) -> ConnectError {
+    fn no_handshake(&self, known: &PeerList, reason: TlsError) -> ConnectError {
         let address = self.address.clone();
+        if let Some(peer) = known.by_address(&address) {
+            let name = peer.name.clone();
+            return ConnectError::NoHandshakeWithKnown {
+                address,
+                name,
+                reason,
+            };
+        }
         match reason {
             TlsError::NotTls => ConnectError::NotEncrypted(address),
             TlsError::Closed | TlsError::TimedOut(_) | TlsError::Handshake(_) => {
@@ -234,7 +307,13 @@ impl<D: Dial> Connector<D> {
     ) -> Result<(), ConnectError> {
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                known.check_dialed(&self.address, key)?;
+                let peer = known.check_dialed(&self.address, key)?;
+                if let Some(peer) = peer.filter(|peer| peer.is_blocked()) {
+                    return Err(ConnectError::Blocked {
+                        address: self.address.clone(),
+                        name: peer.name.clone(),
+                    });
+                }
             }
             _ => {
                 if let Some(peer) = known.by_address(&self.address) {
@@ -266,7 +345,7 @@ impl<D: Dial> Connector<D> {
     ) -> Connected {
         Connected {
             peer: Peer {
-                name: known.map(|peer| peer.name.clone()),
+                name: known.and_then(KnownPeer::given_name).map(str::to_owned),
                 address: self.address.clone(),
                 security: trust::security(key, known),
             },

@@ -4,6 +4,7 @@
 
 mod call;
 mod connect;
+mod first_contact;
 mod reconnect;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use chat_core::wire::Name;
 use chat_terminal::{exit, locale};
 
 use call::Client;
+use first_contact::FirstContact;
 
 pub use connect::{ConnectError, Connector, Trust};
 
@@ -48,14 +50,23 @@ where
     Out: Sink,
 {
     let mut shutdown = pin!(shutdown);
+    let first_contact = FirstContact::new(&connector);
+    let connect = async {
+        if let Some(first_contact) = &first_contact {
+            first_contact.check().await?;
+        }
+        connector.connect().await
+    };
     let connected = tokio::select! {
-        connected = connector.connect() => connected?,
+        connected = connect => connected?,
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
-    let mut client = Client::new(connector, config.reconnect, connected.peer.clone());
+    let peer = connected.peer.clone();
+    let mut client = Client::new(connector, config.reconnect, peer, first_contact);
     let mut call = Runner::begin(connected, config.name, config.call_config, source, sink);
     let reason = call.run(&mut client, shutdown.as_mut()).await;
+    client.ended(&reason).await;
     Ok(exit::of(&call.end(reason, shutdown).await))
 }
 

@@ -33,6 +33,10 @@ struct Args {
     #[arg(long, value_name = "SHA256:…")]
     peer_key: Option<Fingerprint>,
 
+    /// Call again where the safety number was withheld three times
+    #[arg(long, conflicts_with = "plain")]
+    try_again: bool,
+
     /// How long to try to connect, the encryption included, such as 10s
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     connect_timeout: Duration,
@@ -62,6 +66,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let data_dir = data_dir()?;
     let known = KnownPeers::open(&data_dir)?;
     let flaws = peer::flaws(&known)?;
+    let address = args.target.to_string();
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
@@ -69,15 +74,20 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             pinned_key: args.peer_key,
         },
     };
+    if args.try_again
+        && let Some(keyring) = trust.keyring()
+    {
+        keyring.first_contacts.clear(&address)?;
+    }
     let signals = Signals::new()?;
-    let idle = Idle::Calling(locale::calling(&args.target.to_string()));
+    let idle = Idle::Calling(locale::calling(&address));
     let mut console = Console::open(&args.common, idle)?;
     let connector = Connector {
         dialer: TcpDialer {
             target: args.target.clone(),
             limit: args.connect_timeout,
         },
-        address: args.target.to_string(),
+        address,
         trust,
         framing: args.common.framing.into(),
     };

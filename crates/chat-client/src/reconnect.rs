@@ -29,7 +29,7 @@ type Attempt = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Se
 /// Makes the connection of a call again, as often as it is lost.
 pub(crate) struct Reconnect<D> {
     connector: Arc<Connector<D>>,
-    /// What the server lets this call's next connection through by.
+    /// What the server lets the next connection through by.
     cookie: Option<Cookie>,
     outage: Option<Outage>,
     attempt: Option<Attempt>,
@@ -94,7 +94,8 @@ impl<D: Dial + 'static> Reconnect<D> {
     fn try_again(&mut self) -> Action {
         let outage = self.outage.get_or_insert_with(Outage::new);
         let pause = pause(outage.attempts);
-        let (connector, cookie) = (Arc::clone(&self.connector), self.cookie);
+        let connector = Arc::clone(&self.connector);
+        let cookie = self.cookie;
         self.attempt = Some(Box::pin(async move {
             sleep(pause).await;
             connector.connect_again(cookie).await

@@ -311,6 +311,7 @@ async fn a_wrong_command_line_is_2() {
         &["host:port"],
         &["--connect-timeout", "soon"],
         &["--connect-timeout", "0"],
+        &["--connect-timeout", "500000000000y"],
         &["one", "two"],
     ] {
         let ended = run(arguments).await;

@@ -6,6 +6,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chat_testkit::process::{Process, program};
 use chat_testkit::{TLS_CALLER, a_port, home, soon};
@@ -210,12 +211,21 @@ async fn a_changed_key_is_refused_by_the_client_until_it_is_forgotten() {
     server.prints("it is me").await;
     client.prints("a secret of the server").await;
     assert_eq!(client.hangs_up().await.code, Some(0));
+
+    let forgotten = call(&ann, &["--forget", &new_key]).ends().await;
+    assert_eq!(forgotten.code, Some(0), "{forgotten:?}");
+    assert!(forgotten.one_line().contains("bob"), "{forgotten:?}");
+    let nobody = call(&ann, &["--forget", &new_key]).ends().await;
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
 }
 
 #[tokio::test]
 async fn a_changed_key_is_refused_by_the_server_which_goes_on() {
     let (ann, new_ann, bob) = (home(), home(), home());
     have_met(&ann, &bob).await;
+    // Only the name of who was verified is kept for them.
+    let verified = known_peers(&bob).replace("unverified", "verified");
+    fs::write(bob.path().join("known_peers"), verified).expect("written");
     let (mut server, address, _) = serve(&bob, &["--name", "bob"]).await;
     let mut client = call(&new_ann, &[&address, "--name", "ann"]);
     client.types("a secret\n").await;
@@ -260,6 +270,31 @@ async fn a_demanded_key_is_the_only_one() {
 
     let wrong = call(&ann, &[&address, "--peer-key", "SHA256:x"]);
     assert_eq!(wrong.ends().await.code, Some(2));
+}
+
+#[tokio::test]
+async fn an_address_that_withheld_its_number_is_tried_again_when_told_to() {
+    let (ann, bob) = (home(), home());
+    let (_server, address, key) = serve(&bob, &[]).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("it is after 1970").as_secs();
+    let path = ann.path().join("first_contacts");
+    fs::write(&path, format!("{address} {now} {now} {now}\n")).expect("a file");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("my own file");
+    let refused = call(&ann, &[&address]).ends().await;
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    let told = refused.one_line();
+    assert!(told.contains("somebody may be in between"), "{told}");
+    assert!(told.ends_with("--try-again"), "{told}");
+
+    let mut client = call(&ann, &[&address, "--peer-key", &key]);
+    client.tells("Safety number").await;
+    assert_eq!(client.hangs_up().await.code, Some(0));
+    assert_eq!(call(&ann, &[&address]).ends().await.code, Some(3));
+    let mut client = call(&ann, &[&address, "--try-again"]);
+    client.tells("Safety number").await;
+    assert_eq!(client.hangs_up().await.code, Some(0));
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "");
 }
 
 #[tokio::test]
@@ -321,7 +356,7 @@ async fn a_known_address_is_never_called_without_its_key() {
     let refused = call(&ann, &[&address, "--plain"]).ends().await;
     assert_eq!(refused.code, Some(3), "{refused:?}");
     let line = refused.one_line();
-    assert!(line.contains("chat-client --forget bob"), "{line}");
+    assert!(!line.contains("--forget"), "{line}");
 
     let port = address.rsplit(':').next().expect("a port");
     let Some(mut server) = Process::tool("ncat", &["-v", "--ssl", "-l", "127.0.0.1", port]) else {

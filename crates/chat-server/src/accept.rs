@@ -69,7 +69,7 @@ impl Caller {
                 session: self.hello()?.conversation,
                 key: fingerprint,
             }),
-            Security::NoKey | Security::Plaintext => None,
+            Security::NoKey { .. } | Security::Plaintext => None,
         }
     }
 }
@@ -93,18 +93,18 @@ pub(crate) enum RejectReason {
     /// Its owner was known by another key.
     #[error(transparent)]
     Changed(#[from] ChangedKey),
-    /// The handshake failed.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Its handshake was dropped in favour of newer ones.
-    #[error("it was still at its handshake when too many others came")]
-    Evicted,
     /// This user wants no calls from its owner.
     #[error("{0} is blocked")]
     Blocked(String),
     /// It has this user's own key.
     #[error("the caller has your own key; if that was not you, somebody may have taken it")]
     OwnKey,
+    /// The handshake failed.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Its handshake was dropped in favour of newer ones.
+    #[error("it was still at its handshake when too many others came")]
+    Evicted,
     /// It speaks chat/1, but did not say hello.
     #[error("it did not say hello")]
     NoHello,
@@ -195,8 +195,8 @@ impl Acceptor {
                 let peer = &mut caller.connected.peer;
                 peer.security = trust::security(key, known.as_ref());
                 caller.is_friend = known.as_ref().is_some_and(KnownPeer::is_friend);
-                if let Some(known) = known {
-                    peer.name = Some(known.name);
+                if let Some(name) = known.as_ref().and_then(KnownPeer::given_name) {
+                    peer.name = Some(name.to_owned());
                 }
                 Ok(caller)
             }
@@ -234,7 +234,8 @@ impl Acceptor {
     where
         S: Stream + 'static,
     {
-        let caller = self.plain_caller(secured.stream, from, Security::NoKey);
+        let post_quantum = secured.post_quantum;
+        let caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
             caller.reject_with_line(NO_KEY).await;
             return Err(RejectReason::Unknown(from.to_string()));
@@ -246,9 +247,14 @@ impl Acceptor {
     where
         S: Stream + 'static,
     {
+        let connection: BoxConnection =
+            Connection::new(Box::new(stream), LineCodec::new(self.framing));
         Caller {
             connected: Connected {
-                connection: Connection::new(Box::new(stream), LineCodec::new(self.framing)),
+                connection: match security {
+                    Security::Plaintext => connection,
+                    Security::NoKey { .. } | Security::Key { .. } => connection.over_tls(),
+                },
                 peer: Peer {
                     name: None,
                     address: from.to_owned(),

@@ -4,14 +4,14 @@
 use chat_core::driver::{
     Action, CallDriver, Command, Connected, Host, RESUME_WINDOW, Sink, Source, sleep_until_some,
 };
-use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Peer};
+use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
 use chat_core::trust::Fingerprint;
 use chat_terminal::locale;
 use chat_terminal::peer::PeerRecord;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::limits::RateLimiter;
+use crate::limits::{GuessLimiter, RateLimiter};
 use crate::queue::{CallQueue, QueueEvent};
 use crate::registry::SessionRegistry;
 use crate::serve::notice_of;
@@ -27,6 +27,8 @@ pub(crate) struct Server<'a> {
     pub queue: &'a CallQueue,
     pub events: &'a mut mpsc::Receiver<QueueEvent>,
     pub notices: &'a mut RateLimiter,
+    /// Counts what a stranger learns.
+    pub guesses: Option<&'a mut GuessLimiter>,
     /// Whether a person at a terminal gives commands.
     pub interactive: bool,
     /// While the connection is lost.
@@ -69,6 +71,7 @@ impl Server<'_> {
 impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
     async fn next(&mut self) -> Action {
         if self.is_superseded() {
+            self.outage = None;
             return Action::GiveUp(Disconnect::Superseded);
         }
         let give_up_at = self.outage.as_ref().map(|outage| outage.give_up_at);
@@ -76,7 +79,10 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             events = self.peer.next() => Action::Show(events),
             Some(connected) = self.resumed.recv() => Action::Resume(Box::new(connected)),
             Some(event) = self.events.recv() => self.queue_changed(event),
-            () = sleep_until_some(give_up_at) => Action::GiveUp(Disconnect::Silent(RESUME_WINDOW)),
+            () = sleep_until_some(give_up_at) => {
+                self.outage = None;
+                Action::GiveUp(Disconnect::Silent(RESUME_WINDOW))
+            }
         }
     }
 
@@ -84,9 +90,9 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         self.peer.is_remembering()
     }
 
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, peer: Peer) {
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
         self.registry.set_cookie(call.cookie());
-        self.peer.met(peer);
+        self.peer.met(name);
     }
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
@@ -94,7 +100,13 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         self.outage = None;
     }
 
-    fn disconnected(&mut self, call: &mut CallDriver<'_, In, Out>) -> Action {
+    fn number_shown(&mut self) {
+        if let Some(guesses) = &mut self.guesses {
+            guesses.revealed();
+        }
+    }
+
+    fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
         self.outage = Some(Outage {
             last_heard: call.last_heard(),
             give_up_at: Instant::now() + RESUME_WINDOW,
@@ -102,7 +114,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         Action::Show(vec![Event::Connection(ConnectionStatus::Reconnecting(0))])
     }
 
-    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action {
+    fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action {
         match command {
             Command::Quit => {
                 self.quitting = true;

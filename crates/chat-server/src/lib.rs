@@ -24,7 +24,7 @@ use chat_core::wire::Name;
 use tokio::task::JoinSet;
 
 use dispatch::Dispatcher;
-use limits::{RateLimiter, StrangerLimiter};
+use limits::{GuessLimiter, RateLimiter, StrangerLimiter};
 use queue::CallQueue;
 use registry::SessionRegistry;
 use serve::CallLoop;
@@ -93,6 +93,7 @@ where
         events,
         notices: RateLimiter::new(NOTICE_BURST, NOTICE_EVERY),
         strangers: StrangerLimiter::new(),
+        guesses: GuessLimiter::new(),
         registry,
         source,
         sink,

@@ -50,8 +50,10 @@ struct State {
     /// Friends before strangers, and each in order of arrival.
     tickets: VecDeque<Ticket>,
     next_number: u64,
-    /// The person is ready for the next caller, which therefore needs no capacity.
-    idle: bool,
+    /// No call is on, so that the next caller needs no capacity.
+    free: bool,
+    /// The caller that rings. Any other who is the first is about to be taken.
+    ringing: Option<u64>,
     /// Nobody takes calls any more.
     closed: bool,
 }
@@ -107,7 +109,7 @@ pub(crate) struct Front {
     pub peer: Peer,
     /// Whether this user has dialed or verified it.
     pub is_friend: bool,
-    /// Whether it has only left a message, and hears no answer.
+    /// Whether nobody may be there any more to answer.
     pub has_left: bool,
 }
 
@@ -163,30 +165,28 @@ impl CallQueue {
         })
     }
 
-    /// Waits until another caller than the one with this number is the next; `None` is nobody.
-    /// Cancel safe.
-    pub(crate) async fn front(&self, seen: Option<u64>) -> Option<Front> {
+    /// While no call is on: waits until another caller than the one that rings is the next.
+    /// `None` is nobody. Cancel safe.
+    pub(crate) async fn front(&self, ringing: Option<u64>) -> Option<Front> {
         loop {
-            let front = self.ready().filter(|front| Some(front.number) != seen);
-            let gone = || seen.is_some_and(|number| !self.is_first(number));
-            if front.is_some() || gone() {
+            let front = self.first(ringing);
+            if front.as_ref().map(|front| front.number) != ringing {
                 return front;
             }
             self.arrived.notified().await;
         }
     }
 
-    /// The person is ready for the next caller: the first that there is, if there is one.
-    fn ready(&self) -> Option<Front> {
+    fn first(&self, ringing: Option<u64>) -> Option<Front> {
         let mut state = self.state();
+        state.free = true;
+        let changed = std::mem::replace(&mut state.ringing, ringing) != ringing;
         let front = state.tickets.front().map(|ticket| Front {
             number: ticket.number,
             peer: ticket.peer.clone(),
             is_friend: ticket.is_friend,
             has_left: ticket.has_left,
         });
-        let idle = front.is_none();
-        let changed = std::mem::replace(&mut state.idle, idle) != idle;
         drop(state);
         if changed {
             self.changed.send_replace(());
@@ -194,16 +194,9 @@ impl CallQueue {
         front
     }
 
-    fn is_first(&self, number: u64) -> bool {
-        let state = self.state();
-        state
-            .tickets
-            .front()
-            .is_some_and(|ticket| ticket.number == number)
-    }
-
-    /// Takes a caller out of the queue; `None` if it has just left.
+    /// Takes a caller out of the queue for a call; `None` if it has just left.
     pub(crate) async fn take(&self, number: u64) -> Option<Caller> {
+        self.state().free = false;
         let ticket = self.remove(number)?;
         let (slot, caller) = oneshot::channel();
         ticket.turn.send(Turn::Call(slot)).ok()?;
@@ -248,9 +241,13 @@ impl CallQueue {
             turn = &mut turn => self.finish(caller, turn).await,
             has_said = wait(&mut caller, || self.ahead(number), changed) => {
                 if has_said && self.leave(number) {
-                    self.finish(caller, turn.await).await;
-                } else if let Some(ticket) = self.remove(number) {
-                    self.tell(QueueEvent::Left(ticket.peer));
+                    return self.finish(caller, turn.await).await;
+                }
+                match self.remove(number) {
+                    Some(ticket) => self.tell(QueueEvent::Left(ticket.peer)),
+                    // Its turn has come just now.
+                    None if has_said => self.finish(caller, turn.await).await,
+                    None => {}
                 }
             }
         }
@@ -298,7 +295,7 @@ impl CallQueue {
             // A number without a ticket: the caller is told that the queue is closed.
             return Some(state.next_number);
         }
-        let waits = !state.idle || !state.tickets.is_empty();
+        let waits = !state.free || !state.tickets.is_empty();
         let number = state.next_number;
         let mut ticket = Ticket {
             number,
@@ -319,8 +316,10 @@ impl CallQueue {
             self.arrived.notify_one();
             return Some(number);
         }
-        let kept_seat = usize::from(ticket.is_friend && self.capacity > 0);
-        if state.seated() >= self.capacity + kept_seat + usize::from(state.idle) {
+        // Not even one that rings may keep a friend out.
+        let kept_seat = ticket.is_friend && (self.capacity > 0 || state.free);
+        let seats = self.capacity + usize::from(kept_seat) + usize::from(state.free);
+        if state.seated() >= seats {
             return None;
         }
         state.next_number += 1;
@@ -359,7 +358,8 @@ impl CallQueue {
         let state = self.state();
         let mut tickets = state.tickets.iter();
         let ahead = tickets.position(|ticket| ticket.number == number)?;
-        (ahead > 0 || !state.idle).then_some(ahead as u64)
+        let is_taken = ahead == 0 && state.free && state.ringing != Some(number);
+        (!is_taken).then_some(ahead as u64)
     }
 
     /// Queues an event for the person, or drops it if there are too many.
@@ -470,6 +470,19 @@ mod tests {
             poll(pin!(queue.front(Some(next)))),
             Poll::Ready(None)
         ));
+    }
+
+    #[tokio::test]
+    async fn a_stranger_who_rings_keeps_no_friend_out() {
+        let (queue, _events) = CallQueue::new(0);
+        assert_eq!(front(&queue), None);
+        let stranger = enter(&queue, false);
+        assert_eq!(queue.ahead(stranger), None);
+        assert!(poll(pin!(queue.front(Some(stranger)))).is_pending());
+        assert_eq!(queue.ahead(stranger), Some(0));
+        assert!(is_full(&queue, false));
+        let friend = enter(&queue, true);
+        assert_eq!(front(&queue), Some(friend));
     }
 
     #[tokio::test]

@@ -12,11 +12,12 @@ use chat_core::wire::RefusalCode;
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::Config;
 use crate::accept::Caller;
 use crate::call::Server;
-use crate::limits::{RateLimiter, StrangerLimiter, WARY_FOR};
+use crate::limits::{GuessLimiter, RateLimiter, StrangerLimiter, WARY_FOR};
 use crate::queue::{CallQueue, Front, QueueEvent};
 use crate::registry::SessionRegistry;
 
@@ -28,6 +29,7 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub events: mpsc::Receiver<QueueEvent>,
     pub notices: RateLimiter,
     pub strangers: StrangerLimiter,
+    pub guesses: GuessLimiter,
     pub registry: Arc<SessionRegistry>,
     pub source: &'p mut In,
     pub sink: &'p mut Out,
@@ -96,7 +98,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     (Input::Command(Command::Block), Some(front)) => {
                         queue.refuse(front.number, RefusalCode::Blocked);
                         self.sink.show(Event::RingingStopped);
-                        Some(Event::Notice(peer::block(&self.keyring, &front.peer)))
+                        Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
                     }
                     (input, still_ringing) => {
                         ringing = still_ringing;
@@ -183,11 +185,15 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         } = caller;
         let Config {
             name,
-            call_config,
+            mut call_config,
             interactive,
             once,
             ..
         } = self.config.clone();
+        let is_stranger = connected.peer.security.is_unverified();
+        if is_stranger && session_key.is_some() {
+            call_config.reveal_after = self.guesses.reveal_after().map(Instant::into_std);
+        }
         while self.events.try_recv().is_ok() {}
         let mut server = Server {
             peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
@@ -197,6 +203,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             queue: &self.queue,
             events: &mut self.events,
             notices: &mut self.notices,
+            guesses: is_stranger.then_some(&mut self.guesses),
             interactive,
             outage: None,
             quitting: false,
@@ -208,10 +215,16 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             self.quitting = Some(exit::OK);
         }
         self.registry.end(&reason, call.call().final_ack());
-        let wordless = is_broken_off(&reason) && !call.call().has_heard_text();
+        let wordless = !call.call().has_conversed() && is_by_peer(&reason);
         let outcome = call.end(reason, shutdown).await;
         if let Outcome::Interrupted(code) = outcome {
             self.quitting = Some(code);
+        }
+        if is_stranger
+            && wordless
+            && let Some(callers) = self.guesses.broke_off()
+        {
+            self.sink.show(Event::Notice(locale::guessing(callers)));
         }
         if !is_friend && self.strangers.call_ended(wordless) && interactive && !once {
             let notice = locale::strangers_ring(WARY_FOR);
@@ -224,7 +237,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
 /// Whether this takes the call that rings.
 fn answers(input: &Input) -> bool {
     match input {
-        Input::Command(Command::Answer) => true,
+        Input::Command(Command::Answer | Command::Next) => true,
         // Enter on an empty line.
         Input::Lines(lines) => lines.clone().lines().all(str::is_empty),
         Input::Message(text) => text.is_empty(),
@@ -232,11 +245,11 @@ fn answers(input: &Input) -> bool {
     }
 }
 
-/// Whether the peer ended the call, in whatever way.
-fn is_broken_off(reason: &CloseReason) -> bool {
-    !matches!(
+/// Whether it was not this side that ended the call.
+fn is_by_peer(reason: &CloseReason) -> bool {
+    matches!(
         reason,
-        CloseReason::HungUp(Side::Local) | CloseReason::Idle(_) | CloseReason::Local(_)
+        CloseReason::HungUp(Side::Remote) | CloseReason::Lost(_) | CloseReason::Protocol(_)
     )
 }
 

@@ -183,6 +183,20 @@ async fn signals_end_a_server_that_waits() {
     }
 }
 
+/// The memory holds the key and what was said.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_crash_leaves_nothing_of_the_memory_behind() {
+    let server = Server::start(&[]).await;
+    let id = server.process.id();
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).expect("limits");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file"));
+    let core: Vec<_> = core.expect("a limit").split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"], "{core:?}");
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_one_clear_line() {
     let (_listener, address) = a_port().await;
@@ -201,6 +215,7 @@ async fn a_wrong_command_line_is_2() {
         &["--backlog", "-1"],
         &["--idle-timeout", "long"],
         &["--idle-timeout", "0"],
+        &["--idle-timeout", "500000000000y"],
         &["--framing", "loose"],
     ] {
         let ended = run(arguments).await;

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 pub mod anybody;
 pub mod emulator;
+pub mod mitm;
 pub mod network;
 pub mod people;
 pub mod process;

@@ -145,7 +145,9 @@ impl User {
     /// Answers calls over TCP; strangers ring.
     pub async fn answers_when_asked(&self) -> Server {
         let (listener, address) = a_port().await;
-        self.serves(listener, address, self.reception(), true)
+        self.answers_as(listener, address, self.reception(), |config| {
+            config.ring = true
+        })
     }
 
     /// The same, on any listener.
@@ -155,25 +157,27 @@ impl User {
         address: SocketAddr,
         reception: Acceptor,
     ) -> Server {
-        self.serves(listener, address, reception, false)
+        self.answers_as(listener, address, reception, |_| {})
     }
 
-    fn serves<L: Listen + 'static>(
+    /// The same, with a program that is set up differently.
+    pub fn answers_as<L: Listen + 'static>(
         &self,
         listener: L,
         address: SocketAddr,
         reception: Acceptor,
-        ring: bool,
+        set_up: impl FnOnce(&mut chat_server::Config),
     ) -> Server {
         let (person, mut script, mut screen) = Person::forgetful();
-        let config = chat_server::Config {
+        let mut config = chat_server::Config {
             name: self.name.into(),
             backlog: BACKLOG,
-            ring,
+            ring: false,
             once: false,
             call_config: CallConfig::default(),
             interactive: true,
         };
+        set_up(&mut config);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let shutdown = async {

@@ -10,11 +10,10 @@ use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Sink, Source};
 use chat_core::protocol::{Ended, Event, Plain, Side};
 use chat_core::transport::tcp::{Target, TcpDialer};
-use chat_core::transport::{Keyring, Listen};
+use chat_core::transport::{Keyring, Listen, Stream};
 use chat_core::trust::KnownPeers;
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::locale;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -179,7 +178,7 @@ pub async fn call() -> (Program, Program) {
 /// Holds a call with a plain peer over any stream, to its end.
 pub async fn hold<S>(stream: S, manners: CallConfig, script: Script, screen: Screen) -> Arc<Ended>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Stream,
 {
     let (mut script, mut screen) = (script, screen);
     let link = Connection::new(stream, LineCodec::new(Framing::Auto));

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::io::poll_read_buf;
 
+use crate::protocol::Outgoing;
 use crate::transport::Stream;
 use crate::wire::{Batch, Control, Frame, HANG_UP, LineCodec, LineError, WriteBuffer};
 
@@ -36,12 +36,13 @@ pub struct Connection<S> {
     stream: S,
     codec: LineCodec,
     read_buffer: BytesMut,
-    /// Bytes to write.
-    pub(super) write_buffer: WriteBuffer,
+    write_buffer: WriteBuffer,
     /// When unterminated bytes become a message.
     unterminated_until: Option<Instant>,
     read: ReadHalf,
     write: WriteHalf,
+    /// A reset at the end means that the peer left something unread.
+    pub(super) reset_is_loss: bool,
 }
 
 /// A connection over any stream.
@@ -78,7 +79,7 @@ enum ReadHalf {
     Failed,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: Stream> Connection<S> {
     /// A connection on `stream`. A TCP stream should have `TCP_NODELAY` set.
     pub fn new(stream: S, codec: LineCodec) -> Self {
         Self {
@@ -89,6 +90,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             unterminated_until: None,
             read: ReadHalf::Open,
             write: WriteHalf::Flushed,
+            reset_is_loss: true,
+        }
+    }
+
+    /// The same over TLS, where a reset at the end is no sign of loss: few peers stay to read the
+    /// close_notify.
+    pub fn over_tls(self) -> Self {
+        Self {
+            reset_is_loss: false,
+            ..self
         }
     }
 
@@ -97,9 +108,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.codec.set_limit(limit);
     }
 
-    /// Whether the peer takes one write for one message.
-    pub(super) fn is_raw(&self) -> bool {
-        self.codec.is_raw()
+    /// The way to the peer, as a protocol sees it.
+    pub(super) fn outgoing(&mut self) -> Outgoing<'_> {
+        Outgoing {
+            written: self.is_written(),
+            raw: self.codec.is_raw(),
+            buffer: &mut self.write_buffer,
+        }
     }
 
     /// Whether everything was written and has left.

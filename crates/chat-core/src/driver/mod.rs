@@ -20,14 +20,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Peer, Protocol,
-    ProtocolError, SendError, Side,
+    CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
+    Protocol, ProtocolEvent, SendError, Side, SinkState,
 };
-use crate::wire::{Control, Cookie};
+use crate::transport::Stream;
+use crate::wire::{Control, Cookie, LineError, WriteBuffer};
 
 pub use connection::{BoxConnection, Connection};
 pub use person::{Command, Input, Sink, Source};
@@ -48,6 +48,8 @@ pub struct CallConfig {
     pub interactive: bool,
     /// Before hanging up, wait until everything has arrived, as long as there is progress.
     pub graceful: bool,
+    /// As the listener, neither show nor reveal a safety number before this moment.
+    pub reveal_after: Option<std::time::Instant>,
 }
 
 /// Why the driver gives control back.
@@ -55,8 +57,10 @@ pub struct CallConfig {
 pub enum Step {
     /// The person gave a command. Drive on afterwards.
     Command(Command),
-    /// Both sides have said hello: the peer's name is known now. Show the call.
-    Established(Peer),
+    /// Both sides have said hello, and the peer calls itself this; it may be empty. Show the call.
+    Established(String),
+    /// The safety number was shown.
+    NumberShown,
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
     /// The connection is lost, but the call can be resumed over another.
@@ -74,6 +78,18 @@ enum Ready {
     Alarm,
 }
 
+/// Why this side hangs up.
+#[derive(Debug, Default)]
+enum CloseCause {
+    /// The person wants to.
+    #[default]
+    User,
+    /// The peer sent no text for this long.
+    IdleTimeout(Duration),
+    /// The source or the sink failed.
+    Error(io::Error),
+}
+
 /// A call between a person and a peer, over one connection or several in a row.
 ///
 /// It owns no task and no channel: dropping [`drive`](Self::drive) between two polls loses
@@ -85,70 +101,63 @@ pub struct CallDriver<'p, In, Out> {
     sink: &'p mut Out,
     /// The source may say more.
     source_open: bool,
-    events: Vec<Event>,
-    /// The sink has something to flush.
-    showing: bool,
-    /// Some of it is text of the peer.
-    showing_text: bool,
-    /// The sink takes no more text.
-    sink_closed: bool,
+    sink_state: SinkState,
     /// When bytes were last received.
     last_heard: Instant,
-    /// When text was last received and shown.
-    last_text: Instant,
-    /// Text of the peer was shown.
-    heard_text: bool,
-    /// This side hangs up because the peer was silent for too long.
-    idle: bool,
+    /// When text was last shown; `None` while some is on its way to the person.
+    last_text: Option<Instant>,
+    close_cause: CloseCause,
+    /// This side hangs up and has no time to wait.
+    hasty: bool,
     /// The digits of the safety number, once they were shown.
     safety_number: Option<String>,
     /// What lets the next connection through.
     cookie: Option<Cookie>,
-    /// This side hangs up and has no time to wait.
-    hasty: bool,
-    /// This side hangs up because its input failed.
-    failure: Option<io::Error>,
+    /// A word was said, by this side or the other.
+    conversed: bool,
 }
 
 impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// A new call.
     pub fn new(
-        protocol: Box<dyn Protocol>,
+        mut protocol: Box<dyn Protocol>,
         config: CallConfig,
         source: &'p mut In,
         sink: &'p mut Out,
     ) -> Self {
-        tracing::info!(chat1 = protocol.counts_messages(), "a call begins");
-        source.begin(protocol.counts_messages());
+        let chat1 = protocol.session().is_some();
+        tracing::info!(chat1, "a call begins");
+        source.begin(chat1);
         Self {
             protocol,
             config,
             source,
             sink,
             source_open: true,
-            events: Vec::new(),
-            showing: false,
-            showing_text: false,
-            sink_closed: false,
+            sink_state: SinkState::Idle,
             last_heard: Instant::now(),
-            last_text: Instant::now(),
-            heard_text: false,
-            idle: false,
+            last_text: Some(Instant::now()),
+            close_cause: CloseCause::User,
+            hasty: false,
             safety_number: None,
             cookie: None,
-            hasty: false,
-            failure: None,
+            conversed: false,
         }
     }
 
-    /// Shows the person an event that does not come from the protocol.
+    /// Shows the person an event.
     pub fn show(&mut self, event: Event) {
-        // Text has nowhere to go; a notice may still be shown, on stderr say.
-        if self.sink_closed && matches!(event, Event::Lines(_) | Event::Message(_)) {
-            return;
+        if let Event::Lines(_) | Event::Message(_) = event {
+            // Text has nowhere to go; a notice may still be shown, on stderr say.
+            if self.sink_state == SinkState::Closed {
+                return;
+            }
+            self.last_text = None;
         }
         self.sink.show(event);
-        self.showing = !self.sink_closed;
+        if self.sink_state == SinkState::Idle {
+            self.sink_state = SinkState::Busy;
+        }
     }
 
     /// Shows several of them.
@@ -163,29 +172,19 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             .hang_up(Linger::Brief, Instant::now().into_std());
     }
 
-    /// There is a new connection, the first or a later one; drive on over it.
-    ///
-    /// # Errors
-    /// The peer's hello violates the protocol.
-    pub fn connected(&mut self, handshake: Handshake) -> Result<(), ProtocolError> {
-        tracing::info!(called = handshake.hello.is_some(), "connected");
+    /// There is a new connection, the first or a later one. Returns whether to drive on over it:
+    /// not if it was made before the present one, and was only delivered later.
+    pub fn connected(&mut self, handshake: Handshake) -> bool {
+        let called = handshake.hello.is_some();
         let now = Instant::now().into_std();
-        self.protocol.connected(handshake, &mut self.events, now)
-    }
-
-    /// Whether a connection was made before the present one, and was only delivered later.
-    pub fn is_stale(&self, handshake: &Handshake) -> bool {
-        self.protocol.is_stale(handshake)
+        let taken = self.protocol.connected(handshake, now);
+        tracing::info!(called, taken, "connected");
+        taken
     }
 
     /// When bytes were last received, text or not.
     pub fn last_heard(&self) -> Instant {
         self.last_heard
-    }
-
-    /// Whether the peer has said anything.
-    pub fn has_heard_text(&self) -> bool {
-        self.heard_text
     }
 
     /// The digits of this call's safety number, once they were shown.
@@ -198,36 +197,45 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         self.cookie
     }
 
+    /// Whether a word was said, by this side or the other.
+    pub fn has_conversed(&self) -> bool {
+        self.conversed
+    }
+
+    /// Whether the dialer's part of the safety number goes out with what is sent next. That can
+    /// only be so after [`Step::Established`] or [`Step::Answered`], and is returned once.
+    pub fn announce_nonce(&mut self) -> bool {
+        let session = self.protocol.session();
+        session.is_some_and(|session| session.dialer_exchange().announce_nonce())
+    }
+
+    /// Does without a safety number on the present connection.
+    pub fn withhold_nonce(&mut self) {
+        if let Some(session) = self.protocol.session() {
+            session.dialer_exchange().withhold_nonce();
+        }
+    }
+
     /// What to tell a peer that reconnects after this side has hung up.
-    pub fn final_ack(&self) -> Vec<Control> {
-        self.protocol.final_ack()
+    pub fn final_ack(&mut self) -> Vec<Control> {
+        let session = self.protocol.session();
+        session.map_or_else(Vec::new, |session| session.final_ack())
     }
 
-    /// The connection is gone, or replaced. Returns why the call is over, if that ends it.
-    pub fn disconnected(&mut self, disconnect: Disconnect) -> Option<CloseReason> {
-        tracing::info!(%disconnect, "the connection is gone");
-        let reason = self
-            .protocol
-            .disconnected(disconnect, Instant::now().into_std());
-        reason.map(|reason| self.explained(reason))
-    }
-
-    /// No other connection can be made. Returns why the call is over.
-    pub fn give_up(&mut self, disconnect: Disconnect) -> CloseReason {
-        let reason = self.protocol.give_up(disconnect);
-        self.explained(reason)
+    /// No other connection can be made; drive on until the call has ended.
+    pub fn give_up(&mut self, disconnect: Disconnect) {
+        tracing::info!(%disconnect, "giving the connection up");
+        let now = Instant::now().into_std();
+        self.protocol.disconnected(disconnect, false, now);
     }
 
     /// Runs a whole call over one connection, for a source without commands: a bot, a script.
-    pub async fn run<S>(mut self, mut connection: Connection<S>) -> Arc<Ended>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    pub async fn run<S: Stream>(mut self, mut connection: Connection<S>) -> Arc<Ended> {
         let reason = loop {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
-                Step::Disconnected => break Disconnect::Cut.into(),
-                Step::Command(_) | Step::Established(_) | Step::Answered => {}
+                Step::Disconnected => self.give_up(Disconnect::Cut),
+                Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -238,10 +246,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     ///
     /// Both directions are read at once; neither waits for the other. While there is none,
     /// what the person says is kept, as much as the protocol has room for. Cancel safe.
-    pub async fn drive<S>(&mut self, mut connection: Option<&mut Connection<S>>) -> Step
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    pub async fn drive<S: Stream>(&mut self, mut connection: Option<&mut Connection<S>>) -> Step {
         let mut now = Instant::now();
         let mut alarm = pin!(sleep_until(now));
         loop {
@@ -256,33 +261,32 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                     .map(|connection| self.take_frames(connection, now))
                 {
                     Some(Ok(true)) => {}
-                    Some(Err(error)) => return Step::Ended(error.into()),
+                    Some(Err(error)) => return Step::Ended(CloseReason::Protocol(error.into())),
                     Some(Ok(false)) | None => break,
                 }
             }
-            if let Some(connection) = connection.as_deref_mut() {
-                self.transmit(connection, now).await;
-            }
-            let written = connection.as_deref().is_none_or(Connection::is_written);
-            if let Some(reason) = self.protocol.close_reason(written) {
-                return Step::Ended(self.explained(reason));
-            }
-            if let Some(disconnect) = self.protocol.connection_lost() {
-                return self.take_disconnect(disconnect);
+            let next = match connection.as_deref_mut() {
+                Some(connection) => self.transmit(connection, now).await,
+                None => self.poll_unconnected(now),
+            };
+            match next {
+                Next::Wait | Next::Close => {}
+                Next::Lost(disconnect) => return self.disconnected(disconnect, now),
+                Next::Ended(reason) => return Step::Ended(self.explained(reason)),
             }
             let timeout = self.next_timeout(connection.as_deref());
             set_alarm(alarm.as_mut(), timeout);
             let ready = tokio::select! {
-                read = drive_io(connection.as_deref_mut(), !self.showing) => Ready::Io(read),
+                read = drive_io(connection.as_deref_mut(), !self.is_showing()) => Ready::Io(read),
                 input = self.source.next(), if self.listens_to_person() => Ready::Input(input),
-                flushed = self.sink.flushed(), if self.showing => Ready::Flushed(flushed),
+                flushed = self.sink.flushed(), if self.is_showing() => Ready::Flushed(flushed),
                 () = alarm.as_mut(), if timeout.is_some() => Ready::Alarm,
             };
             now = Instant::now();
             match ready {
                 Ready::Io(Ok(true)) => {
                     self.last_heard = now;
-                    self.protocol.heard(&mut self.events, now.into_std());
+                    self.protocol.heard(now.into_std());
                 }
                 Ready::Io(Ok(false)) => {}
                 Ready::Io(Err(error)) => {
@@ -290,9 +294,9 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                     if let Some(connection) = connection.as_deref_mut()
                         && let Err(error) = self.take_frames(connection, now)
                     {
-                        return Step::Ended(error.into());
+                        return Step::Ended(CloseReason::Protocol(error.into()));
                     }
-                    return self.take_disconnect(Disconnect::from(error));
+                    return self.disconnected(error.into(), now);
                 }
                 Ready::Input(Ok(input)) => {
                     if let Some(step) = self.take_input(input, now) {
@@ -309,19 +313,16 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// Ends the call: shows the person why, and closes the connection in good order.
     ///
     /// Waits until everything is shown, but at most 2 s if it was the person who hung up.
-    pub async fn end<S>(
+    pub async fn end<S: Stream>(
         mut self,
         mut reason: CloseReason,
         mut connection: Option<Connection<S>>,
-    ) -> Arc<Ended>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    ) -> Arc<Ended> {
         // Without receipts, only the end tells a pipe whether the last of it was read.
         if matches!(reason, CloseReason::HungUp(Side::Local))
             && self.config.graceful
-            && self.protocol.loses_by_reset()
-            && let Some(connection) = connection.take()
+            && self.protocol.session().is_none()
+            && let Some(connection) = connection.take_if(|connection| connection.reset_is_loss)
             && let Err(error) = connection.ended().await
         {
             reason = Disconnect::from(error).into();
@@ -344,7 +345,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     async fn final_flush(&mut self) {
-        if !self.showing {
+        if !self.is_showing() {
             return;
         }
         let limit = self.hasty.then(|| Instant::now() + FINAL_FLUSH_TIMEOUT);
@@ -360,105 +361,101 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     /// Passes received frames to the protocol, unless the sink is busy. Returns whether there
     /// were any.
-    fn take_frames<S>(
+    fn take_frames<S: Stream>(
         &mut self,
         connection: &mut Connection<S>,
         now: Instant,
-    ) -> Result<bool, ProtocolError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        if self.showing {
+    ) -> Result<bool, LineError> {
+        if self.is_showing() {
             return Ok(false);
         }
         let now = now.into_std();
         let mut taken = false;
         while let Some(frame) = connection.frame()? {
             tracing::debug!(%frame, "received");
-            self.protocol.receive(frame, &mut self.events, now)?;
+            self.protocol.receive(Some(frame), now);
             taken = true;
         }
         if connection.take_eof() {
-            self.protocol.receive_eof(&mut self.events, now);
+            self.protocol.receive(None, now);
             taken = true;
         }
         Ok(taken)
     }
 
-    /// Delivers queued events to the sink.
+    /// Delivers the protocol's events to the sink.
     fn show_events(&mut self) -> Option<Step> {
-        let mut events = std::mem::take(&mut self.events);
-        let mut rest = events.drain(..);
-        let step = rest.find_map(|event| self.show_event(event));
-        if step.is_some() {
-            self.events = rest.collect();
-        } else {
-            // Empty, but with room for the next ones.
-            drop(rest);
-            self.events = events;
+        while let Some(event) = self.protocol.poll_event() {
+            let event = match event {
+                ProtocolEvent::Established(name) => return Some(Step::Established(name)),
+                ProtocolEvent::Cookie(cookie) => {
+                    self.cookie = Some(cookie);
+                    continue;
+                }
+                ProtocolEvent::Show(event) => event,
+            };
+            self.conversed |= matches!(event, Event::Lines(_) | Event::Message(_));
+            let step = match &event {
+                Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_) => {
+                    Some(Step::Answered)
+                }
+                Event::SafetyNumber { digits, .. } => {
+                    self.safety_number = Some(digits.clone());
+                    Some(Step::NumberShown)
+                }
+                _ => None,
+            };
+            self.show(event);
+            if step.is_some() {
+                return step;
+            }
         }
-        step
+        None
     }
 
-    fn show_event(&mut self, event: Event) -> Option<Step> {
-        let answered = matches!(
-            event,
-            Event::Connection(ConnectionStatus::Resumed { .. }) | Event::QueuePosition(_)
-        );
-        match event {
-            Event::Established(peer) => return Some(Step::Established(peer)),
-            Event::Cookie(cookie) => {
-                self.cookie = Some(cookie);
-                return None;
-            }
-            Event::Lines(_) | Event::Message(_) => {
-                self.heard_text = true;
-                self.showing_text = true;
-            }
-            Event::SafetyNumber { ref digits, .. } => self.safety_number = Some(digits.clone()),
-            _ => {}
-        }
-        self.show(event);
-        answered.then_some(Step::Answered)
+    /// Whether the sink has something to flush. Meanwhile nothing is read.
+    fn is_showing(&self) -> bool {
+        self.sink_state == SinkState::Busy
     }
 
-    /// Flushes the sink, if that is possible at once. If not, nothing more is read until it is
-    /// done.
+    /// Flushes the sink, if that is possible at once.
     async fn try_flush(&mut self, now: Instant) {
-        if !self.showing {
+        if !self.is_showing() {
             return;
         }
         match poll_once(self.sink.flushed()).await {
             Some(flushed) => self.take_flushed(flushed, now),
-            None => self.protocol.set_paused(true, now.into_std()),
+            None => self.protocol.sink_changed(SinkState::Busy, now.into_std()),
         }
     }
 
     /// Writes as much as is possible at once, then fills the write buffer again.
-    async fn transmit<S>(&mut self, connection: &mut Connection<S>, now: Instant)
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        self.fill(connection, now);
-        if !connection.is_written() && poll_once(connection.drive_io(false)).await.is_some() {
-            self.fill(connection, now);
+    async fn transmit<S: Stream>(&mut self, connection: &mut Connection<S>, now: Instant) -> Next {
+        let next = self.fill(connection, now);
+        let goes_on = matches!(next, Next::Wait | Next::Close) && !connection.is_written();
+        if goes_on && poll_once(connection.drive_io(false)).await.is_some() {
+            return self.fill(connection, now);
         }
+        next
     }
 
-    fn fill<S>(&mut self, connection: &mut Connection<S>, now: Instant)
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let now = now.into_std();
-        let raw = connection.is_raw();
-        self.protocol
-            .poll_transmit(raw, &mut connection.write_buffer, now);
-        if self.protocol.wants_close() {
+    fn fill<S: Stream>(&mut self, connection: &mut Connection<S>, now: Instant) -> Next {
+        let (out, now) = (connection.outgoing(), now.into_std());
+        let next = self.protocol.poll_transmit(out, now);
+        if let Next::Close = next {
             connection.close();
         }
-        if connection.is_written() {
-            self.protocol.transmitted(now);
-        }
+        next
+    }
+
+    /// What comes next without a connection.
+    fn poll_unconnected(&mut self, now: Instant) -> Next {
+        let nowhere = Outgoing {
+            buffer: &mut WriteBuffer::default(),
+            written: true,
+            raw: false,
+        };
+        self.protocol.poll_transmit(nowhere, now.into_std())
     }
 
     fn listens_to_person(&self) -> bool {
@@ -473,11 +470,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 self.show(Event::SendFailed(input.into_text(), SendError::Full));
             }
             Input::Lines(lines) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say_lines(lines) {
                     self.take_failure(io::Error::other(unsayable), at);
                 }
             }
             Input::Message(text) => {
+                self.conversed = true;
                 if let Err(unsayable) = self.protocol.say(&text) {
                     self.show(Event::SendFailed(text, unsayable));
                 }
@@ -494,7 +493,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                     self.protocol.finish();
                 }
             }
-            Input::Typing(typing) => self.protocol.typing(typing, now),
+            Input::Typing(typing) => self.protocol.typing(typing),
             Input::Command(command) => return Some(Step::Command(command)),
         }
         None
@@ -510,42 +509,39 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// The source failed: what it brought before is still delivered.
     fn take_failure(&mut self, error: io::Error, now: Instant) {
         self.source_open = false;
-        self.failure = Some(error);
+        self.close_cause = CloseCause::Error(error);
         self.protocol.hang_up(self.linger(), now.into_std());
     }
 
     fn take_flushed(&mut self, flushed: io::Result<()>, now: Instant) {
-        self.showing = false;
-        if std::mem::take(&mut self.showing_text) {
-            self.last_text = now;
-        }
-        self.protocol.set_paused(false, now.into_std());
-        let Err(error) = flushed else {
-            return self.protocol.delivered_to_user(now.into_std());
+        self.last_text.get_or_insert(now);
+        self.sink_state = match flushed.is_ok() {
+            true => SinkState::Idle,
+            false => SinkState::Closed,
         };
+        self.protocol.sink_changed(self.sink_state, now.into_std());
+        let Err(error) = flushed else { return };
         // As with any pipe, a reader that leaves ends the call without a complaint.
         if error.kind() != io::ErrorKind::BrokenPipe {
-            self.failure = Some(error);
+            self.close_cause = CloseCause::Error(error);
         }
-        self.sink_closed = true;
         self.protocol.hang_up(Linger::Brief, now.into_std());
     }
 
-    fn take_disconnect(&mut self, disconnect: Disconnect) -> Step {
-        match self.disconnected(disconnect) {
-            Some(reason) => Step::Ended(reason),
-            None => Step::Disconnected,
+    fn disconnected(&mut self, disconnect: Disconnect, now: Instant) -> Step {
+        tracing::info!(%disconnect, "the connection is gone");
+        self.protocol.disconnected(disconnect, true, now.into_std());
+        match self.poll_unconnected(now) {
+            Next::Ended(reason) => Step::Ended(self.explained(reason)),
+            _ => Step::Disconnected,
         }
     }
 
-    fn next_timeout<S>(&self, connection: Option<&Connection<S>>) -> Option<Instant>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    fn next_timeout<S: Stream>(&self, connection: Option<&Connection<S>>) -> Option<Instant> {
         let protocol = self.protocol.timeout().map(Instant::from_std);
         let unterminated = connection
             .and_then(Connection::timeout)
-            .filter(|_| !self.showing);
+            .filter(|_| !self.is_showing());
         [protocol, unterminated, self.idle_at()]
             .into_iter()
             .flatten()
@@ -555,26 +551,22 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// When the peer has been silent for too long. While text waits for the sink nothing is
     /// read, so silence means nothing.
     fn idle_at(&self) -> Option<Instant> {
-        if self.showing_text {
-            return None;
+        match self.close_cause {
+            CloseCause::User => self.last_text?.checked_add(self.config.idle_timeout?),
+            CloseCause::IdleTimeout(_) | CloseCause::Error(_) => None,
         }
-        let limit = self.config.idle_timeout.filter(|_| !self.idle)?;
-        self.last_text.checked_add(limit)
     }
 
-    fn take_timeout(&mut self, now: Instant) {
-        if self.idle_at().is_some_and(|at| at <= now) {
-            self.idle = true;
-            let limit = self.config.idle_timeout.unwrap_or_default();
-            self.protocol.idle_timeout(limit, now.into_std());
-        }
-        if self
-            .protocol
-            .timeout()
-            .is_some_and(|at| at <= now.into_std())
+    fn take_timeout(&mut self, at: Instant) {
+        let now = at.into_std();
+        if let Some(limit) = self.config.idle_timeout
+            && self.idle_at().is_some_and(|idle_at| idle_at <= at)
         {
-            self.protocol
-                .handle_timeout(&mut self.events, now.into_std());
+            self.close_cause = CloseCause::IdleTimeout(limit);
+            self.protocol.idle_timeout(limit, now);
+        }
+        if self.protocol.timeout().is_some_and(|at| at <= now) {
+            self.protocol.handle_timeout(now);
         }
     }
 
@@ -583,10 +575,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         if !matches!(reason, CloseReason::HungUp(Side::Local)) {
             return reason;
         }
-        match (self.failure.take(), self.config.idle_timeout) {
-            (Some(error), _) => CloseReason::Local(error),
-            (None, Some(limit)) if self.idle => CloseReason::Idle(limit),
-            (None, _) => reason,
+        match std::mem::take(&mut self.close_cause) {
+            CloseCause::User => reason,
+            CloseCause::IdleTimeout(limit) => CloseReason::Idle(limit),
+            CloseCause::Error(error) => CloseReason::Local(error),
         }
     }
 }
@@ -604,10 +596,10 @@ async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
 }
 
 /// Waits for I/O on the connection, or forever if there is none.
-async fn drive_io<S>(connection: Option<&mut Connection<S>>, reading: bool) -> io::Result<bool>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn drive_io<S: Stream>(
+    connection: Option<&mut Connection<S>>,
+    reading: bool,
+) -> io::Result<bool> {
     match connection {
         Some(connection) => connection.drive_io(reading).await,
         None => pending().await,

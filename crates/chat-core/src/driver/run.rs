@@ -11,9 +11,8 @@ use super::{
     BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
 };
 use crate::protocol::{
-    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Session, SessionConfig,
+    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Session, SessionState,
 };
-use crate::trust::Security;
 use crate::wire::{Name, SessionId};
 
 /// How long a call whose connection is lost can be resumed.
@@ -32,17 +31,14 @@ pub struct Connected {
 
 impl Connected {
     /// The protocol that the peer speaks. `name` is what a chat/1 peer is told.
-    fn protocol(&self, name: Name) -> Box<dyn Protocol> {
-        let peer = self.peer.clone();
-        match &self.handshake {
-            None if peer.security == Security::Plaintext => Box::new(Plain::new()),
-            None => Box::new(Plain::over_tls()),
-            Some(handshake) => {
-                let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
-                let id = begun.unwrap_or_else(SessionId::random);
-                Box::new(Session::new(SessionConfig { name, peer, id }))
-            }
-        }
+    fn protocol(&self, name: Name, config: &CallConfig) -> Box<dyn Protocol> {
+        let Some(handshake) = &self.handshake else {
+            return Box::new(Plain::new());
+        };
+        let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
+        let state = SessionState::new(begun.unwrap_or_else(SessionId::random));
+        let session = Session::new(name, &self.peer.security, state);
+        Box::new(session.reveal_after(config.reveal_after))
     }
 }
 
@@ -51,21 +47,25 @@ pub trait Host<In, Out>: Send {
     /// Waits for what the program wants of the call, if anything ever. Must be cancel safe.
     fn next(&mut self) -> impl Future<Output = Action> + Send;
 
-    /// Whether the call must stand still until the program has remembered the peer: nothing is
-    /// shown of it before, and nothing said to it.
+    /// Whether the call must stand still until the program has written something down: nothing
+    /// is shown of it before, and nothing said to the peer.
     fn is_remembering(&self) -> bool;
 
-    /// Both sides have said hello. The program shows the call, by [`next`](Self::next).
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, peer: Peer);
+    /// Both sides have said hello, and the peer calls itself this; it may be empty. The program
+    /// shows the call, by [`next`](Self::next).
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String);
 
     /// The peer has resumed the call, or said that this side is queued.
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>);
 
+    /// The safety number was shown.
+    fn number_shown(&mut self);
+
     /// The connection is lost.
-    fn disconnected(&mut self, call: &mut CallDriver<'_, In, Out>) -> Action;
+    fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action;
 
     /// The person gave a command.
-    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action;
+    fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action;
 }
 
 /// What a [`Host`] wants of its call.
@@ -75,6 +75,8 @@ pub enum Action {
     Resume(Box<Connected>),
     /// Show these to the person.
     Show(Vec<Event>),
+    /// Do without a safety number on the present connection, and show why.
+    WithholdNonce(Event),
     /// Hang up.
     HangUp,
     /// End the call: there will be no other connection.
@@ -94,8 +96,6 @@ pub enum Outcome {
 pub struct Runner<'p, In, Out> {
     call: CallDriver<'p, In, Out>,
     connection: Option<BoxConnection>,
-    /// Why the call is over, once it is.
-    over: Option<CloseReason>,
     /// The exit code of the signal that ended the call.
     interrupted: Option<u8>,
 }
@@ -109,18 +109,15 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         source: &'p mut In,
         sink: &'p mut Out,
     ) -> Self {
-        let mut call = CallDriver::new(connected.protocol(name), config, source, sink);
-        let over = match connected.handshake {
-            Some(handshake) => call.connected(handshake).err().map(CloseReason::from),
-            None => {
-                call.show(Event::Established(connected.peer));
-                None
-            }
-        };
+        let protocol = connected.protocol(name, &config);
+        let mut call = CallDriver::new(protocol, config, source, sink);
+        match connected.handshake {
+            Some(handshake) => _ = call.connected(handshake),
+            None => call.show(Event::Established(connected.peer)),
+        }
         Self {
             call,
             connection: Some(connected.connection),
-            over,
             interrupted: None,
         }
     }
@@ -138,12 +135,11 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         F: Future<Output = u8>,
     {
         loop {
-            if let Some(reason) = self.over.take() {
-                return reason;
-            }
             tokio::select! {
                 step = self.call.drive(self.connection.as_mut()), if !host.is_remembering() => {
-                    self.take_step(step, host);
+                    if let Some(reason) = self.take_step(step, host) {
+                        return reason;
+                    }
                 }
                 action = host.next() => self.act(action),
                 code = shutdown.as_mut(), if self.interrupted.is_none() => {
@@ -154,43 +150,49 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         }
     }
 
-    fn take_step(&mut self, step: Step, host: &mut impl Host<In, Out>) {
-        let action = match step {
-            Step::Ended(reason) => return self.over = Some(reason),
-            Step::Established(peer) => return host.established(&mut self.call, peer),
-            Step::Answered => return host.answered(&mut self.call),
+    /// Handles a step of the call. Returns why it is over, once it is.
+    fn take_step(&mut self, step: Step, host: &mut impl Host<In, Out>) -> Option<CloseReason> {
+        match step {
+            Step::Ended(reason) => return Some(reason),
+            Step::Established(name) => host.established(&mut self.call, name),
+            Step::Answered => host.answered(&mut self.call),
+            Step::NumberShown => host.number_shown(),
             Step::Disconnected => {
                 self.connection = None;
-                host.disconnected(&mut self.call)
+                let action = host.disconnected(&self.call);
+                self.act(action);
             }
-            Step::Command(command) => host.command(&mut self.call, command),
-        };
-        self.act(action);
+            Step::Command(command) => {
+                let action = host.command(&self.call, command);
+                self.act(action);
+            }
+        }
+        None
     }
 
     fn act(&mut self, action: Action) {
         match action {
             Action::Resume(connected) => self.resume(*connected),
             Action::Show(events) => self.call.show_all(events),
+            Action::WithholdNonce(why) => {
+                self.call.withhold_nonce();
+                self.call.show(why);
+            }
             Action::HangUp => self.call.hang_up(),
-            Action::GiveUp(disconnect) => self.over = Some(self.call.give_up(disconnect)),
+            Action::GiveUp(disconnect) => self.call.give_up(disconnect),
         }
     }
 
     /// Goes on over another connection, unless it was made before the present one.
     fn resume(&mut self, connected: Connected) {
-        let Some(handshake) = connected.handshake else {
+        match connected.handshake {
             // Plain lines cannot resume a call.
-            return self.act(Action::GiveUp(Disconnect::Cut));
-        };
-        if self.call.is_stale(&handshake) {
-            return;
-        }
-        if self.connection.replace(connected.connection).is_some() {
-            self.over = self.call.disconnected(Disconnect::Cut);
-        }
-        if self.over.is_none() {
-            self.over = self.call.connected(handshake).err().map(CloseReason::from);
+            None => self.call.give_up(Disconnect::Cut),
+            Some(handshake) => {
+                if self.call.connected(handshake) {
+                    self.connection = Some(connected.connection);
+                }
+            }
         }
     }
 

@@ -1,61 +1,72 @@
-//! How a chat/1 call is closed: flush, hang up, wait for the peer.
+//! How a call is closed: flush, hang up, wait until that is written.
 
 use std::time::{Duration, Instant};
 
-use super::Linger;
+use super::{CloseReason, Side};
 
 /// How long a hang-up waits for the messages before it, and then to be written.
-pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a hang-up waits for the messages before it to be delivered (compare `SO_LINGER`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linger {
+    /// For 2 s.
+    Brief,
+    /// As long as something is delivered every 2 s.
+    Steady,
+    /// For as long as it takes.
+    Endless,
+}
+
+/// How long a hang-up waits, and until when without progress.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Patience {
+    pub(super) linger: Linger,
+    until: Option<Instant>,
+}
+
+impl Patience {
+    pub(super) fn new(linger: Linger, now: Instant) -> Self {
+        let until = (linger != Linger::Endless).then(|| now + LINGER_TIMEOUT);
+        Self { linger, until }
+    }
+}
 
 /// The states of a close, one after the other.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum CloseState {
+    #[default]
     Open,
-    /// This side hangs up once the peer has everything, or at this time.
-    Flushing {
-        by: Option<Instant>,
-        linger: Linger,
-    },
-    /// The hang-up is to be sent now.
-    Expired,
-    /// It is in the write buffer, and has until then.
-    Queued {
-        by: Instant,
-    },
+    /// This side hangs up once the peer has everything, or when its patience ends.
+    Flushing(Patience),
+    /// The hang-up is in the write buffer.
+    Queued(Patience),
+    /// It was written, or there was nobody to write it to.
     Sent,
     /// The peer hung up.
     PeerClosed,
 }
 
 impl CloseState {
-    /// This side hangs up, and lingers like this.
-    pub(super) fn flushing(linger: Linger, now: Instant) -> Self {
-        let by = (linger != Linger::Endless).then(|| now + LINGER_TIMEOUT);
-        Self::Flushing { by, linger }
+    /// This side hangs up, for the first time or with less patience than before.
+    pub(super) fn hang_up(&mut self, linger: Linger, now: Instant) {
+        match self {
+            Self::Open => *self = Self::Flushing(Patience::new(linger, now)),
+            Self::Flushing(patience) | Self::Queued(patience)
+                if patience.linger != Linger::Brief =>
+            {
+                *patience = Patience::new(linger, now);
+            }
+            _ => {}
+        }
     }
 
     /// There was progress: more was delivered, or can be again.
     pub(super) fn delivered(&mut self, now: Instant) {
-        if let Self::Flushing { linger, .. } = *self
-            && self.is_lingering()
+        if let Self::Flushing(patience) | Self::Queued(patience) = self
+            && patience.linger == Linger::Steady
         {
-            *self = Self::flushing(linger, now);
-        }
-    }
-
-    /// Whether a hang-up waits that can wait longer.
-    pub(super) fn is_lingering(self) -> bool {
-        match self {
-            Self::Flushing { linger, .. } => linger != Linger::Brief,
-            _ => false,
-        }
-    }
-
-    /// Whether a hang-up was sent or received: nothing is sent after it.
-    pub(super) fn is_closed(self) -> bool {
-        match self {
-            Self::Open | Self::Flushing { .. } | Self::Expired => false,
-            Self::Queued { .. } | Self::Sent | Self::PeerClosed => true,
+            *patience = Patience::new(Linger::Steady, now);
         }
     }
 
@@ -63,31 +74,46 @@ impl CloseState {
     pub(super) fn peer_closed(&mut self) {
         *self = match self {
             // Both hung up at once: each counts its own.
-            Self::Queued { .. } | Self::Sent => Self::Sent,
+            Self::Queued(_) | Self::Sent => Self::Sent,
             _ => Self::PeerClosed,
         };
     }
 
-    /// All bytes were sent.
-    pub(super) fn sent(&mut self) {
-        if let Self::Queued { .. } = self {
+    /// Everything in the write buffer was written.
+    pub(super) fn written(&mut self) {
+        if let Self::Queued(_) = self {
             *self = Self::Sent;
         }
     }
 
-    pub(super) fn timeout(self) -> Option<Instant> {
+    fn patience(self) -> Option<Patience> {
         match self {
-            Self::Flushing { by, .. } => by,
-            Self::Queued { by } => Some(by),
+            Self::Flushing(patience) | Self::Queued(patience) => Some(patience),
             _ => None,
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
-        match *self {
-            Self::Flushing { by: Some(by), .. } if by <= now => *self = Self::Expired,
-            Self::Queued { by } if by <= now => *self = Self::Sent,
-            _ => {}
+    /// How long the hang-up lingers, while it does.
+    pub(super) fn linger(self) -> Option<Linger> {
+        self.patience().map(|patience| patience.linger)
+    }
+
+    /// When its patience ends.
+    pub(super) fn timeout(self) -> Option<Instant> {
+        self.patience()?.until
+    }
+
+    /// Whether a hang-up was sent or received: nothing is sent after it.
+    pub(super) fn is_closed(self) -> bool {
+        !matches!(self, Self::Open | Self::Flushing(_))
+    }
+
+    /// Who hung up, once that is done.
+    pub(super) fn reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Sent => Some(CloseReason::HungUp(Side::Local)),
+            Self::PeerClosed => Some(CloseReason::HungUp(Side::Remote)),
+            _ => None,
         }
     }
 }
@@ -100,14 +126,33 @@ mod tests {
     fn only_patience_grows_with_what_is_delivered() {
         let start = Instant::now();
         let later = start + Duration::from_secs(1);
-        for (linger, by) in [
+        for (linger, until) in [
             (Linger::Brief, Some(start + LINGER_TIMEOUT)),
             (Linger::Steady, Some(later + LINGER_TIMEOUT)),
             (Linger::Endless, None),
         ] {
-            let mut close = CloseState::flushing(linger, start);
+            let mut close = CloseState::Open;
+            close.hang_up(linger, start);
             close.delivered(later);
-            assert_eq!(close.timeout(), by, "{linger:?}");
+            assert_eq!(close.timeout(), until, "{linger:?}");
+        }
+    }
+
+    #[test]
+    fn who_hangs_up_again_can_only_lose_patience() {
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        for (first, second, until) in [
+            (Linger::Endless, Linger::Brief, later),
+            (Linger::Steady, Linger::Brief, later),
+            (Linger::Brief, Linger::Endless, start),
+            (Linger::Brief, Linger::Brief, start),
+        ] {
+            let mut close = CloseState::Open;
+            close.hang_up(first, start);
+            close.hang_up(second, later);
+            assert_eq!(close.linger(), Some(Linger::Brief));
+            assert_eq!(close.timeout(), Some(until + LINGER_TIMEOUT));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a protocol tells the person at this end.
+//! What a protocol reports, and what the person at this end is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,17 @@ use std::time::Duration;
 use super::{CloseReason, SendError, Side};
 use crate::trust::Security;
 use crate::wire::{Batch, Cookie};
+
+/// What a protocol reports.
+#[derive(Clone, Debug)]
+pub enum ProtocolEvent {
+    /// Both sides have said hello, for the first time. The peer calls itself this; it may be empty.
+    Established(String),
+    /// The dialer shows this in its next handshake of the session.
+    Cookie(Cookie),
+    /// The person is to see this.
+    Show(Event),
+}
 
 /// What is shown to the person.
 #[derive(Clone, Debug)]
@@ -30,15 +41,13 @@ pub enum Event {
     PeerIdleTimeout(Duration),
     /// The connection's status has changed.
     Connection(ConnectionStatus),
-    /// The same at both ends unless somebody is in the middle: six digits and five emoji.
+    /// The same at both ends unless somebody is in the middle: eight digits and five emoji.
     SafetyNumber {
-        /// Six decimal digits.
+        /// Eight decimal digits in two groups.
         digits: String,
         /// Five emoji with their names.
         emoji: [(char, &'static str); 5],
     },
-    /// What lets the next connection of this call through a crowd of strangers; not for people.
-    Cookie(Cookie),
     /// Somebody calls, and waits for this side to answer or decline.
     Ringing(Peer),
     /// The caller that rang has hung up, or was declined.

@@ -12,12 +12,13 @@ mod session;
 use std::time::{Duration, Instant};
 
 use crate::trust::safety_number::ChannelBinding;
-use crate::wire::{Batch, Control, Frame, Hello, WriteBuffer};
+use crate::wire::{Batch, Frame, Hello, WriteBuffer};
 
+pub use close::Linger;
 pub use end::{CloseReason, Disconnect, ProtocolError, Side};
-pub use event::{ConnectionStatus, Ended, Event, Peer};
+pub use event::{ConnectionStatus, Ended, Event, Peer, ProtocolEvent};
 pub use plain::Plain;
-pub use session::{Session, SessionConfig};
+pub use session::{Session, SessionState};
 
 /// A new connection, as the protocol learns of it.
 #[derive(Clone, Debug, Default)]
@@ -28,49 +29,58 @@ pub struct Handshake {
     pub hello: Option<Hello>,
 }
 
-/// How long a hang-up waits for the messages before it to be delivered (compare `SO_LINGER`).
+/// Whether the person's side takes what is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linger {
-    /// For 2 s.
-    Brief,
-    /// As long as something is delivered every 2 s.
-    Steady,
-    /// For as long as it takes.
-    Endless,
+pub enum SinkState {
+    /// All events so far were shown.
+    Idle,
+    /// It is busy with them, and nothing is read meanwhile.
+    Busy,
+    /// It takes nothing more.
+    Closed,
+}
+
+/// The way to the peer.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// What is to be sent is appended here, up to [`WriteBuffer::is_full`].
+    pub buffer: &'a mut WriteBuffer,
+    /// Everything that was appended before has left.
+    pub written: bool,
+    /// The peer takes one write for one message, without terminators.
+    pub raw: bool,
+}
+
+/// What comes next in a call.
+#[derive(Debug)]
+pub enum Next {
+    /// Whatever the peer, the person or the clock brings.
+    Wait,
+    /// The same, and the write half is closed once all is written.
+    Close,
+    /// The connection is lost although the stream has not failed: [`Protocol::disconnected`].
+    Lost(Disconnect),
+    /// Nothing: the call is over.
+    Ended(CloseReason),
 }
 
 /// A state machine that talks to one peer for one person.
 ///
-/// The driver calls it with what happened and when; it returns events for the person, bytes for
-/// the peer, and the time at which it wants to be called next. It never waits.
+/// The driver calls it with what happened and when, then polls it for events, for bytes to send
+/// with what comes next, and for the time at which it wants to be called again. It never waits.
 pub trait Protocol: Send {
-    /// There is a connection. A protocol with only one ignores that.
-    ///
-    /// # Errors
-    /// The peer's hello violates the protocol.
-    fn connected(
-        &mut self,
-        _handshake: Handshake,
-        _events: &mut Vec<Event>,
-        _now: Instant,
-    ) -> Result<(), ProtocolError> {
-        Ok(())
-    }
+    /// There is a new connection, which replaces the present one. Returns whether it is taken: one
+    /// that was made before the present one, and was only delivered later, is not.
+    fn connected(&mut self, handshake: Handshake, now: Instant) -> bool;
 
-    /// Whether messages are counted, so that one must not become several on the way.
-    fn counts_messages(&self) -> bool {
-        false
-    }
+    /// The connection is gone. Unless the call is `resumable` over another, it is over.
+    fn disconnected(&mut self, disconnect: Disconnect, resumable: bool, now: Instant);
 
-    /// Whether a reset at the end of the call means that the peer left something unread.
-    fn loses_by_reset(&self) -> bool {
-        false
-    }
+    /// Bytes were received, whole frames or not.
+    fn heard(&mut self, now: Instant);
 
-    /// Whether a connection was made before the present one, and was only delivered later.
-    fn is_stale(&self, _handshake: &Handshake) -> bool {
-        false
-    }
+    /// A frame was received. `None`: the stream ended in good order, nothing more comes on it.
+    fn receive(&mut self, frame: Option<Frame>, now: Instant);
 
     /// Whether more can be sent; otherwise too much is waiting to be delivered.
     fn has_room(&self) -> bool;
@@ -88,7 +98,7 @@ pub trait Protocol: Send {
     fn say(&mut self, text: &str) -> Result<(), SendError>;
 
     /// The person has begun or stopped typing.
-    fn typing(&mut self, typing: bool, now: Instant);
+    fn typing(&mut self, typing: bool);
 
     /// The person has nothing more to send.
     fn finish(&mut self);
@@ -99,69 +109,25 @@ pub trait Protocol: Send {
     /// Hangs up on a peer that sent no text for `idle`, and tells it why.
     fn idle_timeout(&mut self, idle: Duration, now: Instant);
 
-    /// Bytes were received, whole frames or not.
-    fn heard(&mut self, _events: &mut Vec<Event>, _now: Instant) {}
+    /// The person's side has shown what there was, is busy with it, or is gone.
+    fn sink_changed(&mut self, sink: SinkState, now: Instant);
 
-    /// A frame was received.
-    ///
-    /// # Errors
-    /// The peer violated the protocol: the call is over.
-    fn receive(
-        &mut self,
-        frame: Frame,
-        events: &mut Vec<Event>,
-        now: Instant,
-    ) -> Result<(), ProtocolError>;
+    /// The next event.
+    fn poll_event(&mut self) -> Option<ProtocolEvent>;
 
-    /// The stream ended in good order: the peer will send nothing more on it.
-    fn receive_eof(&mut self, events: &mut Vec<Event>, now: Instant);
-
-    /// All events so far were shown to the person.
-    fn delivered_to_user(&mut self, now: Instant);
-
-    /// Whether reading is paused, because the person's side is busy with what was received.
-    fn set_paused(&mut self, paused: bool, now: Instant);
-
-    /// Appends what is to be sent, up to [`WriteBuffer::is_full`]. `raw`: the peer takes one
-    /// write for one message, without terminators.
-    fn poll_transmit(&mut self, raw: bool, out: &mut WriteBuffer, now: Instant);
-
-    /// Everything appended so far was written.
-    fn transmitted(&mut self, now: Instant);
-
-    /// Whether the write half is to be closed once all was written.
-    fn wants_close(&self) -> bool;
+    /// Appends what is to be sent, and returns what comes next.
+    fn poll_transmit(&mut self, out: Outgoing<'_>, now: Instant) -> Next;
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     fn timeout(&self) -> Option<Instant>;
 
     /// The time of [`timeout`](Self::timeout) has come.
-    fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant);
+    fn handle_timeout(&mut self, now: Instant);
 
-    /// Why the protocol considers the connection lost although the stream has not failed, if it
-    /// does. [`disconnected`](Self::disconnected) follows.
-    fn connection_lost(&mut self) -> Option<Disconnect> {
-        None
-    }
+    /// The session, if the peer counts messages: then one must not become several on the way.
+    fn session(&mut self) -> Option<&mut Session>;
 
-    /// The connection is gone. Returns why the call is over, or `None` if it can be resumed over
-    /// another connection.
-    fn disconnected(&mut self, disconnect: Disconnect, now: Instant) -> Option<CloseReason>;
-
-    /// No other connection can be made. Returns why the call is over.
-    fn give_up(&mut self, disconnect: Disconnect) -> CloseReason {
-        CloseReason::Lost(disconnect)
-    }
-
-    /// Why the call is over, once it is. `written`: nothing is left in the connection's buffers.
-    fn close_reason(&mut self, written: bool) -> Option<CloseReason>;
-
-    /// What to tell a peer that reconnects after this side has hung up: the last receipt.
-    fn final_ack(&self) -> Vec<Control> {
-        Vec::new()
-    }
-
-    /// This side's messages that the peer has not acknowledged.
+    /// This side's messages of which it is not known that they have arrived.
     fn unacknowledged(&self) -> Vec<String>;
 }
 

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 
-use super::close::LINGER_TIMEOUT;
-use super::{CloseReason, Disconnect, Event, Linger, Protocol, ProtocolError, SendError, Side};
+use super::close::CloseState;
+use super::{
+    CloseReason, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol, ProtocolError,
+    ProtocolEvent, SendError, Session, Side, SinkState,
+};
 use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, WriteBuffer, is_hang_up};
 
 /// The most that may wait to be written, in bytes.
@@ -16,35 +19,18 @@ const MAX_UNSENT: usize = 256 * 1024;
 /// The plain protocol. Nothing is numbered, so nothing can be sent again.
 #[derive(Debug, Default)]
 pub struct Plain {
-    over_tls: bool,
+    events: VecDeque<ProtocolEvent>,
     unsent: VecDeque<Batch>,
     unsent_bytes: usize,
     finished: bool,
     peer_finished: bool,
     close: CloseState,
-    close_deadline: Option<Instant>,
-    linger: Option<Linger>,
+    /// The call is over for another reason than a hang-up.
+    over: Option<CloseReason>,
     /// What was left to write at the last check for progress, in bytes.
     left: usize,
-    /// The connection is considered lost.
-    lost: Option<Disconnect>,
     /// The peer sent no text for this long; it is told so before the hang-up.
     idle_after: Option<Duration>,
-}
-
-/// The states of a close, one after the other.
-#[derive(Debug, Default, PartialEq)]
-enum CloseState {
-    #[default]
-    Open,
-    /// This side hangs up once its messages are written.
-    Flushing,
-    /// The hang-up is in the write buffer.
-    Queued,
-    /// It was written.
-    Sent,
-    /// The peer hung up.
-    PeerClosed,
 }
 
 impl Plain {
@@ -53,31 +39,37 @@ impl Plain {
         Self::default()
     }
 
-    /// The same over TLS, where a reset at the end is no sign of loss: few peers stay to read the
-    /// close_notify.
-    pub fn over_tls() -> Self {
-        Self {
-            over_tls: true,
-            ..Self::default()
-        }
+    fn show(&mut self, event: Event) {
+        self.events.push_back(ProtocolEvent::Show(event));
     }
 
     /// Nothing tells what was delivered, so writing counts as progress.
     fn note_progress(&mut self, out: &WriteBuffer, now: Instant) {
         let left = out.remaining() + self.unsent_bytes;
-        if left < self.left && self.linger == Some(Linger::Steady) {
-            self.close_deadline = Some(now + LINGER_TIMEOUT);
+        if left < self.left {
+            self.close.delivered(now);
         }
         self.left = left;
     }
 
-    fn take_unsent(&mut self, lines: Option<usize>) -> Option<Batch> {
-        let batch = match (lines, self.unsent.front_mut()) {
-            (Some(lines), Some(front)) if lines < front.len() => front.split_to(lines),
-            _ => self.unsent.pop_front()?,
-        };
+    /// The next lines to send, at most so many.
+    fn take_unsent(&mut self, lines: usize) -> Option<Batch> {
+        let front = self.unsent.front_mut()?;
+        let batch = front.split_to(lines);
+        if front.is_empty() {
+            self.unsent.pop_front();
+        }
         self.unsent_bytes -= batch.wire_len();
         Some(batch)
+    }
+
+    fn transmit(&mut self, out: &mut WriteBuffer) {
+        while !out.is_full() {
+            let Some(batch) = self.take_unsent(usize::MAX) else {
+                return self.transmit_hang_up(out);
+            };
+            out.push(batch.into());
+        }
     }
 
     /// One write is one message: the next goes out only when the last is written.
@@ -85,7 +77,7 @@ impl Plain {
         if !out.is_empty() {
             return;
         }
-        if let Some(message) = self.take_unsent(Some(1)) {
+        if let Some(message) = self.take_unsent(1) {
             let bytes = message.as_bytes();
             out.push(bytes.slice(..bytes.len() - 1));
         } else {
@@ -96,19 +88,49 @@ impl Plain {
     }
 
     fn transmit_hang_up(&mut self, out: &mut WriteBuffer) {
-        if self.close == CloseState::Flushing {
+        if let CloseState::Flushing(patience) = self.close {
             if let Some(idle) = self.idle_after {
                 out.push(format!("(hanging up: nothing heard for {idle:?})\n").into());
             }
             out.push(Bytes::from_static(HANG_UP.as_bytes()));
-            self.close = CloseState::Queued;
+            self.close = CloseState::Queued(patience);
         }
     }
 }
 
 impl Protocol for Plain {
-    fn loses_by_reset(&self) -> bool {
-        !self.over_tls
+    fn connected(&mut self, _handshake: Handshake, _now: Instant) -> bool {
+        true
+    }
+
+    /// Nothing can be resumed.
+    fn disconnected(&mut self, disconnect: Disconnect, _resumable: bool, _now: Instant) {
+        self.over.get_or_insert(match self.close.linger() {
+            // Who lingers wants to know whether everything was written.
+            Some(Linger::Brief) => CloseReason::HungUp(Side::Local),
+            _ => self.close.reason().unwrap_or(disconnect.into()),
+        });
+    }
+
+    fn heard(&mut self, _now: Instant) {}
+
+    fn receive(&mut self, frame: Option<Frame>, _now: Instant) {
+        match frame {
+            // Nothing counts after the hang-up.
+            _ if self.close == CloseState::PeerClosed => {}
+            Some(Frame::Text(lines)) => self.show(Event::Lines(lines)),
+            Some(Frame::HangUp) => self.close.peer_closed(),
+            Some(Frame::Control(_)) => {
+                let error = ProtocolError::Violation("a control line in plain text");
+                self.over = Some(error.into());
+            }
+            None => {
+                self.peer_finished = true;
+                if self.close == CloseState::Open && !self.finished {
+                    self.show(Event::PeerEof);
+                }
+            }
+        }
     }
 
     fn has_room(&self) -> bool {
@@ -131,20 +153,14 @@ impl Protocol for Plain {
         self.say_lines(lines)
     }
 
-    fn typing(&mut self, _typing: bool, _now: Instant) {}
+    fn typing(&mut self, _typing: bool) {}
 
     fn finish(&mut self) {
         self.finished = true;
     }
 
     fn hang_up(&mut self, linger: Linger, now: Instant) {
-        if self.close == CloseState::Open {
-            self.close = CloseState::Flushing;
-        }
-        self.linger = Some(linger);
-        if linger != Linger::Endless {
-            self.close_deadline.get_or_insert(now + LINGER_TIMEOUT);
-        }
+        self.close.hang_up(linger, now);
     }
 
     fn idle_timeout(&mut self, idle: Duration, now: Instant) {
@@ -154,106 +170,58 @@ impl Protocol for Plain {
         self.hang_up(Linger::Brief, now);
     }
 
-    fn receive(
-        &mut self,
-        frame: Frame,
-        events: &mut Vec<Event>,
-        _now: Instant,
-    ) -> Result<(), ProtocolError> {
-        match frame {
-            // Nothing counts after the hang-up.
-            _ if self.close == CloseState::PeerClosed => {}
-            Frame::Text(lines) => events.push(Event::Lines(lines)),
-            Frame::HangUp => self.close = CloseState::PeerClosed,
-            Frame::Control(_) => {
-                return Err(ProtocolError::Violation("a control line in plain text"));
-            }
-        }
-        Ok(())
+    fn sink_changed(&mut self, _sink: SinkState, _now: Instant) {}
+
+    fn poll_event(&mut self) -> Option<ProtocolEvent> {
+        self.events.pop_front()
     }
 
-    fn receive_eof(&mut self, events: &mut Vec<Event>, _now: Instant) {
-        self.peer_finished = true;
-        if self.close == CloseState::Open && !self.finished {
-            events.push(Event::PeerEof);
+    fn poll_transmit(&mut self, out: Outgoing<'_>, now: Instant) -> Next {
+        if let Some(reason) = self.over.take() {
+            return Next::Ended(reason);
         }
-    }
-
-    fn delivered_to_user(&mut self, _now: Instant) {}
-
-    fn set_paused(&mut self, _paused: bool, _now: Instant) {}
-
-    fn poll_transmit(&mut self, raw: bool, out: &mut WriteBuffer, now: Instant) {
-        self.note_progress(out, now);
-        if raw {
-            return self.transmit_raw(out);
+        if out.written {
+            self.close.written();
         }
-        while !out.is_full() {
-            let Some(batch) = self.take_unsent(None) else {
-                return self.transmit_hang_up(out);
-            };
-            out.push(batch.into());
+        self.note_progress(out.buffer, now);
+        if out.raw {
+            self.transmit_raw(out.buffer);
+        } else {
+            self.transmit(out.buffer);
         }
-    }
-
-    fn transmitted(&mut self, _now: Instant) {
-        if self.close == CloseState::Queued {
-            self.close = CloseState::Sent;
+        if let Some(reason) = self.close.reason() {
+            return Next::Ended(reason);
         }
-    }
-
-    fn wants_close(&self) -> bool {
+        let finished = self.finished && self.unsent.is_empty();
         match self.close {
-            CloseState::Open => self.finished && self.unsent.is_empty(),
-            CloseState::Flushing => false,
-            CloseState::Queued | CloseState::Sent | CloseState::PeerClosed => true,
+            CloseState::Open if !finished => Next::Wait,
+            CloseState::Open if self.peer_finished && out.written && out.buffer.is_empty() => {
+                Next::Ended(CloseReason::BothFinished)
+            }
+            CloseState::Flushing(_) => Next::Wait,
+            _ => Next::Close,
         }
     }
 
     fn timeout(&self) -> Option<Instant> {
-        self.close_deadline
+        self.close.timeout()
     }
 
-    fn handle_timeout(&mut self, _events: &mut Vec<Event>, now: Instant) {
-        if self.close_deadline.take_if(|by| *by <= now).is_none() {
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.close.timeout().is_none_or(|at| now < at) {
             return;
         }
-        match self.linger {
-            Some(Linger::Steady) => {
-                let stuck = "the other side takes nothing more";
-                self.lost = Some(Disconnect::Io(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    stuck,
-                )));
-            }
-            _ => self.close = CloseState::Sent,
+        if self.close.linger() == Some(Linger::Steady) {
+            let stuck = "the other side takes nothing more";
+            let error = io::Error::new(io::ErrorKind::TimedOut, stuck);
+            self.over = Some(Disconnect::Io(error).into());
+        } else {
+            self.close = CloseState::Sent;
         }
     }
 
-    fn connection_lost(&mut self) -> Option<Disconnect> {
-        self.lost.take()
-    }
-
-    fn disconnected(&mut self, disconnect: Disconnect, _now: Instant) -> Option<CloseReason> {
-        Some(match self.close {
-            CloseState::Open => CloseReason::Lost(disconnect),
-            CloseState::PeerClosed => CloseReason::HungUp(Side::Remote),
-            CloseState::Sent => CloseReason::HungUp(Side::Local),
-            // Who lingers wants to know whether everything was written.
-            _ if self.linger == Some(Linger::Brief) => CloseReason::HungUp(Side::Local),
-            _ => CloseReason::Lost(disconnect),
-        })
-    }
-
-    fn close_reason(&mut self, written: bool) -> Option<CloseReason> {
-        match self.close {
-            CloseState::PeerClosed => Some(CloseReason::HungUp(Side::Remote)),
-            CloseState::Sent => Some(CloseReason::HungUp(Side::Local)),
-            CloseState::Open if self.finished && self.peer_finished && written => {
-                self.unsent.is_empty().then_some(CloseReason::BothFinished)
-            }
-            _ => None,
-        }
+    fn session(&mut self) -> Option<&mut Session> {
+        None
     }
 
     fn unacknowledged(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{TlsEndpoint, TlsError};
-use crate::trust::{FileError, Fingerprint, Identity, IdentityError, KnownPeers};
+use crate::trust::{FileError, Fingerprint, FirstContacts, Identity, IdentityError, KnownPeers};
 
 /// The user's own key and what is known of the keys of others. Cheap to clone.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub struct Keyring {
     pub tls: TlsEndpoint,
     /// The keys of others.
     pub known: KnownPeers,
+    /// The calls whose safety number was withheld.
+    pub first_contacts: FirstContacts,
 }
 
 /// Why the [`Keyring`] cannot be opened.
@@ -22,9 +24,9 @@ pub enum KeyringError {
     /// The own key cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The file of known peers cannot be used.
+    /// The directory cannot be used.
     #[error(transparent)]
-    KnownPeers(#[from] FileError),
+    Directory(#[from] FileError),
     /// No certificate can be made for the own key.
     #[error(transparent)]
     Certificate(#[from] TlsError),
@@ -41,6 +43,7 @@ impl Keyring {
             own_key: identity.fingerprint(),
             tls: TlsEndpoint::new(&identity)?,
             known: KnownPeers::open(data_dir)?,
+            first_contacts: FirstContacts::open(data_dir)?,
         })
     }
 }

@@ -5,16 +5,17 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, DnType};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{Acceptor, ParsedCertificate};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ClientConfig, ConnectionCommon, DigitallySignedStruct, DistinguishedName as Authority,
-    InvalidMessage, PeerIncompatible, ServerConfig, SignatureScheme,
+    InvalidMessage, NamedGroup, PeerIncompatible, ServerConfig, SignatureScheme,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
@@ -54,6 +55,9 @@ pub struct SecureStream<S> {
     pub stream: TlsStream<S>,
     /// What the other end speaks.
     pub peer_kind: PeerKind,
+    /// The keys of the connection stay secret from a quantum computer of tomorrow. Always so with a
+    /// chat/1 peer.
+    pub post_quantum: bool,
     /// The key that the other end has proved to own. A chat/1 peer always has one, of type
     /// Ed25519; a stock server has one of any type, a stock client seldom has one.
     pub peer_key: Option<Fingerprint>,
@@ -93,6 +97,10 @@ pub enum TlsError {
     /// The other end claims to speak chat/1 but proves no Ed25519 key.
     #[error("the other side speaks chat/1 but shows no Ed25519 key")]
     NoKey,
+    /// The other end claims to speak chat/1 but agreed on keys that a quantum computer could find
+    /// out: no program of this kind does, so somebody may have taken the better way out.
+    #[error("the other side speaks chat/1 but not with post-quantum keys")]
+    NotPostQuantum,
     /// The two ends do not agree, or one of them broke the rules.
     #[error("the TLS handshake failed: {0}")]
     Handshake(rustls::Error),
@@ -137,13 +145,13 @@ impl TlsEndpoint {
     /// # Errors
     /// No certificate can be made for the key.
     pub fn new(identity: &Identity) -> Result<Self, TlsError> {
-        let key = KeyPair::try_from(&identity.key).map_err(TlsError::Certificate)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "chat");
-        let certificate = params.self_signed(&key).map_err(TlsError::Certificate)?;
-        let chain = vec![certificate.into()];
-        let key = || identity.key.clone_key();
+        let certificate = params.self_signed(identity);
+        let certificate = certificate.map_err(TlsError::Certificate)?;
+        let key = CertifiedKey::new(vec![certificate.into()], identity.key());
+        let key = Arc::new(SingleCertAndKey::from(key));
 
         let provider = Arc::new(aws_lc_rs::default_provider());
         let any = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
@@ -151,7 +159,7 @@ impl TlsEndpoint {
         let mut server = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(any.clone())
-            .with_single_cert(chain.clone(), key().into())?;
+            .with_cert_resolver(key.clone());
         server.alpn_protocols = vec![ALPN.to_vec()];
         server.send_tls13_tickets = 0;
 
@@ -159,7 +167,7 @@ impl TlsEndpoint {
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
             .with_custom_certificate_verifier(any)
-            .with_client_auth_cert(chain, key().into())?;
+            .with_client_cert_resolver(key);
         client.alpn_protocols = vec![ALPN.to_vec()];
         client.resumption = Resumption::disabled();
         client.enable_sni = false;
@@ -274,6 +282,7 @@ impl<S> SecureStream<S> {
     fn new(stream: TlsStream<S>) -> Result<Self, TlsError> {
         let Learned {
             peer_kind,
+            post_quantum,
             peer_key,
             exporter,
         } = match &stream {
@@ -283,6 +292,7 @@ impl<S> SecureStream<S> {
         Ok(Self {
             stream,
             peer_kind,
+            post_quantum,
             peer_key,
             exporter,
         })
@@ -292,6 +302,7 @@ impl<S> SecureStream<S> {
 /// The part of [`SecureStream`] that is the same for both ends.
 struct Learned {
     peer_kind: PeerKind,
+    post_quantum: bool,
     peer_key: Option<Fingerprint>,
     exporter: [u8; 32],
 }
@@ -302,6 +313,11 @@ impl Learned {
             Some(ALPN) => PeerKind::Chat1,
             _ => PeerKind::Stock,
         };
+        let group = connection.negotiated_key_exchange_group();
+        let post_quantum = group.is_some_and(|group| group.name() == NamedGroup::X25519MLKEM768);
+        if peer_kind == PeerKind::Chat1 && !post_quantum {
+            return Err(TlsError::NotPostQuantum);
+        }
         let certificate = connection.peer_certificates().and_then(<[_]>::first);
         let spki = certificate.map(public_key).transpose()?;
         if peer_kind == PeerKind::Chat1 && !spki.as_ref().is_some_and(is_ed25519) {
@@ -309,6 +325,7 @@ impl Learned {
         }
         Ok(Self {
             peer_kind,
+            post_quantum,
             peer_key: spki.map(|spki| Fingerprint::of_spki(&spki)),
             exporter: connection.export_keying_material([0; 32], EXPORTER_LABEL, None)?,
         })

@@ -34,6 +34,14 @@ impl Fingerprint {
         Self(hash)
     }
 
+    /// Its first 8 characters after the `SHA256:`, to tell peers apart who have no name. Too short
+    /// to recognise anybody by it.
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(PREFIX.len() + 8);
+        text
+    }
+
     /// The bare hash.
     pub fn as_bytes(&self) -> &[u8; SHA256_OUTPUT_LEN] {
         &self.0

@@ -3,13 +3,16 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use rustls::SignatureScheme;
+use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::sign::SigningKey;
+use zeroize::Zeroizing;
 
 use super::Fingerprint;
 use super::private_file::{self, FileError};
@@ -47,10 +50,19 @@ fn data_dir_from(
     data.map(|data| data.join("chat")).ok_or(NoDataDir)
 }
 
+/// Around the key in its file.
+const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const END: &str = "-----END PRIVATE KEY-----";
+
+/// The length of an Ed25519 key in PKCS#8 (RFC 8410) is 48 bytes, or 83 with the public key.
+const MAX_PKCS8: usize = 128;
+
 /// The user's Ed25519 key, by which friends know this user.
 #[derive(Debug)]
 pub struct Identity {
-    pub(crate) key: PrivatePkcs8KeyDer<'static>,
+    /// The only copy in memory, which the cryptographic library wipes when it is dropped.
+    key: Arc<dyn SigningKey>,
+    public_key: [u8; 32],
     fingerprint: Fingerprint,
 }
 
@@ -84,12 +96,12 @@ impl Identity {
     pub fn open(data_dir: &Path) -> Result<Self, IdentityError> {
         private_file::private_dir(data_dir)?;
         let path = data_dir.join("identity");
-        if let Some(pem) = private_file::read(&path)? {
+        let read = || private_file::read(&path).map(|pem| pem.map(Zeroizing::new));
+        if let Some(pem) = read()? {
             return Self::from_pem(&pem, &path);
         }
         private_file::create(&path, new_key()?.as_bytes())?;
-        let pem = private_file::read(&path)?.unwrap_or_default();
-        Self::from_pem(&pem, &path)
+        Self::from_pem(&read()?.unwrap_or_default(), &path)
     }
 
     /// The fingerprint by which friends know this key.
@@ -97,30 +109,73 @@ impl Identity {
         self.fingerprint
     }
 
+    /// The key, for TLS.
+    pub(crate) fn key(&self) -> Arc<dyn SigningKey> {
+        Arc::clone(&self.key)
+    }
+
     fn from_pem(pem: &[u8], path: &Path) -> Result<Self, IdentityError> {
         if pem.trim_ascii().is_empty() {
             return Err(IdentityError::Empty(path.to_owned()));
         }
-        let no_key = || IdentityError::NoKey(path.to_owned());
-        let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| no_key())?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der())
-            .map_err(|_| no_key())?;
-        let spki = pair.public_key().as_der().map_err(|_| no_key())?;
-        Ok(Self {
+        Self::from_pkcs8(pem).ok_or_else(|| IdentityError::NoKey(path.to_owned()))
+    }
+
+    fn from_pkcs8(pem: &[u8]) -> Option<Self> {
+        let der = pkcs8_of(pem)?;
+        let key = any_eddsa_type(&PrivatePkcs8KeyDer::from(der.as_slice())).ok()?;
+        let spki = key.public_key()?;
+        let public_key = spki.last_chunk().copied()?;
+        let fingerprint = Fingerprint::of_spki(&spki);
+        Some(Self {
             key,
-            fingerprint: Fingerprint::of_spki(spki.as_ref()),
+            public_key,
+            fingerprint,
         })
     }
 }
 
+/// What a certificate is signed with.
+impl rcgen::PublicKeyData for Identity {
+    fn der_bytes(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ED25519
+    }
+}
+
+impl rcgen::SigningKey for Identity {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signer = self.key.choose_scheme(&[SignatureScheme::ED25519]);
+        let signature = signer.and_then(|signer| signer.sign(message).ok());
+        signature.ok_or(rcgen::Error::RemoteKeyError)
+    }
+}
+
+/// The key in a PEM file (RFC 7468), in buffers that are wiped.
+fn pkcs8_of(pem: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let pem = std::str::from_utf8(pem).ok()?;
+    let (_, pem) = pem.split_once(BEGIN)?;
+    let (base64, _) = pem.split_once(END)?;
+    // With room from the start: what grows leaves copies behind.
+    let mut packed = Zeroizing::new(Vec::with_capacity(base64.len()));
+    packed.extend(base64.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut der = Zeroizing::new(vec![0; MAX_PKCS8]);
+    let length = BASE64_STANDARD.decode_slice(&*packed, &mut der).ok()?;
+    der.truncate(length);
+    Some(der)
+}
+
 /// A new key in PEM: PKCS#8 v1, because OpenSSL 3.0 cannot read v2.
-fn new_key() -> Result<String, IdentityError> {
+fn new_key() -> Result<Zeroizing<String>, IdentityError> {
     let der = Ed25519KeyPair::generate()
         .and_then(|pair| pair.to_pkcs8v1())
         .map_err(|_| IdentityError::NoRandomness)?;
-    let base64 = BASE64_STANDARD.encode(der.as_ref());
-    Ok(format!(
-        "-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n"
+    let base64 = Zeroizing::new(BASE64_STANDARD.encode(der.as_ref()));
+    Ok(Zeroizing::new(
+        [BEGIN, "\n", &base64, "\n", END, "\n"].concat(),
     ))
 }
 
@@ -157,10 +212,10 @@ mod tests {
     #[test]
     fn a_new_key_is_pkcs8_v1() {
         let pem = new_key().expect("a key");
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).expect("PEM");
+        let der = pkcs8_of(pem.as_bytes()).expect("PEM");
         // RFC 8410, section 7: version 0, no public key inside.
-        assert_eq!(der.secret_pkcs8_der().len(), 48);
-        assert_eq!(der.secret_pkcs8_der()[..5], [0x30, 0x2e, 0x02, 0x01, 0x00]);
+        assert_eq!(der.len(), 48);
+        assert_eq!(der[..5], [0x30, 0x2e, 0x02, 0x01, 0x00]);
     }
 
     fn at_home() -> (tempfile::TempDir, PathBuf) {
@@ -222,6 +277,57 @@ mod tests {
             identity.fingerprint().to_string(),
             format!("SHA256:{}", printed.trim_end())
         );
+    }
+
+    /// How often this process has these bytes, masked here so as not to find them, in its memory.
+    #[cfg(target_os = "linux")]
+    fn copies_in_memory(masked: &[u8]) -> usize {
+        use std::os::unix::fs::FileExt;
+
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+        let memory = std::fs::File::open("/proc/self/mem").expect("memory");
+        let mut copies = 0;
+        for map in maps.lines().filter(|map| map.contains(" rw-p ")) {
+            let range = map
+                .split(' ')
+                .next()
+                .and_then(|range| range.split_once('-'));
+            let (from, to) = range.expect("a range");
+            let address = |hex| u64::from_str_radix(hex, 16).expect("an address");
+            // Other threads unmap theirs meanwhile.
+            let mut bytes = [0; 4096 + 64];
+            for at in (address(from)..address(to)).step_by(4096) {
+                let Ok(count) = memory.read_at(&mut bytes, at) else {
+                    continue;
+                };
+                let same = |at: &usize| {
+                    let found = bytes[..count].get(*at..at + masked.len());
+                    found.is_some_and(|found| found.iter().zip(masked).all(|(a, b)| *a == !b))
+                };
+                let starts = memchr::memchr_iter(!masked[0], &bytes[..4096]);
+                copies += starts.filter(same).count();
+            }
+            bytes.fill(0);
+        }
+        copies
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn one_copy_of_the_key_is_in_memory() {
+        let (home, path) = at_home();
+        let identity = Identity::open(home.path()).expect("an identity");
+        let tls = crate::transport::TlsEndpoint::new(&identity).expect("a certificate");
+        let (seed, base64) = {
+            let pem = Zeroizing::new(std::fs::read(&path).expect("the file"));
+            let der = pkcs8_of(&pem).expect("PEM");
+            let masked = |bytes: &[u8]| bytes.iter().map(|byte| byte ^ 0xff).collect::<Vec<_>>();
+            (masked(&der[16..]), masked(&pem[BEGIN.len() + 30..][..32]))
+        };
+        assert_eq!(copies_in_memory(&base64), 0);
+        assert_eq!(copies_in_memory(&seed), 1);
+        drop((identity, tls));
+        assert_eq!(copies_in_memory(&seed), 0);
     }
 
     #[cfg(unix)]

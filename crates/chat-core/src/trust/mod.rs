@@ -9,6 +9,7 @@
 
 mod emoji;
 mod fingerprint;
+mod first_contacts;
 mod identity;
 mod ignorable;
 mod known_peers;
@@ -18,10 +19,12 @@ mod security;
 mod shell;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use first_contacts::{FirstContactError, FirstContacts, MAX_TRIES};
 pub use identity::{Identity, IdentityError, NoDataDir, data_dir};
 pub use ignorable::is_ignorable;
 pub use known_peers::{
-    ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, Unreadable,
+    ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, PeerState,
+    Unreadable,
 };
 pub use private_file::FileError;
 pub use security::{Security, Verification, security};

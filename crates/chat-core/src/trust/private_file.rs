@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::shell::quoted_path;
 
@@ -95,10 +95,30 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), FileError> {
     only_owner(path, &metadata, 0o022, 0o700)
 }
 
-/// The file's bytes, or nothing if there is no file.
+/// Differs when a file was replaced or written to, unless that took no measurable time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    #[cfg(unix)]
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(metadata),
+        }
+    }
+}
+
+/// The file's stamp, or nothing if there is no file.
 ///
 /// Only called below a [`private_dir`], so nobody else can swap the file meanwhile.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+pub(crate) fn stamp(path: &Path) -> Result<Option<Stamp>, FileError> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         other => other.map_err(at(path))?,
@@ -106,14 +126,27 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     if metadata.is_symlink() {
         return Err(FileError::Symlink(path.to_owned()));
     }
-    if !metadata.is_file() {
-        return Err(FileError::WrongKind {
+    regular(path, &metadata)?;
+    only_owner(path, &metadata, 0o077, 0o600)?;
+    Ok(Some(Stamp::of(&metadata)))
+}
+
+/// The file's bytes, or nothing if there is no file.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match stamp(path)? {
+        Some(_) => fs::read(path).map(Some).map_err(at(path)),
+        None => Ok(None),
+    }
+}
+
+fn regular(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {
+    match metadata.is_file() {
+        true => Ok(()),
+        false => Err(FileError::WrongKind {
             path: path.to_owned(),
             wanted: "file",
-        });
+        }),
     }
-    only_owner(path, &metadata, 0o077, 0o600)?;
-    fs::read(path).map(Some).map_err(at(path))
 }
 
 /// Makes the file, whole or not at all. If there is one already, it stays as it is.
@@ -127,21 +160,20 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 /// Puts these bytes in the place of the file: a reader sees the old ones or the new ones.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, FileError> {
     let file = temporary(path, bytes)?;
+    let stamp = file.as_file().metadata().map_err(at(path))?;
     file.persist(path)
         .map_err(|failed| at(path)(failed.error))?;
-    sync_directory(path)
+    sync_directory(path)?;
+    Ok(Stamp::of(&stamp))
 }
 
 /// Takes the lock, waiting at most 2 s for another program: a call may be on. Dropping the file
 /// releases it.
 pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(at(path))?;
+    let file = open_lock(path)?;
+    regular(path, &file.metadata().map_err(at(path))?)?;
     let started = Instant::now();
     loop {
         match file.try_lock() {
@@ -156,6 +188,34 @@ pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
             Err(TryLockError::Error(error)) => return Err(at(path)(error)),
         }
     }
+}
+
+/// Opens the file, or makes it, without waiting: a FIFO would keep its opener for ever.
+#[cfg(unix)]
+fn open_lock(path: &Path) -> Result<File, FileError> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+    use rustix::io::Errno;
+
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    options.open(path).map_err(
+        |error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::LOOP) => FileError::Symlink(path.to_owned()),
+            _ => at(path)(error),
+        },
+    )
+}
+
+/// Opens the file, or makes it.
+#[cfg(not(unix))]
+fn open_lock(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    options.open(path).map_err(at(path))
 }
 
 /// A file beside `path` with mode 0600, safe on the disk.
@@ -235,6 +295,25 @@ mod tests {
         );
         drop(held);
         lock(&path).expect("nobody holds it any more");
+    }
+
+    /// A FIFO once kept a program waiting for ever, and a link may lead to somebody else's file.
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_is_no_file_is_refused_at_once() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("lock");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo").success());
+        let error = lock(&path).expect_err("a FIFO");
+        assert!(matches!(error, FileError::WrongKind { .. }), "{error}");
+
+        fs::remove_file(&path).expect("removed");
+        let target = home.path().join("target");
+        std::os::unix::fs::symlink(&target, &path).expect("a link");
+        let error = lock(&path).expect_err("a link");
+        assert!(matches!(error, FileError::Symlink(_)), "{error}");
+        assert!(!target.exists());
     }
 
     #[test]

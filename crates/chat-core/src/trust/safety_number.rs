@@ -1,9 +1,12 @@
 //! The safety number: what two people compare to know that nobody is in the middle.
 //!
-//! Both sides hash the same connection, the same keys and the same two nonces. The dialer
-//! commits to its nonce before it sees the listener's, and the listener shows its own before
-//! it sees the dialer's. So neither can search for a nonce that gives the number it wants:
-//! somebody in the middle has one guess in a million each time.
+//! Both sides hash the same connection, the same keys and the same two nonces. The listener
+//! commits to its nonce, the dialer sends its own, and the listener reveals. So neither can
+//! search for a nonce that gives the number it wants. The dialer of a call learns the number only
+//! when the listener's person sees it; a listener could learn it and withhold it from the dialer,
+//! which is why the dialer's nonces are counted.
+
+use std::time::Instant;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
@@ -11,9 +14,12 @@ use super::Fingerprint;
 use super::emoji::EMOJI;
 use crate::wire::{Commitment, Hex, Nonce};
 
-/// How often a session may start the exchange, when its connection breaks before both sides
-/// know the number. Each time is one guess for somebody in the middle.
-const TRIES: u8 = 3;
+/// How many nonces a dialer sends in a session without a reveal. Each of them is one guess for
+/// somebody in the middle.
+const MAX_NONCES: u8 = 3;
+
+/// As many numbers as there are of eight digits.
+const NUMBERS: u64 = 100_000_000;
 
 /// Binds the number to one connection between two keys (compare RFC 9266).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +32,10 @@ pub struct ChannelBinding {
     pub peer_key: Fingerprint,
 }
 
-/// Six digits and five emoji: the same at both ends unless somebody is in the middle.
+/// Eight digits and five emoji: the same at both ends unless somebody is in the middle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SafetyNumber {
-    /// Six decimal digits.
+    /// Eight decimal digits, as they are shown: `5836 5501`.
     pub digits: String,
     /// Five emoji with their names.
     pub emoji: [(char, &'static str); 5],
@@ -41,106 +47,255 @@ pub enum ExchangeError {
     /// It sent its part of the safety number when it was not its turn.
     #[error("a part of the safety number came unasked")]
     Unasked,
-    /// The dialer revealed another nonce than it had committed to.
+    /// The listener revealed another nonce than it had committed to.
     #[error("the safety number was tampered with: what was revealed is not what was promised")]
-    WrongOpening,
+    WrongReveal,
 }
 
-/// The exchange of nonces, by commit and reveal. One value serves a whole session.
+/// The listener's part in a session.
 #[derive(Debug)]
-pub struct CommitReveal {
-    stage: Stage,
-    tries: u8,
+pub struct ListenerExchange {
+    stage: ListenerStage,
+    /// Nothing is revealed before this moment.
+    reveal_after: Option<Instant>,
 }
 
 #[derive(Debug)]
-enum Stage {
-    /// Nothing is expected.
-    Idle,
-    /// The dialer has committed to its nonce.
-    Committed { own: Nonce },
-    /// The listener has answered a commitment with its nonce.
-    Answered { commitment: Commitment, own: Nonce },
-    /// The listener knows the number; it stays as it is.
-    Known,
+enum ListenerStage {
+    /// The session was restored: what was exchanged before is forgotten, and nothing more is.
+    Forgotten,
+    /// The dialer's nonce has not come. On the present connection this one is committed to.
+    Open { own: Option<Nonce> },
+    /// The number is settled for the rest of the session.
+    Settled {
+        own: Nonce,
+        number: SafetyNumber,
+        /// This side's person has seen it.
+        shown: bool,
+        /// It was revealed on the present connection.
+        revealed: bool,
+    },
 }
 
-impl Default for CommitReveal {
-    fn default() -> Self {
+/// What the listener does at the same moment.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reveal {
+    /// To send.
+    pub nonce: Nonce,
+    /// To show, the first time.
+    pub number: Option<SafetyNumber>,
+}
+
+impl ListenerExchange {
+    /// Reveals nothing before `reveal_after`.
+    pub fn new(reveal_after: Option<Instant>) -> Self {
         Self {
-            stage: Stage::Idle,
-            tries: TRIES,
+            stage: ListenerStage::Open { own: None },
+            reveal_after,
         }
     }
-}
 
-impl CommitReveal {
-    /// Begins at the dialer, on each connection: a listener that knows the number already
-    /// does not answer.
+    /// In a session that was restored.
+    pub fn forgotten() -> Self {
+        Self {
+            stage: ListenerStage::Forgotten,
+            reveal_after: None,
+        }
+    }
+
+    /// There is a new connection. Returns what the hello on it commits to, unless the number is
+    /// settled.
     pub fn commit(&mut self) -> Option<Commitment> {
-        self.stage = Stage::Idle;
-        if self.tries == 0 {
-            return None;
+        match &mut self.stage {
+            ListenerStage::Open { own } => {
+                let nonce = Nonce::random();
+                *own = Some(nonce);
+                Some(commitment(&nonce))
+            }
+            ListenerStage::Settled { revealed, .. } => {
+                *revealed = false;
+                None
+            }
+            ListenerStage::Forgotten => None,
         }
-        let own = Nonce::random();
-        self.stage = Stage::Committed { own };
-        Some(commitment(&own))
     }
 
-    /// Begins at the listener, on each connection, and answers the dialer's commitment. One
-    /// from an earlier connection is void: the number depends on the connection too.
-    pub fn answer(&mut self, commitment: Option<Commitment>) -> Option<Nonce> {
-        if matches!(self.stage, Stage::Known) {
-            return None;
-        }
-        self.stage = Stage::Idle;
-        let commitment = commitment.filter(|_| self.tries > 0)?;
-        self.tries -= 1;
-        let own = Nonce::random();
-        self.stage = Stage::Answered { commitment, own };
-        Some(own)
-    }
-
-    /// Takes the listener's nonce, at the dialer. Returns the nonce to reveal, and the number.
+    /// Takes the dialer's nonce, which settles the number.
     ///
     /// # Errors
     /// Nothing was committed to on this connection.
-    pub fn reveal(
-        &mut self,
-        binding: &ChannelBinding,
-        theirs: Nonce,
-    ) -> Result<(Nonce, SafetyNumber), ExchangeError> {
-        let Stage::Committed { own } = self.stage else {
+    pub fn settle(&mut self, binding: &ChannelBinding, theirs: Nonce) -> Result<(), ExchangeError> {
+        let ListenerStage::Open { own: Some(own) } = self.stage else {
             return Err(ExchangeError::Unasked);
         };
-        self.stage = Stage::Idle;
-        self.tries -= 1;
-        let keys = [binding.own_key.as_bytes(), binding.peer_key.as_bytes()];
-        Ok((own, SafetyNumber::new(binding, keys, [&own, &theirs])))
+        let keys = [binding.peer_key.as_bytes(), binding.own_key.as_bytes()];
+        self.stage = ListenerStage::Settled {
+            own,
+            number: SafetyNumber::new(binding, keys, [&theirs, &own]),
+            shown: false,
+            revealed: false,
+        };
+        Ok(())
     }
 
-    /// Takes what the dialer reveals, at the listener. Returns the number.
+    /// What is due on the present connection, once.
+    pub fn reveal(&mut self, now: Instant) -> Option<Reveal> {
+        if self.reveal_after.is_some_and(|after| now < after) {
+            return None;
+        }
+        let ListenerStage::Settled {
+            own,
+            number,
+            shown,
+            revealed: revealed @ false,
+        } = &mut self.stage
+        else {
+            return None;
+        };
+        *revealed = true;
+        let first = !std::mem::replace(shown, true);
+        Some(Reveal {
+            nonce: *own,
+            number: first.then(|| number.clone()),
+        })
+    }
+
+    /// When [`reveal`](Self::reveal) wants to be called, if it has to wait for its time.
+    pub fn timeout(&self) -> Option<Instant> {
+        let waits = matches!(
+            self.stage,
+            ListenerStage::Settled {
+                revealed: false,
+                ..
+            }
+        );
+        self.reveal_after.filter(|_| waits)
+    }
+}
+
+/// The dialer's part in a session.
+#[derive(Debug)]
+pub struct DialerExchange {
+    stage: DialerStage,
+    /// How many more nonces may be sent.
+    nonces_left: u8,
+    /// The listener's promise on the present connection, until it is answered with a nonce.
+    unanswered: Option<(ChannelBinding, Commitment)>,
+    /// The program knows that it is about to be answered.
+    announced: bool,
+}
+
+#[derive(Debug)]
+enum DialerStage {
+    /// The session was restored: what was exchanged before is forgotten, and nothing more is.
+    Forgotten,
+    /// No nonce was sent.
+    Fresh,
+    /// This nonce was the last one that was sent.
+    Sent {
+        binding: ChannelBinding,
+        commitment: Commitment,
+        own: Nonce,
+    },
+    /// The number was shown: it has come of this commitment.
+    Known { commitment: Commitment },
+}
+
+impl Default for DialerExchange {
+    fn default() -> Self {
+        Self {
+            stage: DialerStage::Fresh,
+            nonces_left: MAX_NONCES,
+            unanswered: None,
+            announced: false,
+        }
+    }
+}
+
+impl DialerExchange {
+    /// In a session that was restored.
+    pub fn forgotten() -> Self {
+        Self {
+            stage: DialerStage::Forgotten,
+            nonces_left: 0,
+            unanswered: None,
+            announced: false,
+        }
+    }
+
+    /// There is a new connection, on which nothing was promised yet.
+    pub fn connected(&mut self) {
+        self.unanswered = None;
+    }
+
+    /// The listener has committed to its nonce on the present connection.
     ///
     /// # Errors
-    /// Nothing is to be revealed, or it is not what was committed to.
-    pub fn open(
+    /// It has revealed one before.
+    pub fn committed(
         &mut self,
         binding: &ChannelBinding,
-        theirs: Nonce,
-    ) -> Result<SafetyNumber, ExchangeError> {
-        let Stage::Answered {
-            commitment: promised,
-            own,
-        } = self.stage
-        else {
+        commitment: Commitment,
+    ) -> Result<(), ExchangeError> {
+        if matches!(self.stage, DialerStage::Known { .. }) {
             return Err(ExchangeError::Unasked);
+        }
+        if self.nonces_left > 0 {
+            self.unanswered = Some((binding.clone(), commitment));
+            self.announced = false;
+        }
+        Ok(())
+    }
+
+    /// Whether a nonce is sent next. Returns true once for each.
+    pub fn announce_nonce(&mut self) -> bool {
+        self.unanswered.is_some() && !std::mem::replace(&mut self.announced, true)
+    }
+
+    /// No nonce is sent on the present connection.
+    pub fn withhold_nonce(&mut self) {
+        self.unanswered = None;
+    }
+
+    /// The nonce that is to be sent now, once.
+    pub fn take_nonce(&mut self) -> Option<Nonce> {
+        let (binding, commitment) = self.unanswered.take()?;
+        self.nonces_left -= 1;
+        let own = Nonce::random();
+        self.stage = DialerStage::Sent {
+            binding,
+            commitment,
+            own,
+        };
+        Some(own)
+    }
+
+    /// Takes what the listener reveals. Returns the number, the first time.
+    ///
+    /// # Errors
+    /// No nonce was sent, or it is not what was committed to.
+    pub fn open(&mut self, theirs: Nonce) -> Result<Option<SafetyNumber>, ExchangeError> {
+        let (promised, number) = match &self.stage {
+            DialerStage::Forgotten => return Ok(None),
+            DialerStage::Fresh => return Err(ExchangeError::Unasked),
+            DialerStage::Known { commitment } => (*commitment, None),
+            DialerStage::Sent {
+                binding,
+                commitment,
+                own,
+            } => {
+                let keys = [binding.own_key.as_bytes(), binding.peer_key.as_bytes()];
+                let number = SafetyNumber::new(binding, keys, [own, &theirs]);
+                (*commitment, Some(number))
+            }
         };
         if commitment(&theirs) != promised {
-            return Err(ExchangeError::WrongOpening);
+            return Err(ExchangeError::WrongReveal);
         }
-        self.stage = Stage::Known;
-        let keys = [binding.peer_key.as_bytes(), binding.own_key.as_bytes()];
-        Ok(SafetyNumber::new(binding, keys, [&theirs, &own]))
+        self.stage = DialerStage::Known {
+            commitment: promised,
+        };
+        Ok(number)
     }
 }
 
@@ -160,9 +315,10 @@ impl SafetyNumber {
         let number = hash[..8]
             .iter()
             .fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let number = number % NUMBERS;
         let emoji = |at: usize| EMOJI[usize::from(hash[8 + at]) % EMOJI.len()];
         Self {
-            digits: format!("{:06}", number % 1_000_000),
+            digits: format!("{:04} {:04}", number / 10_000, number % 10_000),
             emoji: std::array::from_fn(emoji),
         }
     }
@@ -187,6 +343,7 @@ fn hash(domain: &str, parts: &[&[u8]]) -> [u8; SHA256_OUTPUT_LEN] {
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};
+    use std::time::Duration;
 
     use super::*;
 
@@ -201,15 +358,34 @@ mod tests {
         peer_key: Fingerprint::from_bytes([2; 32]),
     };
 
+    /// The present moment. These exchanges have nothing to wait for.
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    fn both() -> (DialerExchange, ListenerExchange) {
+        (DialerExchange::default(), ListenerExchange::new(None))
+    }
+
+    /// The listener's hello comes to the dialer, over a new connection.
+    fn connect(dialer: &mut DialerExchange, listener: &mut ListenerExchange) {
+        dialer.connected();
+        if let Some(commitment) = listener.commit() {
+            dialer.committed(&DIALER, commitment).expect("in turn");
+        }
+    }
+
     #[test]
     fn both_sides_see_the_same_number() {
-        let (mut dialer, mut listener) = (CommitReveal::default(), CommitReveal::default());
-        let commitment = dialer.commit().expect("a first try");
-        let nonce = listener.answer(Some(commitment)).expect("a first try");
-        let (revealed, ours) = dialer.reveal(&DIALER, nonce).expect("in turn");
-        let theirs = listener.open(&LISTENER, revealed).expect("in turn");
-        assert_eq!(ours, theirs);
-        assert_eq!(ours.digits.len(), 6);
+        let (mut dialer, mut listener) = both();
+        connect(&mut dialer, &mut listener);
+        let nonce = dialer.take_nonce().expect("a first try");
+        assert_eq!(listener.reveal(now()), None);
+        listener.settle(&LISTENER, nonce).expect("in turn");
+        let Reveal { nonce, number } = listener.reveal(now()).expect("due");
+        let ours = dialer.open(nonce).expect("in turn");
+        assert_eq!(ours, number);
+        assert_eq!(ours.expect("a number").digits.len(), "5836 5501".len());
     }
 
     #[test]
@@ -244,20 +420,27 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_a_known_answer() {
+    fn the_number_and_the_commitment_are_known_answers() {
         let number = SafetyNumber::new(
             &DIALER,
             [&[2; 32], &[3; 32]],
             [&Hex([4; 32]), &Hex([5; 32])],
         );
         // Computed apart, with Python's hashlib.
-        assert_eq!(number.digits, "504955");
+        assert_eq!(number.digits, "3550 4955");
+        assert_eq!(
+            number.emoji,
+            [55, 50, 26, 32, 26].map(|at: usize| EMOJI[at])
+        );
+        assert_eq!(
+            commitment(&Hex([5; 32])).to_string(),
+            "031b1737f94b2c29302cd26468cdbe4b4f909a5b04e4eff43cc5ffebd82d07fa"
+        );
     }
 
     const DOCUMENT: &str = include_str!("../../../../docs/protocol.md");
 
     #[test]
-    #[ignore = "the document has eight digits, and the code six"]
     fn numbers_are_as_documented() {
         let blocks = DOCUMENT.split("```vectors safety-number\n").skip(1);
         assert!(blocks.clone().count() > 0, "the document has no vectors");
@@ -296,57 +479,126 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_opening_is_an_error() {
-        let (mut dialer, mut listener) = (CommitReveal::default(), CommitReveal::default());
-        let commitment = dialer.commit().expect("a first try");
-        listener.answer(Some(commitment)).expect("a first try");
-        let opened = listener.open(&LISTENER, Nonce::random());
-        assert_eq!(opened, Err(ExchangeError::WrongOpening));
+    fn a_wrong_reveal_is_an_error_also_when_the_number_is_known() {
+        let (mut dialer, mut listener) = both();
+        connect(&mut dialer, &mut listener);
+        let nonce = dialer.take_nonce().expect("a first try");
+        let wrong = dialer.open(Nonce::random());
+        assert_eq!(wrong, Err(ExchangeError::WrongReveal));
+        listener.settle(&LISTENER, nonce).expect("in turn");
+        let Reveal { nonce, .. } = listener.reveal(now()).expect("due");
+        dialer.open(nonce).expect("the right one");
+        assert_eq!(dialer.open(nonce), Ok(None));
+        let wrong = dialer.open(Nonce::random());
+        assert_eq!(wrong, Err(ExchangeError::WrongReveal));
     }
 
     #[test]
     fn parts_that_come_unasked_are_errors() {
-        let mut exchange = CommitReveal::default();
+        let (mut dialer, mut listener) = both();
         let nonce = Nonce::random();
-        assert_eq!(exchange.reveal(&DIALER, nonce), Err(ExchangeError::Unasked));
-        assert_eq!(exchange.open(&LISTENER, nonce), Err(ExchangeError::Unasked));
-        exchange.commit().expect("a first try");
-        exchange.reveal(&DIALER, nonce).expect("in turn");
-        assert_eq!(exchange.reveal(&DIALER, nonce), Err(ExchangeError::Unasked));
-    }
-
-    #[test]
-    fn nobody_may_guess_often() {
-        let mut dialer = CommitReveal::default();
-        let mut listener = CommitReveal::default();
-        for _ in 0..TRIES {
-            dialer.commit().expect("a try");
-            dialer.reveal(&DIALER, Nonce::random()).expect("in turn");
-            listener.answer(Some(Hex([0; 32]))).expect("a try");
-        }
-        assert_eq!(dialer.commit(), None);
-        assert_eq!(listener.answer(Some(Hex([0; 32]))), None);
-    }
-
-    #[test]
-    fn a_commitment_is_good_for_one_connection() {
-        let (mut dialer, mut listener) = (CommitReveal::default(), CommitReveal::default());
-        let nonce = listener.answer(dialer.commit()).expect("a first try");
-        let (revealed, _) = dialer.reveal(&DIALER, nonce).expect("in turn");
-        assert_eq!(listener.answer(None), None);
+        assert_eq!(dialer.open(nonce), Err(ExchangeError::Unasked));
         assert_eq!(
-            listener.open(&LISTENER, revealed),
+            listener.settle(&LISTENER, nonce),
+            Err(ExchangeError::Unasked)
+        );
+        connect(&mut dialer, &mut listener);
+        assert_eq!(dialer.open(nonce), Err(ExchangeError::Unasked));
+        listener.settle(&LISTENER, nonce).expect("in turn");
+        assert_eq!(
+            listener.settle(&LISTENER, nonce),
             Err(ExchangeError::Unasked)
         );
     }
 
     #[test]
-    fn a_known_number_stays() {
-        let (mut dialer, mut listener) = (CommitReveal::default(), CommitReveal::default());
-        let nonce = listener.answer(dialer.commit()).expect("a first try");
-        let (revealed, _) = dialer.reveal(&DIALER, nonce).expect("in turn");
-        listener.open(&LISTENER, revealed).expect("in turn");
-        let again = dialer.commit().expect("a second try");
-        assert_eq!(listener.answer(Some(again)), None);
+    fn a_listener_that_has_revealed_cannot_begin_anew() {
+        let (mut dialer, mut listener) = both();
+        connect(&mut dialer, &mut listener);
+        let nonce = dialer.take_nonce().expect("a first try");
+        listener.settle(&LISTENER, nonce).expect("in turn");
+        let Reveal { nonce, .. } = listener.reveal(now()).expect("due");
+        dialer.open(nonce).expect("the right one");
+        let again = dialer.committed(&DIALER, commitment(&Nonce::random()));
+        assert_eq!(again, Err(ExchangeError::Unasked));
+    }
+
+    #[test]
+    fn a_listener_gets_three_nonces_a_session() {
+        let (mut dialer, mut listener) = both();
+        for _ in 0..MAX_NONCES {
+            connect(&mut dialer, &mut listener);
+            dialer.take_nonce().expect("a try");
+            assert_eq!(dialer.take_nonce(), None);
+        }
+        connect(&mut dialer, &mut listener);
+        assert!(!dialer.announce_nonce());
+        assert_eq!(dialer.take_nonce(), None);
+    }
+
+    #[test]
+    fn a_nonce_that_is_withheld_is_no_try() {
+        let (mut dialer, mut listener) = both();
+        for _ in 0..10 {
+            connect(&mut dialer, &mut listener);
+            assert!(dialer.announce_nonce());
+            assert!(!dialer.announce_nonce());
+            dialer.withhold_nonce();
+            assert_eq!(dialer.take_nonce(), None);
+        }
+        connect(&mut dialer, &mut listener);
+        assert!(dialer.take_nonce().is_some());
+    }
+
+    #[test]
+    fn what_was_missed_is_caught_up_on_the_next_connection() {
+        let (mut dialer, mut listener) = both();
+        // The nonce is lost.
+        connect(&mut dialer, &mut listener);
+        dialer.take_nonce().expect("a try");
+        // The reveal is lost.
+        connect(&mut dialer, &mut listener);
+        let nonce = dialer.take_nonce().expect("a try");
+        listener.settle(&LISTENER, nonce).expect("in turn");
+        let shown = listener.reveal(now()).expect("due").number;
+        assert!(shown.is_some());
+        assert_eq!(listener.reveal(now()), None);
+        connect(&mut dialer, &mut listener);
+        assert_eq!(dialer.take_nonce(), None);
+        let Reveal { nonce, number } = listener.reveal(now()).expect("due again");
+        assert_eq!(number, None);
+        assert_eq!(dialer.open(nonce), Ok(shown));
+    }
+
+    #[test]
+    fn a_nonce_that_was_not_asked_for_on_this_connection_settles_nothing() {
+        let (mut dialer, mut listener) = both();
+        connect(&mut dialer, &mut listener);
+        let nonce = dialer.take_nonce().expect("a try");
+        listener.settle(&LISTENER, nonce).expect("in turn");
+        connect(&mut dialer, &mut listener);
+        assert_eq!(
+            listener.settle(&LISTENER, nonce),
+            Err(ExchangeError::Unasked)
+        );
+    }
+
+    #[test]
+    fn nothing_is_revealed_before_its_time() {
+        let (start, wait) = (now(), Duration::from_secs(10));
+        let mut dialer = DialerExchange::default();
+        let mut listener = ListenerExchange::new(Some(start + wait));
+        assert_eq!(listener.timeout(), None);
+        for _ in 0..2 {
+            connect(&mut dialer, &mut listener);
+            if let Some(nonce) = dialer.take_nonce() {
+                listener.settle(&LISTENER, nonce).expect("in turn");
+            }
+            assert_eq!(listener.timeout(), Some(start + wait));
+            assert_eq!(listener.reveal(start), None);
+        }
+        let revealed = listener.reveal(start + wait).expect("due");
+        assert!(revealed.number.is_some());
+        assert_eq!(listener.timeout(), None);
     }
 }

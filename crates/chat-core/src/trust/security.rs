@@ -1,6 +1,6 @@
 //! How far a connection can be trusted.
 
-use super::{Fingerprint, KnownPeer};
+use super::{Fingerprint, KnownPeer, PeerState};
 
 /// How far a connection can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,7 +8,10 @@ pub enum Security {
     /// Not encrypted: anybody on the way may read and change it.
     Plaintext,
     /// Encrypted, but with an unknown peer: a stock TLS tool.
-    NoKey,
+    NoKey {
+        /// Whether a recording stays closed to a quantum computer of tomorrow. With a key it does.
+        post_quantum: bool,
+    },
     /// Encrypted, with the owner of this key.
     Key {
         /// The key, as people know it.
@@ -16,6 +19,16 @@ pub enum Security {
         /// What this side knows of the key.
         verification: Verification,
     },
+}
+
+impl Security {
+    /// Whether the peer has a key that the two people have never compared.
+    pub fn is_unverified(&self) -> bool {
+        match self {
+            Self::Plaintext | Self::NoKey { .. } => false,
+            Self::Key { verification, .. } => *verification != Verification::Verified,
+        }
+    }
 }
 
 /// What is known of a peer's key.
@@ -33,7 +46,7 @@ pub enum Verification {
 pub fn security(key: Fingerprint, known: Option<&KnownPeer>) -> Security {
     let verification = match known {
         None => Verification::New,
-        Some(peer) if peer.verified => Verification::Verified,
+        Some(peer) if peer.state == PeerState::Verified => Verification::Verified,
         Some(_) => Verification::Unverified,
     };
     Security::Key {

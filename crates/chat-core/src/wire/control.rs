@@ -16,6 +16,9 @@ pub const MAX_CONTROL: usize = 4 * 1024;
 /// The deepest nesting that is read; no line of chat/1 comes near.
 const MAX_DEPTH: usize = 16;
 
+/// The length of lines that are padded with blanks: room for a ping with the largest number.
+const PADDED: usize = 48;
+
 /// The longest name in a [`Hello`], in bytes.
 const MAX_NAME: usize = 256;
 
@@ -53,9 +56,9 @@ pub enum Control {
     Refused(Refusal),
     /// For the next handshake of this session, so that it is not dropped in favour of others.
     Cookie(Cookie),
-    /// The listener's part of the safety number.
+    /// The dialer's part of the safety number.
     Nonce(Nonce),
-    /// The dialer's part of the safety number, which opens its commitment.
+    /// The listener's part of the safety number, which opens its commitment.
     Reveal(Nonce),
 }
 
@@ -77,7 +80,7 @@ pub struct Hello {
     /// for a new one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
-    /// The dialer's promise of a nonce, for the safety number.
+    /// The listener's promise of a nonce, for the safety number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<Commitment>,
 }
@@ -108,9 +111,8 @@ impl Name {
     }
 
     /// The name, cut to what fits into a hello.
-    pub(crate) fn fitting(mut self) -> Self {
-        self.text.truncate(self.text.floor_char_boundary(MAX_NAME));
-        self
+    pub(crate) fn fitting(&self) -> &str {
+        &self.text[..self.text.floor_char_boundary(MAX_NAME)]
     }
 }
 
@@ -275,10 +277,17 @@ impl Control {
         Ok(control)
     }
 
-    /// The line as it crosses the wire: U+0001, JSON, LF.
+    /// The line as it crosses the wire: U+0001, JSON, LF. Those that tell how a person types or
+    /// that the link is up are all 48 bytes long, so that their length does not tell
+    /// which they are.
     pub fn to_line(&self) -> Bytes {
         let mut line = vec![CONTROL];
         serde_json::to_writer(&mut line, self).expect("names, numbers and strings are JSON");
+        if let Self::Typing(_) | Self::Ping(_) | Self::Pong(_) = self {
+            line.pop();
+            line.resize(PADDED - 2, b' ');
+            line.push(b'}');
+        }
         line.push(b'\n');
         line.into()
     }
@@ -414,7 +423,10 @@ mod tests {
             ),
             (Control::Say("a\nb".into()), r#"{"say":"a\nb"}"#),
             (Control::Received(3), r#"{"received":3}"#),
-            (Control::Typing(true), r#"{"typing":true}"#),
+            (
+                Control::Typing(true),
+                r#"{"typing":true                               }"#,
+            ),
             (Control::Waiting { ahead: 2 }, r#"{"waiting":{"ahead":2}}"#),
             (Control::Busy { waiting: 5 }, r#"{"busy":{"waiting":5}}"#),
             (Control::Done(true), r#"{"done":true}"#),
@@ -448,6 +460,21 @@ mod tests {
         ] {
             let line = control.to_line();
             assert_eq!(Control::parse(&line[1..line.len() - 1]), Ok(Some(control)));
+        }
+    }
+
+    #[test]
+    fn typing_cannot_be_told_from_pings_by_its_length() {
+        for control in [
+            Control::Typing(true),
+            Control::Typing(false),
+            Control::Ping(1),
+            Control::Ping(u64::MAX),
+            Control::Pong(u64::MAX),
+        ] {
+            let line = control.to_line();
+            assert_eq!(line.len(), PADDED, "{control:?}");
+            assert_eq!(Control::parse(&line[1..PADDED - 1]), Ok(Some(control)));
         }
     }
 
@@ -545,7 +572,7 @@ mod tests {
         .to_line();
         let parsed = Control::parse(&line[1..]);
         assert!(matches!(parsed, Err(ControlError::Value { .. })));
-        assert_eq!(Name::from(name).fitting().text, "你".repeat(85));
+        assert_eq!(Name::from(name).fitting(), "你".repeat(85));
     }
 
     #[test]

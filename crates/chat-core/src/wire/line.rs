@@ -3,6 +3,8 @@
 use std::fmt;
 
 use bytes::Bytes;
+use serde::de::{self, Deserialize, Deserializer};
+use serde::{Serialize, Serializer};
 
 /// The line that hangs up, when it stands alone.
 pub const HANG_UP: &str = "88";
@@ -129,6 +131,25 @@ impl From<&str> for Batch {
 impl From<Batch> for Bytes {
     fn from(batch: Batch) -> Self {
         batch.bytes
+    }
+}
+
+/// Written down as one text, with every LF.
+impl Serialize for Batch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = simdutf8::basic::from_utf8(&self.bytes).unwrap_or_default();
+        serializer.serialize_str(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Batch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err(de::Error::custom("a message does not end with LF"));
+        }
+        let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count();
+        Ok(Self::from_wire(text.into(), lines))
     }
 }
 

@@ -23,8 +23,8 @@ pub struct CommonArgs {
     #[arg(long)]
     pub literal: bool,
 
-    /// Forget the peer of this name and its key, and do nothing else
-    #[arg(long, value_name = "NAME")]
+    /// Forget the peer of this name or fingerprint and its key, and do nothing else
+    #[arg(long, value_name = "NAME|SHA256:…")]
     pub forget: Option<String>,
 
     /// Use no colours
@@ -80,13 +80,17 @@ impl CommonArgs {
     }
 }
 
+/// The longest duration that an option takes. What is added to the clock must not overflow it.
+const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Parses a duration such as `10s` or `5m`.
 ///
 /// # Errors
-/// The text is no duration, or zero; the error says how to write one.
+/// The text is no duration, zero, or a year and more; the error says how to write one.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err(locale::NO_TIME.to_owned()),
+        Ok(duration) if duration >= MAX_DURATION => Err(locale::TOO_LONG.to_owned()),
         Ok(duration) => Ok(duration),
         Err(error) => Err(locale::not_a_time(&error)),
     }
@@ -102,6 +106,10 @@ mod tests {
         assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
         for text in ["0", "0s", "0h 0ms"] {
             assert_eq!(duration(text), Err(locale::NO_TIME.into()), "{text}");
+        }
+        assert!(duration("364days").is_ok());
+        for text in ["365days", "1000y", "500000000000y"] {
+            assert_eq!(duration(text), Err(locale::TOO_LONG.into()), "{text}");
         }
         let error = duration("soon").expect_err("no span of time");
         assert!(error.ends_with("write it like 10s or 5m"), "{error}");

@@ -4,6 +4,7 @@ pub mod args;
 pub mod console;
 pub mod exit;
 mod logging;
+mod memory;
 pub mod peer;
 pub mod runtime;
 pub mod signals;

@@ -7,7 +7,7 @@ use std::panic::resume_unwind;
 use chat_core::driver::Command;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
-use chat_core::trust::{self, FileError, KnownPeer, KnownPeers, Security, Verification};
+use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::locale;
@@ -49,11 +49,15 @@ impl PeerRecord {
         }
     }
 
-    /// The peer's hello has come. Its key is remembered, and then the call is shown.
-    pub fn met(&mut self, peer: Peer) {
-        self.peer = peer.clone();
+    /// The peer's hello has come, in which it calls itself `name`. Its key is remembered, and
+    /// then the call is shown, under the name that the peer is known by here.
+    pub fn met(&mut self, name: String) {
+        if self.peer.name.is_none() && !name.is_empty() {
+            self.peer.name = Some(name);
+        }
         self.remembering = true;
         let (keyring, dialed) = (self.keyring.clone(), self.dialed.clone());
+        let peer = self.peer.clone();
         self.enqueue(move || remember(keyring.as_ref(), dialed.as_deref(), peer));
     }
 
@@ -126,15 +130,18 @@ impl PeerRecord {
 fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> Done {
     let mut trouble = None;
     if let (Some(keyring), Security::Key { fingerprint, .. }) = (keyring, &peer.security) {
-        let name = peer.name.as_deref().unwrap_or_default();
-        trouble = match keyring.known.remember(name, dialed, *fingerprint) {
+        let claimed = peer.name.take().unwrap_or_default();
+        match keyring.known.remember(&claimed, dialed, *fingerprint) {
             Ok(known) => {
-                let claimed = peer.name.replace(known.name.clone());
-                let claimed = claimed.filter(|claimed| is_of_another(keyring, claimed, &known));
-                claimed.map(|claimed| locale::name_is_taken(&claimed, &known.name))
+                peer.name = known.given_name().map(str::to_owned);
+                trouble = namesake(keyring, &claimed, *fingerprint)
+                    .map(|namesake| locale::name_is_taken(&namesake, &known.name));
             }
-            Err(error) => Some(locale::not_remembered(&error)),
-        };
+            Err(error) => {
+                peer.name = Some(claimed).filter(|claimed| !claimed.is_empty());
+                trouble = Some(locale::not_remembered(&error));
+            }
+        }
     }
     let call = Event::Established(peer.clone());
     Done {
@@ -145,14 +152,15 @@ fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> 
     }
 }
 
-/// Whether another known peer has this name.
-fn is_of_another(keyring: &Keyring, name: &str, peer: &KnownPeer) -> bool {
-    let known = keyring.known.load();
-    known.is_ok_and(|known| {
-        known
-            .peers()
-            .any(|other| other.name == name && other.fingerprint != peer.fingerprint)
-    })
+/// The name of another known peer who could be taken for the one that `claimed` it.
+fn namesake(keyring: &Keyring, claimed: &str, key: Fingerprint) -> Option<String> {
+    if claimed.is_empty() {
+        return None;
+    }
+    let list = keyring.known.load().ok()?;
+    let mut namesakes = list.like(claimed);
+    let namesake = namesakes.find(|other| other.fingerprint != key)?;
+    Some(namesake.name.clone())
 }
 
 /// Whether two people have the same number, however they group its digits.
@@ -169,7 +177,8 @@ fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
         verification,
     } = &mut peer.security
     {
-        notice = match keyring.known.verify(*fingerprint) {
+        let name = peer.name.as_deref().unwrap_or_default();
+        notice = match keyring.known.verify(name, *fingerprint) {
             Ok(()) => {
                 *verification = Verification::Verified;
                 locale::verified(&peer)
@@ -184,12 +193,14 @@ fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
 }
 
 /// Refuses all calls with the peer's key from now on. Returns the notice to show.
-pub fn block(keyring: &Keyring, peer: &Peer) -> String {
-    let Security::Key { fingerprint, .. } = &peer.security else {
+pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
+    let Security::Key { fingerprint, .. } = peer.security else {
         return locale::NO_KEY_TO_BLOCK.into();
     };
-    let name = peer.name.as_deref().unwrap_or_default();
-    match keyring.known.block(name, *fingerprint) {
+    let known = keyring.known.clone();
+    let name = peer.name.clone().unwrap_or_default();
+    let blocked = spawn_blocking(move || known.block(&name, fingerprint)).await;
+    match blocked.unwrap_or_else(|error| resume_unwind(error.into_panic())) {
         Ok(()) => locale::blocked(peer),
         Err(error) => locale::not_remembered(&error),
     }
@@ -216,12 +227,46 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
     Ok(flaws.unreadable().map(|flaw| flaw.to_string()).collect())
 }
 
-/// Forgets the peers of this name, and reports it on stderr.
+/// Forgets the peer of this name or fingerprint, and reports it on stderr.
 ///
 /// # Errors
-/// No peer has this name, or the known-peers file cannot be used.
-pub fn forget(name: &str) -> anyhow::Result<()> {
-    let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(name)?;
+/// No peer has it, it is not clear who is meant, or the known-peers file cannot be used.
+pub fn forget(who: &str) -> anyhow::Result<()> {
+    let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(who)?;
     eprintln!("{}", locale::forgotten(&forgotten));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn established_as(known: Option<&str>, claimed: &str) -> Option<String> {
+        let peer = Peer {
+            name: known.map(str::to_owned),
+            address: "[::1]:7788".into(),
+            security: Security::NoKey { post_quantum: true },
+        };
+        let mut record = PeerRecord::new(peer, None, None);
+        record.met(claimed.into());
+        assert!(record.is_remembering());
+        let shown = record.next().await;
+        assert!(!record.is_remembering());
+        match &shown[..] {
+            [Event::Established(peer)] => peer.name.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_known_name_is_kept() {
+        let shown = established_as(Some("my bob"), "bob").await;
+        assert_eq!(shown.as_deref(), Some("my bob"));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_known_is_the_one_in_the_hello() {
+        assert_eq!(established_as(None, "bob").await.as_deref(), Some("bob"));
+        assert_eq!(established_as(None, "").await, None);
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::app::args::CommonArgs;
-use crate::app::{exit, logging};
+use crate::app::{exit, logging, memory};
 use crate::text::sanitize;
 
 /// Why a program fails: the error to print and the exit code.
@@ -50,6 +50,7 @@ where
     F: Future<Output = Result<u8, Failure>>,
 {
     logging::start(args)?;
+    memory::keep_private();
     // An empty log would look like one that could not be written.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "{program} starts");
     let runtime = tokio::runtime::Builder::new_current_thread()

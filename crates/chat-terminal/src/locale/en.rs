@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Ended, Event, Peer, Side};
-use chat_core::trust::{Fingerprint, KnownPeer, KnownPeersError, PeerList, Security, Verification};
+use chat_core::trust::{
+    Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
+};
 use chat_core::wire::{Refusal, RefusalCode};
 
 use super::{quote, who};
@@ -107,7 +109,7 @@ pub(crate) fn received_later(count: usize) -> String {
 pub(crate) fn lock(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
-        Security::NoKey => "encrypted, no key",
+        Security::NoKey { post_quantum } => no_key(*post_quantum),
         Security::Key { verification, .. } => match verification {
             Verification::New => "🔒 new, unverified",
             Verification::Unverified => "🔒 unverified",
@@ -196,7 +198,6 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Delivered(_)
         | Event::Typing(_)
         | Event::QueueLength(_)
-        | Event::Cookie(_)
         | Event::Connection(ConnectionStatus::Up { .. }) => return None,
     })
 }
@@ -352,6 +353,9 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
 /// A duration of zero.
 pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
 
+/// A duration that is too long.
+pub(crate) const TOO_LONG: &str = "it must be less than a year; write it like 10s or 5m";
+
 /// A text that is no duration.
 pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
     format!("{error}; write it like 10s or 5m")
@@ -359,7 +363,21 @@ pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
 
 /// `/verify` without a safety number to compare.
 pub(crate) const NO_SAFETY_NUMBER: &str =
-    "There is no safety number to compare: the other side has not offered one.";
+    "There is no safety number to compare yet: the other side has not shown its own.";
+
+/// So many callers learned a safety number, or nearly, and said nothing.
+pub fn guessing(callers: usize) -> String {
+    format!("Somebody may be guessing your safety number: {callers} callers broke off.")
+}
+
+/// A first contact that cannot be written down, so that the number is done without.
+pub fn number_withheld(error: &FirstContactError) -> String {
+    let suspicion = match error {
+        FirstContactError::TooMany(_) => "; somebody may be in between",
+        _ => "",
+    };
+    format!("This call has no safety number yet: {error}{suspicion}.")
+}
 
 /// `/verify` without the number that the other person read out.
 pub(crate) fn how_to_verify(peer: &Peer) -> String {
@@ -390,9 +408,9 @@ pub(crate) fn verified(peer: &Peer) -> String {
     format!("{} is verified from now on.", who(peer))
 }
 
-/// A peer claims the name of another known peer.
-pub(crate) fn name_is_taken(claimed: &str, name: &str) -> String {
-    format!("You know another {claimed}, by another key; this one is {name} here.")
+/// A peer claims a name that looks like that of another known peer.
+pub(crate) fn name_is_taken(known: &str, name: &str) -> String {
+    format!("You know another {known}, by another key; this one is {name} here.")
 }
 
 /// The known-peers file could not be changed.
@@ -403,17 +421,14 @@ pub(crate) fn not_remembered(error: &KnownPeersError) -> String {
 /// The known peers, one a line.
 pub(crate) fn peers(known: &PeerList) -> String {
     let lines = known.peers().map(|peer| {
-        let state = if peer.verified {
-            "verified"
-        } else {
-            "unverified"
-        };
         let KnownPeer {
             name,
             fingerprint,
             first_seen,
+            state,
             ..
         } = peer;
+        let state = state.as_str();
         let addresses = peer.addresses.join(" ");
         format!("\n    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
     });
@@ -448,11 +463,18 @@ pub const NOBODY_WAITS: &str = "Nobody is waiting.";
 /// `/next` at a client.
 pub(crate) const NEXT_IS_FOR_SERVERS: &str = "/next is for chat-server; /quit ends this call.";
 
+fn no_key(post_quantum: bool) -> &'static str {
+    match post_quantum {
+        true => "encrypted, no key",
+        false => "encrypted, no key, not post-quantum",
+    }
+}
+
 /// How secure the connection is, in a sentence.
 fn mark(security: &Security) -> &'static str {
     match security {
         Security::Plaintext => "NOT ENCRYPTED",
-        Security::NoKey => "encrypted, no key",
+        Security::NoKey { post_quantum } => no_key(*post_quantum),
         Security::Key { verification, .. } => match verification {
             Verification::New => "encrypted, new, unverified",
             Verification::Unverified => "encrypted, unverified",
@@ -469,7 +491,7 @@ fn pictures(emoji: &[(char, &str)]) -> String {
 fn call(peer: &Peer) -> String {
     let more = match &peer.security {
         Security::Plaintext => "; anybody on the way can read and change it.".into(),
-        Security::NoKey => "; nobody knows with whom.".into(),
+        Security::NoKey { .. } => "; nobody knows with whom.".into(),
         Security::Key {
             fingerprint,
             verification: Verification::New,

@@ -124,7 +124,7 @@ struct Part {
 fn trust(security: &Security) -> Style {
     match security {
         Security::Plaintext => Style::Alarm,
-        Security::NoKey => Style::Warning,
+        Security::NoKey { .. } => Style::Warning,
         Security::Key { verification, .. } => match verification {
             Verification::New | Verification::Unverified => Style::Warning,
             Verification::Verified => Style::Good,

@@ -434,7 +434,9 @@ fn only_the_newest_messages_wait_below() {
 #[test]
 fn a_peer_without_receipts_shows_none() {
     let mut desk = Desk::new(60, 12);
-    desk.show(Event::Established(peer(Security::NoKey)));
+    desk.show(Event::Established(peer(Security::NoKey {
+        post_quantum: true,
+    })));
     desk.press("hello\r");
     assert_eq!(desk.terminal.last_rows(3)[0], "      you: hello");
 }

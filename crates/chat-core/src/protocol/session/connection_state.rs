@@ -7,7 +7,7 @@ use super::liveness::{DEAD_AFTER, Liveness, Silence};
 use super::typing::LocalTyping;
 use crate::protocol::{ConnectionStatus, Disconnect, Event};
 use crate::trust::safety_number::ChannelBinding;
-use crate::wire::{Control, WriteBuffer};
+use crate::wire::{Control, RefusalCode, WriteBuffer};
 
 /// How long the peer may take to say hello, or that there is a queue.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -16,108 +16,175 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// the end would have given the connection up before.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2 * DEAD_AFTER.as_secs());
 
+/// How far a connection is, from its first hello to its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Phase {
+    /// This side has said hello; the peer has until then to answer.
+    HelloSent { until: Instant },
+    /// The peer has answered that this side is in its queue.
+    Queued,
+    /// Both have said hello.
+    Open,
+    /// The same, and the peer was told that this side is finished.
+    DoneSent,
+    /// Both are finished and nothing more is sent; the peer has until then to close its side.
+    Draining { until: Instant },
+    /// It has closed it, or its time is up.
+    Drained,
+    /// The session needs another connection.
+    Lost(Loss),
+}
+
+/// How a connection was lost, although the stream has not failed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Loss {
+    /// The stream ended too early.
+    Cut,
+    /// Nothing was received for this long.
+    Silent(Duration),
+    /// The peer's machine has a passing trouble.
+    Unavailable,
+}
+
+impl From<Loss> for Disconnect {
+    fn from(loss: Loss) -> Self {
+        match loss {
+            Loss::Cut => Self::Cut,
+            Loss::Silent(time) => Self::Silent(time),
+            Loss::Unavailable => Self::Refused(RefusalCode::Unavailable.into()),
+        }
+    }
+}
+
+impl Phase {
+    /// Whether the peer has said hello.
+    pub(super) fn is_open(self) -> bool {
+        !matches!(self, Self::HelloSent { .. } | Self::Queued | Self::Lost(_))
+    }
+
+    /// Whether nothing more is sent.
+    pub(super) fn is_draining(self) -> bool {
+        matches!(self, Self::Draining { .. } | Self::Drained)
+    }
+}
+
 /// The state of one connection, dropped with it.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     pub(super) binding: Option<ChannelBinding>,
     /// Control lines to send before anything else.
     pub(super) control_queue: Vec<Control>,
-    /// The peer has said hello on this connection.
-    pub(super) hello_received: bool,
-    /// By when the peer must have answered; `None` once it has.
-    answer_deadline: Option<Instant>,
+    pub(super) phase: Phase,
+    /// The peer has closed its side because both are finished.
+    peer_closed: bool,
     pub(super) liveness: Liveness,
     pub(super) typing: LocalTyping,
     pub(super) ack: DelayedAck,
-    /// The peer was told that this side is finished.
-    pub(super) done_sent: bool,
-    /// Set when the session is finished and nothing more is sent: by when the peer must have
-    /// closed its side.
-    pub(super) drain_deadline: Option<Instant>,
-    /// The peer has closed its side.
-    pub(super) peer_closed: bool,
-    /// Why the connection is considered lost.
-    pub(super) disconnect: Option<Disconnect>,
 }
 
 impl ConnectionState {
     pub(super) fn new(binding: Option<ChannelBinding>, now: Instant) -> Self {
+        let until = now + ANSWER_TIMEOUT;
         Self {
             binding,
             control_queue: Vec::new(),
-            hello_received: false,
-            answer_deadline: Some(now + ANSWER_TIMEOUT),
+            phase: Phase::HelloSent { until },
+            peer_closed: false,
             liveness: Liveness::new(now),
             typing: LocalTyping::default(),
             ack: DelayedAck::default(),
-            done_sent: false,
-            drain_deadline: None,
-            peer_closed: false,
-            disconnect: None,
         }
     }
 
-    /// The peer has answered: from now on its liveness is checked.
-    pub(super) fn answered(&mut self, now: Instant) {
-        if self.answer_deadline.take().is_some() {
+    /// The peer has answered with its hello or its queue: from now on its liveness is checked.
+    pub(super) fn answered(&mut self, phase: Phase, now: Instant) {
+        if let Phase::HelloSent { .. } = self.phase {
             self.liveness = Liveness::new(now);
+        }
+        self.phase = phase;
+    }
+
+    /// Both sides are finished, and `shown` is the last receipt: once the peer was told all that,
+    /// nothing more is sent.
+    pub(super) fn drain(&mut self, shown: u64, now: Instant) {
+        if self.phase == Phase::DoneSent && self.ack.has_acknowledged(shown) {
+            let until = now + DRAIN_TIMEOUT;
+            self.phase = match self.peer_closed {
+                true => Phase::Drained,
+                false => Phase::Draining { until },
+            };
+        }
+    }
+
+    /// The peer has closed its side. Unless the session is settled, that is a loss.
+    pub(super) fn peer_closed(&mut self, settled: bool) {
+        match self.phase {
+            Phase::Open | Phase::DoneSent if settled => self.peer_closed = true,
+            phase if phase.is_draining() => self.phase = Phase::Drained,
+            _ => self.phase = Phase::Lost(Loss::Cut),
         }
     }
 
     /// Whether reading is paused. A pause does not count against the peer.
     pub(super) fn set_paused(&mut self, paused: bool, now: Instant) {
         let pause = self.liveness.set_paused(paused, now);
-        if let Some(by) = &mut self.answer_deadline {
-            *by += pause;
+        if let Phase::HelloSent { until } = &mut self.phase {
+            *until += pause;
         }
     }
 
-    /// Nothing more is sent from here on.
-    pub(super) fn start_draining(&mut self, now: Instant) {
-        self.drain_deadline.get_or_insert(now + DRAIN_TIMEOUT);
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.drain_deadline.is_some()
-    }
-
-    /// When to stop waiting for the peer to close its side. One that is unresponsive may be cut
-    /// off, and not know yet that the session is finished.
-    fn drain_timeout(&self) -> Option<Instant> {
-        let audible = !self.liveness.is_paused() && !self.liveness.is_unresponsive();
-        self.drain_deadline.filter(|_| audible && !self.peer_closed)
+    /// When the peer has had its time to answer, or to close its side. One that is unresponsive may
+    /// be cut off, and not know yet that the session is finished.
+    fn phase_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            _ if self.liveness.is_paused() => None,
+            Phase::HelloSent { until } => Some(until),
+            Phase::Draining { until } if !self.liveness.is_unresponsive() => Some(until),
+            _ => None,
+        }
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
-        if self.answer_deadline.is_some() {
-            return self.answer_deadline.filter(|_| !self.liveness.is_paused());
+        match self.phase {
+            Phase::HelloSent { .. } => return self.phase_timeout(),
+            Phase::Drained | Phase::Lost(_) => return None,
+            _ => {}
         }
-        let alive = self.liveness.timeout();
         let others = [
             self.ack.timeout(),
             self.typing.timeout(),
-            self.drain_timeout(),
+            self.phase_timeout(),
         ];
+        let alive = self.liveness.timeout();
         Some(others.into_iter().flatten().fold(alive, Instant::min))
     }
 
-    pub(super) fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
-        if let Some(by) = self.answer_deadline {
-            if by <= now && !self.liveness.is_paused() {
-                self.disconnect = Some(Disconnect::Silent(ANSWER_TIMEOUT));
+    /// Returns what the person should know of it.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Event> {
+        if let Phase::HelloSent { .. } = self.phase {
+            if self.is_late(now) {
+                self.phase = Phase::Lost(Loss::Silent(ANSWER_TIMEOUT));
             }
-            return;
+            return None;
         }
-        match self.liveness.handle_timeout(now) {
-            Some(Silence::Unresponsive(time)) => {
-                events.push(Event::Connection(ConnectionStatus::Silent(time)))
-            }
-            Some(Silence::Dead(time)) => self.disconnect = Some(Disconnect::Silent(time)),
-            None => {}
-        }
-        self.peer_closed |= self.drain_timeout().is_some_and(|until| until <= now);
         self.ack.handle_timeout(now);
         self.typing.handle_timeout(now);
+        let silence = self.liveness.handle_timeout(now);
+        if self.is_late(now) {
+            self.phase = Phase::Drained;
+        }
+        match silence? {
+            Silence::Unresponsive(time) => Some(Event::Connection(ConnectionStatus::Silent(time))),
+            Silence::Dead(_) if self.phase == Phase::Drained => None,
+            Silence::Dead(time) => {
+                self.phase = Phase::Lost(Loss::Silent(time));
+                None
+            }
+        }
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        self.phase_timeout().is_some_and(|until| until <= now)
     }
 
     pub(super) fn status_up(&self) -> Event {
@@ -131,7 +198,7 @@ impl ConnectionState {
         for control in self.control_queue.drain(..) {
             out.push(control.to_line());
         }
-        if self.answer_deadline.is_some() {
+        if let Phase::HelloSent { .. } = self.phase {
             return;
         }
         if let Some(number) = self.liveness.take_pong() {
@@ -140,7 +207,7 @@ impl ConnectionState {
         if let Some(number) = self.liveness.take_ping(now) {
             out.push(Control::Ping(number).to_line());
         }
-        if self.hello_received
+        if self.phase.is_open()
             && let Some(typing) = self.typing.take(now)
         {
             out.push(Control::Typing(typing).to_line());

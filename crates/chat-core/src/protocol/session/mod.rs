@@ -9,34 +9,26 @@ mod outbox;
 mod state;
 mod typing;
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
 
-use super::close::{CloseState, LINGER_TIMEOUT};
+use super::close::{CloseState, Patience};
 use super::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Peer, Protocol,
-    ProtocolError, SendError, Side,
+    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol,
+    ProtocolError, ProtocolEvent, SendError, Side, SinkState,
 };
-use crate::trust::safety_number::{ChannelBinding, CommitReveal, ExchangeError, SafetyNumber};
-use crate::wire::{
-    Batch, Commitment, Control, Cookie, Frame, HANG_UP, Hello, Name, SessionId, WriteBuffer,
+use crate::trust::safety_number::{
+    ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
 };
+use crate::trust::{Security, Verification};
+use crate::wire::{Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, WriteBuffer};
 
-use connection_state::ConnectionState;
-use state::SessionState;
+use connection_state::{ConnectionState, Loss, Phase};
 use typing::RemoteTyping;
 
-/// What a session needs to know at its start.
-#[derive(Clone, Debug)]
-pub struct SessionConfig {
-    /// The name of this side's person.
-    pub name: Name,
-    /// The other side, as far as it is known. A name that is known is kept.
-    pub peer: Peer,
-    /// A new id at the dialer, the one in the dialer's hello at the listener.
-    pub id: SessionId,
-}
+pub use state::SessionState;
 
 /// One end of a chat/1 session, over one connection after another.
 ///
@@ -45,13 +37,14 @@ pub struct SessionConfig {
 #[derive(Debug)]
 pub struct Session {
     name: Name,
-    peer: Peer,
     state: SessionState,
-    commit_reveal: CommitReveal,
+    events: VecDeque<ProtocolEvent>,
+    /// This side's part in the safety number if it has dialed.
+    dialer: DialerExchange,
+    /// And if it was called.
+    listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
-    /// The peer has said hello, on this connection or an earlier one.
-    established: bool,
     /// When the last connection was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
@@ -61,15 +54,20 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session without a connection yet.
-    pub fn new(config: SessionConfig) -> Self {
+    /// A session without a connection yet: a new one, or one that was restored. `name` is that of
+    /// this side's person; a peer whose key is new is told it only if it was chosen.
+    pub fn new(name: Name, peer: &Security, state: SessionState) -> Self {
+        let (dialer, listener) = match state.established {
+            true => (DialerExchange::forgotten(), ListenerExchange::forgotten()),
+            false => (DialerExchange::default(), ListenerExchange::new(None)),
+        };
         Self {
-            name: config.name.fitting(),
-            peer: config.peer,
-            state: SessionState::new(config.id),
-            commit_reveal: CommitReveal::default(),
+            name: name_for(peer, name),
+            state,
+            events: VecDeque::new(),
+            dialer,
+            listener,
             connection: None,
-            established: false,
             down_since: None,
             peer_typing: RemoteTyping::default(),
             close: CloseState::Open,
@@ -77,13 +75,39 @@ impl Session {
         }
     }
 
+    /// The same, but as the listener it shows and reveals no safety number before this moment.
+    pub fn reveal_after(mut self, moment: Option<Instant>) -> Self {
+        if !self.state.established {
+            self.listener = ListenerExchange::new(moment);
+        }
+        self
+    }
+
+    /// What outlives the connections.
+    pub fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// What to tell a peer that reconnects after this side has hung up: the last receipt.
+    pub fn final_ack(&self) -> Vec<Control> {
+        let shown = self.state.shown;
+        let hello = self.state.hello(&self.name, shown, None);
+        vec![hello, Control::Received(shown)]
+    }
+
+    /// The dialer's part in the safety number.
+    pub fn dialer_exchange(&mut self) -> &mut DialerExchange {
+        &mut self.dialer
+    }
+
+    fn show(&mut self, event: Event) {
+        self.events.push_back(ProtocolEvent::Show(event));
+    }
+
     /// This side has dialed: its hello goes first.
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
-        let commitment = match binding {
-            Some(_) => self.commit_reveal.commit(),
-            None => None,
-        };
-        let hello = self.hello(self.state.received, commitment);
+        self.dialer.connected();
+        let hello = self.state.hello(&self.name, self.state.received(), None);
         let mut connection = ConnectionState::new(binding, now);
         connection.control_queue.push(hello);
         self.connection = Some(connection);
@@ -94,43 +118,39 @@ impl Session {
         &mut self,
         binding: Option<ChannelBinding>,
         hello: Hello,
-        events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        let mut connection = ConnectionState::new(binding, now);
-        connection
-            .control_queue
-            .push(self.hello(self.state.received, None));
-        if connection.binding.is_some()
-            && let Some(nonce) = self.commit_reveal.answer(hello.commitment)
-        {
-            connection.control_queue.push(Control::Nonce(nonce));
+        if hello.commitment.is_some() {
+            return Err(ExchangeError::Unasked.into());
         }
+        let commitment = binding.as_ref().and_then(|_| self.listener.commit());
+        let own_hello = self
+            .state
+            .hello(&self.name, self.state.received(), commitment);
+        let mut connection = ConnectionState::new(binding, now);
+        connection.control_queue.push(own_hello);
         let cookie = Cookie::random();
         connection.control_queue.push(Control::Cookie(cookie));
-        events.push(Event::Cookie(cookie));
+        self.events.push_back(ProtocolEvent::Cookie(cookie));
         self.connection = Some(connection);
-        self.hello_arrived(hello, events, now)
+        self.hello_arrived(hello, now)?;
+        self.reveal(now);
+        Ok(())
     }
 
-    fn hello(&self, received: u64, commitment: Option<Commitment>) -> Control {
-        Control::Hello(Hello {
-            name: self.name.text.clone(),
-            chosen: self.name.chosen,
-            conversation: self.state.id,
-            received,
-            resumed: self.established,
-            commitment,
-        })
+    /// Shows this side's person the safety number and reveals it to the dialer, once it is due.
+    fn reveal(&mut self, now: Instant) {
+        if let Some(connection) = &mut self.connection
+            && let Some(Reveal { nonce, number }) = self.listener.reveal(now)
+        {
+            connection.control_queue.push(Control::Reveal(nonce));
+            let number = number.map(Event::from);
+            self.events.extend(number.map(ProtocolEvent::Show));
+        }
     }
 
     /// The peer said hello: resume from what it has received.
-    fn hello_arrived(
-        &mut self,
-        hello: Hello,
-        events: &mut Vec<Event>,
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    fn hello_arrived(&mut self, hello: Hello, now: Instant) -> Result<(), ProtocolError> {
         if hello.conversation != self.state.id {
             return Err(ProtocolError::Violation("its hello is for another session"));
         }
@@ -138,46 +158,61 @@ impl Session {
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
-        connection.answered(now);
-        connection.hello_received = true;
+        connection.answered(Phase::Open, now);
         connection.ack.repeat(self.state.shown);
         self.close.delivered(now);
         let down_since = self.down_since.take();
-        if std::mem::replace(&mut self.established, true) {
+        if std::mem::replace(&mut self.state.established, true) {
             let after = down_since.map_or(Duration::ZERO, |since| now - since);
-            events.push(Event::Connection(ConnectionStatus::Resumed {
-                after,
-                resent,
-            }));
+            let resumed = ConnectionStatus::Resumed { after, resent };
+            self.show(Event::Connection(resumed));
         } else {
-            if self.peer.name.is_none() && !hello.name.is_empty() {
-                self.peer.name = Some(hello.name);
-            }
-            events.push(Event::Established(self.peer.clone()));
+            self.events
+                .push_back(ProtocolEvent::Established(hello.name));
         }
         Ok(())
     }
 
-    fn receive_control(
-        &mut self,
-        control: Control,
-        events: &mut Vec<Event>,
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    fn receive_frame(&mut self, frame: Frame, now: Instant) -> Result<(), ProtocolError> {
+        match frame {
+            Frame::Text(lines) => {
+                let (count, bytes) = (lines.len(), lines.wire_len());
+                self.receive_text(Event::Lines(lines), count, bytes, now)
+            }
+            Frame::Control(json) => match Control::parse(&json)? {
+                Some(control) => self.receive_control(control, now),
+                None => Ok(()),
+            },
+            Frame::HangUp => {
+                self.close.peer_closed();
+                Ok(())
+            }
+        }
+    }
+
+    fn receive_control(&mut self, control: Control, now: Instant) -> Result<(), ProtocolError> {
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
         match control {
-            Control::Hello(_) if connection.hello_received => {
+            Control::Hello(_) if connection.phase.is_open() => {
                 return Err(ProtocolError::Violation("it said hello twice"));
             }
-            Control::Hello(hello) => return self.hello_arrived(hello, events, now),
-            Control::Waiting { .. } | Control::Busy { .. } if connection.hello_received => {
+            Control::Hello(hello) => {
+                if self.close == CloseState::Open
+                    && let (Some(binding), Some(commitment)) =
+                        (&connection.binding, hello.commitment)
+                {
+                    self.dialer.committed(binding, commitment)?;
+                }
+                return self.hello_arrived(hello, now);
+            }
+            Control::Waiting { .. } | Control::Busy { .. } if connection.phase.is_open() => {
                 return Err(ProtocolError::Violation("it queued a call that is on"));
             }
             Control::Waiting { ahead } => {
-                connection.answered(now);
-                events.push(Event::QueuePosition(ahead));
+                connection.answered(Phase::Queued, now);
+                self.show(Event::QueuePosition(ahead));
             }
             Control::Busy { waiting } => self.over = Some(CloseReason::Busy { waiting }),
             // A peer that no longer knows a finished session has ended it already.
@@ -185,41 +220,43 @@ impl Session {
                 self.over = Some(CloseReason::BothFinished)
             }
             Control::Refused(refusal) if refusal.is_passing() => {
-                connection.disconnect = Some(Disconnect::Refused(refusal));
+                connection.phase = Phase::Lost(Loss::Unavailable);
             }
-            Control::Refused(refusal) if self.established => {
+            Control::Refused(refusal) if self.state.established => {
                 self.over = Some(Disconnect::Refused(refusal).into());
             }
             Control::Refused(refusal) => self.over = Some(CloseReason::Refused(refusal)),
             Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
                 if connection.liveness.pong(number, now)? {
-                    events.push(connection.status_up());
+                    let status = connection.status_up();
+                    self.show(status);
                 }
             }
-            _ if !connection.hello_received => {
+            _ if !connection.phase.is_open() => {
                 return Err(ProtocolError::Violation(
                     "it said something before its hello",
                 ));
             }
             Control::Say(text) => {
                 let bytes = text.len();
-                self.receive_text(encode::event(text), 1, bytes, events, now)?;
+                self.receive_text(encode::event(text), 1, bytes, now)?;
             }
             Control::Received(number) => {
                 if self.state.outbox.acknowledge(number)? {
                     self.close.delivered(now);
-                    events.push(Event::Delivered(number));
+                    self.show(Event::Delivered(number));
                 }
             }
             Control::Typing(typing) => {
                 if self.peer_typing.typing(typing, now) {
-                    events.push(Event::Typing(typing));
+                    self.show(Event::Typing(typing));
                 }
             }
             Control::Done(true) => {
-                if !std::mem::replace(&mut self.state.peer_finished, true) {
-                    events.push(Event::PeerEof);
+                let last = self.state.received();
+                if self.state.peer_last.replace(last).is_none() {
+                    self.show(Event::PeerEof);
                 }
             }
             Control::Done(false) => {
@@ -227,19 +264,18 @@ impl Session {
                     "it took back that it has no more to say",
                 ));
             }
-            Control::Cookie(cookie) => events.push(Event::Cookie(cookie)),
+            Control::Cookie(cookie) => self.events.push_back(ProtocolEvent::Cookie(cookie)),
             Control::Idle(millis) => {
-                events.push(Event::PeerIdleTimeout(Duration::from_millis(millis)));
+                self.show(Event::PeerIdleTimeout(Duration::from_millis(millis)));
             }
             Control::Nonce(nonce) => {
                 let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
-                let (own, number) = self.commit_reveal.reveal(binding, nonce)?;
-                connection.control_queue.push(Control::Reveal(own));
-                events.push(number.into());
+                self.listener.settle(binding, nonce)?;
+                self.reveal(now);
             }
             Control::Reveal(nonce) => {
-                let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
-                events.push(self.commit_reveal.open(binding, nonce)?.into());
+                let number = self.dialer.open(nonce)?.map(Event::from);
+                self.events.extend(number.map(ProtocolEvent::Show));
             }
         }
         Ok(())
@@ -251,28 +287,37 @@ impl Session {
         text: Event,
         count: usize,
         bytes: usize,
-        events: &mut Vec<Event>,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        let connection = self
-            .connection
-            .as_mut()
-            .filter(|connection| connection.hello_received);
-        let connection =
-            connection.ok_or(ProtocolError::Violation("it sent text before its hello"))?;
-        if self.state.peer_finished {
+        let Some(connection) = self.connection.as_mut().filter(|c| c.phase.is_open()) else {
+            return Err(ProtocolError::Violation("it sent text before its hello"));
+        };
+        if self.state.has_all() {
             return Err(ProtocolError::Violation(
                 "it sent text after it had no more to say",
             ));
         }
-        self.state.received += count as u64;
+        self.state.unshown += count as u64;
         connection.ack.received(bytes);
         // A message also says that its author has stopped typing.
         if self.peer_typing.typing(false, now) {
-            events.push(Event::Typing(false));
+            self.show(Event::Typing(false));
         }
-        events.push(text);
+        self.show(text);
         Ok(())
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        self.connection.as_ref().map(|connection| connection.phase)
+    }
+
+    /// Whether the peer has said hello on the present connection.
+    fn is_open(&self) -> bool {
+        self.phase().is_some_and(Phase::is_open)
+    }
+
+    fn is_draining(&self) -> bool {
+        self.phase().is_some_and(Phase::is_draining)
     }
 
     fn push(&mut self, lines: Batch) {
@@ -282,84 +327,160 @@ impl Session {
         }
     }
 
-    /// Whether the next thing to send is the hang-up.
-    fn is_leaving(&self) -> bool {
-        match self.close {
-            // Unless in a hurry, wait for the peer's hello: it may still refuse the call.
-            CloseState::Flushing { linger, .. } => {
-                let established = self
-                    .connection
-                    .as_ref()
-                    .is_some_and(|connection| connection.hello_received);
-                self.state.outbox.is_empty() && (established || linger == Linger::Brief)
-            }
-            CloseState::Expired => true,
-            _ => false,
-        }
+    /// When this side hangs up with messages still on their way, or stops waiting for the hang-up to
+    /// be written. Before the peer's hello on this connection, one that lingers has no limit.
+    fn close_timeout(&self) -> Option<Instant> {
+        let waits = !self.is_open() && self.close.linger() != Some(Linger::Brief);
+        self.close.timeout().filter(|_| !waits)
+    }
+
+    fn is_expired(&self, now: Instant) -> bool {
+        self.close_timeout().is_some_and(|until| until <= now)
+    }
+
+    /// Whether the next thing to send is the hang-up. Unless in a hurry, it waits for the peer's
+    /// hello, which may still refuse the call.
+    fn is_leaving(&self, now: Instant) -> bool {
+        let CloseState::Flushing(patience) = self.close else {
+            return false;
+        };
+        let may_leave = self.is_open() || patience.linger == Linger::Brief;
+        self.is_expired(now) || (self.state.outbox.is_empty() && may_leave)
     }
 
     /// Whether a hang-up has nothing to wait for: without a connection, only one that lingers
     /// waits for the next.
-    fn is_hopeless(&self, linger: Linger) -> bool {
-        self.connection.is_none() && (linger == Linger::Brief || self.state.outbox.is_empty())
+    fn is_hopeless(&self) -> bool {
+        let brief = self.close.linger() == Some(Linger::Brief);
+        self.connection.is_none() && (brief || self.state.outbox.is_empty())
     }
 
-    /// A lingering hang-up has no deadline before the peer's hello on this connection.
-    fn close_timeout(&self) -> Option<Instant> {
-        let apart = !self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| connection.hello_received);
-        let waits = apart && self.close.is_lingering();
-        self.close.timeout().filter(|_| !waits)
-    }
-
-    fn transmit_hang_up(&mut self, out: &mut WriteBuffer, now: Instant) {
-        if self.is_leaving() {
+    fn transmit(&mut self, out: &mut WriteBuffer, now: Instant) {
+        let (leaving, expired) = (self.is_leaving(now), self.is_expired(now));
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        if self.close.is_closed() || connection.phase.is_draining() {
+            return;
+        }
+        if !out.is_full() {
+            let before = out.remaining();
+            connection.transmit_controls(out, now);
+            if connection.phase.is_open() {
+                if self.close == CloseState::Open
+                    && let Some(nonce) = self.dialer.take_nonce()
+                {
+                    out.push(Control::Nonce(nonce).to_line());
+                }
+                while !expired
+                    && !out.is_full()
+                    && let Some(bytes) = self.state.outbox.send()
+                {
+                    out.push(bytes);
+                }
+                let finished = self.state.finished && self.state.outbox.is_sent();
+                if finished && connection.phase == Phase::Open {
+                    connection.phase = Phase::DoneSent;
+                    out.push(Control::Done(true).to_line());
+                }
+                if leaving {
+                    connection.ack.ack_now();
+                }
+                let piggyback = out.remaining() > before;
+                if let Some(number) = connection.ack.take(self.state.shown, piggyback, now) {
+                    out.push(Control::Received(number).to_line());
+                }
+            }
+        }
+        if leaving {
             // With its LF, so that it counts even if the connection is reset right after it.
             out.push(Batch::from(HANG_UP).into());
-            self.close = CloseState::Queued {
-                by: now + LINGER_TIMEOUT,
-            };
+            self.close = CloseState::Queued(Patience::new(Linger::Brief, now));
+        } else if self.close == CloseState::Open && self.state.is_settled() {
+            connection.drain(self.state.shown, now);
         }
+    }
+
+    /// Why the call is over, once it is.
+    fn take_reason(&mut self) -> Option<CloseReason> {
+        let drained = self.phase() == Some(Phase::Drained);
+        let finished = drained.then_some(CloseReason::BothFinished);
+        self.over.take().or(self.close.reason()).or(finished)
+    }
+}
+
+/// What the peer is told of this side's name: strangers learn only one that was chosen.
+fn name_for(peer: &Security, name: Name) -> Name {
+    let is_stranger = matches!(
+        peer,
+        Security::Key {
+            verification: Verification::New,
+            ..
+        }
+    );
+    match is_stranger && !name.chosen {
+        true => Name::of_account(String::new()),
+        false => name,
     }
 }
 
 impl Protocol for Session {
     /// The caller makes sure that a session is resumed under the same key.
-    fn connected(
-        &mut self,
-        handshake: Handshake,
-        events: &mut Vec<Event>,
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
-        match handshake.hello {
-            Some(hello) => self.accepted(handshake.binding, hello, events, now),
-            None => {
-                self.dialed(handshake.binding, now);
-                Ok(())
-            }
+    fn connected(&mut self, handshake: Handshake, now: Instant) -> bool {
+        let Handshake { binding, hello } = handshake;
+        // A hello with a lower count than was acknowledged was written before that.
+        let is_old = |hello: &Hello| hello.received < self.state.outbox.acknowledged();
+        if hello.as_ref().is_some_and(is_old) {
+            return false;
         }
-    }
-
-    fn counts_messages(&self) -> bool {
+        if self.connection.is_some() {
+            self.disconnected(Disconnect::Cut, true, now);
+        }
+        let Some(hello) = hello else {
+            self.dialed(binding, now);
+            return true;
+        };
+        if let Err(error) = self.accepted(binding, hello, now) {
+            self.over.get_or_insert(error.into());
+        }
         true
     }
 
-    /// A hello with a lower count than was acknowledged was written before that.
-    fn is_stale(&self, handshake: &Handshake) -> bool {
-        let received = handshake.hello.as_ref().map(|hello| hello.received);
-        received.is_some_and(|received| received < self.state.outbox.acknowledged())
+    fn disconnected(&mut self, disconnect: Disconnect, resumable: bool, now: Instant) {
+        self.over = self.take_reason();
+        self.connection = None;
+        if self.over.is_some() {
+            return;
+        }
+        self.down_since.get_or_insert(now);
+        self.over = match self.close {
+            CloseState::Open if resumable => None,
+            CloseState::Flushing(_) if resumable && !self.is_hopeless() => None,
+            _ if !resumable && self.state.is_settled() => Some(CloseReason::BothFinished),
+            CloseState::Open => Some(disconnect.into()),
+            _ => Some(CloseReason::HungUp(Side::Local)),
+        };
     }
 
-    fn give_up(&mut self, disconnect: Disconnect) -> CloseReason {
-        self.connection = None;
-        if self.state.is_settled() {
-            CloseReason::BothFinished
-        } else if self.close == CloseState::Open {
-            CloseReason::Lost(disconnect)
-        } else {
-            CloseReason::HungUp(Side::Local)
+    fn heard(&mut self, now: Instant) {
+        if let Some(connection) = &mut self.connection
+            && connection.liveness.heard(now)
+        {
+            let status = connection.status_up();
+            self.show(status);
+        }
+    }
+
+    fn receive(&mut self, frame: Option<Frame>, now: Instant) {
+        if self.close == CloseState::PeerClosed || self.over.is_some() {
+            return;
+        }
+        if let Some(frame) = frame {
+            if let Err(error) = self.receive_frame(frame, now) {
+                self.over = Some(error.into());
+            }
+        } else if let Some(connection) = &mut self.connection {
+            connection.peer_closed(self.state.is_settled());
         }
     }
 
@@ -381,7 +502,7 @@ impl Protocol for Session {
         Ok(())
     }
 
-    fn typing(&mut self, typing: bool, _now: Instant) {
+    fn typing(&mut self, typing: bool) {
         if let Some(connection) = &mut self.connection {
             connection.typing.typing(typing);
         }
@@ -392,205 +513,91 @@ impl Protocol for Session {
     }
 
     fn hang_up(&mut self, linger: Linger, now: Instant) {
-        let wanted = match self.close {
-            CloseState::Open => true,
-            // A graceful close may become immediate.
-            close => close.is_lingering(),
-        };
-        if wanted {
-            let settled = self
-                .connection
-                .as_ref()
-                .is_some_and(ConnectionState::is_draining);
-            self.close = match settled || self.is_hopeless(linger) {
-                true => CloseState::Sent,
-                false => CloseState::flushing(linger, now),
-            };
+        self.close.hang_up(linger, now);
+        let flushing = matches!(self.close, CloseState::Flushing(_));
+        if flushing && (self.is_draining() || self.is_hopeless()) {
+            self.close = CloseState::Sent;
         }
     }
 
     fn idle_timeout(&mut self, idle: Duration, now: Instant) {
         if self.close == CloseState::Open
-            && let Some(connection) = self
-                .connection
-                .as_mut()
-                .filter(|connection| connection.hello_received)
+            && let Some(connection) = self.connection.as_mut().filter(|c| c.phase.is_open())
         {
-            connection
-                .control_queue
-                .push(Control::Idle(idle.as_millis() as u64));
+            let idle = Control::Idle(idle.as_millis() as u64);
+            connection.control_queue.push(idle);
         }
         self.hang_up(Linger::Brief, now);
     }
 
-    fn heard(&mut self, events: &mut Vec<Event>, now: Instant) {
-        if let Some(connection) = &mut self.connection
-            && connection.liveness.heard(now)
-        {
-            events.push(connection.status_up());
+    fn sink_changed(&mut self, sink: SinkState, now: Instant) {
+        let idle = sink == SinkState::Idle;
+        if idle {
+            self.state.shown += std::mem::take(&mut self.state.unshown);
         }
-    }
-
-    fn receive(
-        &mut self,
-        frame: Frame,
-        events: &mut Vec<Event>,
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
-        if self.close == CloseState::PeerClosed || self.over.is_some() {
-            return Ok(());
-        }
-        self.heard(events, now);
-        match frame {
-            Frame::Text(lines) => {
-                let (count, bytes) = (lines.len(), lines.wire_len());
-                self.receive_text(Event::Lines(lines), count, bytes, events, now)
-            }
-            Frame::Control(json) => match Control::parse(&json)? {
-                Some(control) => self.receive_control(control, events, now),
-                None => Ok(()),
-            },
-            Frame::HangUp => {
-                self.close.peer_closed();
-                Ok(())
-            }
-        }
-    }
-
-    fn receive_eof(&mut self, _events: &mut Vec<Event>, _now: Instant) {
         if let Some(connection) = &mut self.connection {
-            connection.peer_closed = true;
-            if !self.state.is_settled() {
-                connection.disconnect = Some(Disconnect::Cut);
+            connection.set_paused(sink == SinkState::Busy, now);
+            if idle {
+                let last = self.state.has_all();
+                connection.ack.shown(self.state.shown, last, now);
             }
         }
     }
 
-    fn delivered_to_user(&mut self, now: Instant) {
-        self.state.shown = self.state.received;
-        if let Some(connection) = &mut self.connection {
-            let last = self.state.peer_finished;
-            connection.ack.shown(self.state.shown, last, now);
-        }
+    fn poll_event(&mut self) -> Option<ProtocolEvent> {
+        self.events.pop_front()
     }
 
-    fn set_paused(&mut self, paused: bool, now: Instant) {
-        if let Some(connection) = &mut self.connection {
-            connection.set_paused(paused, now);
+    fn poll_transmit(&mut self, out: Outgoing<'_>, now: Instant) -> Next {
+        if out.written {
+            self.close.written();
         }
-    }
-
-    fn poll_transmit(&mut self, _raw: bool, out: &mut WriteBuffer, now: Instant) {
-        if self.close.is_closed() {
-            return;
+        if self.over.is_none() {
+            self.transmit(out.buffer, now);
         }
-        let leaving = self.is_leaving();
-        let Some(connection) = self
-            .connection
-            .as_mut()
-            .filter(|connection| !connection.is_draining())
-        else {
-            return;
-        };
-        if !out.is_full() {
-            let before = out.remaining();
-            connection.transmit_controls(out, now);
-            if connection.hello_received {
-                let may_say = self.close != CloseState::Expired;
-                self.state.transmit(connection, may_say, out);
-                if leaving {
-                    connection.ack.ack_now();
-                }
-                let piggyback = out.remaining() > before;
-                if let Some(number) = connection.ack.take(self.state.shown, piggyback, now) {
-                    out.push(Control::Received(number).to_line());
-                }
-            }
+        if let Some(reason) = self.take_reason() {
+            return Next::Ended(reason);
         }
-        if self.close == CloseState::Open {
-            if connection.done_sent
-                && self.state.is_settled()
-                && connection.ack.has_acknowledged(self.state.shown)
-            {
-                connection.start_draining(now);
-            }
-        } else {
-            self.transmit_hang_up(out, now);
+        match self.phase() {
+            Some(Phase::Lost(loss)) => Next::Lost(loss.into()),
+            _ if self.close.is_closed() || self.is_draining() => Next::Close,
+            _ => Next::Wait,
         }
-    }
-
-    fn transmitted(&mut self, _now: Instant) {
-        self.close.sent();
-    }
-
-    fn wants_close(&self) -> bool {
-        self.close.is_closed()
-            || self.over.is_some()
-            || self
-                .connection
-                .as_ref()
-                .is_some_and(ConnectionState::is_draining)
     }
 
     fn timeout(&self) -> Option<Instant> {
         let connection = self.connection.as_ref().and_then(ConnectionState::timeout);
-        let timeouts = [self.close_timeout(), connection, self.peer_typing.timeout()];
+        let reveal = self.connection.as_ref().and(self.listener.timeout());
+        let timeouts = [
+            self.close_timeout(),
+            connection,
+            self.peer_typing.timeout(),
+            reveal,
+        ];
         timeouts.into_iter().flatten().min()
     }
 
-    fn handle_timeout(&mut self, events: &mut Vec<Event>, now: Instant) {
-        if self.close_timeout().is_some() {
-            self.close.handle_timeout(now);
+    fn handle_timeout(&mut self, now: Instant) {
+        if let CloseState::Queued(_) = self.close
+            && self.is_expired(now)
+        {
+            self.close = CloseState::Sent;
         }
         if self.peer_typing.handle_timeout(now) {
-            events.push(Event::Typing(false));
+            self.show(Event::Typing(false));
         }
-        if let Some(connection) = &mut self.connection {
-            connection.handle_timeout(events, now);
-        }
+        let connection = self.connection.as_mut();
+        let event = connection.and_then(|connection| connection.handle_timeout(now));
+        self.events.extend(event.map(ProtocolEvent::Show));
+        self.reveal(now);
     }
 
-    fn connection_lost(&mut self) -> Option<Disconnect> {
-        self.connection.as_mut()?.disconnect.take()
-    }
-
-    fn disconnected(&mut self, _loss: Disconnect, now: Instant) -> Option<CloseReason> {
-        if let Some(close_reason) = self.close_reason(true) {
-            return Some(close_reason);
-        }
-        self.connection = None;
-        self.down_since.get_or_insert(now);
-        let hopeless = match self.close {
-            CloseState::Open => false,
-            CloseState::Flushing { linger, .. } => self.is_hopeless(linger),
-            _ => true,
-        };
-        hopeless.then_some(CloseReason::HungUp(Side::Local))
-    }
-
-    fn close_reason(&mut self, written: bool) -> Option<CloseReason> {
-        if let Some(close_reason) = self.over.take() {
-            return Some(close_reason);
-        }
-        match self.close {
-            CloseState::PeerClosed => Some(CloseReason::HungUp(Side::Remote)),
-            CloseState::Sent => Some(CloseReason::HungUp(Side::Local)),
-            _ => {
-                let connection = self.connection.as_ref()?;
-                (connection.is_draining() && connection.peer_closed && written)
-                    .then_some(CloseReason::BothFinished)
-            }
-        }
-    }
-
-    fn final_ack(&self) -> Vec<Control> {
-        let shown = self.state.shown;
-        vec![self.hello(shown, None), Control::Received(shown)]
+    fn session(&mut self) -> Option<&mut Session> {
+        Some(self)
     }
 
     fn unacknowledged(&self) -> Vec<String> {
-        let lines = self.state.outbox.batches().flat_map(Batch::lines);
-        lines.map(encode::text_of).collect()
+        self.state.unacknowledged().collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::ProtocolError;
 use crate::wire::Batch;
@@ -17,7 +18,8 @@ const SEND_WINDOW: usize = 4 << 20;
 /// Messages as they cross the wire, each one a line, a `say` control line too.
 ///
 /// The n-th message of the session has the number n, so only counts are kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Record", into = "Record")]
 pub(super) struct Outbox {
     /// Sent on this connection, the oldest first.
     sent: VecDeque<Batch>,
@@ -28,8 +30,6 @@ pub(super) struct Outbox {
     acknowledged: u64,
     /// The number of the last message in `sent`.
     last_sent: u64,
-    /// The highest number that was ever sent, on any connection.
-    highest_sent: u64,
     /// The number of the last message of all.
     last: u64,
 }
@@ -72,7 +72,6 @@ impl Outbox {
         let batch = self.unsent.pop_front()?;
         let bytes = batch.as_bytes().clone();
         self.last_sent += batch.len() as u64;
-        self.highest_sent = self.highest_sent.max(self.last_sent);
         self.sent.push_back(batch);
         Some(bytes)
     }
@@ -97,7 +96,7 @@ impl Outbox {
     /// A new connection, on which the peer asks for all after this number. Returns how many
     /// messages are to be sent.
     pub(super) fn resume(&mut self, number: u64) -> Result<u64, ProtocolError> {
-        if number > self.highest_sent {
+        if number > self.last {
             return Err(ProtocolError::Violation(
                 "it claims to have messages that were never sent",
             ));
@@ -117,6 +116,39 @@ impl Outbox {
     /// All messages, in order.
     pub(super) fn batches(&self) -> impl Iterator<Item = &Batch> {
         self.sent.iter().chain(&self.unsent)
+    }
+}
+
+/// An outbox as it is written down: which of the messages were sent is not known any more, so the
+/// peer may have any of them.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    acknowledged: u64,
+    messages: Vec<Batch>,
+}
+
+impl From<Outbox> for Record {
+    fn from(outbox: Outbox) -> Self {
+        Self {
+            acknowledged: outbox.acknowledged,
+            messages: outbox.batches().cloned().collect(),
+        }
+    }
+}
+
+impl From<Record> for Outbox {
+    fn from(record: Record) -> Self {
+        let mut outbox = Self {
+            acknowledged: record.acknowledged,
+            last_sent: record.acknowledged,
+            last: record.acknowledged,
+            ..Self::default()
+        };
+        record
+            .messages
+            .into_iter()
+            .for_each(|batch| outbox.push(batch));
+        outbox
     }
 }
 

@@ -1,57 +1,78 @@
-//! What a session keeps from one connection to the next.
+//! What a session keeps from one connection to the next, and from one program to the next.
 
-use super::connection_state::ConnectionState;
+use serde::{Deserialize, Serialize};
+
+use super::encode;
 use super::outbox::Outbox;
-use crate::wire::{Control, SessionId, WriteBuffer};
+use crate::wire::{Batch, Commitment, Control, Hello, Name, SessionId};
 
-/// All that is needed to resume over another connection.
-#[derive(Debug)]
-pub(super) struct SessionState {
+/// All that is needed to resume a session over another connection. It can be written down and
+/// restored with serde; what was received but not shown is then asked for again.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionState {
     pub(super) id: SessionId,
+    /// The peer has said hello, on this connection or an earlier one.
+    pub(super) established: bool,
     pub(super) outbox: Outbox,
     /// This side has nothing more to send.
     pub(super) finished: bool,
-    /// How many of the peer's messages were received.
-    pub(super) received: u64,
-    /// How many of them were shown to the person.
+    /// How many of the peer's messages were shown to the person.
     pub(super) shown: u64,
-    /// The peer has nothing more to send.
-    pub(super) peer_finished: bool,
+    /// How many more were received.
+    #[serde(skip)]
+    pub(super) unshown: u64,
+    /// The number of the peer's last message, once it has nothing more to send.
+    pub(super) peer_last: Option<u64>,
 }
 
 impl SessionState {
-    pub(super) fn new(id: SessionId) -> Self {
+    /// A new session: the dialer chooses the id, the listener has it from the dialer's hello.
+    pub fn new(id: SessionId) -> Self {
         Self {
             id,
+            established: false,
             outbox: Outbox::default(),
             finished: false,
-            received: 0,
             shown: 0,
-            peer_finished: false,
+            unshown: 0,
+            peer_last: None,
         }
+    }
+
+    /// This side's messages that the peer has not acknowledged.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = String> {
+        let lines = self.outbox.batches().flat_map(Batch::lines);
+        lines.map(encode::text_of)
+    }
+
+    pub(super) fn hello(
+        &self,
+        name: &Name,
+        received: u64,
+        commitment: Option<Commitment>,
+    ) -> Control {
+        Control::Hello(Hello {
+            name: name.fitting().to_owned(),
+            chosen: name.chosen,
+            conversation: self.id,
+            received,
+            resumed: self.established,
+            commitment,
+        })
+    }
+
+    /// How many of the peer's messages were received.
+    pub(super) fn received(&self) -> u64 {
+        self.shown + self.unshown
+    }
+
+    /// Whether all of the peer's messages were received.
+    pub(super) fn has_all(&self) -> bool {
+        self.peer_last == Some(self.received())
     }
 
     /// Whether both sides are finished, and everything has arrived.
     pub(super) fn is_settled(&self) -> bool {
-        self.finished && self.outbox.is_empty() && self.peer_finished && self.shown == self.received
-    }
-
-    /// Appends unsent messages, and `done` after the last.
-    pub(super) fn transmit(
-        &mut self,
-        connection: &mut ConnectionState,
-        may_say: bool,
-        out: &mut WriteBuffer,
-    ) {
-        while may_say
-            && !out.is_full()
-            && let Some(bytes) = self.outbox.send()
-        {
-            out.push(bytes);
-        }
-        if self.finished && self.outbox.is_sent() && !connection.done_sent {
-            connection.done_sent = true;
-            out.push(Control::Done(true).to_line());
-        }
+        self.finished && self.outbox.is_empty() && self.has_all() && self.unshown == 0
     }
 }

@@ -2,14 +2,11 @@
 //!
 //! Whatever this module does not understand stays as it is, byte for byte.
 
+use super::name::likeness;
 use crate::trust::Fingerprint;
 
 /// The only type of key that is ever remembered.
 const KEY_TYPE: &str = "ed25519";
-
-const UNVERIFIED: &str = "unverified";
-const VERIFIED: &str = "verified";
-const BLOCKED: &str = "blocked";
 
 // The fields that are ever changed, counted from 0.
 const LABELS: usize = 0;
@@ -28,20 +25,53 @@ pub struct KnownPeer {
     pub fingerprint: Fingerprint,
     /// The day of the first contact, `YYYY-MM-DD` in UTC.
     pub first_seen: String,
-    /// Whether the two people have compared their safety numbers.
-    pub verified: bool,
-    blocked: bool,
+    /// What this user has decided about it.
+    pub state: PeerState,
+}
+
+/// What this user has decided about a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerState {
+    /// Nothing yet.
+    Unverified,
+    /// The two people have compared their safety numbers.
+    Verified,
+    /// Its calls are refused, and it is not called.
+    Blocked,
+}
+
+impl PeerState {
+    const ALL: [Self; 3] = [Self::Unverified, Self::Verified, Self::Blocked];
+
+    /// The word for it in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::Verified => "verified",
+            Self::Blocked => "blocked",
+        }
+    }
 }
 
 impl KnownPeer {
-    /// Whether this user has dialed or verified it. The others have only called.
-    pub fn is_friend(&self) -> bool {
-        self.verified || !self.addresses.is_empty()
+    /// Its name; `None` if it has not given one yet and stands under its fingerprint.
+    pub fn given_name(&self) -> Option<&str> {
+        (self.name != self.fingerprint.short()).then_some(&self.name)
     }
 
-    /// Whether this user wants no calls from it.
+    /// Whether it is written down only because it called.
+    pub(super) fn is_stranger(&self) -> bool {
+        !self.is_friend() && !self.is_blocked()
+    }
+
+    /// Whether this user has dialed or verified it. The others have only called.
+    pub fn is_friend(&self) -> bool {
+        self.state == PeerState::Verified || !self.addresses.is_empty()
+    }
+
+    /// Whether this user wants no calls from it, and is not to call it.
     pub fn is_blocked(&self) -> bool {
-        self.blocked
+        self.state == PeerState::Blocked
     }
 
     pub(super) fn is_at(&self, address: &str) -> bool {
@@ -77,6 +107,8 @@ pub(super) struct Line {
     pub(super) raw: Vec<u8>,
     /// A peer; `None` for a blank line or a comment.
     pub(super) content: Result<Option<KnownPeer>, ParseError>,
+    /// How the peer's name looks; empty without a peer.
+    likeness: String,
 }
 
 impl Line {
@@ -84,13 +116,20 @@ impl Line {
         let content = std::str::from_utf8(&raw)
             .map_err(|_| ParseError::Encoding)
             .and_then(parse_line);
-        Self { raw, content }
+        let peer = content.as_ref().ok().and_then(Option::as_ref);
+        let likeness = peer.map(|peer| likeness(&peer.name)).unwrap_or_default();
+        Self {
+            raw,
+            content,
+            likeness,
+        }
     }
 
     /// A new line, for a key that is seen for the first time today.
     pub(super) fn of_new_key(labels: &str, key: Fingerprint) -> Self {
         let today = time::OffsetDateTime::now_utc().date();
-        let line = format!("{labels} {KEY_TYPE} {key} {today} {UNVERIFIED}\n");
+        let state = PeerState::Unverified.as_str();
+        let line = format!("{labels} {KEY_TYPE} {key} {today} {state}\n");
         Self::new(line.into_bytes())
     }
 
@@ -102,22 +141,27 @@ impl Line {
         self.peer().is_some_and(|peer| peer.fingerprint == key)
     }
 
+    pub(super) fn likeness(&self) -> &str {
+        &self.likeness
+    }
+
     pub(super) fn add_address(&mut self, address: &str) {
         if let Some(peer) = self.peer().filter(|peer| !peer.is_at(address)) {
-            let mut labels = vec![peer.name.as_str()];
-            labels.extend(peer.addresses.iter().map(String::as_str));
-            labels.push(address);
-            let labels = labels.join(",");
+            let addresses = peer.addresses.iter().map(String::as_str);
+            let labels = labels(&peer.name, addresses.chain([address]));
             self.set_field(LABELS, &labels);
         }
     }
 
-    pub(super) fn set_verified(&mut self) {
-        self.set_field(STATE, VERIFIED);
+    pub(super) fn set_name(&mut self, name: &str) {
+        if let Some(peer) = self.peer() {
+            let labels = labels(name, peer.addresses.iter().map(String::as_str));
+            self.set_field(LABELS, &labels);
+        }
     }
 
-    pub(super) fn set_blocked(&mut self) {
-        self.set_field(STATE, BLOCKED);
+    pub(super) fn set_state(&mut self, state: PeerState) {
+        self.set_field(STATE, state.as_str());
     }
 
     /// Puts `value` in the place of a field and leaves all other bytes as they are.
@@ -146,6 +190,12 @@ impl Line {
     }
 }
 
+/// The first field.
+pub(super) fn labels<'a>(name: &'a str, addresses: impl Iterator<Item = &'a str>) -> String {
+    let labels: Vec<_> = std::iter::once(name).chain(addresses).collect();
+    labels.join(",")
+}
+
 fn parse_line(line: &str) -> Result<Option<KnownPeer>, ParseError> {
     let mut fields = line.split_ascii_whitespace();
     let Some(labels) = fields.next().filter(|first| !first.starts_with('#')) else {
@@ -159,16 +209,15 @@ fn parse_line(line: &str) -> Result<Option<KnownPeer>, ParseError> {
     if name.is_empty() || addresses.iter().any(String::is_empty) {
         return Err(ParseError::Nameless);
     }
-    if ![UNVERIFIED, VERIFIED, BLOCKED].contains(&state) {
-        return Err(ParseError::State);
-    }
     Ok(Some(KnownPeer {
         name,
         addresses,
         key_type: key_type.to_owned(),
         fingerprint: fingerprint.parse()?,
         first_seen: first_seen.to_owned(),
-        verified: state == VERIFIED,
-        blocked: state == BLOCKED,
+        state: PeerState::ALL
+            .into_iter()
+            .find(|known| known.as_str() == state)
+            .ok_or(ParseError::State)?,
     }))
 }

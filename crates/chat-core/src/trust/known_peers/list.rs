@@ -4,16 +4,16 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::entry::{KnownPeer, Line, ParseError};
+use super::entry::{KnownPeer, Line, ParseError, PeerState, labels};
+use super::name::{likeness, tidy};
 use crate::trust::Fingerprint;
-use crate::trust::ignorable::is_ignorable;
 use crate::trust::shell::quoted;
 
-/// The longest name that is remembered, in bytes.
-pub(super) const MAX_NAME: usize = 64;
+/// How many strangers are remembered, callers whom this user has neither dialed nor verified.
+pub(super) const MAX_STRANGERS: usize = 1_000;
 
-/// The name of peers who give none.
-const NAMELESS: &str = "peer";
+/// How many names go into one line.
+const LISTED: usize = 20;
 
 /// A line that cannot be read. It is skipped, and kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -173,11 +173,12 @@ impl PeerList {
     ///
     /// The caller's address proves nothing, so the key counts first: its owner is shown under
     /// the name that this user knows, whatever the caller claims. With an unknown key there is
-    /// only the claimed name. It proves nothing either, but a caller who claims the name of a
-    /// friend is that friend with a new key or an impostor, and is refused. Of two friends with
-    /// one name, the second needs another (`--name`), or the first is renamed in the file. A
-    /// stranger can try names and learn which are known here; that is the price. The name of an
-    /// account claims nothing: such a caller is new, and gets a name of its own.
+    /// only the claimed name. It proves nothing either, but a caller whose name looks like that of
+    /// somebody whom this user has dialed or verified is that friend with a new key or an
+    /// impostor, and is refused. Of two friends with one name, the second needs another
+    /// (`--name`), or the first is renamed in the file. A stranger can try names and learn which
+    /// are known here; that is the price. The name of an account claims nothing, and the name of
+    /// who has only called is not kept for them: such a caller is new, and gets a name of its own.
     ///
     /// # Errors
     /// Another key is known under the claimed name.
@@ -189,91 +190,94 @@ impl PeerList {
         if let Some(peer) = self.by_key(key) {
             return Ok(Some(peer));
         }
-        let Some(claimed) = claimed.and_then(tidy_name).map(|name| folded(&name)) else {
+        let Some(claimed) = claimed.and_then(tidy) else {
             return Ok(None);
         };
-        match self.peers().find(|peer| folded(&peer.name) == claimed) {
+        match self.like(&claimed).find(|peer| peer.is_friend()) {
             Some(peer) => Err(ChangedKey::new(peer, key, Direction::Called)),
             None => Ok(None),
         }
     }
 
-    /// How many peers have only called.
-    pub(super) fn strangers(&self) -> usize {
-        let stranger = |peer: &&KnownPeer| !peer.is_friend() && !peer.is_blocked();
-        self.peers().filter(stranger).count()
+    /// The peers whose names look like this one.
+    pub fn like(&self, name: &str) -> impl Iterator<Item = &KnownPeer> {
+        let likeness = likeness(name);
+        let alike = self.lines.iter();
+        let alike = alike.filter(move |line| line.likeness() == likeness);
+        alike.filter_map(Line::peer)
     }
 
-    /// All names in one line.
+    /// The names in one line, if they fit.
     pub(super) fn names(&self) -> String {
-        let names: Vec<_> = self.peers().map(|peer| peer.name.as_str()).collect();
+        let mut names: Vec<_> = self.peers().map(|peer| peer.name.as_str()).collect();
         if names.is_empty() {
             return "none".to_owned();
+        }
+        if names.len() > LISTED {
+            names.truncate(LISTED);
+            names.push("…");
         }
         names.join(", ")
     }
 
-    /// Adds a line for a key that is new, or the address to the line of one that is known.
+    /// Adds a line for a key that is new. To the line of one that is known, adds the address, and
+    /// the name if it had none.
     pub(super) fn remember(&mut self, name: &str, address: Option<&str>, key: Fingerprint) {
-        if let Some(line) = self.lines.iter_mut().find(|line| line.has_key(key)) {
-            if let Some(address) = address {
-                line.add_address(address);
-            }
+        let Some(known) = self.by_key(key) else {
+            self.add(name, address, key);
             return;
+        };
+        let name = match known.given_name() {
+            None => tidy(name).map(|name| self.free_name(name)),
+            Some(_) => None,
+        };
+        let Some(line) = self.lines.iter_mut().find(|line| line.has_key(key)) else {
+            return;
+        };
+        if let Some(name) = name {
+            line.set_name(&name);
         }
-        let mut labels = self.free_name(name);
         if let Some(address) = address {
-            labels = format!("{labels},{address}");
+            line.add_address(address);
         }
+    }
+
+    /// Adds a line for a key that is new. The oldest strangers make room for the newest.
+    fn add(&mut self, name: &str, address: Option<&str>, key: Fingerprint) {
+        let name = self.free_name(tidy(name).unwrap_or_else(|| key.short()));
         if let Some(last) = self.lines.last_mut() {
             last.end();
         }
+        let labels = labels(&name, address.into_iter());
         self.lines.push(Line::of_new_key(&labels, key));
+        let strangers = self.peers().filter(|peer| peer.is_stranger()).count();
+        let is_stranger = |line: &mut Line| line.peer().is_some_and(KnownPeer::is_stranger);
+        let excess = strangers.saturating_sub(MAX_STRANGERS);
+        let oldest = self.lines.extract_if(.., is_stranger).take(excess);
+        oldest.for_each(drop);
     }
 
-    pub(super) fn verify(&mut self, key: Fingerprint) {
+    /// Notes what this user has decided about a key. It is added if it is new.
+    pub(super) fn decide(&mut self, name: &str, key: Fingerprint, state: PeerState) {
+        if self.by_key(key).is_none() {
+            self.add(name, None, key);
+        }
         for line in self.lines.iter_mut().filter(|line| line.has_key(key)) {
-            line.set_verified();
+            line.set_state(state);
         }
     }
 
-    pub(super) fn block(&mut self, key: Fingerprint) {
-        for line in self.lines.iter_mut().filter(|line| line.has_key(key)) {
-            line.set_blocked();
-        }
+    pub(super) fn forget(&mut self, key: Fingerprint) -> Vec<KnownPeer> {
+        let forgotten = self.lines.extract_if(.., |line| line.has_key(key));
+        forgotten.filter_map(|line| line.content.ok()?).collect()
     }
 
-    pub(super) fn forget(&mut self, name: &str) -> Vec<KnownPeer> {
-        let forgotten = |line: &mut Line| line.peer().is_some_and(|peer| peer.name == name);
-        let lines = self.lines.extract_if(.., forgotten);
-        lines.filter_map(|line| line.content.ok()?).collect()
-    }
-
-    /// The name, or a similar one that nobody has.
-    fn free_name(&self, claimed: &str) -> String {
-        let name = tidy_name(claimed).unwrap_or_else(|| NAMELESS.to_owned());
-        let taken: HashSet<_> = self.peers().map(|peer| folded(&peer.name)).collect();
+    /// The name, or a similar one, so that no two names look alike.
+    fn free_name(&self, name: String) -> String {
+        let taken: HashSet<_> = self.lines.iter().map(Line::likeness).collect();
         let numbered = (2..).map(|n| format!("{name}-{n}"));
-        let free = |name: &String| !taken.contains(&folded(name));
-        let found = std::iter::once(name.clone()).chain(numbered).find(free);
-        found.unwrap_or(name)
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        let free = names.find(|name| !taken.contains(&*likeness(name)));
+        free.unwrap_or(name)
     }
-}
-
-/// A claimed name, reduced to visible characters in one field; `None` if nothing is left.
-fn tidy_name(claimed: &str) -> Option<String> {
-    let words = claimed
-        .split(|c: char| c.is_whitespace() || c == ',')
-        .map(|word| word.replace(|c: char| c.is_control() || is_ignorable(c), ""))
-        .filter(|word| !word.is_empty());
-    let name = words.collect::<Vec<_>>().join("-");
-    // A name may look neither like a comment nor like an option on a command line.
-    let name = name.trim_start_matches(['#', '-']);
-    let name = &name[..name.floor_char_boundary(MAX_NAME)];
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// The form in which names are compared, so that `Bob` cannot pass for `bob`.
-fn folded(name: &str) -> String {
-    name.to_lowercase()
 }

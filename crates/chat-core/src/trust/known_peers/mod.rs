@@ -5,18 +5,16 @@
 
 mod entry;
 mod list;
+mod name;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Fingerprint;
-use super::private_file::{self, FileError};
+use super::private_file::{self, FileError, Stamp};
 
-pub use entry::{KnownPeer, ParseError};
+pub use entry::{KnownPeer, ParseError, PeerState};
 pub use list::{ChangedKey, Direction, PeerList, Unreadable};
-
-/// How many callers are remembered whom this user has neither dialed nor verified, so that
-/// strangers cannot fill the file.
-const MAX_STRANGERS: usize = 1_000;
 
 /// Why the known peers could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +28,6 @@ pub enum KnownPeersError {
     /// An address that cannot be written into the file.
     #[error("{0:?} is no address that can be remembered")]
     Address(String),
-    /// Too many strangers have called.
-    #[error(
-        "{path} holds {MAX_STRANGERS} callers who were never verified: take some out",
-        path = .0.display()
-    )]
-    Full(PathBuf),
     /// Nobody has this key.
     #[error("nobody with the key {0} is known")]
     NoSuchKey(Fingerprint),
@@ -47,13 +39,33 @@ pub enum KnownPeersError {
         /// Those who are known, in one line.
         known: String,
     },
+    /// The name could mean somebody else than who was meant.
+    #[error(
+        "{name} could be taken for somebody else: {alike}; say which by the fingerprint: --forget SHA256:…"
+    )]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// Those whose names look like it, with their fingerprints, in one line.
+        alike: String,
+    },
 }
 
-/// The file `known_peers`. Each method reads it again, because other programs change it too,
-/// and may wait for them for up to 2 s.
+/// The file `known_peers`. Other programs change it too, so each method sees whether it has
+/// changed, and those that write wait for the others for up to 2 s: not on the thread of an
+/// asynchronous runtime.
 #[derive(Clone, Debug)]
 pub struct KnownPeers {
     path: PathBuf,
+    /// What was read or written last. A file with a thousand strangers takes a while to parse.
+    cache: Arc<Mutex<Cache>>,
+}
+
+#[derive(Debug)]
+struct Cache {
+    /// Of the file when it held `list`; `None` if there was no file.
+    stamp: Option<Stamp>,
+    list: Arc<PeerList>,
 }
 
 impl KnownPeers {
@@ -63,27 +75,40 @@ impl KnownPeers {
     /// The directory is not the user's alone, or cannot be made.
     pub fn open(data_dir: &Path) -> Result<Self, FileError> {
         private_file::private_dir(data_dir)?;
+        let path = data_dir.join("known_peers");
+        let cache = Cache {
+            stamp: None,
+            list: Arc::new(PeerList::parse(b"", &path)),
+        };
         Ok(Self {
-            path: data_dir.join("known_peers"),
+            path,
+            cache: Arc::new(Mutex::new(cache)),
         })
     }
 
-    /// Reads the file; it need not exist.
+    /// The list in the file; it need not exist.
     ///
     /// # Errors
     /// The file is not the user's alone, or cannot be read.
-    pub fn load(&self) -> Result<PeerList, FileError> {
-        let bytes = private_file::read(&self.path)?.unwrap_or_default();
-        Ok(PeerList::parse(&bytes, &self.path))
+    pub fn load(&self) -> Result<Arc<PeerList>, FileError> {
+        let mut cache = self.cache();
+        let stamp = private_file::stamp(&self.path)?;
+        if cache.stamp != stamp {
+            let bytes = private_file::read(&self.path)?.unwrap_or_default();
+            *cache = Cache {
+                stamp,
+                list: Arc::new(PeerList::parse(&bytes, &self.path)),
+            };
+        }
+        Ok(Arc::clone(&cache.list))
     }
 
     /// Remembers a key, under a name of its own, and where it was dialed if it was.
     ///
-    /// A key that is known keeps its name.
+    /// A key that is known keeps its name. Of too many strangers, the oldest are forgotten.
     ///
     /// # Errors
-    /// The address belongs to another key, or cannot be written down; too many strangers have
-    /// called already; the file cannot be used.
+    /// The address belongs to another key, or cannot be written down; the file cannot be used.
     pub fn remember(
         &self,
         name: &str,
@@ -96,8 +121,6 @@ impl KnownPeers {
         self.update(|list| {
             if let Some(address) = address {
                 list.check_dialed(address, key)?;
-            } else if list.by_key(key).is_none() && list.strangers() >= MAX_STRANGERS {
-                return Err(KnownPeersError::Full(self.path.clone()));
             }
             list.remember(name, address, key);
             let peer = list.by_key(key).cloned();
@@ -105,18 +128,12 @@ impl KnownPeers {
         })
     }
 
-    /// Remembers that the owner of this key was verified.
+    /// Remembers that the owner of this key was verified, under this name if the key is new.
     ///
     /// # Errors
-    /// Nobody has this key, or the file cannot be used.
-    pub fn verify(&self, key: Fingerprint) -> Result<(), KnownPeersError> {
-        self.update(|list| {
-            if list.by_key(key).is_none() {
-                return Err(KnownPeersError::NoSuchKey(key));
-            }
-            list.verify(key);
-            Ok(())
-        })
+    /// The file cannot be used.
+    pub fn verify(&self, name: &str, key: Fingerprint) -> Result<(), KnownPeersError> {
+        self.decide(name, key, PeerState::Verified)
     }
 
     /// Remembers that the owner of this key is not wanted, under this name if the key is new.
@@ -124,25 +141,35 @@ impl KnownPeers {
     /// # Errors
     /// The file cannot be used.
     pub fn block(&self, name: &str, key: Fingerprint) -> Result<(), KnownPeersError> {
+        self.decide(name, key, PeerState::Blocked)
+    }
+
+    fn decide(
+        &self,
+        name: &str,
+        key: Fingerprint,
+        state: PeerState,
+    ) -> Result<(), KnownPeersError> {
         self.update(|list| {
-            list.remember(name, None, key);
-            list.block(key);
+            list.decide(name, key, state);
             Ok(())
         })
     }
 
-    /// Forgets the peers with this name, and returns them.
+    /// Forgets the peer with this fingerprint, or with exactly this name, and returns it.
     ///
     /// # Errors
-    /// Nobody has this name, or the file cannot be used.
-    pub fn forget(&self, name: &str) -> Result<Vec<KnownPeer>, KnownPeersError> {
+    /// Nobody has this fingerprint or name, others have names that look like it, or the file
+    /// cannot be used.
+    pub fn forget(&self, who: &str) -> Result<Vec<KnownPeer>, KnownPeersError> {
         self.update(|list| {
-            let forgotten = list.forget(name);
+            let key = match who.parse() {
+                Ok(key) => key,
+                Err(_) => the_one_named(who, list)?,
+            };
+            let forgotten = list.forget(key);
             if forgotten.is_empty() {
-                return Err(KnownPeersError::NoSuchName {
-                    name: name.to_owned(),
-                    known: list.names(),
-                });
+                return Err(KnownPeersError::NoSuchKey(key));
             }
             Ok(forgotten)
         })
@@ -154,15 +181,46 @@ impl KnownPeers {
         change: impl FnOnce(&mut PeerList) -> Result<T, KnownPeersError>,
     ) -> Result<T, KnownPeersError> {
         let _lock = private_file::lock(&self.path.with_extension("lock"))?;
-        let before = private_file::read(&self.path)?.unwrap_or_default();
-        let mut list = PeerList::parse(&before, &self.path);
+        let before = self.load()?;
+        let mut list = PeerList::clone(&before);
         let result = change(&mut list)?;
         let after = list.to_bytes();
-        if after != before {
-            private_file::replace(&self.path, &after)?;
+        if after != before.to_bytes() {
+            let stamp = private_file::replace(&self.path, &after)?;
+            *self.cache() = Cache {
+                stamp: Some(stamp),
+                list: Arc::new(list),
+            };
         }
         Ok(result)
     }
+
+    /// It is whole even if a thread has panicked that held it.
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The key of the peer with exactly this name, if no other name can be taken for it.
+fn the_one_named(name: &str, list: &PeerList) -> Result<Fingerprint, KnownPeersError> {
+    let alike: Vec<_> = list.like(name).collect();
+    let Some(first) = alike.first() else {
+        return Err(KnownPeersError::NoSuchName {
+            name: name.to_owned(),
+            known: list.names(),
+        });
+    };
+    let is_it = |peer: &&KnownPeer| peer.name == name && peer.fingerprint == first.fingerprint;
+    if alike.iter().all(is_it) {
+        return Ok(first.fingerprint);
+    }
+    let alike = alike
+        .iter()
+        .map(|peer| format!("{} {}", peer.name, peer.fingerprint));
+    Err(KnownPeersError::Ambiguous {
+        name: name.to_owned(),
+        alike: alike.collect::<Vec<_>>().join(", "),
+    })
 }
 
 fn check_address(address: &str) -> Result<(), KnownPeersError> {
@@ -180,7 +238,8 @@ mod tests {
     use proptest::prelude::*;
     use tempfile::TempDir;
 
-    use super::list::MAX_NAME;
+    use super::list::MAX_STRANGERS;
+    use super::name::MAX_NAME;
     use super::*;
 
     const ANN: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
@@ -205,8 +264,12 @@ mod tests {
         fs::read_to_string(&known.path).expect("the file")
     }
 
-    fn load(known: &KnownPeers) -> PeerList {
+    fn load(known: &KnownPeers) -> Arc<PeerList> {
         known.load().expect("a list")
+    }
+
+    fn state_of(known: &KnownPeers, key: Fingerprint) -> Option<PeerState> {
+        load(known).by_key(key).map(|peer| peer.state)
     }
 
     #[test]
@@ -260,7 +323,7 @@ mod tests {
         for address in ["a:1", "b:2", "A:1"] {
             let peer = known.remember("eve", Some(address), ann()).expect("known");
             assert_eq!(peer.name, "ann");
-            assert!(peer.verified);
+            assert_eq!(peer.state, PeerState::Verified);
         }
         assert_eq!(
             text(&known),
@@ -272,13 +335,11 @@ mod tests {
     fn verified_is_all_that_verifying_changes() {
         let before = format!("# friends\n\n ann,h:1 x {ANN} long-ago unverified more\r\nbad\n");
         let (_home, known) = known(&before);
-        known.verify(ann()).expect("verified");
+        known.verify("eve", ann()).expect("verified");
         assert_eq!(text(&known), before.replace("unverified", "verified"));
-        assert!(load(&known).by_key(ann()).expect("ann").verified);
-        assert!(matches!(
-            known.verify(key(1)),
-            Err(KnownPeersError::NoSuchKey(_))
-        ));
+        known.block("eve", ann()).expect("blocked");
+        assert_eq!(text(&known), before.replace("unverified", "blocked"));
+        assert_eq!(state_of(&known, ann()), Some(PeerState::Blocked));
     }
 
     #[test]
@@ -339,15 +400,17 @@ mod tests {
             (4, " Ann  Lee, MD\n", "Ann-Lee-MD"),
             (5, "# -rf", "rf"),
             (6, "\u{1b}[2J", "[2J"),
-            (7, "\u{202e}", "peer"),
-            (8, "", "peer-2"),
+            (7, "\u{202e}", &key(7).short()),
+            (8, "", &key(8).short()),
             (9, "李雷", "李雷"),
             (10, "ANN", "ANN-4"),
+            (12, "\u{430}nn", "\u{430}nn-5"),
+            (13, &key(8).short(), &key(8).short().replace(':', "-")),
         ] {
             let peer = known.remember(claimed, None, key(n)).expect("remembered");
             assert_eq!(peer.name, given);
         }
-        assert_eq!(load(&known).peers().count(), 10);
+        assert_eq!(load(&known).peers().count(), 12);
         let long = known
             .remember(&"é".repeat(999), None, key(11))
             .expect("remembered");
@@ -355,14 +418,108 @@ mod tests {
     }
 
     #[test]
-    fn strangers_who_call_cannot_fill_the_file() {
-        let stranger = |n| format!("s{n} ed25519 {} 2026-01-02 unverified\n", key(1));
-        let (_home, known) = known((0..MAX_STRANGERS).map(stranger).collect::<String>());
-        let full = known.remember("ann", None, ann()).expect_err("full");
-        assert!(matches!(full, KnownPeersError::Full(_)), "{full}");
-        let dialed = known.remember("ann", Some("ann:7788"), ann());
-        assert_eq!(dialed.expect("remembered").name, "ann");
-        known.remember("ann", None, ann()).expect("known already");
+    fn who_gave_no_name_gets_the_one_given_later() {
+        let (_home, known) = known("# me\n");
+        let nameless = known.remember("", Some("h:1"), ann()).expect("remembered");
+        assert_eq!(
+            (nameless.name.as_str(), nameless.given_name()),
+            ("SHA256:47DEQpj8", None)
+        );
+        assert_eq!(known.remember("", None, ann()).expect("known"), nameless);
+        let named = known.remember("Ann Lee", None, ann()).expect("known");
+        assert_eq!(named.given_name(), Some("Ann-Lee"));
+        let kept = known.remember("eve", None, ann()).expect("known");
+        assert_eq!(kept.name, "Ann-Lee");
+        assert!(text(&known).starts_with("# me\nAnn-Lee,h:1 ed25519 "));
+        // It is no way to the name of somebody else.
+        known.remember("", None, key(1)).expect("remembered");
+        let second = known.remember("ann  LEE", None, key(1)).expect("known");
+        assert_eq!(second.name, "ann-LEE-2");
+    }
+
+    /// As many strangers as there is room for, between two friends.
+    fn crowd() -> String {
+        let stranger = |n: usize| {
+            let key = Fingerprint::of_spki(&n.to_be_bytes());
+            format!("s{n} ed25519 {key} 2026-01-02 unverified\n")
+        };
+        let strangers: String = (0..MAX_STRANGERS).map(stranger).collect();
+        let (ann, bob) = (key(1), key(2));
+        format!(
+            "# friends\nann k {ann} 2026-01-02 verified\n{strangers}# blocked\nbob k {bob} d blocked"
+        )
+    }
+
+    #[test]
+    fn strangers_who_call_push_out_the_oldest_of_them() {
+        let (_home, known) = known(crowd());
+        for n in 10..15 {
+            known.remember("eve", None, key(n)).expect("remembered");
+        }
+        let after = text(&known);
+        assert!(after.starts_with("# friends\nann "), "{after:.99}");
+        assert!(after.contains("\n# blocked\nbob k "));
+        assert_eq!(load(&known).peers().count(), MAX_STRANGERS + 2);
+        let gone = ["s0", "s1", "s2", "s3", "s4"];
+        let list = load(&known);
+        assert!(list.peers().all(|peer| !gone.contains(&peer.name.as_str())));
+        assert!((10..15).all(|n| list.by_key(key(n)).is_some()));
+    }
+
+    /// A thousand calls of strangers once kept out every friend that was made later.
+    #[test]
+    fn there_is_always_room_to_verify_block_and_dial() {
+        let (_home, known) = known(crowd());
+        known.verify("carol", key(20)).expect("verified");
+        known.block("dave", key(21)).expect("blocked");
+        let dialed = known.remember("eve", Some("eve:7788"), key(22));
+        assert_eq!(dialed.expect("remembered").name, "eve");
+        for n in 100..120 {
+            known
+                .remember("stranger", None, key(n))
+                .expect("remembered");
+        }
+        assert_eq!(state_of(&known, key(20)), Some(PeerState::Verified));
+        assert_eq!(state_of(&known, key(21)), Some(PeerState::Blocked));
+        assert_eq!(state_of(&known, key(22)), Some(PeerState::Unverified));
+    }
+
+    #[test]
+    fn a_change_of_another_program_is_seen() {
+        let (home, ours) = known(format!("ann k {ANN} d verified\n"));
+        let theirs = KnownPeers::open(home.path()).expect("known peers");
+        assert!(Arc::ptr_eq(&load(&ours), &load(&ours)), "read once");
+        theirs.block("ann", ann()).expect("blocked");
+        assert_eq!(state_of(&ours, ann()), Some(PeerState::Blocked));
+        ours.remember("bob", None, key(1)).expect("remembered");
+        assert!(load(&theirs).by_key(key(1)).is_some());
+        fs::remove_file(&ours.path).expect("removed");
+        assert_eq!(load(&ours).peers().count(), 0);
+    }
+
+    #[test]
+    fn who_is_forgotten_is_never_somebody_else() {
+        let eve = "\u{430}nn"; // Cyrillic
+        let (_home, known) = known(format!(
+            "ann k {ANN} d verified\nbob k {} d verified\n{eve} k {} d unverified\n",
+            key(1),
+            key(2),
+        ));
+        let before = text(&known);
+        for name in ["ann", eve, "ANN", "Bob", "b0b", "carol"] {
+            let refused = known.forget(name).expect_err("not clear").to_string();
+            assert!(!refused.contains('\n'), "{refused}");
+            let alike = refused.contains(ANN) && refused.contains(&key(2).to_string());
+            assert_eq!(alike, ["ann", eve, "ANN"].contains(&name), "{refused}");
+        }
+        assert!(known.forget(&key(3).to_string()).is_err());
+        assert_eq!(text(&known), before);
+
+        let forgotten = known.forget(&key(2).to_string()).expect("forgotten");
+        assert_eq!(forgotten[0].name, eve);
+        assert_eq!(known.forget("ann").expect("forgotten").len(), 1);
+        assert_eq!(known.forget("bob").expect("forgotten").len(), 1);
+        assert_eq!(text(&known), "");
     }
 
     #[test]
@@ -414,10 +571,32 @@ mod tests {
         assert_eq!(ok(key(1), Some("bob")), None);
         assert_eq!(ok(key(1), None), None);
         assert_eq!(ok(key(1), Some("")), None);
-        for claimed in ["ann", " ann\n", "a\u{200d}nn", "Ann"] {
+        for claimed in ["ann", " ann\n", "a\u{200d}nn", "Ann", "\u{430}nn", "ａｎｎ"] {
             let changed = list.check_caller(key(1), Some(claimed));
             assert_eq!(changed.expect_err("changed").known.name, "ann");
         }
+    }
+
+    /// One call as "dave" once locked the real Dave out.
+    #[test]
+    fn a_name_is_only_kept_for_who_was_dialed_or_verified() {
+        let (_home, known) = known("");
+        known.remember("dave", None, key(1)).expect("remembered");
+        let list = load(&known);
+        assert_eq!(list.check_caller(key(2), Some("dave")), Ok(None));
+        let dave = known.remember("dave", None, key(2)).expect("remembered");
+        assert_eq!(dave.name, "dave-2");
+
+        known
+            .remember("bob", Some("h:1"), key(3))
+            .expect("remembered");
+        known.verify("dave", key(2)).expect("verified");
+        known.block("mallory", key(4)).expect("blocked");
+        let list = load(&known);
+        list.check_caller(key(5), Some("bob")).expect_err("dialed");
+        list.check_caller(key(5), Some("dave-2"))
+            .expect_err("verified");
+        assert_eq!(list.check_caller(key(5), Some("mallory")), Ok(None));
     }
 
     #[test]
@@ -459,13 +638,13 @@ mod tests {
                     for n in 0..8 {
                         let key = key(writer * 8 + n);
                         known.remember("ann", None, key).expect("remembered");
-                        known.verify(key).expect("verified");
+                        known.verify("ann", key).expect("verified");
                     }
                 });
             }
         });
         let list = load(&known);
-        assert!((0..64).all(|n| list.by_key(key(n)).is_some_and(|peer| peer.verified)));
+        assert!((0..64).all(|n| state_of(&known, key(n)) == Some(PeerState::Verified)));
         let names: std::collections::HashSet<_> = list.peers().map(|peer| &peer.name).collect();
         assert_eq!(names.len(), 64);
         assert!(text(&known).starts_with("# kept\n"));
@@ -478,7 +657,7 @@ mod tests {
             0..4_u8,
             "[a-c](,[a-c]:1){0,2}",
             space,
-            "(un)?verified",
+            "(un)?verified|blocked",
             "([ \t].*)?",
         )
             .prop_map(|(n, labels, space, state, rest)| {
@@ -520,11 +699,12 @@ mod tests {
             let before = PeerList::parse(&bytes, Path::new(""));
             let mut after = before.clone();
             after.remember("ann", Some("new:1"), key(n));
-            after.verify(key(n));
+            after.decide("ann", key(n), PeerState::Verified);
 
             let added = after.lines.len() - before.lines.len();
             prop_assert_eq!(added, usize::from(before.by_key(key(n)).is_none()));
-            prop_assert!(after.by_key(key(n)).is_some_and(|peer| peer.verified && peer.is_at("new:1")));
+            let verified = |peer: &KnownPeer| peer.state == PeerState::Verified && peer.is_at("new:1");
+            prop_assert!(after.by_key(key(n)).is_some_and(verified));
             for (old, new) in before.lines.iter().zip(&after.lines) {
                 if !old.has_key(key(n)) {
                     prop_assert_eq!(new.raw.strip_prefix(&old.raw[..]).map(|end| end.len() < 2), Some(true));
@@ -534,10 +714,9 @@ mod tests {
             let read = PeerList::parse(&after.to_bytes(), Path::new(""));
             prop_assert!(read.peers().eq(after.peers()));
 
-            let name = after.by_key(key(n)).map(|peer| peer.name.clone()).unwrap_or_default();
-            let forgotten = after.forget(&name);
-            prop_assert!(forgotten.iter().any(|peer| peer.fingerprint == key(n)));
-            prop_assert!(after.peers().all(|peer| peer.name != name));
+            let forgotten = after.forget(key(n));
+            prop_assert!(forgotten.iter().all(|peer| peer.fingerprint == key(n)));
+            prop_assert!(!forgotten.is_empty() && after.by_key(key(n)).is_none());
         }
     }
 }

@@ -61,7 +61,6 @@ impl View {
             Event::Ringing(_) => self.ring(now),
             Event::PeerEof
             | Event::RingingStopped
-            | Event::Cookie(_)
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
             | Event::PeerIdleTimeout(_)

@@ -1,0 +1,108 @@
+//! Calls to somebody who was never verified: how often their safety number was withheld.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use chat_core::protocol::{CloseReason, Side};
+use chat_core::trust::{FirstContactError, FirstContacts, KnownPeers, PeerState};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
+
+use crate::connect::{Connector, Trust};
+
+/// Who hangs up sooner than this after a try did not wait for the number. That was no try.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Counts the tries at one address, until the number is known.
+#[derive(Clone, Debug)]
+pub(crate) struct FirstContact {
+    contacts: FirstContacts,
+    known: KnownPeers,
+    address: String,
+    /// When a try was made on the present connection, which may still be taken back.
+    tried: Option<Instant>,
+}
+
+impl FirstContact {
+    /// Those at the address of this connector; `None` if it accepts nobody but the owner of one
+    /// key, or does not encrypt.
+    pub(crate) fn new<D>(connector: &Connector<D>) -> Option<Self> {
+        match &connector.trust {
+            Trust::Encrypted {
+                keyring,
+                pinned_key: None,
+            } => Some(Self {
+                contacts: keyring.first_contacts.clone(),
+                known: keyring.known.clone(),
+                address: connector.address.clone(),
+                tried: None,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Checks that there is a try left, unless a verified peer is expected at the address.
+    pub(crate) fn check(&self) -> Work {
+        let Self {
+            contacts,
+            known,
+            address,
+            ..
+        } = self.clone();
+        work(move || {
+            let known = known.load()?;
+            match known.by_address(&address) {
+                Some(peer) if peer.state == PeerState::Verified => Ok(()),
+                _ => contacts.check(&address),
+            }
+        })
+    }
+
+    /// Writes down that a nonce is sent, before it is.
+    pub(crate) fn record(&mut self) -> Work {
+        self.tried = Some(Instant::now());
+        let (contacts, address) = (self.contacts.clone(), self.address.clone());
+        work(move || contacts.record(&address))
+    }
+
+    /// Whether a try was made on the present connection. What the peer says after it is no reason
+    /// to withhold it.
+    pub(crate) fn has_tried(&self) -> bool {
+        self.tried.is_some()
+    }
+
+    /// There is nothing to take back: the try was not made, or the connection was lost and it
+    /// counts.
+    pub(crate) fn keep(&mut self) {
+        self.tried = None;
+    }
+
+    /// The number is known.
+    pub(crate) fn clear(self) -> JoinHandle<()> {
+        spawn_blocking(move || {
+            if let Err(error) = self.contacts.clear(&self.address) {
+                tracing::warn!(%error, "a safety number that is known counts as withheld");
+            }
+        })
+    }
+
+    /// The call is over, and the number is not known.
+    pub(crate) async fn ended(self, reason: &CloseReason) {
+        let hasty = self.tried.is_some_and(|tried| tried.elapsed() < PATIENCE);
+        if hasty && let CloseReason::HungUp(Side::Local) = reason {
+            let taken_back = work(move || self.contacts.take_back(&self.address)).await;
+            if let Err(error) = taken_back {
+                tracing::warn!(%error, "a call that was cut short counts as a try");
+            }
+        }
+    }
+}
+
+/// Work on the file, off the runtime's own thread.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<(), FirstContactError>> + Send>>;
+
+fn work(work: impl FnOnce() -> Result<(), FirstContactError> + Send + 'static) -> Work {
+    let work = spawn_blocking(work);
+    Box::pin(async { work.await.expect("it does not panic") })
+}
