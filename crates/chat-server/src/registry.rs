@@ -8,7 +8,7 @@ use chat_core::protocol::{CloseReason, Handshake, Side};
 use chat_core::wire::{Control, Cookie, MAX_LINE, RefusalCode};
 use tokio::sync::mpsc;
 
-use crate::accept::{Caller, PeerHello, SessionKey, hang_up, refuse};
+use crate::accept::{Caller, PeerHello, SessionKey, hang_up};
 
 /// How many hang-ups are remembered, for peers whose connection was lost before they heard them.
 const MAX_HUNG_UP: usize = 64;
@@ -128,7 +128,7 @@ impl SessionRegistry {
                 return Destination::Call(connections, connection);
             }
             Route::HungUp(final_ack) => hang_up(caller.connection, &final_ack).await,
-            Route::Refused(code) => refuse(caller.connection, code).await,
+            Route::Refused(code) => caller.connection.refuse(code).await,
             Route::New => {
                 caller.peer_hello = Some(peer_hello);
                 return Destination::Queue(caller);

@@ -10,6 +10,7 @@
 //! instead, and [`CallDriver::end`] at last.
 
 mod connection;
+mod hello;
 mod person;
 
 use std::future::{Future, pending, poll_fn};
@@ -29,6 +30,7 @@ use crate::transport::Stream;
 use crate::wire::{Control, Cookie, LineError, WriteBuffer};
 
 pub use connection::{BoxConnection, Connection};
+pub use hello::HelloError;
 pub use person::{Command, Input, Sink, Source};
 
 /// How long a person who hangs up waits for a screen or pipe that has stalled.
