@@ -131,6 +131,28 @@ async fn a_peer_that_takes_nothing_is_not_sent_more() {
     hears(&mut callee, "more").await;
 }
 
+#[tokio::test]
+async fn who_only_sends_needs_not_take_the_receipts() {
+    const MANY: u64 = 20_000;
+    let (mut caller, mut callee) = Call::pair().await;
+    let hearing = tokio::spawn(async move {
+        for number in 0..MANY {
+            hears(&mut callee, &number.to_string()).await;
+        }
+        callee
+    });
+    for number in 0..MANY {
+        soon(caller.send(number.to_string())).await.expect("a call");
+    }
+    let _callee = soon(hearing).await.expect("no panic");
+    loop {
+        match soon(caller.next_event()).await.expect("a call") {
+            Event::Delivered(MANY) => break,
+            event => assert!(!matches!(event, Event::Ended(_)), "{event:?}"),
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hang_up_that_is_not_waited_for_is_one_at_once() {
     let (caller, mut callee) = Call::pair().await;
@@ -234,7 +256,13 @@ async fn the_programs_and_the_library_call_each_other() {
         .expect("a call");
     client.person.says("hello");
     hears(&mut call, "hello").await;
+    // The program shows a number; there is nobody to compare it with, but nothing is withheld.
     client.person.sees_safety_number().await;
-    soon(call.hang_up()).await;
-    client.person.call_is_over(Side::Remote).await;
+    client.person.hangs_up();
+    while let Some(event) = soon(call.next_event()).await {
+        assert!(!matches!(event, Event::SafetyNumber { .. }));
+    }
+    let ended = soon(call.hang_up()).await;
+    assert_eq!(ended.hung_up_by(), Some(Side::Remote));
+    client.person.call_is_over(Side::Local).await;
 }

@@ -1,50 +1,41 @@
-//! A person's side that is a program: inputs come from one channel, events go to another.
+//! A person's side that is a program: inputs come from one queue, events go to another.
 
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
+use std::mem::discriminant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::driver::{Input, Sink, Source};
 use crate::protocol::Event;
 
-/// How many inputs or events may wait to be taken.
+/// How many inputs may wait to be taken, and how many events that must not be lost.
 const CAPACITY: usize = 16;
 
-/// The program's end of both channels.
-#[derive(Debug)]
-pub(super) struct Ends {
-    pub(super) inputs: mpsc::Sender<Input>,
-    pub(super) events: mpsc::Receiver<Event>,
-}
-
-/// The call's end of the inputs.
-#[derive(Debug)]
-pub(super) struct ChannelSource(mpsc::Receiver<Input>);
-
-/// The call's end of the events.
-#[derive(Debug)]
-pub(super) struct ChannelSink {
-    events: mpsc::Sender<Event>,
-    /// Events for which there was no room yet. Meanwhile the peer is not read, so they are few.
-    pending: VecDeque<Event>,
-}
-
-/// Both channels, new.
-pub(super) fn channel() -> (Ends, ChannelSource, ChannelSink) {
-    let (input_sender, inputs) = mpsc::channel(CAPACITY);
-    let (event_sender, events) = mpsc::channel(CAPACITY);
-    let ends = Ends {
-        inputs: input_sender,
-        events,
+/// Both queues, new: the program's ends, and the call's.
+pub(super) fn channel() -> (mpsc::Sender<Input>, Events, ChannelSource, ChannelSink) {
+    let (inputs, source) = mpsc::channel(CAPACITY);
+    let queue = Queue::default();
+    let (arrive, arrived) = watch::channel(());
+    let (take, taken) = watch::channel(());
+    let events = Events {
+        queue: queue.clone(),
+        arrived,
+        take,
     };
     let sink = ChannelSink {
-        events: event_sender,
-        pending: VecDeque::new(),
+        queue,
+        arrive: Arc::new(arrive),
+        taken,
     };
-    (ends, ChannelSource(inputs), sink)
+    (inputs, events, ChannelSource(source), sink)
 }
+
+/// The inputs, for the call.
+#[derive(Debug)]
+pub(super) struct ChannelSource(mpsc::Receiver<Input>);
 
 impl Source for ChannelSource {
     async fn next(&mut self) -> io::Result<Input> {
@@ -56,10 +47,50 @@ impl Source for ChannelSource {
     }
 }
 
+/// Events that wait to be taken.
+#[derive(Clone, Debug, Default)]
+struct Queue(Arc<Mutex<VecDeque<Event>>>);
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The events, for the program.
+#[derive(Debug)]
+pub(super) struct Events {
+    queue: Queue,
+    arrived: watch::Receiver<()>,
+    take: watch::Sender<()>,
+}
+
+impl Events {
+    /// The next event; `None` once the call has ended. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        loop {
+            let event = self.queue.lock().pop_front();
+            if event.is_some() {
+                self.take.send_replace(());
+                return event;
+            }
+            self.arrived.changed().await.ok()?;
+        }
+    }
+}
+
+/// The events, from the call.
+#[derive(Debug)]
+pub(super) struct ChannelSink {
+    queue: Queue,
+    arrive: Arc<watch::Sender<()>>,
+    taken: watch::Receiver<()>,
+}
+
 impl ChannelSink {
-    /// Another sender, to tell when the program's end is gone.
-    pub(super) fn events(&self) -> mpsc::Sender<Event> {
-        self.events.clone()
+    /// Tells when the program's end of the events is gone.
+    pub(super) fn handle(&self) -> Arc<watch::Sender<()>> {
+        Arc::clone(&self.arrive)
     }
 }
 
@@ -67,19 +98,42 @@ impl Sink for ChannelSink {
     fn show(&mut self, event: Event) {
         // Two people compare it. To a program that anybody may call again and again, it would
         // only be a number that can be guessed.
-        if !matches!(event, Event::SafetyNumber { .. }) {
-            self.pending.push_back(event);
+        if matches!(event, Event::SafetyNumber { .. }) {
+            return;
         }
+        let mut queue = self.queue.lock();
+        if is_status(&event) {
+            queue.retain(|older| discriminant(older) != discriminant(&event));
+        }
+        queue.push_back(event);
+        drop(queue);
+        self.arrive.send_replace(());
     }
 
     async fn flushed(&mut self) -> io::Result<()> {
-        while !self.pending.is_empty() {
-            let room = self.events.reserve().await;
-            let room = room.map_err(|_| io::ErrorKind::BrokenPipe)?;
-            if let Some(event) = self.pending.pop_front() {
-                room.send(event);
+        while !self.arrive.is_closed() {
+            self.taken.mark_unchanged();
+            let waiting = self.queue.lock().iter().filter(|e| !is_status(e)).count();
+            if waiting < CAPACITY {
+                return Ok(());
             }
+            // Fails if the other end is gone, as does this.
+            let _ = self.taken.changed().await;
         }
-        Ok(())
+        Err(io::ErrorKind::BrokenPipe.into())
     }
+}
+
+/// Whether a newer event of the same kind says all that this one does. The latest is kept, so that
+/// a program that only sends needs not take what it does not want to know.
+fn is_status(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Delivered(_)
+            | Event::Typing(_)
+            | Event::Connection(_)
+            | Event::PeerIdleTimeout(_)
+            | Event::QueueLength(_)
+            | Event::QueuePosition(_)
+    )
 }

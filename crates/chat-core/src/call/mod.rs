@@ -7,6 +7,7 @@ use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::driver::{CallConfig, CallDriver, HelloError, Input, Step};
@@ -15,7 +16,7 @@ use crate::transport::TlsError;
 use crate::trust::{ChangedKey, FileError};
 use crate::wire::{Batch, HANG_UP, Name, RefusalCode, SessionId};
 
-use channel::{ChannelSink, ChannelSource, Ends};
+use channel::{ChannelSink, ChannelSource, Events};
 use open::Opened;
 
 /// One end of a call. Dropping it hangs up.
@@ -28,7 +29,8 @@ use open::Opened;
 /// remembered. Who wants more drives a [`CallDriver`].
 #[derive(Debug)]
 pub struct Call {
-    ends: Ends,
+    inputs: mpsc::Sender<Input>,
+    events: Events,
     /// Messages that arrived together with the last one that [`next`](Self::next) returned.
     messages: Batch,
     peer: Peer,
@@ -91,9 +93,10 @@ impl CallError {
 
 impl Call {
     fn begin(opened: Opened, name: Name) -> Self {
-        let (ends, source, sink) = channel::channel();
+        let (inputs, events, source, sink) = channel::channel();
         Self {
-            ends,
+            inputs,
+            events,
             messages: Batch::default(),
             peer: opened.peer.clone(),
             task: tokio::spawn(drive(opened, name, source, sink)),
@@ -109,12 +112,13 @@ impl Call {
     /// Sends one message, which may have line breaks. Waits while too much is undelivered.
     /// Cancel safe: a message is sent or it is not.
     ///
-    /// A message that is too long for the peer comes back as [`Event::SendFailed`].
+    /// What arrives must be taken meanwhile: the receipts come behind it. A message that is too
+    /// long for the peer comes back as [`Event::SendFailed`].
     ///
     /// # Errors
     /// The call is over.
     pub async fn send(&self, text: impl Into<String>) -> Result<(), CallError> {
-        let sent = self.ends.inputs.send(Input::Message(text.into())).await;
+        let sent = self.inputs.send(Input::Message(text.into())).await;
         sent.map_err(|_| CallError::Over)
     }
 
@@ -137,12 +141,13 @@ impl Call {
         }
     }
 
-    /// The next event of any kind; `None` after [`Event::Ended`]. Cancel safe.
+    /// The next event of any kind; `None` after [`Event::Ended`]. Of events that tell how things
+    /// stand, like [`Event::Delivered`], only the latest waits to be taken. Cancel safe.
     pub async fn next_event(&mut self) -> Option<Event> {
         if !self.messages.is_empty() {
             return Some(Event::Lines(std::mem::take(&mut self.messages)));
         }
-        let event = self.ends.events.recv().await?;
+        let event = self.events.next().await?;
         if let Event::Established(peer) = &event {
             self.peer = peer.clone();
         }
@@ -154,9 +159,9 @@ impl Call {
     ///
     /// Waits as long as the peer is there but takes nothing; dropping this hangs up at once.
     pub async fn hang_up(self) -> Arc<Ended> {
-        let Ends { inputs, mut events } = self.ends;
+        let (inputs, mut events) = (self.inputs, self.events);
         // A peer that is not read might not read either.
-        let drained = async { while events.recv().await.is_some() {} };
+        let drained = async { while events.next().await.is_some() {} };
         // If the call is over already, there is nothing to hang up.
         let (_, ()) = tokio::join!(inputs.send(Input::HangUp), drained);
         let ended = self.task.await;
@@ -177,7 +182,7 @@ async fn drive(
         handshake,
         mut memory,
     } = opened;
-    let handle = sink.events();
+    let handle = sink.handle();
     let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
     let state = SessionState::new(begun.unwrap_or_else(SessionId::random));
     let session = Session::new(name, &peer.security, state);

@@ -97,7 +97,7 @@ impl Call {
         keyring: &Keyring,
         name: impl Into<Name>,
     ) -> Result<Self, CallError> {
-        let from = stream.peer_addr().map_err(TlsError::from)?;
+        let from = stream.peer_addr().map_err(TlsError::Io)?;
         set_tcp_options(&stream);
         let secured = keyring.tls.accept(stream).await?;
         let binding = secured.binding(keyring.own_key);
