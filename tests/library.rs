@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use chat_core::driver::Connection;
 use chat_core::protocol::{CloseReason, Ended, Event, SendError, Side};
 use chat_core::trust::{Security, Verification};
-use chat_core::wire::MAX_LINE;
+use chat_core::wire::{Control, LineCodec, MAX_LINE};
 use chat_core::{Call, CallError};
-use chat_testkit::people::{User, user};
+use chat_testkit::people::{User, take_one, user};
 use chat_testkit::{a_port, soon};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -224,6 +225,34 @@ async fn a_caller_is_told_why_it_is_refused() {
         "{:?}",
         ended.reason
     );
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_remembered_ends_the_call() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let (listener, address) = a_port().await;
+    let (address, keyring) = (address.to_string(), bob.keyring());
+    let answered = async {
+        let stream = take_one(&listener).await;
+        let secured = ann.keyring().tls.accept(stream).await.expect("a handshake");
+        let mut connection = Connection::new(secured.stream, LineCodec::chat1());
+        let hello = connection.receive_hello().await.expect("a hello");
+        (connection, hello)
+    };
+    let dialed = Call::connect(&address, &keyring, "bob");
+    let (dialed, (mut connection, hello)) = soon(async { tokio::join!(dialed, answered) }).await;
+    let mut dialed = dialed.expect("nobody is known here yet");
+    // Meanwhile, another call has found somebody else there.
+    let another = user("another").key();
+    let remembered = keyring.known.remember("another", Some(&address), another);
+    remembered.expect("a file");
+
+    connection.push_control(&Control::Hello(hello));
+    let closing = tokio::spawn(connection.end());
+    assert_eq!(soon(dialed.next()).await, None);
+    let ended = soon(dialed.hang_up()).await;
+    assert!(matches!(&ended.reason, CloseReason::Local(_)), "{ended:?}");
+    soon(closing).await.expect("no panic");
 }
 
 #[tokio::test]

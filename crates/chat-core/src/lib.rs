@@ -9,6 +9,7 @@
 //!   [`CallDriver`](driver::CallDriver) drives a call between a person, who is
 //!   a [`Source`](driver::Source) and a [`Sink`](driver::Sink), and a peer at the other end of
 //!   a [`Connection`](driver::Connection).
+//! - [`journal`] keeps what was said until it has arrived, whatever happens to the program.
 //! - [`protocol`] decides what to send and what was meant, without I/O.
 //! - [`transport`] carries the bytes: TCP, and TLS on it.
 //! - [`trust`] knows who is at the other end: keys, and who owns which.
@@ -24,7 +25,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let (ann_home, bob_home) = (tempfile::tempdir()?, tempfile::tempdir()?);
 //! let (ann, bob) = (Keyring::open(ann_home.path())?, Keyring::open(bob_home.path())?);
-//! let listener = tokio::net::TcpListener::bind("localhost:0").await?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let address = listener.local_addr()?.to_string();
 //! tokio::spawn(async move {
 //!     let (stream, _) = listener.accept().await.expect("a caller");
@@ -45,6 +46,7 @@
 
 mod call;
 pub mod driver;
+pub mod journal;
 pub mod protocol;
 pub mod transport;
 pub mod trust;
