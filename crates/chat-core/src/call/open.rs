@@ -13,6 +13,7 @@ use super::{Call, CallError};
 use crate::driver::{BoxConnection, Connection};
 use crate::protocol::{Handshake, Peer};
 use crate::transport::{Keyring, TlsError, set_tcp_options};
+use crate::trust::safety_number::ChannelBinding;
 use crate::trust::{
     self, ChangedKey, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, PeerList, Security,
 };
@@ -41,6 +42,38 @@ pub(super) struct Memory {
     key: Fingerprint,
 }
 
+impl Opened {
+    /// An encrypted one, dialed unless there is a `hello`.
+    fn encrypted(
+        connection: BoxConnection,
+        address: String,
+        binding: ChannelBinding,
+        hello: Option<Hello>,
+        keyring: &Keyring,
+        owner: Option<&KnownPeer>,
+    ) -> Self {
+        let key = binding.peer_key;
+        let memory = Memory {
+            known: keyring.known.clone(),
+            dialed: hello.is_none().then(|| address.clone()),
+            key,
+        };
+        Self {
+            connection,
+            peer: Peer {
+                name: owner.and_then(KnownPeer::given_name).map(str::to_owned),
+                address,
+                security: trust::security(key, owner),
+            },
+            handshake: Handshake {
+                binding: Some(binding),
+                hello,
+            },
+            memory: Some(memory),
+        }
+    }
+}
+
 impl Call {
     /// Calls the chat/1 program at `address`, `HOST:PORT`, encrypted and with its key checked.
     /// `name` is what it is told. It has 10 s to answer, and 10 s for the handshake.
@@ -63,26 +96,12 @@ impl Call {
         let secured = keyring.tls.connect(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;
-        let key = binding.peer_key;
-        let at = address.to_owned();
-        let known = identify(keyring, key, move |list| {
-            list.check_dialed(&at, key)
-                .map(Option::<&KnownPeer>::cloned)
-        })
-        .await?;
-        let opened = Opened {
-            connection: Connection::new(Box::new(secured.stream), LineCodec::chat1()),
-            peer: peer(key, known.as_ref(), address.to_owned()),
-            handshake: Handshake {
-                binding: Some(binding),
-                hello: None,
-            },
-            memory: Some(Memory {
-                known: keyring.known.clone(),
-                dialed: Some(address.to_owned()),
-                key,
-            }),
-        };
+        let (key, at) = (binding.peer_key, address.to_owned());
+        let look_up = move |list: &PeerList| Ok(list.check_dialed(&at, key)?.cloned());
+        let owner = identify(keyring, key, look_up).await?;
+        let connection = Connection::new(Box::new(secured.stream) as _, LineCodec::chat1());
+        let address = address.to_owned();
+        let opened = Opened::encrypted(connection, address, binding, None, keyring, owner.as_ref());
         Ok(Self::begin(opened, name.into()))
     }
 
@@ -91,7 +110,7 @@ impl Call {
     ///
     /// # Errors
     /// The caller does not encrypt, does not speak chat/1, or resumes another call; its name
-    /// belongs to another key; its key is blocked or this side's own. It is told why.
+    /// belongs to another key; its key is blocked or this side's own. A chat/1 caller is told why.
     pub async fn accept(
         stream: TcpStream,
         keyring: &Keyring,
@@ -106,31 +125,19 @@ impl Call {
         // Until its call begins, a caller has only short lines to say.
         let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
         let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
-        match admit(&mut connection, keyring, key).await {
-            Ok((hello, known)) => {
-                connection.set_limit(MAX_LINE);
-                let opened = Opened {
-                    connection,
-                    peer: peer(key, known.as_ref(), from.to_string()),
-                    handshake: Handshake {
-                        binding: Some(binding),
-                        hello: Some(hello),
-                    },
-                    memory: Some(Memory {
-                        known: keyring.known.clone(),
-                        dialed: None,
-                        key,
-                    }),
-                };
-                Ok(Self::begin(opened, name.into()))
-            }
+        let (hello, owner) = match admit(&mut connection, keyring, key).await {
+            Ok(admitted) => admitted,
             Err(error) => {
                 if let Some(code) = error.code() {
                     connection.refuse(code).await;
                 }
-                Err(error)
+                return Err(error);
             }
-        }
+        };
+        connection.set_limit(MAX_LINE);
+        let (from, hello) = (from.to_string(), Some(hello));
+        let opened = Opened::encrypted(connection, from, binding, hello, keyring, owner.as_ref());
+        Ok(Self::begin(opened, name.into()))
     }
 
     /// Both ends of a call in memory, for tests: not encrypted, otherwise like any other.
@@ -166,14 +173,11 @@ async fn admit(
 ) -> Result<(Hello, Option<KnownPeer>), CallError> {
     let hello = connection.receive_hello().await?;
     let claimed = hello.chosen_name().map(str::to_owned);
-    let known = identify(keyring, key, move |list| {
-        list.check_caller(key, claimed.as_deref())
-            .map(Option::<&KnownPeer>::cloned)
-    });
-    let known = known.await?;
+    let look_up = move |list: &PeerList| Ok(list.check_caller(key, claimed.as_deref())?.cloned());
+    let owner = identify(keyring, key, look_up).await?;
     match hello.resumed {
         true => Err(CallError::NoSession),
-        false => Ok((hello, known)),
+        false => Ok((hello, owner)),
     }
 }
 
@@ -195,14 +199,6 @@ async fn identify(
         }
     })
     .await
-}
-
-fn peer(key: Fingerprint, known: Option<&KnownPeer>, address: String) -> Peer {
-    Peer {
-        name: known.and_then(KnownPeer::given_name).map(str::to_owned),
-        address,
-        security: trust::security(key, known),
-    }
 }
 
 impl Memory {
