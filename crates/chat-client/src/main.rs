@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat_client::{Config, Connector, Target, TcpDialer, Trust};
+use chat_client::{Config, Connector, Trust};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
+use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::trust::{Fingerprint, KnownPeers, data_dir};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, duration};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
-use chat_core::transport::Keyring;
+use chat_core::transport::{Keyring, tcp};
 use chat_core::trust::data_dir;
 use chat_server::{Acceptor, Config};
 use chat_terminal::Idle;
@@ -23,7 +23,7 @@ use clap::Parser;
 #[command(version)]
 struct Args {
     /// Where to listen: 7788, :7788, 127.0.0.1:7788 or [::1]:7788
-    #[arg(default_value = "[::]:7788", value_parser = chat_server::parse_address)]
+    #[arg(default_value = "[::]:7788", value_parser = tcp::parse_address)]
     address: SocketAddr,
 
     /// Callers who may wait while a call is on; one more hears "busy"
@@ -76,7 +76,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     };
     chat_server::raise_descriptor_limit();
     let signals = Signals::new()?;
-    let listener = chat_server::bind(args.address)
+    let listener = tcp::bind(args.address)
         .map_err(|error| anyhow!(locale::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
     let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::driver::{CallConfig, CallDriver, HelloError, Input, Step};
-use crate::protocol::{CloseReason, Disconnect, Ended, Event, Peer, Session, SessionState};
-use crate::transport::TlsError;
+use crate::driver::{CallConfig, CallDriver, Connected, HelloError, Input, Step};
+use crate::protocol::{CloseReason, Disconnect, Ended, Event, Peer};
+use crate::transport::{DialError, TlsError};
 use crate::trust::{ChangedKey, FileError};
-use crate::wire::{Batch, HANG_UP, Name, RefusalCode, SessionId};
+use crate::wire::{Batch, HANG_UP, Name, RefusalCode};
 
 use channel::{ChannelSink, ChannelSource, Events};
 use open::Opened;
@@ -43,9 +43,12 @@ pub enum CallError {
     /// The call is over; [`Call::hang_up`] returns why.
     #[error("the call is over")]
     Over,
-    /// Nobody answers at this address.
-    #[error("cannot reach {0}: {1}")]
-    Dial(String, #[source] io::Error),
+    /// This is no address; says how one is written.
+    #[error("{0}")]
+    Address(String),
+    /// Nobody answers.
+    #[error(transparent)]
+    Dial(#[from] DialError),
     /// The connection could not be encrypted.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -84,7 +87,8 @@ impl CallError {
             Self::KnownPeers(_) => Some(RefusalCode::Unavailable),
             Self::Hello(HelloError::Missing)
             | Self::Over
-            | Self::Dial(..)
+            | Self::Address(_)
+            | Self::Dial(_)
             | Self::Tls(_)
             | Self::NotChat1 => None,
         }
@@ -98,7 +102,7 @@ impl Call {
             inputs,
             events,
             messages: Batch::default(),
-            peer: opened.peer.clone(),
+            peer: opened.connected.peer.clone(),
             task: tokio::spawn(drive(opened, name, source, sink)),
         }
     }
@@ -177,21 +181,24 @@ async fn drive(
     mut sink: ChannelSink,
 ) -> Arc<Ended> {
     let Opened {
-        mut connection,
-        mut peer,
-        handshake,
+        connected,
         mut memory,
     } = opened;
     let handle = sink.handle();
-    let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
-    let state = SessionState::new(begun.unwrap_or_else(SessionId::random));
-    let session = Session::new(name, &peer.security, state);
     let config = CallConfig {
         graceful: true,
         ..CallConfig::default()
     };
-    let mut call = CallDriver::new(Box::new(session), config, &mut source, &mut sink);
-    call.connected(handshake);
+    let protocol = connected.protocol(name, &config);
+    let Connected {
+        mut connection,
+        mut peer,
+        handshake,
+    } = connected;
+    let mut call = CallDriver::new(protocol, config, &mut source, &mut sink);
+    if let Some(handshake) = handshake {
+        call.connected(handshake);
+    }
     let mut dropped = false;
     let reason = loop {
         let step = tokio::select! {

@@ -1,18 +1,17 @@
 //! The ways to a call: dialed, accepted, or in memory; and who may be at its other end.
 
-use std::io;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
 use tokio::io::duplex;
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use super::{Call, CallError};
-use crate::driver::{BoxConnection, Connection};
+use crate::driver::{BoxConnection, Connected, Connection};
 use crate::protocol::{Handshake, Peer};
-use crate::transport::{Keyring, TlsError, set_tcp_options};
+use crate::transport::tcp::{Target, TcpDialer, set_tcp_options};
+use crate::transport::{Dial, Keyring, Origin, TlsError};
 use crate::trust::safety_number::ChannelBinding;
 use crate::trust::{
     self, ChangedKey, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, PeerList, Security,
@@ -27,9 +26,7 @@ const PAIR_BUFFER: usize = 64 * 1024;
 
 /// A connection that is ready for a call.
 pub(super) struct Opened {
-    pub(super) connection: BoxConnection,
-    pub(super) peer: Peer,
-    pub(super) handshake: Handshake,
+    pub(super) connected: Connected,
     /// Where the peer's key is remembered, if it has one.
     pub(super) memory: Option<Memory>,
 }
@@ -58,24 +55,27 @@ impl Opened {
             dialed: hello.is_none().then(|| address.clone()),
             key,
         };
-        Self {
+        let connected = Connected {
             connection,
             peer: Peer {
                 name: owner.and_then(KnownPeer::given_name).map(str::to_owned),
                 address,
                 security: trust::security(key, owner),
             },
-            handshake: Handshake {
+            handshake: Some(Handshake {
                 binding: Some(binding),
                 hello,
-            },
+            }),
+        };
+        Self {
+            connected,
             memory: Some(memory),
         }
     }
 }
 
 impl Call {
-    /// Calls the chat/1 program at `address`, `HOST:PORT`, encrypted and with its key checked.
+    /// Calls the chat/1 program at `address`, `HOST` or `HOST:PORT`, encrypted and with its key checked.
     /// `name` is what it is told. It has 10 s to answer, and 10 s for the handshake.
     ///
     /// The call may still be refused, or wait in a queue; then its events say so.
@@ -88,19 +88,17 @@ impl Call {
         keyring: &Keyring,
         name: impl Into<Name>,
     ) -> Result<Self, CallError> {
-        let dialed = timeout(DIAL_TIMEOUT, TcpStream::connect(address)).await;
-        let stream = dialed
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|reason| CallError::Dial(address.to_owned(), reason))?;
-        set_tcp_options(&stream);
+        let target = Target::parse(address).map_err(CallError::Address)?;
+        let address = target.to_string();
+        let limit = DIAL_TIMEOUT;
+        let stream = TcpDialer { target, limit }.dial().await?;
         let secured = keyring.tls.connect(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;
-        let (key, at) = (binding.peer_key, address.to_owned());
+        let (key, at) = (binding.peer_key, address.clone());
         let look_up = move |list: &PeerList| Ok(list.check_dialed(&at, key)?.cloned());
         let owner = identify(keyring, key, look_up).await?;
         let connection = Connection::new(Box::new(secured.stream) as _, LineCodec::chat1());
-        let address = address.to_owned();
         let opened = Opened::encrypted(connection, address, binding, None, keyring, owner.as_ref());
         Ok(Self::begin(opened, name.into()))
     }
@@ -116,7 +114,7 @@ impl Call {
         keyring: &Keyring,
         name: impl Into<Name>,
     ) -> Result<Self, CallError> {
-        let from = stream.peer_addr().map_err(TlsError::Io)?;
+        let from = Origin::from(stream.peer_addr().map_err(TlsError::Io)?).address;
         set_tcp_options(&stream);
         let secured = keyring.tls.accept(stream).await?;
         let binding = secured.binding(keyring.own_key);
@@ -135,8 +133,8 @@ impl Call {
             }
         };
         connection.set_limit(MAX_LINE);
-        let (from, hello) = (from.to_string(), Some(hello));
-        let opened = Opened::encrypted(connection, from, binding, hello, keyring, owner.as_ref());
+        let (hello, owner) = (Some(hello), owner.as_ref());
+        let opened = Opened::encrypted(connection, from, binding, hello, keyring, owner);
         Ok(Self::begin(opened, name.into()))
     }
 
@@ -144,15 +142,17 @@ impl Call {
     pub async fn pair() -> (Self, Self) {
         let (dialed, accepted) = duplex(PAIR_BUFFER);
         let opened = |connection, hello| Opened {
-            connection,
-            peer: Peer {
-                name: None,
-                address: "memory".to_owned(),
-                security: Security::Plaintext,
-            },
-            handshake: Handshake {
-                binding: None,
-                hello,
+            connected: Connected {
+                connection,
+                peer: Peer {
+                    name: None,
+                    address: "memory".to_owned(),
+                    security: Security::Plaintext,
+                },
+                handshake: Some(Handshake {
+                    binding: None,
+                    hello,
+                }),
             },
             memory: None,
         };

@@ -1,15 +1,16 @@
-//! What carries a call: byte streams, and TLS on them.
+//! What carries a call: carriers that make byte streams, and TLS on the streams.
 
+mod carrier;
 mod keyring;
-mod tcp;
+pub mod tcp;
 mod tls;
 
 use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use carrier::{Dial, DialError, Listen, Listeners, Origin};
 pub use keyring::{Keyring, KeyringError};
-pub use tcp::set_tcp_options;
 pub use tls::{
     ALPN, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
 };
