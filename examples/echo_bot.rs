@@ -1,24 +1,20 @@
-//! A bot that answers every line, in as many calls at once as there are callers.
+//! A bot that answers every message, encrypted, in as many calls at once as there are callers.
 //!
 //! ```text
-//! cargo run --example echo_bot [ADDRESS]
+//! CHAT_HOME=/tmp/bot cargo run --example echo_bot [ADDRESS]
 //! ```
-//! Then `chat-client --plain`, `nc localhost 7788`, or any plain socket.
+//! Then `chat-client`. The bot's key and those of its callers are in `CHAT_HOME`.
 
-use std::collections::VecDeque;
-use std::io;
 use std::time::Duration;
 
-use chat_core::driver::{CallConfig, CallDriver, Connection, Input, Sink, Source};
-use chat_core::protocol::{Event, Plain};
-use chat_core::transport::tcp::set_tcp_options;
-use chat_core::wire::LineCodec;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use chat_core::transport::Keyring;
+use chat_core::{Call, CallError, trust};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
+async fn main() -> anyhow::Result<()> {
+    let keyring = Keyring::open(&trust::data_dir()?)?;
     let address = std::env::args().nth(1);
     let listener = TcpListener::bind(address.as_deref().unwrap_or("0.0.0.0:7788")).await?;
     println!("waiting on {}", listener.local_addr()?);
@@ -32,61 +28,21 @@ async fn main() -> io::Result<()> {
                 continue;
             }
         };
-        set_tcp_options(&stream);
+        let keyring = keyring.clone();
         tokio::spawn(async move {
-            let (mouth, said) = mpsc::channel(1);
-            let answers = VecDeque::new();
-            let (mut ears, mut mouth) = (Ears { answers, mouth }, Mouth(said));
-            let call = CallDriver::new(
-                Box::new(Plain::new()),
-                CallConfig::default(),
-                &mut mouth,
-                &mut ears,
-            );
-            let ended = call
-                .run(Connection::new(stream, LineCodec::default()))
-                .await;
-            println!("{from}: {}", ended.reason);
+            match echo(stream, &keyring).await {
+                Ok(how) => println!("{from}: {how}"),
+                Err(error) => println!("{from}: {error}"),
+            }
         });
     }
 }
 
-/// Hears the caller, and thinks of answers.
-struct Ears {
-    answers: VecDeque<Input>,
-    mouth: mpsc::Sender<Input>,
-}
-
-impl Sink for Ears {
-    fn show(&mut self, event: Event) {
-        match event {
-            Event::Lines(lines) => {
-                let answers: Vec<_> = lines.lines().map(|line| format!("{line}?")).collect();
-                let answers = answers.join("\n").as_str().into();
-                self.answers.push_back(Input::Lines(answers));
-            }
-            Event::PeerEof => self.answers.push_back(Input::Eof),
-            Event::Ended(_) => self.answers.clear(),
-            _ => {}
-        }
+/// Holds a call to its end, and returns how it ended.
+async fn echo(stream: TcpStream, keyring: &Keyring) -> Result<String, CallError> {
+    let mut call = Call::accept(stream, keyring, "echo").await?;
+    while let Some(text) = call.next().await {
+        call.send(format!("{text}?")).await?;
     }
-
-    /// Until its answers are taken, a caller is not heard again: nothing piles up.
-    async fn flushed(&mut self) -> io::Result<()> {
-        while let Some(answer) = self.answers.front() {
-            let room = self.mouth.reserve().await.map_err(io::Error::other)?;
-            room.send(answer.clone());
-            self.answers.pop_front();
-        }
-        Ok(())
-    }
-}
-
-/// Says the answers.
-struct Mouth(mpsc::Receiver<Input>);
-
-impl Source for Mouth {
-    async fn next(&mut self) -> io::Result<Input> {
-        Ok(self.0.recv().await.unwrap_or(Input::Eof))
-    }
+    Ok(call.hang_up().await.reason.to_string())
 }

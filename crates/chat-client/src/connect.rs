@@ -3,7 +3,6 @@
 use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{Dial, DialError, Keyring, PeerKind, SecureStream, TlsError};
-use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{
     self, ChangedKey, FileError, Fingerprint, FirstContactError, KnownPeer, KnownPeers, PeerList,
     Security,
@@ -350,11 +349,7 @@ impl<D: Dial> Connector<D> {
                 security: trust::security(key, known),
             },
             handshake: Some(Handshake {
-                binding: Some(ChannelBinding {
-                    exporter: secured.exporter,
-                    own_key,
-                    peer_key: key,
-                }),
+                binding: secured.binding(own_key),
                 hello: None,
             }),
             connection: Connection::new(Box::new(secured.stream), LineCodec::chat1()),

@@ -4,9 +4,11 @@
 //! Anything that is `AsyncRead + AsyncWrite` can carry a call, and anything that yields lines
 //! can take part in one. This crate knows no terminal.
 //!
-//! - [`driver`] is where to begin: [`CallDriver`](driver::CallDriver) drives a call between
-//!   a person, who is a [`Source`](driver::Source) and a [`Sink`](driver::Sink), and a peer at
-//!   the other end of a [`Connection`](driver::Connection).
+//! - [`Call`] is where to begin: one end of a call, for bots and tests.
+//! - [`driver`] is under it, for a person's side of its own:
+//!   [`CallDriver`](driver::CallDriver) drives a call between a person, who is
+//!   a [`Source`](driver::Source) and a [`Sink`](driver::Sink), and a peer at the other end of
+//!   a [`Connection`](driver::Connection).
 //! - [`journal`] keeps what was said until it has arrived, whatever happens to the program.
 //! - [`protocol`] decides what to send and what was meant, without I/O.
 //! - [`transport`] carries the bytes: TCP, and TLS on it.
@@ -15,48 +17,42 @@
 //!
 //! Each of them uses only those below it.
 //!
-//! Two people who say one line each, and have no more to say:
+//! Ann answers whatever Bob says; encrypted, and each remembers the other's key:
 //!
 //! ```
-//! # use std::io;
-//! use chat_core::driver::{CallConfig, CallDriver, Connection, Input, Sink, Source};
-//! use chat_core::protocol::{Event, Plain};
-//! use chat_core::wire::LineCodec;
-//!
-//! struct Says(Option<Input>);
-//! impl Source for Says {
-//!     async fn next(&mut self) -> io::Result<Input> { Ok(self.0.take().unwrap_or(Input::Eof)) }
-//! }
-//! struct Hears(Vec<String>);
-//! impl Sink for Hears {
-//!     fn show(&mut self, event: Event) {
-//!         if let Event::Lines(lines) = event { self.0.extend(lines.lines().map(String::from)) }
-//!     }
-//!     async fn flushed(&mut self) -> io::Result<()> { Ok(()) }
-//! }
-//! async fn talk(line: &str, stream: tokio::io::DuplexStream) -> Vec<String> {
-//!     let (mut says, mut hears) = (Says(Some(Input::Lines(line.into()))), Hears(vec![]));
-//!     let (plain, config) = (Box::new(Plain::new()), CallConfig::default());
-//!     let call = CallDriver::new(plain, config, &mut says, &mut hears);
-//!     call.run(Connection::new(stream, LineCodec::default())).await;
-//!     hears.0
-//! }
+//! use chat_core::{Call, transport::Keyring};
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! let (here, there) = tokio::io::duplex(1024);
-//! let (ann, bob) = tokio::join!(talk("Hi, Ann here.", here), talk("Hello!", there));
-//! assert_eq!((ann, bob), (vec!["Hello!".into()], vec!["Hi, Ann here.".into()]));
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (ann_home, bob_home) = (tempfile::tempdir()?, tempfile::tempdir()?);
+//! let (ann, bob) = (Keyring::open(ann_home.path())?, Keyring::open(bob_home.path())?);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let address = listener.local_addr()?.to_string();
+//! tokio::spawn(async move {
+//!     let (stream, _) = listener.accept().await.expect("a caller");
+//!     let mut call = Call::accept(stream, &ann, "ann").await.expect("a call");
+//!     while let Some(text) = call.next().await {
+//!         call.send(format!("{text}, Ann here.")).await.expect("Bob listens");
+//!     }
+//! });
+//! let mut call = Call::connect(&address, &bob, "bob").await?;
+//! call.send("Hello").await?;
+//! assert_eq!(call.next().await.as_deref(), Some("Hello, Ann here."));
+//! println!("{}", call.hang_up().await.reason);
+//! # Ok(())
 //! # }
 //! ```
 
 #![warn(unreachable_pub)]
 
+mod call;
 pub mod driver;
 pub mod journal;
 pub mod protocol;
 pub mod transport;
 pub mod trust;
 pub mod wire;
+
+pub use call::{Call, CallError};
 
 /// The TCP port of a chat, unless another is named.
 pub const DEFAULT_PORT: u16 = 7788;

@@ -3,23 +3,18 @@
 use std::io;
 use std::time::Duration;
 
-use chat_core::driver::{BoxConnection, Connected, Connection};
+use chat_core::driver::{BoxConnection, Connected, Connection, HelloError};
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{ClientHello, Keyring, PeerKind, SecureStream, Stream, TlsError};
-use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, KnownPeer, Security};
 use chat_core::wire::{
-    Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, RefusalCode,
-    SessionId,
+    Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, RefusalCode, SessionId,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
 /// How long a caller may take to send its first byte, which tells what it speaks.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long a chat/1 caller may take to say hello.
-const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -106,11 +101,8 @@ pub(crate) enum RejectReason {
     #[error("it was still at its handshake when too many others came")]
     Evicted,
     /// It speaks chat/1, but did not say hello.
-    #[error("it did not say hello")]
-    NoHello,
-    /// It speaks chat/1, but what it said first was no hello.
-    #[error("a caller's first words were no hello that can be read")]
-    BadHello,
+    #[error(transparent)]
+    Hello(#[from] HelloError),
     /// The known peers could not be read.
     #[error(transparent)]
     KnownPeers(#[from] FileError),
@@ -127,7 +119,7 @@ impl RejectReason {
             Self::Unknown(_) => Some(RefusalCode::UnknownKey),
             Self::Blocked(_) => Some(RefusalCode::Blocked),
             Self::OwnKey => Some(RefusalCode::OwnKey),
-            Self::BadHello => Some(RefusalCode::BadHello),
+            Self::Hello(HelloError::Malformed) => Some(RefusalCode::BadHello),
             // That is no reason for the caller to give up.
             Self::KnownPeers(_) => Some(RefusalCode::Unavailable),
             // Without a word the caller tries again: its hello may only have been delayed.
@@ -139,7 +131,10 @@ impl RejectReason {
     pub(crate) fn concerns_person(&self) -> bool {
         matches!(
             self,
-            Self::Changed(_) | Self::OwnKey | Self::KnownPeers(_) | Self::BadHello
+            Self::Changed(_)
+                | Self::OwnKey
+                | Self::KnownPeers(_)
+                | Self::Hello(HelloError::Malformed)
         )
     }
 }
@@ -202,7 +197,7 @@ impl Acceptor {
             }
             Err(reason) => {
                 if let Some(code) = reason.code() {
-                    refuse(caller.connected.connection, code).await;
+                    caller.connected.connection.refuse(code).await;
                 }
                 Err(reason)
             }
@@ -275,20 +270,17 @@ async fn accept_chat1<S>(
 where
     S: Stream + 'static,
 {
-    let key = secured.peer_key.ok_or(TlsError::NoKey)?;
-    let binding = ChannelBinding {
-        exporter: secured.exporter,
-        own_key,
-        peer_key: key,
-    };
+    let binding = secured.binding(own_key).ok_or(TlsError::NoKey)?;
+    let key = binding.peer_key;
     // Until its call begins, a caller has only short lines to say.
     let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
     let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
-    let hello = match read_hello(&mut connection).await {
+    let hello = match connection.receive_hello().await {
         Ok(hello) => hello,
-        Err(reason) => {
+        Err(error) => {
+            let reason = RejectReason::from(error);
             if let Some(code) = reason.code() {
-                refuse(connection, code).await;
+                connection.refuse(code).await;
             }
             return Err(reason);
         }
@@ -308,29 +300,6 @@ where
         },
         is_friend: false,
     })
-}
-
-async fn read_hello(connection: &mut BoxConnection) -> Result<Hello, RejectReason> {
-    let frame = match timeout(HELLO_TIMEOUT, connection.receive()).await {
-        Ok(Ok(Some(frame))) => frame,
-        Ok(Err(LineError::TooLong { .. })) => return Err(RejectReason::BadHello),
-        _ => return Err(RejectReason::NoHello),
-    };
-    match frame {
-        Frame::Control(json) => match Control::parse(&json) {
-            Ok(Some(Control::Hello(hello))) => Ok(hello),
-            _ => Err(RejectReason::BadHello),
-        },
-        // The caller has changed its mind.
-        Frame::HangUp => Err(RejectReason::NoHello),
-        Frame::Text(_) => Err(RejectReason::BadHello),
-    }
-}
-
-/// Tells a chat/1 caller why it is refused, and ends the connection.
-pub(crate) async fn refuse(mut connection: BoxConnection, code: RefusalCode) {
-    connection.push_control(&Control::Refused(code.into()));
-    connection.end().await;
 }
 
 /// Hangs up on a peer that resumes a call which this side has ended.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
-use crate::accept::{Acceptor, RejectReason, hang_up, refuse};
+use crate::accept::{Acceptor, RejectReason, hang_up};
 use crate::limits::{HandshakeLimiter, HandshakePermit};
 use crate::queue::{CallQueue, Entry, QueueEvent, Seat};
 use crate::registry::SessionRegistry;
@@ -123,7 +123,7 @@ impl Dispatcher {
                 return Ok(Some(Place::Call(call, connected)));
             }
             Purpose::HangUp(final_ack) => hang_up(caller.connected.connection, &final_ack).await,
-            Purpose::Nothing(code) => refuse(caller.connected.connection, code).await,
+            Purpose::Nothing(code) => caller.connected.connection.refuse(code).await,
         }
         Ok(None)
     }

@@ -10,6 +10,7 @@
 //! call.
 
 mod connection;
+mod hello;
 mod person;
 mod run;
 
@@ -30,6 +31,7 @@ use crate::transport::Stream;
 use crate::wire::{Control, Cookie, LineError, WriteBuffer};
 
 pub use connection::{BoxConnection, Connection};
+pub use hello::HelloError;
 pub use person::{Command, Input, Sink, Source};
 pub use run::{Action, Connected, Host, Outcome, RESUME_WINDOW, Runner};
 

@@ -31,7 +31,7 @@ pub struct Connected {
 
 impl Connected {
     /// The protocol that the peer speaks. `name` is what a chat/1 peer is told.
-    fn protocol(&self, name: Name, config: &CallConfig) -> Box<dyn Protocol> {
+    pub(crate) fn protocol(&self, name: Name, config: &CallConfig) -> Box<dyn Protocol> {
         let Some(handshake) = &self.handshake else {
             return Box::new(Plain::new());
         };

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor, TlsConnector, TlsStream};
 
+use crate::trust::safety_number::ChannelBinding;
 use crate::trust::{Fingerprint, Identity};
 use crate::wire::Cookie;
 
@@ -295,6 +296,18 @@ impl<S> SecureStream<S> {
             post_quantum,
             peer_key,
             exporter,
+        })
+    }
+
+    /// What binds a chat/1 connection to the two keys; `None` with another peer.
+    pub fn binding(&self, own_key: Fingerprint) -> Option<ChannelBinding> {
+        let peer_key = self
+            .peer_key
+            .filter(|_| self.peer_kind == PeerKind::Chat1)?;
+        Some(ChannelBinding {
+            exporter: self.exporter,
+            own_key,
+            peer_key,
         })
     }
 }
