@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_client::{Dial, DialError, Target};
-use chat_core::transport::HANDSHAKE_TIMEOUT;
+use chat_client::Dial;
+use chat_core::transport::{DialError, HANDSHAKE_TIMEOUT};
 use chat_server::Listen;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
@@ -242,15 +242,12 @@ impl Dial for Dialer {
     }
 
     async fn dial(&self) -> Result<Cable, DialError> {
-        let target = Target {
-            host: "server".into(),
-            port: PORT,
-        };
+        let address = format!("server:{PORT}");
         match timeout(DIAL_LIMIT, self.connect()).await {
             Ok(Ok(stream)) => Ok(self.network.lay(stream)),
-            Ok(Err(reason)) => Err(DialError::Connect { target, reason }),
+            Ok(Err(reason)) => Err(DialError::Connect { address, reason }),
             Err(_) => Err(DialError::Timeout {
-                target,
+                address,
                 limit: DIAL_LIMIT,
             }),
         }

@@ -116,7 +116,7 @@ impl<D: Dial + 'static> Call<D> {
                             }
                         }
                         Ok(_) => call.give_up(Disconnect::Cut),
-                        Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(&error)) {
+                        Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(error)) {
                             Some(disconnect) => call.give_up(disconnect),
                             None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
                         },

@@ -2,17 +2,13 @@
 
 use chat_core::driver::{BoxConnection, Connection};
 use chat_core::protocol::{Handshake, Peer};
-use chat_core::transport::{Keyring, PeerKind, SecureStream, TlsError};
+use chat_core::transport::{ConnectError, Keyring, PeerKind, SecureStream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
-use chat_core::trust::{
-    self, ChangedKey, FileError, Fingerprint, FirstContactError, KnownPeer, KnownPeers, PeerList,
-    Security,
-};
+use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
-use chat_terminal::exit;
 use tokio::time::{Instant, timeout_at};
 
-use crate::dial::{Dial, DialError};
+use crate::dial::Dial;
 
 /// How far a call is to be trusted.
 #[derive(Clone)]
@@ -60,171 +56,6 @@ pub struct Connected {
     pub peer: Peer,
     /// The handshake of a chat/1 connection; `None` for others.
     pub handshake: Option<Handshake>,
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// Nobody answered.
-    #[error(transparent)]
-    Dial(#[from] DialError),
-    /// The server does not encrypt.
-    #[error(
-        "{0} does not encrypt, so nothing was said; if you mean to talk without encryption: --plain"
-    )]
-    NotEncrypted(String),
-    /// Whoever answered did not finish a handshake; it may not encrypt at all.
-    #[error(
-        "no encrypted connection with {address}: {reason}; nothing was said; if it does not \
-         encrypt and you mean to talk like that: --plain"
-    )]
-    NoHandshake {
-        /// Who was called.
-        address: String,
-        /// Why.
-        reason: TlsError,
-    },
-    /// The handshake failed.
-    #[error("no encrypted connection with {address}: {reason}; nothing was said")]
-    Tls {
-        /// Who was called.
-        address: String,
-        /// Why.
-        reason: TlsError,
-    },
-    /// The handshake failed at an address whose key is known. Nothing is advised that would let
-    /// somebody in between have his way.
-    #[error(
-        "no encrypted connection with {address}, where you know {name}: {reason}; nothing was \
-         said; somebody may be in between, or the program there is broken: try again later, or \
-         ask {name} in another way"
-    )]
-    NoHandshakeWithKnown {
-        /// Who was called.
-        address: String,
-        /// The name by which it is known.
-        name: String,
-        /// Why.
-        reason: TlsError,
-    },
-    /// Its owner was known by another key.
-    #[error(transparent)]
-    Changed(#[from] ChangedKey),
-    /// This user has blocked its owner.
-    #[error(
-        "{address} is {name}, whom you have blocked; nothing was said; to call all the same: \
-         chat-client --forget {word}", word = trust::quoted(name)
-    )]
-    Blocked {
-        /// Who was called.
-        address: String,
-        /// The name by which it is known.
-        name: String,
-    },
-    /// It has this user's own key.
-    #[error(
-        "{0} has your own key: you have called yourself; to try the programs on one machine, give \
-         one of them another home: CHAT_HOME=/tmp/chat-2 chat-client {word}", word = trust::quoted(.0)
-    )]
-    OwnKey(String),
-    /// Not the key that was demanded.
-    #[error(
-        "{address} has {}, not the key {wanted} that is demanded; nothing was said",
-        found.map_or("no key".to_owned(), |key| format!("the key {key}"))
-    )]
-    OtherKey {
-        /// Who was called.
-        address: String,
-        /// The key that is demanded.
-        wanted: Fingerprint,
-        /// The key that is there, if there is one.
-        found: Option<Fingerprint>,
-    },
-    /// A server whose key is known showed none, or a stranger's.
-    #[error(
-        "{address} is known by the key {known}, but whoever answers there now does not speak \
-         chat/1 with it; nothing was said"
-    )]
-    Downgraded {
-        /// Who was called.
-        address: String,
-        /// The key that is known.
-        known: Fingerprint,
-    },
-    /// A server whose key is known must not be called without encryption.
-    #[error(
-        "{address} is {name}, whose key is known: it is not called without encryption; leave out \
-         --plain"
-    )]
-    KnownKey {
-        /// Who was called.
-        address: String,
-        /// The name by which it is known.
-        name: String,
-    },
-    /// Its safety number was withheld too often, or it cannot be known how often.
-    #[error("{0}{advice}", advice = advice(.0))]
-    FirstContact(FirstContactError),
-    /// The known peers could not be read.
-    #[error(transparent)]
-    KnownPeers(#[from] FileError),
-}
-
-impl From<FirstContactError> for ConnectError {
-    fn from(error: FirstContactError) -> Self {
-        Self::FirstContact(error)
-    }
-}
-
-/// What to do about it.
-fn advice(error: &FirstContactError) -> &'static str {
-    match error {
-        FirstContactError::TooMany(_) => {
-            ": somebody may be in between, so it is not called; if you want to all the same: \
-             --try-again"
-        }
-        _ => "",
-    }
-}
-
-impl ConnectError {
-    /// Whether somebody else has the address now. Where the handshake failed, that is not
-    /// known: a hotel's network answers in the server's stead, but not forever.
-    pub(crate) fn is_another_peer(&self) -> bool {
-        matches!(
-            self,
-            Self::Changed(_)
-                | Self::Blocked { .. }
-                | Self::OwnKey(_)
-                | Self::OtherKey { .. }
-                | Self::Downgraded { .. }
-        )
-    }
-
-    /// The exit code of a program that ends by this.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::FirstContact(FirstContactError::TooMany(_)) => exit::REFUSED,
-            Self::Dial(_) | Self::KnownPeers(_) | Self::FirstContact(_) => exit::FAILED,
-            Self::Tls { reason, .. } => match reason {
-                TlsError::NoKey | TlsError::NotPostQuantum => exit::REFUSED,
-                _ => exit::FAILED,
-            },
-            Self::NoHandshake { reason, .. } | Self::NoHandshakeWithKnown { reason, .. } => {
-                match reason {
-                    TlsError::TimedOut(_) | TlsError::Io(_) => exit::FAILED,
-                    _ => exit::REFUSED,
-                }
-            }
-            Self::NotEncrypted(_)
-            | Self::Changed(_)
-            | Self::Blocked { .. }
-            | Self::OwnKey(_)
-            | Self::OtherKey { .. }
-            | Self::Downgraded { .. }
-            | Self::KnownKey { .. } => exit::REFUSED,
-        }
-    }
 }
 
 impl<D: Dial> Connector<D> {

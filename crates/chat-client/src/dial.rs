@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::transport::{Stream, set_tcp_options};
+use chat_core::transport::{DialError, Stream, set_tcp_options};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -57,53 +57,6 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Why nobody answered.
-#[derive(Debug, thiserror::Error)]
-pub enum DialError {
-    /// The name has no address.
-    #[error("cannot find {host}: {reason}; check the name, or call an address")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// What the resolver said.
-        reason: io::Error,
-    },
-    /// No address answered.
-    #[error("cannot reach {target}: {reason}; {}", advice(.reason))]
-    Connect {
-        /// Who was called.
-        target: Target,
-        /// What the last address answered.
-        reason: io::Error,
-    },
-    /// Nobody answered in time.
-    #[error("no answer from {target} within {limit:?}; is the address right, and the port open?")]
-    Timeout {
-        /// Who was called.
-        target: Target,
-        /// How long it was tried.
-        limit: Duration,
-    },
-}
-
-/// What to check after this error.
-fn advice(reason: &io::Error) -> &'static str {
-    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
-    match reason.kind() {
-        NetworkUnreachable | NetworkDown | HostUnreachable => {
-            "is this machine connected to a network that leads there?"
-        }
-        _ => "is chat-server running there?",
-    }
-}
-
-impl DialError {
-    /// Whether the machine is up but nobody listens there.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Connect { reason, .. } if reason.kind() == io::ErrorKind::ConnectionRefused)
-    }
-}
-
 /// Makes streams to a server: over TCP, or a simulated network.
 pub trait Dial: Send + Sync {
     /// What carries the bytes.
@@ -136,7 +89,7 @@ impl Dial for TcpDialer {
         let dialed = timeout(self.limit, self.first_to_answer()).await;
         dialed.unwrap_or_else(|_| {
             Err(DialError::Timeout {
-                target: self.target.clone(),
+                address: self.target.to_string(),
                 limit: self.limit,
             })
         })
@@ -148,7 +101,7 @@ impl TcpDialer {
     async fn first_to_answer(&self) -> Result<TcpStream, DialError> {
         let Target { host, port } = &self.target;
         let resolve_error = |reason| DialError::Resolve {
-            host: host.clone(),
+            name: host.clone(),
             reason,
         };
         let addresses = lookup_host((host.as_str(), *port)).await;
@@ -170,7 +123,7 @@ impl TcpDialer {
             }
         }
         Err(DialError::Connect {
-            target: self.target.clone(),
+            address: self.target.to_string(),
             reason: last,
         })
     }
@@ -201,25 +154,6 @@ mod tests {
         }
         for text in ["", ":99", "host:port", "host:99999", "[::1", "[::1]99"] {
             assert!(Target::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_advice_is_about_the_side_that_is_in_trouble() {
-        let told = |reason: io::ErrorKind| {
-            let target = Target::parse("192.0.2.1").expect("an address");
-            let reason = reason.into();
-            DialError::Connect { target, reason }.to_string()
-        };
-        let refused = told(io::ErrorKind::ConnectionRefused);
-        assert!(refused.ends_with("is chat-server running there?"));
-        for kind in [
-            io::ErrorKind::NetworkUnreachable,
-            io::ErrorKind::NetworkDown,
-            io::ErrorKind::HostUnreachable,
-        ] {
-            let told = told(kind);
-            assert!(told.contains("; is this machine connected"), "{told}");
         }
     }
 }

@@ -13,14 +13,15 @@ use std::pin::pin;
 
 use chat_core::driver::{CallConfig, Command, Input, Sink, Source};
 use chat_core::protocol::Event;
+use chat_core::transport::ConnectError;
 use chat_core::wire::Name;
 use chat_terminal::{exit, locale};
 
 use call::Call;
 use first_contact::FirstContact;
 
-pub use connect::{ConnectError, Connected, Connector, Trust};
-pub use dial::{Dial, DialError, Target, TcpDialer};
+pub use connect::{Connected, Connector, Trust};
+pub use dial::{Dial, Target, TcpDialer};
 
 /// What the person asked of the client.
 #[derive(Clone, Debug)]

@@ -9,8 +9,9 @@ use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
 use chat_core::trust::{Fingerprint, KnownPeers, data_dir};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, duration};
+use chat_terminal::args::{CommonArgs, duration, fingerprint};
 use chat_terminal::console::Console;
+use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
 use chat_terminal::{exit, locale, peer};
@@ -29,7 +30,7 @@ struct Args {
     plain: bool,
 
     /// This key or nobody
-    #[arg(long, value_name = "SHA256:…")]
+    #[arg(long, value_name = "SHA256:…", value_parser = fingerprint)]
     peer_key: Option<Fingerprint>,
 
     /// Call again where the safety number was withheld three times
@@ -104,5 +105,5 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     }
     chat_client::run(connector, config, source, sink, signals.next())
         .await
-        .map_err(|error| Failure::new(error.exit_code(), error))
+        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::protocol::Disconnect;
+use chat_core::transport::ConnectError;
 use chat_core::wire::Cookie;
 use tokio::time::{Instant, sleep};
 
-use crate::connect::{ConnectError, Connected, Connector};
+use crate::connect::{Connected, Connector};
 use crate::dial::Dial;
 
 /// The first pause, which doubles each time.
@@ -66,14 +67,14 @@ impl Reconnect {
     }
 
     /// An attempt has failed. Returns why to give up, if so.
-    pub(crate) fn failed(&mut self, error: &ConnectError) -> Option<Disconnect> {
-        self.refusals = match error {
+    pub(crate) fn failed(&mut self, error: ConnectError) -> Option<Disconnect> {
+        self.refusals = match &error {
             ConnectError::Dial(error) if error.is_refusal() => self.refusals + 1,
             _ => 0,
         };
         let hopeless = self.refusals >= MAX_REFUSALS || error.is_another_peer();
         let over = self.count_attempt();
-        (hopeless || over).then(|| Disconnect::Unreachable(error.to_string()))
+        (hopeless || over).then(|| Disconnect::Unreachable(Box::new(error)))
     }
 
     /// An attempt has succeeded, but the connection was lost before the peer answered. Returns

@@ -13,6 +13,7 @@ use chat_core::wire::{
     Control, Frame, Framing, HANG_UP, Hello, LineCodec, LineError, MAX_CONTROL, RefusalCode,
     SessionId,
 };
+use chat_terminal::locale::{self, replies};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
@@ -27,14 +28,6 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Room for the first bytes, which are looked at before they are read.
 const PEEK: usize = 16;
-
-// Plain-text replies for rejected callers.
-const BUSY: &str = "busy: too many callers are waiting; try again later";
-const DECLINED: &str = "declined: your call is not taken";
-const CLOSED: &str = "closed: nobody takes calls here any more";
-const NO_PLAINTEXT: &str = "this server answers only encrypted calls: use chat-client, \
-    or openssl s_client -quiet, or start the server with --allow-plain";
-const NO_KEY: &str = "this server answers only callers whose key it knows: use chat-client";
 
 /// Accepts callers, by these rules.
 pub struct Acceptor {
@@ -119,7 +112,7 @@ pub(crate) enum RejectReason {
     #[error("{0} is blocked")]
     Blocked(String),
     /// It has this user's own key.
-    #[error("the caller has your own key; if that was not you, somebody may have taken it")]
+    #[error("the caller has this user's own key")]
     OwnKey,
     /// The handshake failed.
     #[error(transparent)]
@@ -131,7 +124,7 @@ pub(crate) enum RejectReason {
     #[error("it did not say hello")]
     NoHello,
     /// It speaks chat/1, but what it said first was no hello.
-    #[error("a caller's first words were no hello that can be read")]
+    #[error("its first line was no hello")]
     BadHello,
     /// The known peers could not be read.
     #[error(transparent)]
@@ -157,12 +150,21 @@ impl RejectReason {
         }
     }
 
-    /// Whether the person should know at once; the rest is for the log.
-    pub(crate) fn concerns_person(&self) -> bool {
-        matches!(
-            self,
-            Self::Changed(_) | Self::OwnKey | Self::KnownPeers(_) | Self::BadHello
-        )
+    /// The notice for the person, who should know at once; the rest is for the log.
+    pub(crate) fn notice(&self) -> Option<String> {
+        match self {
+            Self::Changed(changed) => Some(locale::refused(changed)),
+            Self::OwnKey => Some(locale::refused_own_key()),
+            Self::BadHello => Some(locale::refused_bad_hello()),
+            Self::KnownPeers(error) => Some(locale::refused(error)),
+            Self::Plaintext
+            | Self::Unknown(_)
+            | Self::Blocked(_)
+            | Self::Tls(_)
+            | Self::Evicted
+            | Self::NoHello
+            | Self::Io(_) => None,
+        }
     }
 }
 
@@ -199,9 +201,9 @@ impl Acceptor {
             return Ok(caller);
         }
         let advice = if self.known_only {
-            NO_KEY
+            replies::NO_KEY
         } else {
-            NO_PLAINTEXT
+            replies::NO_PLAINTEXT
         };
         caller.connection.push_line(advice);
         caller.connection.end().await;
@@ -260,7 +262,7 @@ impl Acceptor {
         let post_quantum = secured.post_quantum;
         let mut caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
-            caller.connection.push_line(NO_KEY);
+            caller.connection.push_line(replies::NO_KEY);
             caller.connection.end().await;
             return Err(RejectReason::Unknown(from.to_string()));
         }
@@ -369,20 +371,20 @@ impl Caller {
     /// Tells the caller that this side is busy, and ends the connection.
     pub(crate) async fn reject_busy(self, waiting: usize) {
         let waiting = waiting as u64;
-        self.reject(&Control::Busy { waiting }, BUSY).await;
+        self.reject(&Control::Busy { waiting }, replies::BUSY).await;
     }
 
     /// Tells the caller that nobody takes calls any more, and ends the connection.
     pub(crate) async fn reject_closed(self) {
         let closed = Control::Refused(RefusalCode::Closed.into());
-        self.reject(&closed, CLOSED).await;
+        self.reject(&closed, replies::CLOSED).await;
     }
 
     /// Tells the caller that its call is not wanted, and ends the connection.
     pub(crate) async fn reject_declined(self, code: RefusalCode) {
         let line = match code {
-            RefusalCode::Unavailable => BUSY,
-            _ => DECLINED,
+            RefusalCode::Unavailable => replies::BUSY,
+            _ => replies::DECLINED,
         };
         self.reject(&Control::Refused(code.into()), line).await;
     }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
@@ -77,7 +76,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     chat_server::raise_descriptor_limit();
     let signals = Signals::new()?;
     let listener = chat_server::bind(args.address)
-        .map_err(|error| anyhow!(locale::cannot_listen(args.address, &error)))?;
+        .map_err(|error| Failure::new(exit::FAILED, locale::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
     let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;
     let config = Config {

@@ -3,9 +3,9 @@
 use std::future::pending;
 use std::net::SocketAddr;
 
-use chat_client::{ConnectError, Connector, Target, TcpDialer, Trust};
+use chat_client::{Connector, Target, TcpDialer, Trust};
 use chat_core::driver::{CallConfig, Input};
-use chat_core::transport::Keyring;
+use chat_core::transport::{ConnectError, Keyring};
 use chat_core::trust::{Fingerprint, KnownPeer};
 use chat_core::wire::{Framing, Name};
 use chat_server::{Acceptor, Listen};

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::transport::ConnectError;
 use crate::trust::safety_number::ExchangeError;
 use crate::wire::{ControlError, LineError, Refusal};
 
@@ -57,8 +58,8 @@ pub enum Disconnect {
     #[error("the other side calls anew")]
     Superseded,
     /// It could not be made again.
-    #[error("it could not be had back: {0}")]
-    Unreachable(String),
+    #[error("no new connection: {0}")]
+    Unreachable(Box<ConnectError>),
     /// The other side refused to go on with the call.
     #[error("the other side refused to go on: {0}")]
     Refused(Refusal),

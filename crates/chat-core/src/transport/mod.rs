@@ -1,5 +1,6 @@
 //! What carries a call: byte streams, and TLS on them.
 
+mod connect_error;
 mod keyring;
 mod tcp;
 mod tls;
@@ -8,6 +9,7 @@ use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use tcp::set_tcp_options;
 pub use tls::{

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chat_core::trust::Fingerprint;
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
@@ -94,6 +95,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration) => Ok(duration),
         Err(error) => Err(locale::not_a_time(&error)),
     }
+}
+
+/// Parses a fingerprint.
+///
+/// # Errors
+/// The text is none; the error says how one looks.
+pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse().map_err(|_| locale::NO_FINGERPRINT.to_owned())
 }
 
 #[cfg(test)]

@@ -4,18 +4,20 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::sync::Mutex;
 
-use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::app::args::CommonArgs;
+use crate::app::exit;
+use crate::app::runtime::Failure;
+use crate::locale;
 use crate::screen::Screen;
 
 /// Starts logging as the command line asks. `RUST_LOG` refines what is logged.
 ///
 /// # Errors
 /// The log file cannot be opened.
-pub(crate) fn start(args: &CommonArgs) -> anyhow::Result<()> {
+pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
     let level = match args.verbose {
         // Only the painter may write to the screen.
         _ if args.log_file.is_none() && is_on_screen() => return Ok(()),
@@ -30,7 +32,8 @@ pub(crate) fn start(args: &CommonArgs) -> anyhow::Result<()> {
     match &args.log_file {
         Some(path) => {
             let file = File::options().create(true).append(true).open(path);
-            let file = file.with_context(|| format!("cannot log to {}", path.display()))?;
+            let file =
+                file.map_err(|error| Failure::new(exit::FAILED, locale::cannot_log(path, &error)))?;
             builder
                 .with_ansi(false)
                 .with_writer(Mutex::new(file))

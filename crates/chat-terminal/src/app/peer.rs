@@ -5,7 +5,8 @@ use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, KnownPeers, KnownPeersError, Security, Verification};
 
-use crate::locale;
+use crate::app::runtime::Failure;
+use crate::locale::{self, Explain};
 
 /// The peer of a call.
 pub struct PeerRecord {
@@ -158,7 +159,7 @@ pub fn list(keyring: &Keyring) -> String {
             let own = locale::own_key(keyring.own_key);
             format!("{own}\n{}", locale::peers(&known))
         }
-        Err(error) => error.to_string(),
+        Err(error) => error.explain(),
     }
 }
 
@@ -169,14 +170,17 @@ pub fn list(keyring: &Keyring) -> String {
 /// The file as a whole cannot be read.
 pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
     let flaws = known.load()?;
-    Ok(flaws.unreadable().map(|flaw| flaw.to_string()).collect())
+    Ok(flaws
+        .unreadable()
+        .map(|flaw| locale::unreadable(&flaw))
+        .collect())
 }
 
 /// Forgets the peer of this name or fingerprint, and reports it on stderr.
 ///
 /// # Errors
 /// No peer has it, it is not clear who is meant, or the known-peers file cannot be used.
-pub fn forget(who: &str) -> anyhow::Result<()> {
+pub fn forget(who: &str) -> Result<(), Failure> {
     let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(who)?;
     eprintln!("{}", locale::forgotten(&forgotten));
     Ok(())

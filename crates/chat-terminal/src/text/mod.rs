@@ -1,3 +1,4 @@
-//! Makes text from elsewhere safe to print.
+//! Makes text from elsewhere safe to print, and to paste.
 
 pub(crate) mod sanitize;
+pub(crate) mod shell;
