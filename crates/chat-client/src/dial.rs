@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::transport::{DialError, Stream, set_tcp_options};
+use chat_core::transport::{DialError, Stream, TargetError, set_tcp_options};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -25,21 +25,27 @@ pub struct Target {
 
 impl Target {
     /// Reads `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`; a bare IPv6 address is a host.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// The text has none of these forms.
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
         let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => rest.split_once(']').ok_or("a ] is missing")?,
+            Some(rest) => rest.split_once(']').ok_or(TargetError::NoBracket)?,
             None => match text.rsplit_once(':') {
                 Some((host, _)) if !host.contains(':') => text.split_at(host.len()),
                 _ => (text, ""),
             },
         };
         if host.is_empty() {
-            return Err("write it like HOST, HOST:PORT or [::1]:7788".into());
+            return Err(TargetError::NoHost);
         }
         let port = match port.strip_prefix(':') {
-            Some(port) => port.parse().map_err(|_| format!("{port:?} is no port"))?,
+            Some(port) => match port.parse() {
+                Ok(port) => port,
+                Err(_) => return Err(TargetError::NoPort(port.to_owned())),
+            },
             None if port.is_empty() => DEFAULT_PORT,
-            None => return Err("after the ] comes a : and the port".into()),
+            None => return Err(TargetError::AfterBracket),
         };
         Ok(Self {
             host: host.to_owned(),

@@ -22,7 +22,7 @@ use clap::Parser;
 #[command(version)]
 struct Args {
     /// Who to call: a name, an IPv4 address or an [IPv6] address
-    #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = Target::parse)]
+    #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = target)]
     target: Target,
 
     /// Dial without encryption
@@ -51,6 +51,10 @@ struct Args {
 
     #[command(flatten)]
     common: CommonArgs,
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    Target::parse(text).map_err(|error| locale::target_error(&error))
 }
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use chat_core::DEFAULT_PORT;
-use chat_core::transport::{Stream, set_tcp_options};
+use chat_core::transport::{ListenAddressError, Stream, set_tcp_options};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
@@ -36,7 +36,10 @@ impl Listen for TcpListener {
 }
 
 /// Reads `7788`, `:7788`, `127.0.0.1`, `127.0.0.1:7788`, `::1` or `[::1]:7788`.
-pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+///
+/// # Errors
+/// The text is none of these.
+pub fn parse_address(text: &str) -> Result<SocketAddr, ListenAddressError> {
     let everywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
     if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse() {
         return Ok(SocketAddr::new(everywhere, port));
@@ -48,7 +51,7 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     match (text.parse(), host.parse()) {
         (Ok(address), _) => Ok(address),
         (_, Ok(host)) => Ok(SocketAddr::new(host, DEFAULT_PORT)),
-        _ => Err("write it like 7788, 127.0.0.1:7788 or [::1]:7788".into()),
+        _ => Err(ListenAddressError),
     }
 }
 

@@ -22,7 +22,7 @@ use clap::Parser;
 #[command(version)]
 struct Args {
     /// Where to listen: 7788, :7788, 127.0.0.1:7788 or [::1]:7788
-    #[arg(default_value = "[::]:7788", value_parser = chat_server::parse_address)]
+    #[arg(default_value = "[::]:7788", value_parser = address)]
     address: SocketAddr,
 
     /// Callers who may wait while a call is on; one more hears "busy"
@@ -52,6 +52,10 @@ struct Args {
 
     #[command(flatten)]
     common: CommonArgs,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    chat_server::parse_address(text).map_err(|_| locale::NO_LISTEN_ADDRESS.to_owned())
 }
 
 fn main() -> ExitCode {

@@ -15,7 +15,7 @@ use crate::trust::safety_number::ChannelBinding;
 use crate::wire::{Batch, Frame, Hello, WriteBuffer};
 
 pub use close::Linger;
-pub use end::{CloseReason, Disconnect, ProtocolError, Side};
+pub use end::{CloseReason, Disconnect, ProtocolError, Side, Violation};
 pub use event::{ConnectionStatus, Ended, Event, Peer, ProtocolEvent};
 pub use plain::Plain;
 pub use session::{Session, SessionState};

@@ -1,5 +1,6 @@
 //! What carries a call: byte streams, and TLS on them.
 
+mod address_error;
 mod connect_error;
 mod keyring;
 mod tcp;
@@ -9,6 +10,7 @@ use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use address_error::{ListenAddressError, TargetError};
 pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use tcp::set_tcp_options;

@@ -23,6 +23,7 @@ pub(super) use errors::{
     known_peers_error,
 };
 pub(crate) use errors::{NO_FINGERPRINT, cannot_log, unreadable};
+pub use errors::{NO_LISTEN_ADDRESS, target_error};
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
@@ -420,6 +421,9 @@ pub(crate) fn wrong_number(peer: &Peer) -> String {
         who(peer)
     )
 }
+
+/// The terminal has hung up, so that there is no input any more.
+pub(crate) const TERMINAL_GONE: &str = "the terminal is gone";
 
 /// `/answer`, `/decline` or `/block` while nobody rings.
 pub const NOBODY_RINGS: &str = "Nobody is calling.";

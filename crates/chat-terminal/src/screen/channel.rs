@@ -10,6 +10,8 @@ use chat_core::driver::{Input, Sink, Source};
 use chat_core::protocol::Event;
 use tokio::sync::{mpsc, watch};
 
+use crate::locale;
+
 /// The most events that may wait to be drawn, in bytes: 1 MiB, or 2,048 short messages.
 const MAX_PENDING: usize = 1 << 20;
 
@@ -54,7 +56,7 @@ impl Source for ScreenSource {
         }
         Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
-            "the terminal is gone",
+            locale::TERMINAL_GONE,
         ))
     }
 }

@@ -6,8 +6,8 @@
 use std::io;
 use std::path::Path;
 
-use chat_core::protocol::{Disconnect, ProtocolError, SendError};
-use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
+use chat_core::protocol::{Disconnect, ProtocolError, SendError, Violation};
+use chat_core::transport::{ConnectError, DialError, KeyringError, TargetError, TlsError};
 use chat_core::trust::safety_number::ExchangeError;
 use chat_core::trust::{
     ChangedKey, Direction, FileError, FileKind, FirstContactError, IdentityError, KnownPeer,
@@ -28,6 +28,19 @@ pub(in crate::locale) const NO_DATA_DIR: &str =
 /// A text that is no fingerprint.
 pub(crate) const NO_FINGERPRINT: &str =
     "a fingerprint is SHA256: and the 44 characters of base64 after it";
+
+/// A text that does not say where to listen.
+pub const NO_LISTEN_ADDRESS: &str = "write it like 7788, 127.0.0.1:7788 or [::1]:7788";
+
+/// A text that does not say whom to call.
+pub fn target_error(error: &TargetError) -> String {
+    match error {
+        TargetError::NoHost => "write it like HOST, HOST:PORT or [::1]:7788".into(),
+        TargetError::NoBracket => "a ] is missing".into(),
+        TargetError::AfterBracket => "after the ] comes a : and the port".into(),
+        TargetError::NoPort(port) => format!("{port:?} is no port"),
+    }
+}
 
 /// The log file cannot be opened.
 pub(crate) fn cannot_log(path: &Path, error: &io::Error) -> String {
@@ -324,6 +337,7 @@ pub(super) fn disconnect(why: &Disconnect) -> String {
         Disconnect::Silent(silence) => {
             format!("Connection lost: nothing heard for {}.", seconds(*silence))
         }
+        Disconnect::Stuck => "Connection lost: the other side takes nothing more.".into(),
         Disconnect::Io(error) => format!("Connection lost: {error}."),
     }
 }
@@ -344,7 +358,25 @@ pub(super) fn protocol_error(error: &ProtocolError) -> String {
         ProtocolError::Exchange(ExchangeError::WrongReveal) => {
             "the safety number was tampered with: what was revealed is not what was promised".into()
         }
-        ProtocolError::Violation(what) => (*what).into(),
+        ProtocolError::Violation(what) => violation(*what).into(),
+    }
+}
+
+fn violation(what: Violation) -> &'static str {
+    match what {
+        Violation::AckUnsent => "it acknowledged messages that were never sent",
+        Violation::AckTakenBack => "it took an acknowledgement back",
+        Violation::HasUnsent => "it claims to have messages that were never sent",
+        Violation::LostAcked => "it lost messages that it had acknowledged",
+        Violation::PongUnasked => "it answered a ping never sent",
+        Violation::OtherSession => "its hello is for another session",
+        Violation::SecondHello => "it said hello twice",
+        Violation::LateQueue => "it queued a call that is on",
+        Violation::ControlBeforeHello => "it said something before its hello",
+        Violation::DoneTakenBack => "it took back that it has no more to say",
+        Violation::TextBeforeHello => "it sent text before its hello",
+        Violation::TextAfterDone => "it sent text after it had no more to say",
+        Violation::ControlInPlain => "a control line in plain text",
     }
 }
 
