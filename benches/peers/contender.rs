@@ -64,10 +64,29 @@ fn command(program: &Path, arguments: Vec<String>, home: &Path) -> Command {
     command
 }
 
-/// What runs on this machine: the two programs of this project, and every peer that is
-/// installed. The first plaintext and the first encrypted one are what the others are
-/// measured by.
-pub(crate) fn installed(server: &Path, client: &Path) -> Vec<Contender> {
+fn plain_chat(name: &'static str, programs: [&Path; 2]) -> Contender {
+    Contender::new(name, programs, |_, port| {
+        [
+            words(&format!("--once --allow-plain 127.0.0.1:{port}")),
+            words(&format!("--plain 127.0.0.1:{port}")),
+        ]
+    })
+}
+
+fn encrypted_chat(name: &'static str, programs: [&Path; 2]) -> Contender {
+    let arguments = |_: &Certificate, port| {
+        [
+            words(&format!("--once 127.0.0.1:{port}")),
+            words(&format!("127.0.0.1:{port}")),
+        ]
+    };
+    Contender::new(name, programs, arguments).encrypted()
+}
+
+/// What runs on this machine: the two programs of this project, `ours`, those of another build of
+/// it in the directory `before`, if there is one, and every peer that is installed. The first
+/// plaintext and the first encrypted one are what the others are measured by.
+pub(crate) fn installed(ours: [&Path; 2], before: Option<&Path>) -> Vec<Contender> {
     let [nc, ncat, socat] = ["nc", "ncat", "socat"].map(Path::new);
     let mut all = vec![
         Contender::new("nc", [nc, nc], |_, port| {
@@ -88,12 +107,7 @@ pub(crate) fn installed(server: &Path, client: &Path) -> Vec<Contender> {
                 words(&format!("- TCP:127.0.0.1:{port}")),
             ]
         }),
-        Contender::new("chat --plain", [server, client], |_, port| {
-            [
-                words(&format!("--once --allow-plain 127.0.0.1:{port}")),
-                words(&format!("--plain 127.0.0.1:{port}")),
-            ]
-        }),
+        plain_chat("chat --plain", ours),
         Contender::new("ncat --ssl", [ncat, ncat], |certificate, port| {
             let Certificate { file, key } = certificate;
             let own = format!("--ssl-cert {} --ssl-key {}", file.display(), key.display());
@@ -114,14 +128,13 @@ pub(crate) fn installed(server: &Path, client: &Path) -> Vec<Contender> {
             ]
         })
         .encrypted(),
-        Contender::new("chat", [server, client], |_, port| {
-            [
-                words(&format!("--once 127.0.0.1:{port}")),
-                words(&format!("127.0.0.1:{port}")),
-            ]
-        })
-        .encrypted(),
+        encrypted_chat("chat", ours),
     ];
+    if let Some(before) = before {
+        let [server, client] = ["chat-server", "chat-client"].map(|name| before.join(name));
+        all.push(plain_chat("before --plain", [&server, &client]));
+        all.push(encrypted_chat("before", [&server, &client]));
+    }
     all.retain(|contender| {
         let installed = contender.program.iter().all(found);
         if !installed {

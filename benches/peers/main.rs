@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `LINES` are of 100 bytes; of 10 KiB there go a hundredth of them. `ONLY=chat,nc` runs
-//! contenders whose names are listed. Needs Linux, for its `/proc`.
+//! contenders whose names are listed, and `BEFORE=DIRECTORY` the programs of another build besides.
+//! Needs Linux, for its `/proc`.
 
 mod contender;
 mod lines;
@@ -42,9 +43,10 @@ fn main() -> anyhow::Result<()> {
     let trips = setting("TRIPS", 2000)?;
     let lines = setting("LINES", 2_000_000)?;
     let only = setting("ONLY", String::new())?;
+    let before = env::var_os("BEFORE").map(PathBuf::from);
 
     let [server, client] = build()?;
-    let mut contenders = contender::installed(&server, &client);
+    let mut contenders = contender::installed([&server, &client], before.as_deref());
     contenders.retain(|one| only.is_empty() || only.split(',').any(|name| name == one.name));
     let home = tempfile::tempdir()?;
     let certificate =

@@ -160,8 +160,7 @@ impl<D: Dial + 'static> Call<D> {
         let Some(first_contact) = &mut self.first_contact else {
             return;
         };
-        let due = call.announce_nonce();
-        let tried = match due {
+        let tried = match call.announce_nonce() {
             true => first_contact.record().await,
             false => first_contact.check().await,
         };

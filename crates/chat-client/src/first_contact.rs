@@ -40,8 +40,12 @@ impl FirstContact {
         }
     }
 
-    /// Checks that there is a try left, unless a verified peer is expected at the address.
+    /// Checks that there is a try left, unless a verified peer is expected at the address, or the
+    /// last try is that of the present connection.
     pub(crate) async fn check(&self) -> Result<(), FirstContactError> {
+        if self.tried.is_some() {
+            return Ok(());
+        }
         let Self {
             contacts,
             known,

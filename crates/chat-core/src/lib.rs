@@ -7,6 +7,7 @@
 //! - [`driver`] is where to begin: [`CallDriver`](driver::CallDriver) drives a call between
 //!   a person, who is a [`Source`](driver::Source) and a [`Sink`](driver::Sink), and a peer at
 //!   the other end of a [`Connection`](driver::Connection).
+//! - [`journal`] keeps what was said until it has arrived, whatever happens to the program.
 //! - [`protocol`] decides what to send and what was meant, without I/O.
 //! - [`transport`] carries the bytes: TCP, and TLS on it.
 //! - [`trust`] knows who is at the other end: keys, and who owns which.
@@ -51,6 +52,7 @@
 #![warn(unreachable_pub)]
 
 pub mod driver;
+pub mod journal;
 pub mod protocol;
 pub mod transport;
 pub mod trust;

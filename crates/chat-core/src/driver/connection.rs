@@ -188,7 +188,7 @@ impl<S: Stream> Connection<S> {
             && self.read == ReadHalf::Open
             && let Poll::Ready(read) = self.poll_read(cx)
         {
-            return Poll::Ready(read.map(|()| true));
+            return Poll::Ready(read);
         }
         if wrote {
             return Poll::Ready(Ok(false));
@@ -196,7 +196,8 @@ impl<S: Stream> Connection<S> {
         Poll::Pending
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Reads once. Ready with whether there were any bytes.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.read_buffer.capacity() - self.read_buffer.len() < MIN_READ_SIZE {
             self.read_buffer.reserve(READ_SIZE);
         }
@@ -204,19 +205,19 @@ impl<S: Stream> Connection<S> {
         match ready!(read) {
             Ok(0) => {
                 self.read_end(ReadHalf::Eof);
-                Poll::Ready(Ok(()))
+                Poll::Ready(Ok(false))
             }
             Ok(_) => {
                 let alone = self.codec.has_unterminated(&self.read_buffer);
                 self.unterminated_until = alone.then(|| Instant::now() + UNTERMINATED_DELAY);
-                Poll::Ready(Ok(()))
+                Poll::Ready(Ok(true))
             }
             // Stock TLS tools end without a close_notify; only for chat/1 is that a loss.
             Err(error)
                 if error.kind() == io::ErrorKind::UnexpectedEof && !self.codec.is_chat1() =>
             {
                 self.read_end(ReadHalf::Eof);
-                Poll::Ready(Ok(()))
+                Poll::Ready(Ok(false))
             }
             Err(error) => {
                 // What a plain peer sent just before a reset may be an unterminated hang-up.

@@ -13,7 +13,7 @@ mod first_contacts;
 mod identity;
 mod ignorable;
 mod known_peers;
-mod private_file;
+pub(crate) mod private_file;
 pub mod safety_number;
 mod security;
 

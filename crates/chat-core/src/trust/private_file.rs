@@ -186,6 +186,22 @@ pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
     }
 }
 
+/// Opens a file that is there and takes its lock; `None` if another program has it. Dropping the
+/// file releases it.
+pub(crate) fn open_locked(path: &Path) -> Result<Option<File>, FileError> {
+    let before = stamp(path)?;
+    let file = open_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(at(path)(error)),
+    }
+    // Whoever had the lock until now may have replaced the file.
+    let opened = Stamp::of(&file.metadata().map_err(at(path))?);
+    let same = before.is_some() && stamp(path)? == Some(opened);
+    Ok(same.then_some(file))
+}
+
 /// Opens the file, or makes it, without waiting: a FIFO would keep its opener for ever.
 #[cfg(unix)]
 fn open_lock(path: &Path) -> Result<File, FileError> {

@@ -35,6 +35,18 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// The messages after those that were acknowledged; the peer may have any of them.
+    pub(super) fn restore(acknowledged: u64, messages: impl IntoIterator<Item = Batch>) -> Self {
+        let mut outbox = Self {
+            acknowledged,
+            last_sent: acknowledged,
+            last: acknowledged,
+            ..Self::default()
+        };
+        messages.into_iter().for_each(|batch| outbox.push(batch));
+        outbox
+    }
+
     pub(super) fn has_room(&self, connected: bool) -> bool {
         self.bytes
             < if connected {
@@ -132,17 +144,7 @@ impl From<Outbox> for Record {
 
 impl From<Record> for Outbox {
     fn from(record: Record) -> Self {
-        let mut outbox = Self {
-            acknowledged: record.acknowledged,
-            last_sent: record.acknowledged,
-            last: record.acknowledged,
-            ..Self::default()
-        };
-        record
-            .messages
-            .into_iter()
-            .for_each(|batch| outbox.push(batch));
-        outbox
+        Self::restore(record.acknowledged, record.messages)
     }
 }
 

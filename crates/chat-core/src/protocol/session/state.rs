@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encode;
 use super::outbox::Outbox;
+use crate::protocol::SendError;
 use crate::wire::{Batch, Commitment, Control, Hello, Name, SessionId};
 
 /// All that is needed to resume a session over another connection. It can be written down and
@@ -15,14 +16,14 @@ pub struct SessionState {
     pub(super) established: bool,
     pub(super) outbox: Outbox,
     /// This side has nothing more to send.
-    pub(super) finished: bool,
+    pub(crate) finished: bool,
     /// How many of the peer's messages were shown to the person.
     pub(super) shown: u64,
     /// How many more were received.
     #[serde(skip)]
     pub(super) unshown: u64,
     /// The number of the peer's last message, once it has nothing more to send.
-    pub(super) peer_last: Option<u64>,
+    pub(crate) peer_last: Option<u64>,
 }
 
 impl SessionState {
@@ -37,6 +38,27 @@ impl SessionState {
             unshown: 0,
             peer_last: None,
         }
+    }
+
+    /// A session that was recorded: what the peer acknowledged, this side's messages after that, and
+    /// how many of the peer's were shown. If that is nothing, the peer need not know the session.
+    ///
+    /// # Errors
+    /// One of the messages cannot be sent.
+    pub(crate) fn restore<'a>(
+        id: SessionId,
+        acknowledged: u64,
+        messages: impl IntoIterator<Item = &'a str>,
+        shown: u64,
+    ) -> Result<Self, SendError> {
+        let messages = messages.into_iter().map(encode::message);
+        let messages = messages.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            established: (acknowledged, shown) != (0, 0),
+            outbox: Outbox::restore(acknowledged, messages),
+            shown,
+            ..Self::new(id)
+        })
     }
 
     /// This side's messages that the peer has not acknowledged.
