@@ -229,6 +229,15 @@ async fn next_line(stream: &mut (impl AsyncBufRead + Unpin)) -> String {
     line
 }
 
+/// Another digit; what groups them stays.
+fn turned(character: char) -> char {
+    match character {
+        '9' => '0',
+        '0'..='8' => char::from(character as u8 + 1),
+        _ => character,
+    }
+}
+
 #[tokio::test]
 async fn verifying_is_remembered_by_the_one_who_did() {
     let (ann, bob) = (user("ann"), user("bob"));
@@ -238,7 +247,12 @@ async fn verifying_is_remembered_by_the_one_who_did() {
     client.person.commands(Command::Verify(None));
     client.person.reads("read the safety number to you").await;
     client.person.commands(Command::Verify(Some("000".into())));
-    client.person.reads("NOT THE SAME").await;
+    client.person.reads("“000” is no safety number").await;
+    let wrong: String = number.chars().map(turned).collect();
+    client.person.commands(Command::Verify(Some(wrong)));
+    client.person.reads("NOT THE SAME NUMBER").await;
+    client.person.commands(Command::Peers);
+    client.person.reads("bob  unverified since").await;
     let read_out = format!(" {}-{}", &number[..4], &number[5..]);
     client.person.commands(Command::Verify(Some(read_out)));
     client.person.reads("verified from now on").await;

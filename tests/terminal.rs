@@ -57,8 +57,12 @@ impl Client {
     }
 
     fn start_from(home: TempDir, address: &str, arguments: &[&str]) -> Self {
+        Self::start_as("bob", home, address, arguments)
+    }
+
+    fn start_as(name: &str, home: TempDir, address: &str, arguments: &[&str]) -> Self {
         let command = command("chat-client", home.path())
-            .args([address, "--name", "bob"])
+            .args([address, "--name", name])
             .args(arguments);
         let terminal = Terminal::start(SIZE, command);
         Self { terminal, home }
@@ -142,8 +146,9 @@ async fn two_people_talk_and_the_next_one_calls() {
     // Once compared, always known.
     bob.wait_for_status("🔒 new, unverified").await;
     let number = bob.wait_for_line("Safety number").await;
+    let (number, _) = number.split_once(':').expect("it goes on");
     let (_, number) = number.split_once("number ").expect("it says so");
-    bob.type_keys(&format!("/verify {}\r", &number[..9])).await;
+    bob.type_keys(&format!("/verify {number}\r")).await;
     bob.wait_for_status("🔒 verified").await;
     bob.wait_for_line("-- ann (127.0.0.1:").await;
     let calls = |screen: &Emulator| {
@@ -399,7 +404,7 @@ async fn a_dumb_terminal_gets_plain_lines() {
         .env("TERM", "dumb");
     let mut terminal = Terminal::start(SIZE, command);
     terminal.wait_for_line("* Call with ann").await;
-    terminal.wait_for_line("? Then /verify").await;
+    terminal.wait_for_line("/verify and the number").await;
     terminal.type_keys("/status\n").await;
     terminal.wait_for_line("* The other side is ann").await;
     let mut server = server;
@@ -408,7 +413,7 @@ async fn a_dumb_terminal_gets_plain_lines() {
         .terminal
         .type_keys("hello\x1b[200~\x1b]0;title\x07\x1b[201~\r")
         .await;
-    terminal.wait_for_line("ann: hello").await;
+    terminal.wait_for_line("<ann> hello").await;
     terminal.type_keys("hi\n").await;
     server.terminal.wait_for_line("<bob> hi").await;
     assert_eq!(terminal.screen().mode(), Emulator::new(SIZE).mode());
@@ -473,11 +478,6 @@ async fn a_piped_output_is_no_screen() {
 #[tokio::test]
 async fn ten_thousand_lines_at_once_are_all_there_in_order() {
     let mut server = Server::start(&["--once"]).await;
-    server.terminal.type_keys("draft").await;
-    server
-        .terminal
-        .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
-        .await;
     let home = home();
     let mut client = tokio::process::Command::new(program("chat-client"))
         .args([&server.address, "--name", "bob", "--send-only"])
@@ -487,6 +487,13 @@ async fn ten_thousand_lines_at_once_are_all_there_in_order() {
         .kill_on_drop(true)
         .spawn()
         .expect("it starts");
+    // The line is free when bob calls; with a draft on it, he would ring.
+    server.terminal.wait_for_status("bob · ").await;
+    server.terminal.type_keys("draft").await;
+    server
+        .terminal
+        .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
+        .await;
     let lines: Vec<String> = (0..10_000).map(|number| format!("line {number}")).collect();
     let mut input = client.stdin.take().expect("it is piped");
     soon(input.write_all((lines.join("\n") + "\n").as_bytes()))
@@ -510,4 +517,160 @@ async fn ten_thousand_lines_at_once_are_all_there_in_order() {
         .filter_map(|line| Some(line.split_once("<bob> ")?.1.to_owned()))
         .collect();
     assert_eq!(shown, lines);
+}
+
+/// The safety number on a screen, as its digits are grouped there.
+async fn safety_number(terminal: &mut Terminal) -> String {
+    let line = terminal.wait_for_line("-- Safety number ").await;
+    let (_, number) = line.split_once("number ").expect("it says so");
+    let (number, _) = number.split_once(':').expect("it goes on");
+    number.to_owned()
+}
+
+/// The same number, but for each digit.
+fn wrong(number: &str) -> String {
+    let digits = number.chars().map(|character| match character {
+        '9' => '0',
+        '0'..='8' => char::from(character as u8 + 1),
+        _ => character,
+    });
+    digits.collect()
+}
+
+/// Bob's call ends while Ann types a line, and Mallory is the next one.
+async fn mallory_comes_while_ann_types(line: &str) -> (Server, Client) {
+    let (mut server, mut bob) = call().await;
+    let mut mallory = Client::start_as("mallory", home(), &server.address, &[]);
+    mallory.terminal.wait_for_status("you are next").await;
+    let ann = &mut server.terminal;
+    ann.wait_for_line("mallory (127.0.0.1").await;
+    ann.type_keys(line).await;
+    ann.wait_for(|screen| screen.cursor().0 == format!("> {line}"))
+        .await;
+    bob.terminal.type_keys("\x03").await;
+    assert_eq!(bob.terminal.exit_code().await, 0);
+    ann.wait_for_status("mallory").await;
+    (server, mallory)
+}
+
+#[tokio::test]
+async fn a_number_that_was_compared_with_one_verifies_nobody_else() {
+    let (mut server, mut mallory) = mallory_comes_while_ann_types("/verify 5836 5501").await;
+    let ann = &mut server.terminal;
+    ann.wait_for(|screen| screen.cursor().0 == ">").await;
+    ann.type_keys("\r").await;
+    mallory.terminal.wait_for_status("ann · 🔒").await;
+    ann.wait_for_status("mallory · 🔒 new, unverified").await;
+    ann.type_keys("hello\r").await;
+    mallory.terminal.wait_for_line("<ann> hello").await;
+    let text = ann.screen().text().join("\n");
+    assert!(!text.contains("verified from now on"), "{text}");
+    assert!(
+        !text.contains("NOT THE SAME"),
+        "nothing was compared: {text}"
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_was_begun_for_one_is_not_said_to_another() {
+    let (mut server, mut mallory) = mallory_comes_while_ann_types("the door code is 47").await;
+    let ann = &mut server.terminal;
+    // The fingers go on, and Enter follows.
+    ann.type_keys("11").await;
+    ann.wait_for(|screen| screen.cursor().0 == "> 11").await;
+    ann.type_keys("\r").await;
+    ann.wait_for_line("What you were typing to bob was put aside")
+        .await;
+    ann.wait_for(|screen| {
+        !screen
+            .rows()
+            .iter()
+            .any(|row| row == "> the door code is 47")
+    })
+    .await;
+    // Mallory rings, for Ann was typing.
+    ann.wait_for(|screen| screen.cursor().0 == ">").await;
+    ann.type_keys("\r").await;
+    mallory.terminal.wait_for_status("ann · 🔒").await;
+    ann.wait_for_status("mallory · 🔒").await;
+    ann.type_keys("who are you?\r").await;
+    mallory.terminal.wait_for_line("<ann> who are you?").await;
+    let text = mallory.terminal.screen().text().join("\n");
+    assert!(!text.contains("<ann> 11"), "{text}");
+    assert!(!text.contains("the door code"), "{text}");
+
+    // It is there for bob to hear another time.
+    ann.type_keys("\x1b[A\x1b[A\x1b[A").await;
+    ann.wait_for(|screen| screen.cursor().0 == "> the door code is 47")
+        .await;
+}
+
+#[tokio::test]
+async fn a_wrong_number_is_an_alarm_and_the_right_one_verifies() {
+    let (mut server, mut bob) = call().await;
+    let ann = &mut server.terminal;
+    ann.type_keys("/verify\r").await;
+    let advice = ann.wait_for_line("-- Let bob (").await;
+    assert!(advice.contains("by telephone or face to face"), "{advice}");
+    let number = safety_number(&mut bob.terminal).await;
+    ann.type_keys(&format!("/verify {}\r", wrong(&number)))
+        .await;
+    ann.wait_for_line("NOT THE SAME NUMBER").await;
+    ann.wait_for_line("Hang up with 88, and call by another way")
+        .await;
+    ann.wait_for_status("bob · 🔒 new, unverified").await;
+    ann.type_keys(&format!("/verify {number}\r")).await;
+    ann.wait_for_status("bob · 🔒 verified").await;
+}
+
+#[tokio::test]
+async fn the_own_number_in_the_chat_is_sent_when_it_was_asked_about() {
+    let (mut server, mut bob) = call().await;
+    let number = safety_number(&mut server.terminal).await;
+    let text = format!("my number is {number}");
+    let ann = &mut server.terminal;
+    ann.type_keys(&format!("{text}\r")).await;
+    ann.wait_for_line("Your safety number? Somebody in between")
+        .await;
+    ann.wait_for(|screen| screen.cursor().0 == format!("> {text}"))
+        .await;
+    ann.type_keys("\r").await;
+    bob.terminal.wait_for_line(&format!("<ann> {text}")).await;
+}
+
+#[tokio::test]
+async fn messages_on_a_terminal_carry_the_name_of_who_sent_them() {
+    let mut server = Server::start(&[]).await;
+    let home = home();
+    let nothing = File::open("/dev/null").expect("it is there");
+    let command = command("chat-client", home.path())
+        .args([&server.address, "--name", "bob"])
+        .stdin(Stdio::from(nothing));
+    let mut terminal = Terminal::start(SIZE, command);
+    server.terminal.wait_for_status("bob · ").await;
+    server.terminal.type_keys("* Call with eve\r").await;
+    terminal.wait_for_line("<ann> * Call with eve").await;
+    server.terminal.type_keys("88\r").await;
+    assert_eq!(terminal.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn who_is_not_to_know_of_typing_is_not_told() {
+    let mut server = Server::start(&["--no-typing"]).await;
+    let mut bob = Client::start(&server.address, &[]);
+    server.terminal.wait_for_status("bob · ").await;
+    bob.terminal.wait_for_status("ann · ").await;
+    server.terminal.type_keys("draft").await;
+    bob.terminal.type_keys("hello\r").await;
+    server.terminal.wait_for_line("<bob> hello").await;
+    server.terminal.type_keys("\x15hi").await;
+    server
+        .terminal
+        .wait_for(|screen| screen.cursor().0 == "> hi")
+        .await;
+    bob.terminal.type_keys("are you there?\r").await;
+    bob.terminal.wait_for_line("✓ you: are you there?").await;
+    // What ann's program had to say of her keys would have come before the receipt.
+    let text = bob.terminal.screen().text().join("\n");
+    assert!(!text.contains("is typing"), "{text}");
 }

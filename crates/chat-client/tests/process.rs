@@ -259,16 +259,19 @@ async fn a_log_file_needs_no_other_option_and_no_call() {
     let address = address.to_string();
     drop(listener);
     let home = home();
-    let path = home.path().join("log");
-    let log = path.to_str().expect("UTF-8");
-    let arguments = ["--plain", &address, "--log-file", log];
-    let ended = Process::start(Path::new(CHAT_CLIENT), home.path(), &arguments)
-        .ends()
-        .await;
-    ended.one_line();
-    let log = std::fs::read_to_string(&path).expect("it was written");
-    assert!(log.contains("INFO"), "{log}");
-    assert!(log.contains("chat-client starts"), "{log}");
+    // The second is the name that it had before.
+    for option in ["--debug-log", "--log-file"] {
+        let path = home.path().join(option);
+        let log = path.to_str().expect("UTF-8");
+        let arguments = ["--plain", &address, option, log];
+        let ended = Process::start(Path::new(CHAT_CLIENT), home.path(), &arguments)
+            .ends()
+            .await;
+        ended.one_line();
+        let log = std::fs::read_to_string(&path).expect("it was written");
+        assert!(log.contains("INFO"), "{log}");
+        assert!(log.contains("chat-client starts"), "{log}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! The status of a call, as far as the events tell.
 
 use chat_core::protocol::{ConnectionStatus, Event, Peer};
-use chat_core::trust::Security;
+use chat_core::trust::safety_number::SafetyNumber;
+use chat_core::trust::{Security, Verification};
+
+use crate::text::safety_number;
 
 /// The status of a call, from the first event to the end.
 #[derive(Debug)]
@@ -12,6 +15,10 @@ pub(crate) struct CallStatus {
     pub(crate) ahead: Option<u64>,
     /// The state of the connection.
     pub(crate) link: ConnectionStatus,
+    /// What the two people can compare, once it is known.
+    pub(crate) safety_number: Option<SafetyNumber>,
+    /// Who calls and waits to be answered.
+    pub(crate) ringing: Option<Peer>,
 }
 
 impl Default for CallStatus {
@@ -20,6 +27,8 @@ impl Default for CallStatus {
             peer: None,
             ahead: None,
             link: ConnectionStatus::Up { round_trip: None },
+            safety_number: None,
+            ringing: None,
         }
     }
 }
@@ -49,9 +58,32 @@ impl CallStatus {
                     self.ahead = None;
                 }
             }
+            Event::SafetyNumber { digits, emoji } => {
+                self.safety_number = Some(SafetyNumber {
+                    digits: digits.clone(),
+                    emoji: *emoji,
+                });
+            }
+            Event::Ringing(peer) => self.ringing = Some(peer.clone()),
+            Event::RingingStopped => self.ringing = None,
             Event::Ended(_) => *self = Self::default(),
             _ => {}
         }
+    }
+
+    /// Whether a text tells the safety number to a peer that is not verified: somebody in between
+    /// would put another in its place.
+    pub(crate) fn gives_number_away(&self, text: &str) -> bool {
+        let security = self.peer.as_ref().map(|peer| &peer.security);
+        let is_verified = matches!(
+            security,
+            Some(Security::Key {
+                verification: Verification::Verified,
+                ..
+            })
+        );
+        let number = self.safety_number.as_ref().filter(|_| !is_verified);
+        number.is_some_and(|number| safety_number::gives_away(text, number))
     }
 
     /// Whether the peer acknowledges messages: every peer with a key does.

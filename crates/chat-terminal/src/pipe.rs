@@ -45,6 +45,8 @@ struct Typed {
     lines: Batch,
     /// The status that the sink keeps.
     status: Arc<Mutex<CallStatus>>,
+    /// A text that was not sent yet, because it holds the safety number.
+    questioned: Option<String>,
 }
 
 impl LineSource {
@@ -62,11 +64,25 @@ impl LineSource {
     /// Returns the next input from the typed lines; help, errors and a known status are printed
     /// here.
     fn next_request(&mut self) -> Option<Input> {
-        let Typed { lines, status } = self.typed.as_mut()?;
+        let Typed {
+            lines,
+            status,
+            questioned,
+        } = self.typed.as_mut()?;
         while !lines.is_empty() {
             let line = lines.split_to(1);
             let text = line.lines().next().unwrap_or_default();
+            if text.is_empty() && known(status).ringing.is_some() {
+                return Some(Input::Command(Command::Answer));
+            }
             match commands::parse(text) {
+                Ok(Request::Say(text))
+                    if questioned.as_ref() != Some(&text)
+                        && known(status).gives_number_away(&text) =>
+                {
+                    notify(locale::OWN_NUMBER_IN_LINE);
+                    *questioned = Some(text);
+                }
                 Ok(Request::Say(text)) if is_hang_up(text.as_bytes()) => {
                     return Some(Input::Message(text));
                 }
@@ -135,9 +151,9 @@ impl Source for LineSource {
 pub(crate) enum LineStyle {
     /// Unchanged, for a program to read.
     Raw,
-    /// Sanitized, for a terminal.
+    /// Sanitized, each after the speaker's name, for a terminal.
     Sanitized,
-    /// Sanitized, each after the speaker's name, for a user who can give commands.
+    /// The same for a user who can give commands.
     Interactive,
 }
 
@@ -160,6 +176,7 @@ pub(crate) fn interactive(
     let typed = Typed {
         lines: Batch::default(),
         status: Arc::clone(&sink.status),
+        questioned: None,
     };
     let source = LineSource {
         typed: Some(typed),
@@ -181,11 +198,7 @@ impl LineSink {
     }
 
     fn write_line(&mut self, line: &str) {
-        let line = sanitize::line(line);
-        let line = match self.style {
-            LineStyle::Interactive => format!("{}: {line}\n", self.speaker),
-            _ => format!("{line}\n"),
-        };
+        let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
         self.unwritten.push(line.into());
     }
 }

@@ -60,6 +60,8 @@ pub enum Event {
     Ended(Arc<Ended>),
     /// A remark of the program, ready to read: the result of a command, a caller turned away.
     Notice(String),
+    /// The same, about something that must not be overlooked.
+    Alarm(String),
 }
 
 /// The end of a call.

@@ -36,13 +36,17 @@ pub struct CommonArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
+    /// Do not tell the other side that you are typing
+    #[arg(long)]
+    pub no_typing: bool,
+
     /// Log to stderr, unless that is the screen; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
-    /// Log to this file instead; it needs no -v
-    #[arg(long, value_name = "PATH")]
-    pub log_file: Option<PathBuf>,
+    /// Log to this file instead, at most 64 MiB; it needs no -v
+    #[arg(long, alias = "log-file", value_name = "PATH")]
+    pub debug_log: Option<PathBuf>,
 }
 
 /// [`Framing`] as a command-line value.

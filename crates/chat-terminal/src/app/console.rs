@@ -48,6 +48,7 @@ impl Console {
             let (source, sink) = Screen::open(ScreenOptions {
                 color: args.color(),
                 bell: !args.quiet,
+                tells_typing: !args.no_typing,
                 idle,
             })?;
             return Ok(Self {
@@ -98,6 +99,13 @@ impl Source for ConsoleSource {
         match self {
             Self::Lines(source) => source.next().await,
             Self::Screen(source) => source.next().await,
+        }
+    }
+
+    fn has_draft(&self) -> bool {
+        match self {
+            Self::Lines(source) => source.has_draft(),
+            Self::Screen(source) => source.has_draft(),
         }
     }
 }

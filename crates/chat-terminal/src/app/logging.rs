@@ -1,9 +1,13 @@
 //! The log, on stderr or in a file.
 
-use std::fs::File;
-use std::io::IsTerminal;
+use std::fs::{File, Permissions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Mutex;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -12,6 +16,13 @@ use crate::app::exit;
 use crate::app::runtime::Failure;
 use crate::locale;
 use crate::screen::Screen;
+use crate::text::sanitize;
+
+/// The most bytes of a log file.
+const MAX_FILE: u64 = 64 << 20;
+
+/// The most columns of a line of the log.
+const MAX_LINE: usize = 1_000;
 
 /// Starts logging as the command line asks. `RUST_LOG` refines what is logged.
 ///
@@ -20,8 +31,8 @@ use crate::screen::Screen;
 pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
     let level = match args.verbose {
         // Only the painter may write to the screen.
-        _ if args.log_file.is_none() && is_on_screen() => return Ok(()),
-        0 if args.log_file.is_none() => LevelFilter::OFF,
+        _ if args.debug_log.is_none() && is_on_screen() => return Ok(()),
+        0 if args.debug_log.is_none() => LevelFilter::OFF,
         0 | 1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
@@ -29,25 +40,175 @@ pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
         .with_default_directive(level.into())
         .from_env_lossy();
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
-    match &args.log_file {
+    match &args.debug_log {
         Some(path) => {
-            let file = File::options().create(true).append(true).open(path);
-            let file =
-                file.map_err(|error| Failure::new(exit::FAILED, locale::cannot_log(path, &error)))?;
-            builder
-                .with_ansi(false)
-                .with_writer(Mutex::new(file))
-                .init();
+            let file = open(path)
+                .map_err(|error| Failure::new(exit::FAILED, locale::cannot_log(path, &error)))?;
+            builder.with_writer(Mutex::new(SafeLines(file))).init();
         }
-        None => builder
-            .with_ansi(args.color() && std::io::stderr().is_terminal())
-            .with_writer(std::io::stderr)
-            .init(),
+        None => builder.with_writer(|| SafeLines(io::stderr())).init(),
     }
     Ok(())
 }
 
+/// Why a log file cannot be used.
+#[derive(Debug)]
+pub(crate) enum LogError {
+    /// A symbolic link, which may lead to another file.
+    Symlink,
+    /// A device, a directory, a FIFO.
+    NoFile,
+    /// It has so many bytes, and takes no more.
+    Full(u64),
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl From<io::Error> for LogError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// Whether stderr is the terminal that is being painted.
 fn is_on_screen() -> bool {
-    std::io::stderr().is_terminal() && Screen::is_possible()
+    io::stderr().is_terminal() && Screen::is_possible()
+}
+
+/// Opens a log file to append to it: one that nobody else can read, and no link to another file.
+fn open(path: &Path) -> Result<BoundedFile, LogError> {
+    // A FIFO without a reader would be waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = File::options()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path);
+    let file = match opened {
+        Err(error) if is_link(&error) => return Err(LogError::Symlink),
+        opened => opened?,
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(LogError::NoFile);
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    let room = MAX_FILE.saturating_sub(metadata.len());
+    if room == 0 {
+        return Err(LogError::Full(MAX_FILE));
+    }
+    Ok(BoundedFile { file, room })
+}
+
+/// Whether a file was not opened because of `O_NOFOLLOW`.
+fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+}
+
+/// A log file that does not fill the disk.
+struct BoundedFile {
+    file: File,
+    /// How many bytes may still be written.
+    room: u64,
+}
+
+impl Write for BoundedFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let length = line.len() as u64;
+        if self.room >= length {
+            self.room -= length;
+            self.file.write_all(line)?;
+        } else if self.room > 0 {
+            self.room = 0;
+            writeln!(self.file, "{}", locale::log_is_full(MAX_FILE))?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Makes each line safe for a terminal: what a peer said can be in it.
+struct SafeLines<W>(W);
+
+impl<W: Write> Write for SafeLines<W> {
+    /// Takes the whole line of an event, as the subscriber writes it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = sanitize::line(text.strip_suffix('\n').unwrap_or(&text));
+        let text = format!("{}\n", sanitize::cut(&text, MAX_LINE));
+        self.0.write_all(text.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        let metadata = fs::metadata(path).expect("it is there");
+        metadata.permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_log_is_for_its_owner_alone() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("log");
+        open(&path).expect("a new one");
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("it is ours");
+        open(&path).expect("an old one");
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_log_is_a_file_and_no_way_to_another() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let (link, target) = (home.path().join("link"), home.path().join("target"));
+        std::os::unix::fs::symlink(&target, &link).expect("a link");
+        assert!(matches!(open(&link), Err(LogError::Symlink)));
+        assert!(!target.exists());
+        let refused = open(Path::new("/dev/null"));
+        assert!(matches!(refused, Err(LogError::NoFile)));
+    }
+
+    #[test]
+    fn a_log_ends_when_it_is_full() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("log");
+        let mut log = open(&path).expect("a new one");
+        log.room = 10;
+        for line in ["12345678\n", "too long\n", "x\n"] {
+            log.write_all(line.as_bytes()).expect("it takes everything");
+        }
+        let written = fs::read_to_string(&path).expect("it was written");
+        assert!(
+            written.starts_with("12345678\nThe log is full"),
+            "{written}"
+        );
+        assert_eq!(written.lines().count(), 2);
+        log.file.set_len(MAX_FILE).expect("it is ours");
+        assert!(matches!(open(&path), Err(LogError::Full(MAX_FILE))));
+    }
+
+    #[test]
+    fn what_a_peer_said_cannot_act_through_the_log() {
+        let mut log = SafeLines(Vec::new());
+        log.write_all("refused: \x1b[2J\u{202e}x\n12:00 INFO forged\n".as_bytes())
+            .expect("it takes everything");
+        let written = String::from_utf8(log.0).expect("it is text");
+        assert_eq!(written, "refused: ␛[2J⟨U+202E⟩x␊12:00 INFO forged\n");
+    }
 }

@@ -7,6 +7,7 @@ use chat_core::trust::{self, FileError, KnownPeers, KnownPeersError, Security, V
 
 use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
+use crate::text::safety_number::{Comparison, compare};
 
 /// The peer of a call.
 pub struct PeerRecord {
@@ -50,17 +51,22 @@ impl PeerRecord {
     pub async fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
             (Command::Verify(read_out), Some(keyring)) if self.has_key() => {
-                let (Some(number), Some(read_out)) = (safety_number, read_out) else {
-                    return vec![Event::Notice(match safety_number {
-                        Some(_) => locale::how_to_verify(&self.peer),
-                        None => locale::NO_SAFETY_NUMBER.into(),
-                    })];
+                let Some(number) = safety_number else {
+                    return vec![Event::Notice(locale::NO_SAFETY_NUMBER.into())];
                 };
-                if !is_same_number(number, read_out) {
-                    return vec![Event::Notice(locale::wrong_number(&self.peer))];
+                let Some(read_out) = read_out else {
+                    return vec![Event::Notice(locale::how_to_verify(&self.peer))];
+                };
+                match compare(number, read_out) {
+                    Comparison::Same => {
+                        let notice = verify(keyring, &mut self.peer).await;
+                        return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
+                    }
+                    Comparison::Different => {
+                        return vec![Event::Alarm(locale::wrong_number(&self.peer))];
+                    }
+                    Comparison::NoNumber => locale::no_number(read_out),
                 }
-                let notice = verify(keyring, &mut self.peer).await;
-                return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
             }
             (Command::Peers, Some(keyring)) => list(keyring),
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
@@ -111,12 +117,6 @@ async fn off_the_runtime<T: Send + 'static>(
 ) -> Result<T, KnownPeersError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.expect("work on the known peers neither panics nor is cancelled")
-}
-
-/// Whether two people have the same number, however they group its digits.
-fn is_same_number(number: &str, read_out: &str) -> bool {
-    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
-    digits(number) == digits(read_out)
 }
 
 /// Marks the peer's key as verified. Returns the notice to show.

@@ -14,15 +14,16 @@ use chat_core::trust::{
 };
 use chat_core::wire::{Refusal, RefusalCode};
 
-use super::{Explain, quote, who};
+use super::{Explain, who};
 use crate::call_status::CallStatus;
 use crate::input::commands::CommandError;
+use crate::text::sanitize;
 
 pub(super) use errors::{
     NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error, keyring_error,
     known_peers_error,
 };
-pub(crate) use errors::{NO_FINGERPRINT, cannot_log, unreadable};
+pub(crate) use errors::{NO_FINGERPRINT, cannot_log, log_is_full, unreadable};
 pub use errors::{NO_LISTEN_ADDRESS, target_error};
 
 /// Before this side's messages.
@@ -39,6 +40,21 @@ pub(crate) const HANGING_UP: &str = "hanging up … (Ctrl-C again leaves at once
 
 /// A message was typed while there is no call.
 pub(crate) const NOBODY: &str = "Nobody is on the line; your text stays here.";
+
+/// A message was typed while somebody rings.
+pub(crate) const RINGS_MEANWHILE: &str =
+    "Not sent: Up brings it back. Enter answers the call, /decline refuses it.";
+
+/// A message that holds this side's safety number.
+pub(crate) const OWN_NUMBER: &str =
+    "Your safety number? Somebody in between could change it. Enter sends it anyway.";
+
+/// The same where lines are not edited here.
+pub(crate) const OWN_NUMBER_IN_LINE: &str = "Not sent. Your safety number? Somebody in between could change it. The same line again is \
+     sent anyway.";
+
+/// A command that was given to a call, or to a caller, that is gone.
+pub(crate) const TOO_LATE: &str = "That came too late: the call was over, and nothing was done.";
 
 /// `88` without a call.
 pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the program.";
@@ -64,9 +80,11 @@ pub(crate) const NOT_FOUND: &str = "(nothing found)";
 /// What `/help` shows.
 pub(crate) const HELP: &str = "\
 Type a line and press Enter to say it; 88 alone hangs up.
-/verify N  compare the safety number with N, which the other person read to you
-/peers    list the keys you know        /status   tell about this call
-/next     take the next caller          /quit     end the program
+/verify N  compare the safety number with N, which the other person reads to you
+           by telephone or face to face, never in this chat
+/answer    take the call that rings (Enter does, too)    /decline  refuse it
+/block     refuse it, and that key for ever              /next     take the next caller
+/peers     list the keys you know   /status  tell about this call   /quit  end the program
 /say TEXT say TEXT, even if it is 88    //x       say \"/x\"
 Alt-Enter or Ctrl-J: a new line   Up, Down: older lines   Ctrl-R: search them
 Ctrl-C: drop the line, or hang up   Ctrl-Z: suspend   Tab: complete a command";
@@ -101,6 +119,25 @@ pub(crate) fn command_error(error: &CommandError) -> String {
         CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
     }
 }
+
+/// What was typed for somebody, or for nobody yet, is off the line.
+pub(crate) fn put_aside(name: Option<&str>) -> String {
+    let name = name.map(|name| format!(" to {name}")).unwrap_or_default();
+    format!("What you were typing{name} was put aside; Up brings it back.")
+}
+
+/// The first message to somebody else than the one to whom it was begun.
+pub(crate) fn call_has_changed(name: &str) -> String {
+    format!("You talk to {name} now: Enter sends it, Ctrl-C drops it.")
+}
+
+/// Who calls, for the status row.
+pub(crate) fn rings(name: &str) -> String {
+    format!("{name} is calling")
+}
+
+/// What the user can do about a call that rings, for the status row.
+pub(crate) const HOW_TO_ANSWER: &str = "Enter answers, /decline, /block";
 
 /// The prompt of a search through older lines.
 pub(crate) fn searching(text: &str) -> String {
@@ -192,16 +229,18 @@ pub fn describe(event: &Event) -> Option<String> {
             )
         }
         Event::SafetyNumber { digits, emoji } => {
-            let pictures = pictures(emoji);
-            format!(
-                "Safety number {digits}: the same on both screens? Then /verify and the number\n    {pictures}"
-            )
+            let number = safety_number(digits, emoji);
+            format!("{number};\n    /verify and the number that is read to you remembers it")
         }
         Event::QueuePosition(callers) => format!("The other side is busy; {}.", ahead(*callers)),
-        Event::Ringing(peer) => format!("{} is calling: /answer or /decline", who(peer)),
-        Event::RingingStopped => "The caller has hung up.".into(),
+        Event::Ringing(peer) => format!(
+            "{} is calling, {}: /answer, /decline or /block",
+            who(peer),
+            mark(&peer.security)
+        ),
+        Event::RingingStopped => "Nobody is calling any more.".into(),
         Event::Ended(ended) => ending(ended),
-        Event::Notice(text) => text.clone(),
+        Event::Notice(text) | Event::Alarm(text) => text.clone(),
         Event::Peer(_)
         | Event::Lines(_)
         | Event::Message(_)
@@ -215,19 +254,22 @@ pub fn describe(event: &Event) -> Option<String> {
 /// The same for a user who cannot give commands, because every line is text.
 pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
     match event {
-        Event::SafetyNumber { digits, emoji } => {
-            let pictures = pictures(emoji);
-            Some(format!(
-                "Safety number {digits}: compare it with the other side\n    {pictures}"
-            ))
-        }
+        Event::SafetyNumber { digits, emoji } => Some(safety_number(digits, emoji)),
         event => describe(event),
     }
 }
 
 /// The status of the call; `None` before there is anything to report.
 pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
-    let CallStatus { peer, ahead, link } = status;
+    let CallStatus {
+        peer,
+        ahead,
+        link,
+        ringing,
+        ..
+    } = status;
+    let ringing = ringing.clone().map(Event::Ringing);
+    let ringing = ringing.as_ref().and_then(describe);
     let link = match link {
         ConnectionStatus::Silent(_) | ConnectionStatus::Reconnecting(_) => {
             describe(&Event::Connection(link.clone()))
@@ -235,7 +277,7 @@ pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
         ConnectionStatus::Up { .. } | ConnectionStatus::Resumed { .. } => None,
     };
     let queue = ahead.and_then(|ahead| describe(&Event::QueuePosition(ahead)));
-    let told: Vec<_> = [link, queue, peer.as_ref().map(peer_status)]
+    let told: Vec<_> = [link, queue, peer.as_ref().map(peer_status), ringing]
         .into_iter()
         .flatten()
         .collect();
@@ -386,8 +428,8 @@ pub(crate) fn not_a_time(error: &humantime::DurationError) -> String {
 }
 
 /// `/verify` without a safety number to compare.
-pub(crate) const NO_SAFETY_NUMBER: &str =
-    "There is no safety number to compare yet: the other side has not shown its own.";
+pub(crate) const NO_SAFETY_NUMBER: &str = "There is no safety number yet: the other side has not \
+     shown its own. Say nothing here until then that others must not know.";
 
 /// So many callers learned a safety number, or nearly, and said nothing.
 pub fn guessing(callers: usize) -> String {
@@ -407,17 +449,26 @@ pub fn number_withheld(error: &FirstContactError) -> String {
 /// `/verify` without the number that the other person read out.
 pub(crate) fn how_to_verify(peer: &Peer) -> String {
     format!(
-        "Let {} read the safety number to you, by telephone or face to face, then type /verify \
-         and that number.",
+        "Let {} read the safety number to you, by telephone or face to face, never in this chat; \
+         then type /verify and those eight digits.",
         who(peer)
+    )
+}
+
+/// `/verify` with something that is no safety number.
+pub(crate) fn no_number(typed: &str) -> String {
+    format!(
+        "{} is no safety number: type /verify and all eight digits that were read to you.",
+        sanitize::quote(typed)
     )
 }
 
 /// `/verify` with another number than this call's.
 pub(crate) fn wrong_number(peer: &Peer) -> String {
     format!(
-        "NOT THE SAME: somebody may sit between you and {}, and read and change everything. Hang \
-         up, and say nothing that others must not know.",
+        "NOT THE SAME NUMBER: somebody may sit between you and {}, reading and changing \
+         everything.\nHang up with 88, and call by another way. If you only mistyped it, try again; \
+         until the numbers are the same, say nothing here that others must not know.",
         who(peer)
     )
 }
@@ -515,9 +566,14 @@ fn mark(security: &Security) -> &'static str {
     }
 }
 
-fn pictures(emoji: &[(char, &str)]) -> String {
+/// Both halves of the safety number, and how to compare it.
+fn safety_number(digits: &str, emoji: &[(char, &str)]) -> String {
     let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
-    pictures.collect::<Vec<_>>().join(", ")
+    format!(
+        "Safety number {digits}:\n    {}\n    \
+         compare it by telephone or face to face, never in this chat",
+        pictures.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn call(peer: &Peer) -> String {
@@ -577,7 +633,10 @@ fn refused_by_them(refusal: &Refusal) -> String {
         RefusalCode::Unavailable => "something is wrong there just now; try again",
         RefusalCode::Other => {
             return match &refusal.text {
-                Some(text) => format!("The other side refused the call and says: {}", quote(text)),
+                Some(text) => format!(
+                    "The other side refused the call and says: {}",
+                    sanitize::quote(text)
+                ),
                 None => "The other side refused the call.".into(),
             };
         }

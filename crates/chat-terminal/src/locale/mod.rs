@@ -15,21 +15,20 @@ pub(crate) fn name_or_address(peer: &Peer) -> &str {
     peer.name.as_deref().unwrap_or(&peer.address)
 }
 
-/// The most columns of a text that another program gives for a notice.
-const MAX_QUOTE: usize = 100;
-
-/// Words of another program within a notice: on one line, not too long, and marked as theirs.
-fn quote(text: &str) -> String {
-    let words: Vec<_> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    format!("“{}”", sanitize::cut(&sanitize::line(&line), MAX_QUOTE))
-}
-
-/// The peer's name and where it is. The name is sanitized here already: a line break in it
-/// would split the notice in two.
+/// The peer's name and where it is.
 fn who(peer: &Peer) -> String {
-    match &peer.name {
-        Some(name) => format!("{} ({})", sanitize::line(name), peer.address),
+    match peer.name.as_deref().and_then(name_in_notice) {
+        Some(name) => format!("{name} ({})", peer.address),
         None => peer.address.clone(),
     }
+}
+
+/// A name as a part of a notice. It is made safe here already: a line break in it would split the
+/// notice in two, and one of several words would read like a notice.
+fn name_in_notice(name: &str) -> Option<String> {
+    let name = sanitize::name(name)?;
+    Some(match name.contains(' ') {
+        true => sanitize::quote(&name),
+        false => name,
+    })
 }

@@ -2,11 +2,11 @@
 //! and their other ends.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use chat_core::driver::{Input, Sink, Source};
+use chat_core::driver::{Command, Input, Sink, Source};
 use chat_core::protocol::Event;
 use tokio::sync::{mpsc, watch};
 
@@ -18,12 +18,58 @@ const MAX_PENDING: usize = 1 << 20;
 /// What an event counts besides its text, in bytes.
 const EVENT_WEIGHT: usize = 512;
 
+/// When something was typed: how many calls and how many rings had begun or ended before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moment {
+    calls: u64,
+    rings: u64,
+}
+
+impl Moment {
+    /// Goes on with an event.
+    pub(crate) fn update(&mut self, event: &Event) {
+        match event {
+            Event::Established(_) | Event::Ended(_) => self.calls += 1,
+            Event::Ringing(_) | Event::RingingStopped => self.rings += 1,
+            _ => {}
+        }
+    }
+}
+
+/// An input, and when it was typed.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamped {
+    /// When it was typed.
+    pub(crate) moment: Moment,
+    /// What was typed.
+    pub(crate) input: Input,
+}
+
+impl Stamped {
+    /// Whether it still means the same call, or the same caller that rings, as when it was typed.
+    pub(crate) fn is_current(&self, now: Moment) -> bool {
+        match self.input {
+            Input::Command(Command::Peers | Command::Status | Command::Quit) => true,
+            Input::Command(Command::Answer | Command::Decline | Command::Block) => {
+                self.moment.rings == now.rings
+            }
+            _ => self.moment.calls == now.calls,
+        }
+    }
+}
+
 /// The state that the two halves share.
 #[derive(Debug, Default)]
 struct Open {
-    /// How many calls have ended.
-    calls: AtomicU64,
+    /// As far as the program has told, which is ahead of what is drawn.
+    now: Mutex<Moment>,
     thread: OnceLock<JoinHandle<()>>,
+}
+
+impl Open {
+    fn now(&self) -> MutexGuard<'_, Moment> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Open {
@@ -35,23 +81,42 @@ impl Drop for Open {
     }
 }
 
-/// An input, stamped with the number of calls that had ended before it.
-pub(crate) type Stamped = (u64, Input);
+/// What is to be drawn, on its way to the screen's thread.
+#[derive(Clone, Debug)]
+struct Feed {
+    events: mpsc::UnboundedSender<Event>,
+    /// The weight of the events that are not drawn yet, in bytes.
+    pending: watch::Sender<usize>,
+}
+
+impl Feed {
+    fn send(&self, event: Event) {
+        let weight = weight(&event);
+        self.pending.send_modify(|pending| *pending += weight);
+        // If the screen is gone, `flushed` returns the error.
+        let _ = self.events.send(event);
+    }
+}
 
 /// The user's input from the keyboard.
 #[derive(Debug)]
 pub struct ScreenSource {
     inputs: mpsc::Receiver<Stamped>,
+    has_draft: Arc<AtomicBool>,
+    feed: Feed,
     open: Arc<Open>,
 }
 
 impl Source for ScreenSource {
     async fn next(&mut self) -> io::Result<Input> {
-        while let Some((calls, input)) = self.inputs.recv().await {
-            // Input for a peer that has hung up is not for the next caller.
-            let current = calls == self.open.calls.load(Ordering::SeqCst);
-            if current || matches!(input, Input::Command(_)) {
-                return Ok(input);
+        while let Some(stamped) = self.inputs.recv().await {
+            // What was meant for a caller who has hung up is not for the next one.
+            let is_current = stamped.is_current(*self.open.now());
+            match stamped.input {
+                input if is_current => return Ok(input),
+                Input::Command(_) => self.feed.send(Event::Notice(locale::TOO_LATE.into())),
+                // Text that did not arrive is marked as such, and Up brings it back.
+                _ => {}
             }
         }
         Err(io::Error::new(
@@ -59,14 +124,16 @@ impl Source for ScreenSource {
             locale::TERMINAL_GONE,
         ))
     }
+
+    fn has_draft(&self) -> bool {
+        self.has_draft.load(Ordering::SeqCst)
+    }
 }
 
 /// The user's screen.
 #[derive(Debug)]
 pub struct ScreenSink {
-    events: mpsc::UnboundedSender<Event>,
-    /// The weight of the events that are not drawn yet, in bytes.
-    pending: watch::Sender<usize>,
+    feed: Feed,
     room: watch::Receiver<usize>,
     open: Arc<Open>,
 }
@@ -80,19 +147,14 @@ impl ScreenSink {
 
 impl Sink for ScreenSink {
     fn show(&mut self, event: Event) {
-        if matches!(event, Event::Ended(_)) {
-            self.open.calls.fetch_add(1, Ordering::SeqCst);
-        }
-        let weight = weight(&event);
-        self.pending.send_modify(|pending| *pending += weight);
-        // If the screen is gone, `flushed` returns the error.
-        let _ = self.events.send(event);
+        self.open.now().update(&event);
+        self.feed.send(event);
     }
 
     async fn flushed(&mut self) -> io::Result<()> {
         tokio::select! {
             biased;
-            () = self.events.closed() => Err(io::ErrorKind::BrokenPipe.into()),
+            () = self.feed.events.closed() => Err(io::ErrorKind::BrokenPipe.into()),
             room = self.room.wait_for(|pending| *pending < MAX_PENDING) => match room {
                 Ok(_) => Ok(()),
                 Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
@@ -115,6 +177,8 @@ pub(crate) struct Backend {
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) inputs: mpsc::Sender<Stamped>,
     pub(crate) pending: watch::Sender<usize>,
+    /// Whether something is typed that was not sent.
+    pub(crate) has_draft: Arc<AtomicBool>,
 }
 
 pub(crate) fn halves() -> (ScreenSource, ScreenSink, Backend) {
@@ -122,20 +186,23 @@ pub(crate) fn halves() -> (ScreenSource, ScreenSink, Backend) {
     let (inputs, input_receiver) = mpsc::channel(1);
     let (pending, room) = watch::channel(0);
     let open = Arc::new(Open::default());
-    let source = ScreenSource {
-        inputs: input_receiver,
-        open: open.clone(),
-    };
-    let sink = ScreenSink {
+    let has_draft = Arc::new(AtomicBool::new(false));
+    let feed = Feed {
         events: event_sender,
         pending: pending.clone(),
-        room,
-        open,
     };
+    let source = ScreenSource {
+        inputs: input_receiver,
+        has_draft: has_draft.clone(),
+        feed: feed.clone(),
+        open: open.clone(),
+    };
+    let sink = ScreenSink { feed, room, open };
     let backend = Backend {
         events,
         inputs,
         pending,
+        has_draft,
     };
     (source, sink, backend)
 }
@@ -146,8 +213,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use chat_core::driver::Command;
-    use chat_core::protocol::{CloseReason, Ended, Side};
+    use chat_core::protocol::{CloseReason, Ended, Peer, Side};
+    use chat_core::trust::Security;
     use chat_core::wire::Batch;
 
     use super::*;
@@ -183,20 +250,77 @@ mod tests {
         assert!(matches!(poll_once(source.next()), Poll::Ready(Err(_))));
     }
 
-    #[test]
-    fn what_was_said_in_one_call_is_not_heard_in_the_next() {
-        let (mut source, mut sink, backend) = halves();
-        let send = |input| backend.inputs.try_send((0, input)).expect("there is room");
-        send(Input::Message("secret".into()));
-        sink.show(Event::Ended(Arc::new(Ended {
+    fn ended() -> Event {
+        Event::Ended(Arc::new(Ended {
             reason: CloseReason::HungUp(Side::Remote),
             unacknowledged: Vec::new(),
-        })));
-        assert!(poll_once(source.next()).is_pending());
-        send(Input::Command(Command::Quit));
-        let Poll::Ready(Ok(input)) = poll_once(source.next()) else {
-            panic!("a command is for the program");
+        }))
+    }
+
+    fn peer(name: &str) -> Peer {
+        Peer {
+            name: Some(name.into()),
+            address: "[::1]:7788".into(),
+            security: Security::Plaintext,
+        }
+    }
+
+    /// What the source hears of an input that is typed first, and comes after these events.
+    fn heard_after(events: impl IntoIterator<Item = Event>, input: Input) -> Option<Input> {
+        let (mut source, mut sink, backend) = halves();
+        let moment = Moment::default();
+        let stamped = Stamped { moment, input };
+        backend.inputs.try_send(stamped).expect("there is room");
+        events.into_iter().for_each(|event| sink.show(event));
+        match poll_once(source.next()) {
+            Poll::Ready(heard) => Some(heard.expect("the terminal is there")),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn what_was_said_in_one_call_is_not_heard_in_the_next() {
+        for input in [
+            Input::Message("secret".into()),
+            Input::Command(Command::Verify(Some("5836 5501".into()))),
+            Input::Command(Command::Next),
+            Input::HangUp,
+        ] {
+            let heard = heard_after([Event::Notice(String::new())], input.clone());
+            assert_eq!(heard, Some(input.clone()), "the call is on");
+            let over = [ended(), Event::Established(peer("mallory"))];
+            assert_eq!(heard_after(over, input), None, "it is over");
+        }
+        for command in [Command::Quit, Command::Peers, Command::Status] {
+            let input = Input::Command(command);
+            assert_eq!(heard_after([ended()], input.clone()), Some(input));
+        }
+    }
+
+    #[test]
+    fn nobody_is_answered_or_blocked_in_the_place_of_another() {
+        for command in [Command::Answer, Command::Decline, Command::Block] {
+            let input = Input::Command(command);
+            let another = [Event::RingingStopped, Event::Ringing(peer("mallory"))];
+            assert_eq!(heard_after(another, input.clone()), None);
+            assert_eq!(heard_after([], input.clone()), Some(input));
+        }
+    }
+
+    #[test]
+    fn a_command_that_came_too_late_is_told() {
+        let (mut source, mut sink, mut backend) = halves();
+        let stamped = Stamped {
+            moment: Moment::default(),
+            input: Input::Command(Command::Verify(None)),
         };
-        assert_eq!(input, Input::Command(Command::Quit));
+        backend.inputs.try_send(stamped).expect("there is room");
+        sink.show(ended());
+        assert!(poll_once(source.next()).is_pending());
+        backend.events.try_recv().expect("the end");
+        let Ok(Event::Notice(told)) = backend.events.try_recv() else {
+            panic!("the person waits for an answer");
+        };
+        assert_eq!(told, locale::TOO_LATE);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -47,7 +49,7 @@ pub(crate) fn run(options: ScreenOptions, backend: Backend) {
         .build();
     let result = runtime.and_then(|runtime| {
         runtime.block_on(async {
-            let event_loop = EventLoop::new(options, backend.pending)?;
+            let event_loop = EventLoop::new(options, backend.pending, backend.has_draft)?;
             event_loop
                 .run(backend.events, backend.inputs, read_keys()?)
                 .await
@@ -90,6 +92,7 @@ struct EventLoop {
     writer: Writer,
     signals: Signals,
     pending: watch::Sender<usize>,
+    has_draft: Arc<AtomicBool>,
     /// For each event, up to which line of the transcript it goes, and its weight in bytes.
     owed: VecDeque<(u64, usize)>,
     /// How many lines of the transcript have been written to the terminal.
@@ -97,11 +100,14 @@ struct EventLoop {
     next_frame: Instant,
     resize_at: Option<Instant>,
     resumed: Option<Instant>,
-    calls: u64,
 }
 
 impl EventLoop {
-    fn new(options: ScreenOptions, pending: watch::Sender<usize>) -> io::Result<Self> {
+    fn new(
+        options: ScreenOptions,
+        pending: watch::Sender<usize>,
+        has_draft: Arc<AtomicBool>,
+    ) -> io::Result<Self> {
         Ok(Self {
             view: View::new(options, Timestamp::now()),
             painter: Painter::new(tty::size()),
@@ -109,12 +115,12 @@ impl EventLoop {
             writer: Writer::start()?,
             signals: Signals::new()?,
             pending,
+            has_draft,
             owed: VecDeque::new(),
             reached: 0,
             next_frame: Instant::now(),
             resize_at: None,
             resumed: None,
-            calls: 0,
         })
     }
 
@@ -128,6 +134,8 @@ impl EventLoop {
         // Once the sink is dropped: when to give up a terminal that takes no output.
         let mut give_up = None;
         loop {
+            self.has_draft
+                .store(self.view.has_draft(), Ordering::SeqCst);
             let frame_due = self.has_frame() && !self.writer.is_busy() && self.resize_at.is_none();
             let timeout = [self.parser.timeout(), self.view.timeout()];
             let timeout = timeout.into_iter().flatten().min().map(Instant::from_std);
@@ -157,7 +165,7 @@ impl EventLoop {
                 () = sleep_until_some(timeout) => self.handle_timeout(),
                 permit = inputs.reserve(), if self.view.has_input() && !inputs.is_closed() => {
                     if let (Ok(permit), Some(input)) = (permit, self.view.next_input()) {
-                        permit.send((self.calls, input));
+                        permit.send(input);
                     }
                 }
                 event = events.recv(), if self.view.transcript().waiting() < MAX_LINES => {
@@ -183,9 +191,6 @@ impl EventLoop {
     }
 
     fn event(&mut self, event: Event) {
-        if matches!(event, Event::Ended(_)) {
-            self.calls += 1;
-        }
         let weight = weight(&event);
         self.view.event(event, Timestamp::now());
         self.owed

@@ -70,7 +70,13 @@ impl StatusRow<'_> {
     fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut part = |rank, style, text: String| parts.push(Part { rank, style, text });
-        let CallStatus { peer, ahead, link } = self.status;
+        let CallStatus {
+            peer,
+            ahead,
+            link,
+            ringing,
+            ..
+        } = self.status;
         match peer {
             Some(peer) => {
                 part(0, Style::Peer, self.name.to_owned());
@@ -80,7 +86,13 @@ impl StatusRow<'_> {
                     locale::lock(&peer.security).to_owned(),
                 );
             }
+            None if ringing.is_some() => {}
             None => part(0, Style::Plain, sanitize::line(self.idle).into_owned()),
+        }
+        if let Some(caller) = ringing {
+            let name = sanitize::name(locale::name_or_address(caller)).unwrap_or_default();
+            part(0, Style::Warning, locale::rings(&name));
+            part(4, Style::Plain, locale::HOW_TO_ANSWER.to_owned());
         }
         if let Some(ahead) = ahead {
             part(1, Style::Warning, locale::ahead(*ahead));

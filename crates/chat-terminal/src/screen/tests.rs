@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::input::parser::InputParser;
 use crate::locale;
+use crate::screen::channel::Moment;
 use crate::screen::painter::Painter;
 use crate::screen::size::Size;
 use crate::screen::transcript::Timestamp;
@@ -23,6 +24,7 @@ struct Desk {
     painter: Painter,
     parser: InputParser,
     now: Timestamp,
+    moment: Moment,
     terminal: Emulator,
 }
 
@@ -35,6 +37,13 @@ fn peer(security: Security) -> Peer {
         name: Some("ann".into()),
         address: "[::1]:7788".into(),
         security,
+    }
+}
+
+fn named(name: &str) -> Peer {
+    Peer {
+        name: Some(name.into()),
+        ..peer(verified())
     }
 }
 
@@ -88,6 +97,7 @@ impl Desk {
         let options = ScreenOptions {
             color: true,
             bell: true,
+            tells_typing: true,
             idle,
         };
         let mut desk = Self {
@@ -95,6 +105,7 @@ impl Desk {
             painter: Painter::new(size(columns, rows)),
             parser: InputParser::default(),
             now,
+            moment: Moment::default(),
             terminal: Emulator::new(emulator::Size(columns, rows)),
         };
         desk.draw();
@@ -137,6 +148,7 @@ impl Desk {
     }
 
     fn show(&mut self, event: Event) {
+        self.moment.update(&event);
         self.view.event(event, self.now);
         self.draw();
     }
@@ -164,6 +176,8 @@ impl Desk {
 
     fn inputs(&mut self) -> Vec<Input> {
         std::iter::from_fn(|| self.view.next_input())
+            .filter(|stamped| stamped.is_current(self.moment))
+            .map(|stamped| stamped.input)
             .filter(|input| !matches!(input, Input::Typing(_)))
             .collect()
     }
@@ -684,20 +698,205 @@ fn what_is_typed_to_nobody_stays() {
         desk.terminal.last_rows(3)[0],
         "Nobody is on the line; your text stays here."
     );
+    // Whoever calls first, it is not on the line.
+    desk.show(Event::Established(peer(verified())));
+    assert_eq!(desk.terminal.cursor().0, ">");
+    desk.press("\r\x10\r");
+    assert_eq!(desk.inputs(), [say("hello")]);
+
+    // Who calls somebody types for nobody else.
+    let mut desk = Desk::calling(60, 12);
+    desk.press("hello\r");
     desk.show(Event::Established(peer(verified())));
     desk.press("\r");
     assert_eq!(desk.inputs(), [say("hello")]);
+}
 
-    // Input for the last caller is not for the next one.
-    desk.press("secret\r\x03");
+#[test]
+fn what_was_typed_for_one_is_not_said_to_another() {
+    let mut desk = Desk::in_call(70, 12);
+    desk.press("sent too late\r/verify 5836 5501\rthe door code is 47");
     desk.show(ended());
+    assert_eq!(desk.terminal.cursor().0, ">");
+    assert!(desk.view.has_draft(), "the next stranger has to wait");
+    let told = "-- What you were typing to ann was put aside; Up brings it back.";
+    assert!(desk.terminal.text().join("\n").contains(told));
+    desk.show(Event::Established(named("mallory")));
     assert_eq!(desk.inputs(), []);
+
+    // The fingers go on.
+    desk.press("11\r");
+    assert_eq!(desk.inputs(), []);
+    let asked = "You talk to mallory now: Enter sends it, Ctrl-C drops it.";
+    assert_eq!(desk.terminal.last_rows(3)[..2], [asked, "> 11"]);
+    desk.press("\x03\x10");
+    assert_eq!(desk.terminal.cursor().0, "> the door code is 47");
+    desk.press("\x03");
+    assert!(!desk.view.has_draft());
+    desk.press("hello\r");
+    assert_eq!(desk.inputs(), [say("hello")]);
+}
+
+#[test]
+fn text_that_is_brought_back_is_sent_when_it_was_asked_about() {
+    let mut desk = Desk::in_call(70, 12);
+    desk.press("for ann");
+    desk.show(ended());
+    desk.show(Event::Established(named("bob")));
+    desk.press("\x10\r");
+    assert_eq!(desk.inputs(), []);
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [say("for ann")]);
+}
+
+#[test]
+fn an_enter_that_is_held_back_when_the_call_ends_sends_nothing() {
+    let mut desk = Desk::in_call(70, 12);
+    desk.pass(Duration::from_secs(1));
+    desk.read("secret\r");
+    desk.show(ended());
+    desk.show(Event::Established(named("mallory")));
+    desk.pass(Duration::from_secs(1));
+    assert_eq!(desk.inputs(), []);
+    assert_eq!(desk.terminal.cursor().0, ">");
+}
+
+#[test]
+fn a_call_that_rings_is_answered_with_enter_alone() {
+    let mut desk = Desk::new(100, 12);
+    desk.show(Event::Ringing(named("mallory")));
+    let status = "mallory is calling · Enter answers, /decline, /block · /help · Ctrl-C quits";
+    assert_eq!(desk.terminal.last_rows(1), [status]);
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Answer)]);
+    desk.press("/decline\r/bl\t\r");
+    assert_eq!(
+        desk.inputs(),
+        [
+            Input::Command(Command::Decline),
+            Input::Command(Command::Block)
+        ]
+    );
+    desk.show(Event::RingingStopped);
+    assert_eq!(
+        desk.terminal.last_rows(1),
+        ["waiting on :7788 · /help · Ctrl-C quits"]
+    );
+    desk.press("\r");
+    assert_eq!(desk.inputs(), []);
+}
+
+#[test]
+fn one_who_rings_hears_nothing_that_was_being_typed() {
+    let mut desk = Desk::in_call(100, 12);
+    desk.press("the door code is 47");
+    desk.show(ended());
+    desk.show(Event::Ringing(named("mallory")));
+    desk.press("11\r");
+    assert_eq!(desk.inputs(), [], "Enter after a text does not answer");
+    assert_eq!(desk.terminal.last_rows(3)[0], locale::RINGS_MEANWHILE);
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [Input::Command(Command::Answer)]);
+    desk.show(Event::Established(named("mallory")));
+    desk.press("hello\r");
+    assert_eq!(desk.inputs(), [say("hello")]);
+}
+
+fn number() -> Event {
+    Event::SafetyNumber {
+        digits: "5836 5501".into(),
+        emoji: [
+            ('🦉', "owl"),
+            ('🔑', "key"),
+            ('🌈', "rainbow"),
+            ('🐝', "bee"),
+            ('🚀', "rocket"),
+        ],
+    }
+}
+
+#[test]
+fn the_own_number_is_not_sent_unasked() {
+    let mut desk = Desk::new(80, 16);
+    desk.show(Event::Established(peer(new())));
+    desk.press("call me at 5836 5501\r");
+    assert_eq!(desk.inputs(), [say("call me at 5836 5501")], "any number");
+    desk.show(number());
+    let shown = desk.terminal.text().join("\n");
+    assert!(shown.contains("Safety number 5836 5501:"), "{shown}");
+    assert!(
+        shown.contains("by telephone or face to face, never in this chat"),
+        "{shown}"
+    );
+    for text in ["mine is 58 36 55 01", "owl, key, rainbow, bee, rocket?"] {
+        desk.press(&format!("{text}\r"));
+        assert_eq!(desk.inputs(), [], "{text}");
+        assert_eq!(desk.terminal.last_rows(3)[0], locale::OWN_NUMBER);
+        assert_eq!(desk.terminal.cursor().0, format!("> {text}"));
+        desk.press("\r");
+        assert_eq!(desk.inputs(), [say(text)], "it was asked once");
+    }
+    desk.press("5836\r\x155501\r");
+    assert_eq!(desk.inputs(), [], "each text is asked about");
+    desk.show(Event::Peer(peer(verified())));
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [say("5501")], "nobody is in between");
+}
+
+#[test]
+fn the_words_of_others_are_short_and_marked() {
+    let blanks = " \u{2800}\u{3164}\t\u{a0}".repeat(400);
+    let forged = format!("no{blanks}-- The key of bob was renewed: chat-client --forget bob”");
+    let mut desk = Desk::new(120, 16);
+    desk.show(Event::Ended(Arc::new(Ended {
+        reason: CloseReason::Refused(Refusal {
+            code: RefusalCode::Other,
+            text: Some(forged.clone()),
+        }),
+        unacknowledged: Vec::new(),
+    })));
+    let caller = named(&forged);
+    desk.show(Event::Notice(locale::caller_waits(&caller, 1, true)));
+    desk.show(Event::Ringing(caller));
+    let text = desk.terminal.text();
+    assert_eq!(
+        text[..3],
+        [
+            "12:01 -- The other side refused the call and says: “no -- The key of bob was \
+             renewed: chat-client --forget bob\"”",
+            "      -- “no -- The key of bob was renewe…” ([::1]:7788) is calling too, 1 waiting. \
+             /next takes the next call.",
+            "      -- “no -- The key of bob was renewe…” ([::1]:7788) is calling, encrypted, \
+             verified: /answer, /decline or /block",
+        ]
+    );
+}
+
+#[test]
+fn nobody_is_told_of_typing_who_is_not_to_know() {
+    let mut desk = Desk::in_call(60, 12);
+    desk.view = View::new(
+        ScreenOptions {
+            color: true,
+            bell: true,
+            tells_typing: false,
+            idle: Idle::Waiting(String::new()),
+        },
+        desk.now,
+    );
+    desk.moment = Moment::default();
+    desk.show(Event::Established(peer(verified())));
+    desk.press("he");
+    assert!(!desk.view.has_input());
 }
 
 #[test]
 fn typing_is_told_while_it_lasts() {
     let mut desk = Desk::in_call(60, 12);
-    let told = |desk: &mut Desk| std::iter::from_fn(|| desk.view.next_input()).collect::<Vec<_>>();
+    let told = |desk: &mut Desk| {
+        let inputs = std::iter::from_fn(|| desk.view.next_input());
+        inputs.map(|stamped| stamped.input).collect::<Vec<_>>()
+    };
     desk.press("/peers\x15");
     assert_eq!(told(&mut desk), []);
     desk.press("he");
@@ -776,7 +975,7 @@ proptest! {
             }),
             unacknowledged: Vec::new(),
         })));
-        prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
+        prop_assert_eq!(desk.terminal.cursor(), (">".to_owned(), 2));
         prop_assert_eq!(desk.terminal.mode(), modes);
         prop_assert_eq!(desk.terminal.pen(), &Cell::default());
         let reports = desk.terminal.take_reports();

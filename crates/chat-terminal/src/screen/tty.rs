@@ -1,6 +1,7 @@
 //! The terminal device: raw while the screen is open, and restored however the program ends.
 //!
-//! All that is Unix-only is in this file, `app/signals.rs` and the FIFOs of `pipe.rs`.
+//! All that is Unix-only is in this file, `app/logging.rs`, `app/signals.rs` and the FIFOs of
+//! `pipe.rs`.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -21,6 +21,9 @@ const MAX_CLUSTER: usize = 12;
 /// The most columns of a name.
 const MAX_NAME: usize = 32;
 
+/// The most columns of a quotation.
+const MAX_QUOTE: usize = 100;
+
 /// Sanitizes one line of text. Borrowed if nothing had to be changed.
 ///
 /// A line break in it is made visible too: split a text of several lines first.
@@ -49,11 +52,48 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
 
 /// A name as one short line; `None` if no part of it is visible.
 pub(crate) fn name(text: &str) -> Option<String> {
-    let text = line(text.trim());
+    let text = folded(text);
+    let text = line(&text);
     if text.width() == 0 {
         return None;
     }
     Some(cut(&text, MAX_NAME).into_owned())
+}
+
+/// What somebody else says, as one short line between marks that it cannot close itself.
+pub(crate) fn quote(text: &str) -> String {
+    let text = folded(text).replace(is_quotation_mark, "\"");
+    format!("“{}”", cut(&line(&text), MAX_QUOTE))
+}
+
+/// Makes each run of blanks one, and leaves out those around the text: blanks could push what
+/// follows into a row of its own, where it would look like a notice of the program.
+fn folded(text: &str) -> String {
+    let words: Vec<_> = text
+        .split(is_blank)
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
+}
+
+/// Whether a character looks like a blank, or is a tab, which becomes some.
+fn is_blank(character: char) -> bool {
+    let is_space = character.is_whitespace() && !character.is_control();
+    // Line separators are not blanks: they are made visible.
+    let is_space = is_space && !is_invisible(character);
+    // The empty pattern of Braille, and the fillers of Hangul.
+    let is_empty = matches!(
+        character,
+        '\u{2800}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+    );
+    character == '\t' || is_space || is_empty
+}
+
+fn is_quotation_mark(character: char) -> bool {
+    matches!(
+        character,
+        '“' | '”' | '„' | '‟' | '❝' | '❞' | '〝' | '〞' | '＂'
+    )
 }
 
 /// Cuts a sanitized text to at most so many columns; `…` marks the cut.
@@ -135,9 +175,10 @@ fn is_allowed(character: char, before: Option<char>, after: Option<char>) -> boo
 
 /// Whether a character is invisible or reorders others. Control characters are not counted.
 fn is_invisible(character: char) -> bool {
-    // Besides Unicode's default ignorables: line separators and interlinear annotations.
+    // Besides Unicode's default ignorables: line separators, interlinear annotations, and the
+    // place of an object that is not there.
     is_ignorable(character)
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffc}')
 }
 
 /// Appends a visible stand-in for a character.
@@ -216,5 +257,28 @@ mod tests {
             name(&"你".repeat(40)),
             Some(format!("{}…", "你".repeat(15)))
         );
+        let blanks = [
+            "a \u{2800}\u{3164}\u{a0}b",
+            "\u{2800}a\tb\u{3000}",
+            "a\u{115f}b",
+        ];
+        for padded in blanks {
+            assert_eq!(name(padded), Some("a b".into()), "{padded:?}");
+        }
+        assert_eq!(name("\u{2800}\u{3164}"), None);
+        assert_eq!(name("ann\u{fffc}"), Some("ann⟨U+FFFC⟩".into()));
+    }
+
+    #[test]
+    fn a_quotation_is_short_and_cannot_end_itself() {
+        assert_eq!(quote("no"), "“no”");
+        assert_eq!(
+            quote("no”. -- „trust“ me\n\u{202e}"),
+            "“no\". -- \"trust\" me␊⟨U+202E⟩”"
+        );
+        let padded = format!("no{}-- The key was renewed", " \u{2800}\t".repeat(1_000));
+        assert_eq!(quote(&padded), "“no -- The key was renewed”");
+        let quoted = quote(&"你".repeat(4_000));
+        assert_eq!(quoted.width(), 2 + 99, "{quoted}");
     }
 }

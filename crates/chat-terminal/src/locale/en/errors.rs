@@ -16,6 +16,7 @@ use chat_core::trust::{
 use chat_core::wire::{ControlError, LineError, MAX_CONTROL, MAX_DEPTH};
 
 use super::{refused_by_them, seconds};
+use crate::app::logging::LogError;
 use crate::text::shell::{quoted, quoted_path};
 
 /// How many names go into one line.
@@ -42,9 +43,22 @@ pub fn target_error(error: &TargetError) -> String {
     }
 }
 
-/// The log file cannot be opened.
-pub(crate) fn cannot_log(path: &Path, error: &io::Error) -> String {
-    format!("cannot log to {}: {error}", path.display())
+/// The log file cannot be used.
+pub(crate) fn cannot_log(path: &Path, error: &LogError) -> String {
+    let why = match error {
+        LogError::Symlink => "it is a symbolic link".to_owned(),
+        LogError::NoFile => "it is no file".to_owned(),
+        LogError::Full(bytes) => {
+            format!("it is full, with {bytes} bytes: remove it or name another")
+        }
+        LogError::Io(error) => error.to_string(),
+    };
+    format!("cannot log to {}: {why}", path.display())
+}
+
+/// The last line of a log file.
+pub(crate) fn log_is_full(bytes: u64) -> String {
+    format!("The log is full: {bytes} bytes. No more is written.")
 }
 
 /// Why nobody answered.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use chat_core::driver::Input;
 use chat_core::protocol::{ConnectionStatus, Event};
 use chat_core::trust::Security;
 
-use super::{Call, View, sanitized_name};
+use super::keys::PasteDetector;
+use super::{Call, Idle, View, sanitized_name};
 use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
@@ -21,12 +21,18 @@ impl View {
     /// Handles an event of the call.
     pub(crate) fn event(&mut self, event: Event, now: Timestamp) {
         self.changed = true;
+        self.moment.update(&event);
         self.status.update(&event);
         match &event {
             Event::Established(peer) => {
+                let is_new = self.call.is_none();
                 self.call = Some(Call::new(peer));
                 self.hint = None;
                 self.ring(now);
+                // Who calls a certain peer has typed for it; who waits, for anybody.
+                if is_new && matches!(self.options.idle, Idle::Waiting(_)) {
+                    self.put_aside(None, now);
+                }
             }
             Event::Peer(peer) => {
                 if let Some(call) = &mut self.call {
@@ -64,11 +70,12 @@ impl View {
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
             | Event::PeerIdleTimeout(_)
-            | Event::Notice(_) => (),
+            | Event::Notice(_)
+            | Event::Alarm(_) => (),
         }
         if let Some(text) = locale::describe(&event) {
             let style = match &event {
-                Event::SendFailed(..) => Style::Alarm,
+                Event::SendFailed(..) | Event::Alarm(_) => Style::Alarm,
                 Event::Established(peer) if peer.security == Security::Plaintext => Style::Alarm,
                 _ => Style::Notice,
             };
@@ -142,10 +149,21 @@ impl View {
             for message in call.unreceived.iter().filter(|message| !message.written) {
                 self.transcript.own(DeliveryState::Lost, &message.text, now);
             }
+            self.put_aside(Some(&call.name), now);
         }
         self.typing = false;
-        // Input for this peer must not reach the next one.
-        self.inputs
-            .retain(|input| matches!(input, Input::Command(_)));
+        self.questioned = None;
+    }
+
+    /// Puts the draft into the history, so that it is not on the line when the next peer is:
+    /// `name` is for whom it was typed.
+    fn put_aside(&mut self, name: Option<&str>, now: Timestamp) {
+        self.paste_detector = PasteDetector::default();
+        if self.editor.take().is_empty() {
+            return;
+        }
+        self.interrupted = true;
+        self.transcript
+            .remark(Style::Notice, &locale::put_aside(name), now);
     }
 }

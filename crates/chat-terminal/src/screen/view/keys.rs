@@ -188,6 +188,10 @@ impl View {
         let text = self.editor.text().trim_end_matches('\n');
         if text.is_empty() {
             self.editor.clear();
+            self.interrupted = false;
+            if self.call.is_none() && self.status.ringing.is_some() {
+                self.input(Input::Command(Command::Answer));
+            }
             return;
         }
         let request = match commands::parse(text) {
@@ -208,7 +212,25 @@ impl View {
                 return self.warn(locale::FULL.to_owned());
             }
             Request::Say(text) => match &mut self.call {
+                // The text was not meant for the one who rings, and Enter is to answer.
+                None if self.status.ringing.is_some() => {
+                    self.editor.take();
+                    self.interrupted = false;
+                    return self.warn(locale::RINGS_MEANWHILE.to_owned());
+                }
                 None => return self.warn(locale::NOBODY.to_owned()),
+                Some(call) if self.interrupted => {
+                    let warning = locale::call_has_changed(&call.name);
+                    self.interrupted = false;
+                    return self.warn(warning);
+                }
+                Some(_)
+                    if self.questioned.as_ref() != Some(&text)
+                        && self.status.gives_number_away(&text) =>
+                {
+                    self.questioned = Some(text);
+                    return self.warn(locale::OWN_NUMBER.to_owned());
+                }
                 Some(call) => {
                     if self.status.has_receipts() {
                         call.unreceived.push_back(PendingMessage {
@@ -221,7 +243,8 @@ impl View {
                     }
                     // A message ends the typing notification by itself.
                     self.typing = false;
-                    self.inputs.push_back(Input::Message(text));
+                    self.questioned = None;
+                    self.input(Input::Message(text));
                 }
             },
         }
@@ -234,7 +257,11 @@ impl View {
             Some(text) if command == Command::Status => {
                 self.transcript.remark(Style::Notice, &text, now);
             }
-            _ => self.inputs.push_back(Input::Command(command)),
+            _ => {
+                // Who takes the call that rings has seen that it is another one.
+                self.interrupted &= command != Command::Answer;
+                self.input(Input::Command(command));
+            }
         }
     }
 
@@ -256,7 +283,7 @@ impl View {
     fn leave(&mut self) {
         match &self.call {
             Some(call) if !call.hanging_up => self.hang_up(),
-            _ => self.inputs.push_back(Input::Command(Command::Quit)),
+            _ => self.input(Input::Command(Command::Quit)),
         }
     }
 
@@ -264,7 +291,7 @@ impl View {
         if let Some(call) = &mut self.call {
             call.hanging_up = true;
         }
-        self.inputs.push_back(Input::HangUp);
+        self.input(Input::HangUp);
     }
 
     fn complete(&mut self) {
@@ -283,7 +310,10 @@ impl View {
 
     fn tell_typing(&mut self) {
         let text = self.editor.text();
-        let typing = self.call.is_some() && !text.is_empty() && !text.starts_with('/');
+        let typing = self.options.tells_typing
+            && self.call.is_some()
+            && !text.is_empty()
+            && !text.starts_with('/');
         if typing != self.typing {
             self.say_typing(typing);
         }
@@ -293,7 +323,7 @@ impl View {
         self.typing = typing;
         // A typing notification that has to wait is out of date, so it is dropped.
         if self.inputs.is_empty() && self.call.is_some() {
-            self.inputs.push_back(Input::Typing(typing));
+            self.input(Input::Typing(typing));
         }
     }
 }

@@ -14,6 +14,7 @@ use chat_core::protocol::Peer;
 use crate::call_status::CallStatus;
 use crate::input::editor::Editor;
 use crate::locale;
+use crate::screen::channel::{Moment, Stamped};
 use crate::screen::style::{Palette, Style};
 use crate::screen::transcript::{Timestamp, Transcript};
 use crate::text::sanitize;
@@ -28,6 +29,8 @@ pub(crate) struct ScreenOptions {
     pub(crate) color: bool,
     /// Whether a message rings the bell while the user is away.
     pub(crate) bell: bool,
+    /// Whether the peer is told that the user is typing.
+    pub(crate) tells_typing: bool,
     /// What the program does while there is no call.
     pub(crate) idle: Idle,
 }
@@ -61,7 +64,12 @@ pub(crate) struct View {
     waiting: usize,
     /// A hint or warning, shown until the next key.
     hint: Option<(Style, String)>,
-    inputs: VecDeque<Input>,
+    inputs: VecDeque<Stamped>,
+    moment: Moment,
+    /// The draft was put aside while the user may still be typing it.
+    interrupted: bool,
+    /// A text that was not sent yet, because it holds the safety number.
+    questioned: Option<String>,
     /// Whether the peer was told that the user is typing.
     typing: bool,
     paste_detector: PasteDetector,
@@ -125,6 +133,9 @@ impl View {
             waiting: 0,
             hint: None,
             inputs: VecDeque::new(),
+            moment: Moment::default(),
+            interrupted: false,
+            questioned: None,
             typing: false,
             paste_detector: PasteDetector::default(),
             last_key: now.at,
@@ -147,8 +158,19 @@ impl View {
     }
 
     /// Takes the next input for the call.
-    pub(crate) fn next_input(&mut self) -> Option<Input> {
+    pub(crate) fn next_input(&mut self) -> Option<Stamped> {
         self.inputs.pop_front()
+    }
+
+    /// Whether something is typed that was not sent, or was put aside just now.
+    pub(crate) fn has_draft(&self) -> bool {
+        self.interrupted || !self.editor.text().is_empty()
+    }
+
+    /// Hands an input to the call, or to the caller that rings, of this moment.
+    fn input(&mut self, input: Input) {
+        let moment = self.moment;
+        self.inputs.push_back(Stamped { moment, input });
     }
 
     /// The lines that wait to be drawn.
