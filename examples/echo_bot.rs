@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chat_core::driver::{CallConfig, CallDriver, Connection, Input, Sink, Source};
 use chat_core::protocol::{Event, Plain};
-use chat_core::transport::set_tcp_options;
+use chat_core::transport::tcp::set_tcp_options;
 use chat_core::wire::LineCodec;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;

@@ -560,6 +560,23 @@ async fn a_silent_call_ends_and_the_next_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_signal_at_the_end_of_a_call_cuts_it_short_but_not_off() {
+    let (network, exchange) = Network::new();
+    let mut server = server_on(network, server_config());
+    let mut ann = exchange.call();
+    ann.sends("one\n").await;
+    server.person.hears("one").await;
+    server.person.looks_away();
+    ann.sends("88\n").await;
+    server.person.call_is_over(Side::Remote).await;
+    let signalled = Instant::now();
+    server.interrupt(143);
+    ann.receives_at_last("").await;
+    assert_eq!(server.exit_code().await, 143);
+    assert_eq!(signalled.elapsed().as_secs(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_says_something_now_and_then_is_not_idle() {
     let limit = Duration::from_secs(10);
     let (here, there) = duplex(1024);

@@ -1,5 +1,6 @@
 //! Whole calls between people who have keys: who gets through, as whom, and who does not.
 
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -270,6 +271,27 @@ async fn verifying_is_remembered_by_the_one_who_did() {
     );
     let seen = server.person.is_called().await;
     assert_eq!(verification(&seen), Verification::Unverified);
+    client.hangs_up().await;
+}
+
+#[tokio::test]
+async fn a_call_goes_on_while_another_program_locks_the_known_peers() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let mut server = bob.answers().await;
+    let mut client = ann.calls(server.address);
+    let number = client.person.sees_safety_number().await;
+    let lock = File::create(ann.home.path().join("known_peers.lock")).expect("a file");
+    lock.lock().expect("nobody else has the lock");
+    client.person.commands(Command::Verify(Some(number)));
+    for round in 0..10 {
+        let line = format!("line {round}");
+        server.person.says(&line);
+        client.person.hears(&line).await;
+        client.person.says(&line);
+        server.person.hears(&line).await;
+    }
+    drop(lock);
+    client.person.reads("verified from now on").await;
     client.hangs_up().await;
 }
 

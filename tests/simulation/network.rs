@@ -1,15 +1,12 @@
 //! A network on which cables break: turmoil carries the bytes, in virtual time.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_client::Dial;
-use chat_core::transport::{DialError, HANDSHAKE_TIMEOUT};
-use chat_server::Listen;
+use chat_core::transport::{Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Origin};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
@@ -206,9 +203,9 @@ impl Listener {
 impl Listen for Listener {
     type Stream = Cable;
 
-    async fn accept(&mut self) -> io::Result<(Cable, SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(Cable, Origin)> {
         let (stream, from) = self.listener.accept().await?;
-        Ok((self.network.lay(stream), from))
+        Ok((self.network.lay(stream), from.into()))
     }
 }
 

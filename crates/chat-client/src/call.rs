@@ -1,200 +1,150 @@
-//! The client's call, over one connection or several.
+//! The client around its call: what it knows of the server, and the way back to it.
 
-use std::future::{Future, pending};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::future::pending;
 
-use chat_core::driver::{BoxConnection, CallDriver, Command, Sink, Source, Step};
-use chat_core::protocol::{
-    ConnectionStatus, Disconnect, Event, Handshake, Peer, Plain, Protocol, Session, SessionState,
-};
-use chat_core::wire::SessionId;
+use chat_core::driver::{Action, CallDriver, Command, Host, Sink, Source};
+use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
+use chat_core::transport::Dial;
+use chat_core::trust::FirstContactError;
+use chat_terminal::locale;
 use chat_terminal::peer::PeerRecord;
-use chat_terminal::{exit, locale};
+use tokio::task::JoinHandle;
 
-use crate::Config;
-use crate::connect::{Connected, Connector};
-use crate::dial::Dial;
-use crate::first_contact::FirstContact;
-use crate::reconnect::{Attempt, Reconnect};
+use crate::connect::Connector;
+use crate::first_contact::{FirstContact, Work};
+use crate::reconnect::Reconnect;
 
-/// A call to a server.
-pub(crate) struct Call<D> {
-    connector: Arc<Connector<D>>,
-    config: Config,
+/// The program around a call to a server.
+pub(crate) struct Client<D> {
     peer: PeerRecord,
-    /// Counts the nonces that are sent, until the safety number is known.
+    /// Counts the tries to learn the safety number, until it is known.
     first_contact: Option<FirstContact>,
+    /// The try that is being counted.
+    counting: Option<Work>,
+    /// The number is known, and they are being forgotten.
+    forgetting: Option<JoinHandle<()>>,
+    /// The way back; `None` if a lost connection is not to be made again.
+    reconnect: Option<Reconnect<D>>,
 }
 
-impl<D: Dial + 'static> Call<D> {
-    /// A call with `peer`; only its key is accepted when it has to reconnect.
+impl<D: Dial + 'static> Client<D> {
+    /// In a call with `peer`; only its key is accepted when it has to reconnect.
     pub(crate) fn new(
         connector: Connector<D>,
-        config: Config,
+        reconnects: bool,
         peer: Peer,
         first_contact: Option<FirstContact>,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.address.clone();
+        let connector = connector.pin(&peer.security);
         Self {
-            connector: Arc::new(connector.pin(&peer.security)),
-            config,
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
+            counting: None,
+            forgetting: None,
             peer: PeerRecord::new(peer, keyring, Some(address)),
+            reconnect: reconnects.then(|| Reconnect::new(connector)),
         }
     }
 
-    /// Runs the call to its end. Returns the exit code, which may be that of `shutdown`.
-    pub(crate) async fn run<In, Out, F>(
-        mut self,
-        connection: BoxConnection,
-        handshake: Option<Handshake>,
-        source: &mut In,
-        sink: &mut Out,
-        mut shutdown: Pin<&mut F>,
-    ) -> u8
-    where
-        In: Source,
-        Out: Sink,
-        F: Future<Output = u8>,
-    {
-        let protocol = self.protocol(handshake.is_some());
-        let call_config = self.config.call_config.clone();
-        let mut call = CallDriver::new(protocol, call_config, source, sink);
-        match handshake {
-            Some(handshake) => {
-                call.connected(handshake);
+    /// Before a nonce for the safety number is sent, it is written down that it was. If that
+    /// cannot be done, it is not sent. The call goes on: who cuts it learns nothing from that.
+    fn count_try<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
+        if let Some(first_contact) = &mut self.first_contact {
+            if call.announce_nonce() {
+                self.counting = Some(first_contact.record());
+            } else if !first_contact.has_tried() {
+                self.counting = Some(first_contact.check());
             }
-            None => call.show(Event::Established(self.peer.peer().clone())),
-        }
-        let mut connection = Some(connection);
-        let mut reconnect: Option<Reconnect> = None;
-        let mut attempt: Option<Attempt> = None;
-        let mut interrupted = None;
-        let reason = loop {
-            tokio::select! {
-                step = call.drive(connection.as_mut()) => match step {
-                    Step::Ended(reason) => break reason,
-                    Step::Disconnected if self.config.reconnect => {
-                        connection = None;
-                        if let Some(first_contact) = &mut self.first_contact {
-                            first_contact.disconnected();
-                        }
-                        let disconnect = match &mut reconnect {
-                            Some(reconnect) => reconnect.unanswered(),
-                            None => None,
-                        };
-                        match disconnect {
-                            Some(disconnect) => call.give_up(disconnect),
-                            None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
-                        }
-                    }
-                    Step::Disconnected => call.give_up(Disconnect::Cut),
-                    Step::Answered => {
-                        reconnect = None;
-                        self.before_nonce(&mut call).await;
-                    }
-                    Step::NumberShown => self.number_known().await,
-                    Step::Established(name) => {
-                        reconnect = None;
-                        call.show_all(self.peer.met(name).await);
-                        self.before_nonce(&mut call).await;
-                    }
-                    Step::Command(Command::Quit) => call.hang_up(),
-                    Step::Command(command) => {
-                        let number = call.safety_number().map(str::to_owned);
-                        call.show_all(self.peer.answer(&command, number.as_deref()).await);
-                    }
-                },
-                outcome = under_way(&mut attempt) => {
-                    attempt = None;
-                    match outcome {
-                        Ok(Connected { connection: again, handshake: Some(handshake), .. }) => {
-                            if call.connected(handshake) {
-                                connection = Some(again);
-                            }
-                        }
-                        Ok(_) => call.give_up(Disconnect::Cut),
-                        Err(error) => match reconnect.as_mut().and_then(|tries| tries.failed(error)) {
-                            Some(disconnect) => call.give_up(disconnect),
-                            None => attempt = Some(self.reconnect(&mut reconnect, &mut call)),
-                        },
-                    }
-                }
-                code = shutdown.as_mut(), if interrupted.is_none() => {
-                    interrupted = Some(code);
-                    call.hang_up();
-                }
-            }
-        };
-        if let Some(first_contact) = self.first_contact
-            && let Err(error) = first_contact.ended(&reason).await
-        {
-            tracing::warn!(%error, "a call that was cut short counts as a try");
-        }
-        tokio::select! {
-            ended = call.end(reason, connection) => {
-                interrupted.unwrap_or_else(|| exit::code(&ended))
-            }
-            code = shutdown, if interrupted.is_none() => code,
         }
     }
 
-    /// Starts the next attempt to reconnect.
-    fn reconnect<In: Source, Out: Sink>(
-        &self,
-        reconnect: &mut Option<Reconnect>,
-        call: &mut CallDriver<'_, In, Out>,
-    ) -> Attempt {
-        let reconnect = reconnect.get_or_insert_with(Reconnect::new);
-        call.show(Event::Connection(ConnectionStatus::Reconnecting(
-            reconnect.next_number(),
-        )));
-        reconnect.attempt(&self.connector, call.cookie())
-    }
-
-    /// Writes down that a nonce for the safety number is about to be sent. If that cannot be
-    /// done, it is not sent. The call goes on: who cuts it learns nothing from that.
-    async fn before_nonce<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
-        let Some(first_contact) = &mut self.first_contact else {
-            return;
-        };
-        let tried = match call.announce_nonce() {
-            true => first_contact.record().await,
-            false => first_contact.check().await,
-        };
-        if let Err(error) = tried {
-            call.withhold_nonce();
-            call.show(Event::Notice(locale::number_withheld(&error)));
+    fn keep_tries(&mut self) {
+        if let Some(first_contact) = &mut self.first_contact {
+            first_contact.keep();
         }
     }
 
-    /// The safety number was shown, so there is nothing to count any more.
-    async fn number_known(&mut self) {
-        if let Some(first_contact) = self.first_contact.take()
-            && let Err(error) = first_contact.clear().await
-        {
-            tracing::warn!(%error, "a safety number that is known counts as withheld");
+    /// The call is over.
+    pub(crate) async fn ended(self, reason: &CloseReason) {
+        if let Some(first_contact) = self.first_contact {
+            first_contact.ended(reason).await;
         }
-    }
-
-    /// The protocol for the server.
-    fn protocol(&self, chat1: bool) -> Box<dyn Protocol> {
-        if chat1 {
-            let state = SessionState::new(SessionId::random());
-            let security = &self.peer.peer().security;
-            Box::new(Session::new(self.config.name.clone(), security, state))
-        } else {
-            Box::new(Plain::new())
+        if let Some(forgetting) = self.forgetting {
+            forgetting.await.expect("it does not panic");
         }
     }
 }
 
-/// Waits for the attempt that is under way, or forever if there is none.
-async fn under_way(attempt: &mut Option<Attempt>) -> <Attempt as Future>::Output {
-    match attempt {
-        Some(attempt) => attempt.await,
-        None => pending().await,
+impl<D, In, Out> Host<In, Out> for Client<D>
+where
+    D: Dial + 'static,
+    In: Source,
+    Out: Sink,
+{
+    async fn next(&mut self) -> Action {
+        let reconnected = async {
+            match &mut self.reconnect {
+                Some(reconnect) => reconnect.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            events = self.peer.next() => Action::Show(events),
+            counted = counted(&mut self.counting), if !self.peer.is_remembering() => match counted {
+                Ok(()) => Action::Show(Vec::new()),
+                Err(error) => {
+                    self.keep_tries();
+                    Action::WithholdNonce(Event::Notice(locale::number_withheld(&error)))
+                }
+            },
+            action = reconnected => action,
+        }
     }
+
+    fn is_remembering(&self) -> bool {
+        self.peer.is_remembering() || self.counting.is_some()
+    }
+
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
+        self.peer.met(name);
+        self.answered(call);
+    }
+
+    fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
+        if let Some(reconnect) = &mut self.reconnect {
+            reconnect.answered();
+        }
+        self.count_try(call);
+    }
+
+    fn number_shown(&mut self) {
+        let known = self.first_contact.take();
+        self.forgetting = known.map(FirstContact::clear);
+    }
+
+    fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
+        self.keep_tries();
+        match &mut self.reconnect {
+            Some(reconnect) => reconnect.lost(call.cookie()),
+            None => Action::GiveUp(Disconnect::Cut),
+        }
+    }
+
+    fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action {
+        match command {
+            Command::Quit => Action::HangUp,
+            command => Action::Show(self.peer.answer(&command, call.safety_number())),
+        }
+    }
+}
+
+/// Waits until the try is counted, or forever if there is none.
+async fn counted(counting: &mut Option<Work>) -> Result<(), FirstContactError> {
+    let Some(work) = counting else {
+        return pending().await;
+    };
+    let counted = work.await;
+    *counting = None;
+    counted
 }

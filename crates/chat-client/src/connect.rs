@@ -1,14 +1,12 @@
 //! From a dialed stream to a trusted connection: encryption, and whose key it is.
 
-use chat_core::driver::{BoxConnection, Connection};
+use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::protocol::{Handshake, Peer};
-use chat_core::transport::{ConnectError, Keyring, PeerKind, SecureStream, TlsError};
+use chat_core::transport::{ConnectError, Dial, Keyring, PeerKind, SecureStream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
 use tokio::time::{Instant, timeout_at};
-
-use crate::dial::Dial;
 
 /// How far a call is to be trusted.
 #[derive(Clone)]
@@ -45,17 +43,6 @@ pub struct Connector<D> {
     pub trust: Trust,
     /// How messages are told apart with peers without chat/1.
     pub framing: Framing,
-}
-
-/// A connection, and what is known of its other end.
-#[derive(Debug)]
-pub struct Connected {
-    /// What carries the call.
-    pub connection: BoxConnection,
-    /// Who is there.
-    pub peer: Peer,
-    /// The handshake of a chat/1 connection; `None` for others.
-    pub handshake: Option<Handshake>,
 }
 
 impl<D: Dial> Connector<D> {

@@ -1,10 +1,12 @@
 //! Calls to somebody who was never verified: how often their safety number was withheld.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use chat_core::protocol::{CloseReason, Side};
 use chat_core::trust::{FirstContactError, FirstContacts, KnownPeers, PeerState};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
 use crate::connect::{Connector, Trust};
@@ -18,7 +20,7 @@ pub(crate) struct FirstContact {
     contacts: FirstContacts,
     known: KnownPeers,
     address: String,
-    /// When a try was made on the present connection.
+    /// When a try was made on the present connection, which may still be taken back.
     tried: Option<Instant>,
 }
 
@@ -40,59 +42,67 @@ impl FirstContact {
         }
     }
 
-    /// Checks that there is a try left, unless a verified peer is expected at the address, or the
-    /// last try is that of the present connection.
-    pub(crate) async fn check(&self) -> Result<(), FirstContactError> {
-        if self.tried.is_some() {
-            return Ok(());
-        }
+    /// Checks that there is a try left, unless a verified peer is expected at the address.
+    pub(crate) fn check(&self) -> Work {
         let Self {
             contacts,
             known,
             address,
             ..
         } = self.clone();
-        blocking(move || {
+        work(move || {
             let known = known.load()?;
             match known.by_address(&address) {
                 Some(peer) if peer.state == PeerState::Verified => Ok(()),
                 _ => contacts.check(&address),
             }
         })
-        .await
     }
 
     /// Writes down that a nonce is sent, before it is.
-    pub(crate) async fn record(&mut self) -> Result<(), FirstContactError> {
-        let (contacts, address) = (self.contacts.clone(), self.address.clone());
-        blocking(move || contacts.record(&address)).await?;
+    pub(crate) fn record(&mut self) -> Work {
         self.tried = Some(Instant::now());
-        Ok(())
+        let (contacts, address) = (self.contacts.clone(), self.address.clone());
+        work(move || contacts.record(&address))
     }
 
-    /// The connection was lost, so that what was tried on it counts.
-    pub(crate) fn disconnected(&mut self) {
+    /// Whether a try was made on the present connection. What the peer says after it is no reason
+    /// to withhold it.
+    pub(crate) fn has_tried(&self) -> bool {
+        self.tried.is_some()
+    }
+
+    /// There is nothing to take back: the try was not made, or the connection was lost and it
+    /// counts.
+    pub(crate) fn keep(&mut self) {
         self.tried = None;
     }
 
     /// The number is known.
-    pub(crate) async fn clear(self) -> Result<(), FirstContactError> {
-        blocking(move || self.contacts.clear(&self.address)).await
+    pub(crate) fn clear(self) -> JoinHandle<()> {
+        spawn_blocking(move || {
+            if let Err(error) = self.contacts.clear(&self.address) {
+                tracing::warn!(%error, "a safety number that is known counts as withheld");
+            }
+        })
     }
 
     /// The call is over, and the number is not known.
-    pub(crate) async fn ended(self, reason: &CloseReason) -> Result<(), FirstContactError> {
+    pub(crate) async fn ended(self, reason: &CloseReason) {
         let hasty = self.tried.is_some_and(|tried| tried.elapsed() < PATIENCE);
-        match reason {
-            CloseReason::HungUp(Side::Local) if hasty => {
-                blocking(move || self.contacts.take_back(&self.address)).await
+        if hasty && let CloseReason::HungUp(Side::Local) = reason {
+            let taken_back = work(move || self.contacts.take_back(&self.address)).await;
+            if let Err(error) = taken_back {
+                tracing::warn!(%error, "a call that was cut short counts as a try");
             }
-            _ => Ok(()),
         }
     }
 }
 
-/// Does what waits for the disk off the runtime's own threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    spawn_blocking(work).await.expect("it does not panic")
+/// Work on the file, off the runtime's own thread.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<(), FirstContactError>> + Send>>;
+
+fn work(work: impl FnOnce() -> Result<(), FirstContactError> + Send + 'static) -> Work {
+    let work = spawn_blocking(work);
+    Box::pin(async { work.await.expect("it does not panic") })
 }

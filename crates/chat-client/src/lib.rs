@@ -4,24 +4,22 @@
 
 mod call;
 mod connect;
-mod dial;
 mod first_contact;
 mod reconnect;
 
 use std::future::Future;
 use std::pin::pin;
 
-use chat_core::driver::{CallConfig, Command, Input, Sink, Source};
+use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
 use chat_core::protocol::Event;
-use chat_core::transport::ConnectError;
+use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::Name;
 use chat_terminal::{exit, locale};
 
-use call::Call;
+use call::Client;
 use first_contact::FirstContact;
 
-pub use connect::{Connected, Connector, Trust};
-pub use dial::{Dial, Target, TcpDialer};
+pub use connect::{Connector, Trust};
 
 /// What the person asked of the client.
 #[derive(Clone, Debug)]
@@ -64,16 +62,12 @@ where
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
-    let call = Call::new(connector, config, connected.peer, first_contact);
-    Ok(call
-        .run(
-            connected.connection,
-            connected.handshake,
-            source,
-            sink,
-            shutdown,
-        )
-        .await)
+    let peer = connected.peer.clone();
+    let mut client = Client::new(connector, config.reconnect, peer, first_contact);
+    let mut call = Runner::begin(connected, config.name, config.call_config, source, sink);
+    let reason = call.run(&mut client, shutdown.as_mut()).await;
+    client.ended(&reason).await;
+    Ok(exit::of(&call.end(reason, shutdown).await))
 }
 
 /// Waits until the person gives up waiting for an answer. There is nobody yet to talk to.

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat_client::{Config, Connector, Target, TcpDialer, Trust};
+use chat_client::{Config, Connector, Trust};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
+use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::trust::{Fingerprint, KnownPeers, data_dir};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, duration, fingerprint};
+use chat_terminal::args::{CommonArgs, duration, fingerprint, target};
 use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
@@ -51,10 +52,6 @@ struct Args {
 
     #[command(flatten)]
     common: CommonArgs,
-}
-
-fn target(text: &str) -> Result<Target, String> {
-    Target::parse(text).map_err(|error| locale::target_error(&error))
 }
 
 fn main() -> ExitCode {

@@ -1,17 +1,17 @@
 //! Reconnecting after the connection was lost.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::protocol::Disconnect;
-use chat_core::transport::ConnectError;
+use chat_core::driver::{Action, Connected, RESUME_WINDOW};
+use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
+use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::Cookie;
 use tokio::time::{Instant, sleep};
 
-use crate::connect::{Connected, Connector};
-use crate::dial::Dial;
+use crate::connect::Connector;
 
 /// The first pause, which doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -19,27 +19,94 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long to keep trying: as long as a listener lets an interrupted call be resumed.
-const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
-
 /// A machine that refuses this often in a row is up, but no longer runs the server; the session
 /// is gone with it.
 const MAX_REFUSALS: u32 = 5;
 
 /// One attempt, under way.
-pub(crate) type Attempt = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 
-/// The attempts to reconnect, one after the other, until the peer answers.
-#[derive(Debug)]
-pub(crate) struct Reconnect {
+/// Makes the connection of a call again, as often as it is lost.
+pub(crate) struct Reconnect<D> {
+    connector: Arc<Connector<D>>,
+    /// What the server lets the next connection through by.
+    cookie: Option<Cookie>,
+    outage: Option<Outage>,
+    attempt: Option<Attempt>,
+}
+
+/// The time since the peer was last known to be there.
+struct Outage {
     attempts: u32,
     refusals: u32,
     since: Instant,
 }
 
-impl Reconnect {
-    /// The connection was lost just now.
-    pub(crate) fn new() -> Self {
+impl<D: Dial + 'static> Reconnect<D> {
+    pub(crate) fn new(connector: Connector<D>) -> Self {
+        Self {
+            connector: Arc::new(connector),
+            cookie: None,
+            outage: None,
+            attempt: None,
+        }
+    }
+
+    /// The peer has answered on the present connection.
+    pub(crate) fn answered(&mut self) {
+        self.outage = None;
+    }
+
+    /// The connection was lost: makes another, unless it is one of many on which the peer has
+    /// not answered.
+    pub(crate) fn lost(&mut self, cookie: Option<Cookie>) -> Action {
+        self.cookie = cookie;
+        if let Some(outage) = &mut self.outage {
+            outage.refusals = 0;
+            if outage.count_attempt() {
+                return Action::GiveUp(Disconnect::Silent(RESUME_WINDOW));
+            }
+        }
+        self.try_again()
+    }
+
+    /// Waits for a new connection, or why there is none. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Action {
+        let Some(attempt) = &mut self.attempt else {
+            return pending().await;
+        };
+        let outcome = attempt.await;
+        self.attempt = None;
+        match outcome {
+            Ok(connected) => Action::Resume(Box::new(connected)),
+            Err(error) => match self
+                .outage
+                .as_mut()
+                .is_some_and(|outage| outage.ends(&error))
+            {
+                true => Action::GiveUp(Disconnect::Unreachable(Box::new(error))),
+                false => self.try_again(),
+            },
+        }
+    }
+
+    /// Starts the next attempt, after a pause.
+    fn try_again(&mut self) -> Action {
+        let outage = self.outage.get_or_insert_with(Outage::new);
+        let pause = pause(outage.attempts);
+        let connector = Arc::clone(&self.connector);
+        let cookie = self.cookie;
+        self.attempt = Some(Box::pin(async move {
+            sleep(pause).await;
+            connector.connect_again(cookie).await
+        }));
+        let status = ConnectionStatus::Reconnecting(outage.attempts + 1);
+        Action::Show(vec![Event::Connection(status)])
+    }
+}
+
+impl Outage {
+    fn new() -> Self {
         Self {
             attempts: 0,
             refusals: 0,
@@ -47,42 +114,14 @@ impl Reconnect {
         }
     }
 
-    /// The number of the next attempt, from 1.
-    pub(crate) fn next_number(&self) -> u32 {
-        self.attempts + 1
-    }
-
-    /// Pauses, then connects once with the call's cookie.
-    pub(crate) fn attempt<D: Dial + 'static>(
-        &self,
-        connector: &Arc<Connector<D>>,
-        cookie: Option<Cookie>,
-    ) -> Attempt {
-        let connector = Arc::clone(connector);
-        let pause = pause(self.attempts);
-        Box::pin(async move {
-            sleep(pause).await;
-            connector.connect_again(cookie).await
-        })
-    }
-
-    /// An attempt has failed. Returns why to give up, if so.
-    pub(crate) fn failed(&mut self, error: ConnectError) -> Option<Disconnect> {
-        self.refusals = match &error {
+    /// An attempt has failed. Returns whether to give up.
+    fn ends(&mut self, error: &ConnectError) -> bool {
+        self.refusals = match error {
             ConnectError::Dial(error) if error.is_refusal() => self.refusals + 1,
             _ => 0,
         };
         let hopeless = self.refusals >= MAX_REFUSALS || error.is_another_peer();
-        let over = self.count_attempt();
-        (hopeless || over).then(|| Disconnect::Unreachable(Box::new(error)))
-    }
-
-    /// An attempt has succeeded, but the connection was lost before the peer answered. Returns
-    /// why to give up, if so.
-    pub(crate) fn unanswered(&mut self) -> Option<Disconnect> {
-        self.refusals = 0;
-        self.count_attempt()
-            .then_some(Disconnect::Silent(RESUME_WINDOW))
+        self.count_attempt() || hopeless
     }
 
     /// Counts an attempt. Returns whether it was the last.

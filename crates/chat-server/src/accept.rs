@@ -1,10 +1,9 @@
 //! From an accepted stream to a caller: what it speaks, who it is, whether it is welcome.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::driver::{BoxConnection, Connection};
+use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{ClientHello, Keyring, PeerKind, SecureStream, Stream, TlsError};
 use chat_core::trust::safety_number::ChannelBinding;
@@ -44,48 +43,27 @@ pub struct Acceptor {
 /// A caller whose handshake is done.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    /// The caller.
-    pub peer: Peer,
-    /// What carries the call.
-    pub connection: BoxConnection,
-    /// The key and hello of a chat/1 caller; `None` for others.
-    pub peer_hello: Option<PeerHello>,
+    /// Its connection, and who it is.
+    pub connected: Connected,
     /// Whether this user has dialed or verified it.
     pub is_friend: bool,
 }
 
-/// The key and hello of a chat/1 caller.
-#[derive(Debug)]
-pub(crate) struct PeerHello {
-    /// Its key.
-    pub key: Fingerprint,
-    /// Its hello, and what binds it to this connection.
-    pub handshake: Handshake,
-}
-
-impl PeerHello {
-    /// The session that the caller begins or resumes.
-    pub(crate) fn session(&self) -> Option<SessionId> {
-        self.handshake
-            .hello
-            .as_ref()
-            .map(|hello| hello.conversation)
+impl Caller {
+    /// The hello of a chat/1 caller; `None` for others.
+    pub(crate) fn hello(&self) -> Option<&Hello> {
+        self.connected.handshake.as_ref()?.hello.as_ref()
     }
 
-    /// The session and the caller's key.
+    /// The session that a chat/1 caller begins or resumes.
     pub(crate) fn session_key(&self) -> Option<SessionKey> {
-        Some(SessionKey {
-            session: self.session()?,
-            key: self.key,
-        })
-    }
-
-    /// Whether the caller resumes the session.
-    pub(crate) fn is_resumed(&self) -> bool {
-        self.handshake
-            .hello
-            .as_ref()
-            .is_some_and(|hello| hello.resumed)
+        match self.connected.peer.security {
+            Security::Key { fingerprint, .. } => Some(SessionKey {
+                session: self.hello()?.conversation,
+                key: fingerprint,
+            }),
+            Security::NoKey { .. } | Security::Plaintext => None,
+        }
     }
 }
 
@@ -175,7 +153,7 @@ impl Acceptor {
     pub(crate) async fn accept<S>(
         &self,
         stream: S,
-        from: SocketAddr,
+        from: &str,
         begun: impl FnOnce(&ClientHello<BufReader<S>>) + Send,
     ) -> Result<Caller, RejectReason>
     where
@@ -196,7 +174,7 @@ impl Acceptor {
                 PeerKind::Stock => self.accept_stock(secured, from).await,
             };
         }
-        let mut caller = self.plain_caller(stream, from, Security::Plaintext);
+        let caller = self.plain_caller(stream, from, Security::Plaintext);
         if self.allow_plain && !self.known_only {
             return Ok(caller);
         }
@@ -205,29 +183,28 @@ impl Acceptor {
         } else {
             replies::NO_PLAINTEXT
         };
-        caller.connection.push_line(advice);
-        caller.connection.end().await;
+        caller.reject_with_line(advice).await;
         Err(RejectReason::Plaintext)
     }
 
     /// Looks a caller up among the known peers, by its key. One that is not welcome is told why.
     pub(crate) async fn admit(&self, mut caller: Caller) -> Result<Caller, RejectReason> {
-        let Some(PeerHello { key, handshake }) = &caller.peer_hello else {
+        let Some(SessionKey { key, .. }) = caller.session_key() else {
             return Ok(caller);
         };
-        let claimed = handshake.hello.as_ref().and_then(Hello::chosen_name);
-        match self.identify(*key, claimed) {
+        match self.identify(key, caller.hello().and_then(Hello::chosen_name)) {
             Ok(known) => {
-                caller.peer.security = trust::security(*key, known.as_ref());
+                let peer = &mut caller.connected.peer;
+                peer.security = trust::security(key, known.as_ref());
                 caller.is_friend = known.as_ref().is_some_and(KnownPeer::is_friend);
                 if let Some(name) = known.as_ref().and_then(KnownPeer::given_name) {
-                    caller.peer.name = Some(name.to_owned());
+                    peer.name = Some(name.to_owned());
                 }
                 Ok(caller)
             }
             Err(reason) => {
                 if let Some(code) = reason.code() {
-                    refuse(caller.connection, code).await;
+                    refuse(caller.connected.connection, code).await;
                 }
                 Err(reason)
             }
@@ -254,38 +231,39 @@ impl Acceptor {
     async fn accept_stock<S>(
         &self,
         secured: SecureStream<S>,
-        from: SocketAddr,
+        from: &str,
     ) -> Result<Caller, RejectReason>
     where
         S: Stream + 'static,
     {
         let post_quantum = secured.post_quantum;
-        let mut caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
+        let caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
-            caller.connection.push_line(replies::NO_KEY);
-            caller.connection.end().await;
+            caller.reject_with_line(replies::NO_KEY).await;
             return Err(RejectReason::Unknown(from.to_string()));
         }
         Ok(caller)
     }
 
-    fn plain_caller<S>(&self, stream: S, from: SocketAddr, security: Security) -> Caller
+    fn plain_caller<S>(&self, stream: S, from: &str, security: Security) -> Caller
     where
         S: Stream + 'static,
     {
         let connection: BoxConnection =
             Connection::new(Box::new(stream), LineCodec::new(self.framing));
         Caller {
-            connection: match security {
-                Security::Plaintext => connection,
-                Security::NoKey { .. } | Security::Key { .. } => connection.over_tls(),
+            connected: Connected {
+                connection: match security {
+                    Security::Plaintext => connection,
+                    Security::NoKey { .. } | Security::Key { .. } => connection.over_tls(),
+                },
+                peer: Peer {
+                    name: None,
+                    address: from.to_owned(),
+                    security,
+                },
+                handshake: None,
             },
-            peer: Peer {
-                name: None,
-                address: from.to_string(),
-                security,
-            },
-            peer_hello: None,
             is_friend: false,
         }
     }
@@ -294,7 +272,7 @@ impl Acceptor {
 async fn accept_chat1<S>(
     own_key: Fingerprint,
     secured: SecureStream<S>,
-    from: SocketAddr,
+    from: &str,
 ) -> Result<Caller, RejectReason>
 where
     S: Stream + 'static,
@@ -318,19 +296,18 @@ where
         }
     };
     Ok(Caller {
-        peer: Peer {
-            name: Some(hello.name.clone()).filter(|name| !name.is_empty()),
-            address: from.to_string(),
-            security: trust::security(key, None),
-        },
-        connection,
-        peer_hello: Some(PeerHello {
-            key,
-            handshake: Handshake {
+        connected: Connected {
+            connection,
+            peer: Peer {
+                name: Some(hello.name.clone()).filter(|name| !name.is_empty()),
+                address: from.to_owned(),
+                security: trust::security(key, None),
+            },
+            handshake: Some(Handshake {
                 binding: Some(binding),
                 hello: Some(hello),
-            },
-        }),
+            }),
+        },
         is_friend: false,
     })
 }
@@ -390,13 +367,25 @@ impl Caller {
     }
 
     /// Ends the connection with a `control` for chat/1, or a `line` for others.
-    async fn reject(mut self, control: &Control, line: &str) {
-        if self.peer_hello.is_some() {
-            self.connection.push_control(control);
+    async fn reject(self, control: &Control, line: &str) {
+        let Connected {
+            mut connection,
+            handshake,
+            ..
+        } = self.connected;
+        if handshake.is_some() {
+            connection.push_control(control);
         } else {
-            self.connection.push_line(line);
-            self.connection.push_hang_up();
+            connection.push_line(line);
+            connection.push_hang_up();
         }
-        self.connection.end().await;
+        connection.end().await;
+    }
+
+    /// Ends the connection of a caller that is not welcome as it is, with advice.
+    async fn reject_with_line(self, advice: &str) {
+        let mut connection = self.connected.connection;
+        connection.push_line(advice);
+        connection.end().await;
     }
 }

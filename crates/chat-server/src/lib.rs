@@ -3,39 +3,35 @@
 #![warn(unreachable_pub)]
 
 mod accept;
+mod call;
+mod dispatch;
 mod limits;
-mod listen;
 mod queue;
+mod reachable;
 mod registry;
 mod serve;
 mod waiting;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink, Source};
-use chat_core::transport::{ClientHello, Stream};
+use chat_core::transport::Listen;
 use chat_core::wire::Name;
-use tokio::sync::mpsc;
-use tokio::task::{JoinSet, yield_now};
-use tokio::time::sleep;
+use tokio::task::JoinSet;
 
-use accept::RejectReason;
-use limits::{GuessLimiter, HandshakeLimiter, HandshakePermit, RateLimiter, StrangerLimiter};
-use queue::{CallQueue, Entry, QueueEvent, Seat};
-use registry::{Destination, NewConnection, SessionRegistry};
+use dispatch::Dispatcher;
+use limits::{GuessLimiter, RateLimiter, StrangerLimiter};
+use queue::CallQueue;
+use registry::SessionRegistry;
 use serve::CallLoop;
 
 pub use accept::Acceptor;
 pub use limits::raise_descriptor_limit;
-pub use listen::{Listen, bind, parse_address, reachable};
-
-/// Pause after a failed accept, which is most often a lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub use reachable::reachable;
 
 /// This many notices about callers may be shown at once, because anybody can cause any number.
 const NOTICE_BURST: u32 = 10;
@@ -85,11 +81,11 @@ where
         acceptor,
         registry: Arc::clone(&registry),
         queue: Arc::clone(&queue),
-        backlog: config.backlog,
     };
     // Dropped at the end, with all connections still being accepted.
     let mut accepting = JoinSet::new();
-    accepting.spawn(accept(listener, Arc::new(dispatcher)));
+    let handshakes = limits::handshakes(config.backlog);
+    accepting.spawn(dispatcher.accept(listener, handshakes));
     let call_loop = CallLoop {
         config,
         keyring,
@@ -106,99 +102,4 @@ where
     let code = call_loop.serve(pin!(shutdown)).await;
     queue.close().await;
     code
-}
-
-/// Takes each connection from the listener to where it belongs.
-struct Dispatcher {
-    acceptor: Acceptor,
-    registry: Arc<SessionRegistry>,
-    queue: Arc<CallQueue>,
-    /// Callers who may wait.
-    backlog: usize,
-}
-
-/// Accepts connections forever. Each gets a task, so that none can hold up the next.
-async fn accept<L: Listen>(mut listener: L, dispatcher: Arc<Dispatcher>) {
-    let limiter = HandshakeLimiter::new(limits::handshakes(dispatcher.backlog));
-    let mut callers = JoinSet::new();
-    loop {
-        while callers.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, from)) => {
-                let permit = limiter.begin(from);
-                let dispatcher = Arc::clone(&dispatcher);
-                callers.spawn(async move { dispatcher.dispatch(stream, from, permit).await });
-                // Whoever was evicted gives its descriptor back before the next one comes.
-                yield_now().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// The place of a caller.
-enum Place {
-    Call(mpsc::Sender<NewConnection>, NewConnection),
-    Queue(Seat),
-    /// It has none, and was told so.
-    Nowhere,
-}
-
-impl Dispatcher {
-    /// Takes one connection to its call or to the queue. `permit` ends once it has its place.
-    async fn dispatch<S>(&self, stream: S, from: SocketAddr, permit: HandshakePermit)
-    where
-        S: Stream + 'static,
-    {
-        let place = permit.run(self.place(stream, from, &permit)).await;
-        drop(permit);
-        match place.unwrap_or(Err(RejectReason::Evicted)) {
-            // If the call ends just now, so does the connection; the peer's next one learns why.
-            Ok(Place::Call(call, connection)) => drop(call.send(connection).await),
-            Ok(Place::Queue(seat)) => self.queue.keep(seat).await,
-            Ok(Place::Nowhere) => {}
-            Err(reason) => {
-                tracing::info!(%from, %reason, "rejected a connection");
-                if let Some(notice) = reason.notice() {
-                    self.queue.tell(QueueEvent::Refused(notice));
-                }
-            }
-        }
-    }
-
-    /// Finds out where a connection belongs. One that belongs nowhere is told so and drained
-    /// before this returns.
-    ///
-    /// The present call comes first: nothing that can fail on this machine stands before it.
-    async fn place<S>(
-        &self,
-        stream: S,
-        from: SocketAddr,
-        permit: &HandshakePermit,
-    ) -> Result<Place, RejectReason>
-    where
-        S: Stream + 'static,
-    {
-        let begun = |hello: &ClientHello<_>| {
-            let cookie = hello.cookie();
-            permit.begun(cookie.is_some_and(|cookie| self.registry.has_cookie(cookie)));
-        };
-        let caller = self.acceptor.accept(stream, from, begun).await?;
-        tracing::info!(%from, security = ?caller.peer.security, "a caller");
-        let caller = match self.registry.route(caller).await {
-            Destination::Call(call, connection) => return Ok(Place::Call(call, connection)),
-            Destination::Queue(caller) => self.acceptor.admit(caller).await?,
-            Destination::Nowhere => return Ok(Place::Nowhere),
-        };
-        match self.queue.enter(caller) {
-            Entry::Seat(seat) => Ok(Place::Queue(seat)),
-            Entry::Full(caller) => {
-                caller.reject_busy(self.queue.waiting()).await;
-                Ok(Place::Nowhere)
-            }
-        }
-    }
 }

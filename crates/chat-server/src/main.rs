@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
-use chat_core::transport::Keyring;
+use chat_core::transport::{Keyring, tcp};
 use chat_core::trust::data_dir;
 use chat_server::{Acceptor, Config};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, duration};
+use chat_terminal::args::{CommonArgs, address, duration};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
@@ -54,10 +54,6 @@ struct Args {
     common: CommonArgs,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    chat_server::parse_address(text).map_err(|_| locale::NO_LISTEN_ADDRESS.to_owned())
-}
-
 fn main() -> ExitCode {
     let args = Args::parse();
     runtime::run("chat-server", &args.common, serve(&args))
@@ -79,7 +75,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     };
     chat_server::raise_descriptor_limit();
     let signals = Signals::new()?;
-    let listener = chat_server::bind(args.address)
+    let listener = tcp::bind(args.address)
         .map_err(|error| Failure::new(exit::FAILED, locale::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
     let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::accept::{Caller, PeerHello, SessionKey};
+use crate::accept::{Caller, SessionKey};
 use crate::waiting::wait;
 
 /// How long waiting callers may take to leave when the queue is closed.
@@ -223,7 +223,7 @@ impl CallQueue {
                 changed,
             }),
             None => {
-                self.tell(QueueEvent::TurnedAway(caller.peer.clone()));
+                self.tell(QueueEvent::TurnedAway(caller.connected.peer.clone()));
                 Entry::Full(caller)
             }
         }
@@ -256,7 +256,7 @@ impl CallQueue {
     async fn finish(&self, mut caller: Caller, turn: Result<Turn, RecvError>) {
         match turn {
             Ok(Turn::Call(slot)) => {
-                caller.connection.set_limit(MAX_LINE);
+                caller.connected.connection.set_limit(MAX_LINE);
                 // The person may have left in the meantime.
                 drop(slot.send(caller));
             }
@@ -300,10 +300,10 @@ impl CallQueue {
         let mut ticket = Ticket {
             number,
             arrived: Instant::now(),
-            peer: caller.peer.clone(),
+            peer: caller.connected.peer.clone(),
             is_friend: caller.is_friend,
             has_left: false,
-            session_key: caller.peer_hello.as_ref().and_then(PeerHello::session_key),
+            session_key: caller.session_key(),
             turn,
         };
         let mut tickets = state.tickets.iter_mut();
@@ -334,7 +334,7 @@ impl CallQueue {
         self.arrived.notify_one();
         self.changed.send_replace(());
         if waits {
-            self.tell(QueueEvent::Arrived(caller.peer.clone()));
+            self.tell(QueueEvent::Arrived(caller.connected.peer.clone()));
         }
         Some(number)
     }
@@ -381,7 +381,7 @@ mod tests {
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
-    use chat_core::driver::Connection;
+    use chat_core::driver::{Connected, Connection};
     use chat_core::trust::Security;
     use chat_core::wire::LineCodec;
     use tokio::io::duplex;
@@ -391,13 +391,15 @@ mod tests {
     fn caller(is_friend: bool) -> Caller {
         let (here, _) = duplex(64);
         Caller {
-            peer: Peer {
-                name: None,
-                address: "somewhere".to_owned(),
-                security: Security::Plaintext,
+            connected: Connected {
+                connection: Connection::new(Box::new(here), LineCodec::default()),
+                peer: Peer {
+                    name: None,
+                    address: "somewhere".to_owned(),
+                    security: Security::Plaintext,
+                },
+                handshake: None,
             },
-            connection: Connection::new(Box::new(here), LineCodec::default()),
-            peer_hello: None,
             is_friend,
         }
     }

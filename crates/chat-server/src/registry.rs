@@ -1,14 +1,15 @@
-//! Which session is in a call, and where a new connection of a known session goes.
+//! Which session is in a call, and what a new connection of a session is for.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chat_core::driver::BoxConnection;
-use chat_core::protocol::{CloseReason, Handshake, Side};
-use chat_core::wire::{Control, Cookie, MAX_LINE, RefusalCode};
+use chat_core::driver::Connected;
+use chat_core::protocol::{CloseReason, Side};
+use chat_core::wire::{Control, Cookie, RefusalCode};
 use tokio::sync::mpsc;
 
-use crate::accept::{Caller, PeerHello, SessionKey, hang_up, refuse};
+use crate::accept::{Caller, SessionKey};
+use crate::dispatch::Purpose;
 
 /// How many hang-ups are remembered, for peers whose connection was lost before they heard them.
 const MAX_HUNG_UP: usize = 64;
@@ -32,7 +33,7 @@ struct Current {
     session_key: SessionKey,
     /// What its peer shows in the next handshake.
     cookie: Option<Cookie>,
-    connections: mpsc::Sender<NewConnection>,
+    connections: mpsc::Sender<Connected>,
 }
 
 /// A call on which this side has hung up.
@@ -42,36 +43,10 @@ struct HungUp {
     final_ack: Vec<Control>,
 }
 
-/// A new connection of the present call.
-pub(crate) type NewConnection = (BoxConnection, Handshake);
-
-/// Where a caller goes.
-pub(crate) enum Destination {
-    /// To the present call, with this connection.
-    Call(mpsc::Sender<NewConnection>, NewConnection),
-    /// It begins a call.
-    Queue(Caller),
-    /// It was told that its session is over.
-    Nowhere,
-}
-
-/// Where a chat/1 caller goes.
-enum Route {
-    /// To the present call.
-    Through(mpsc::Sender<NewConnection>),
-    /// This side has hung up on the session.
-    HungUp(Vec<Control>),
-    /// There is no such session.
-    Refused(RefusalCode),
-    /// It begins a session.
-    New,
-}
-
 impl SessionRegistry {
     /// A call begins. Returns its new connections, as they come.
-    pub(crate) fn begin(&self, peer_hello: Option<&PeerHello>) -> mpsc::Receiver<NewConnection> {
+    pub(crate) fn begin(&self, session_key: Option<SessionKey>) -> mpsc::Receiver<Connected> {
         let (connections, coming) = mpsc::channel(1);
-        let session_key = peer_hello.and_then(PeerHello::session_key);
         self.calls().current = session_key.map(|session_key| Current {
             session_key,
             cookie: None,
@@ -116,38 +91,18 @@ impl SessionRegistry {
         }
     }
 
-    /// Finds out where a caller goes. One that resumes a session which is over is told so.
-    pub(crate) async fn route(&self, mut caller: Caller) -> Destination {
-        let Some(peer_hello) = caller.peer_hello.take() else {
-            return Destination::Queue(caller);
-        };
-        match self.route_of(&peer_hello) {
-            Route::Through(connections) => {
-                caller.connection.set_limit(MAX_LINE);
-                let connection = (caller.connection, peer_hello.handshake);
-                return Destination::Call(connections, connection);
-            }
-            Route::HungUp(final_ack) => hang_up(caller.connection, &final_ack).await,
-            Route::Refused(code) => refuse(caller.connection, code).await,
-            Route::New => {
-                caller.peer_hello = Some(peer_hello);
-                return Destination::Queue(caller);
-            }
-        }
-        Destination::Nowhere
-    }
-
-    fn route_of(&self, peer_hello: &PeerHello) -> Route {
-        let Some(session_key) = peer_hello.session_key() else {
-            return Route::New;
+    /// What the connection of this caller is for.
+    pub(crate) fn purpose(&self, caller: &Caller) -> Purpose {
+        let (Some(hello), Some(session_key)) = (caller.hello(), caller.session_key()) else {
+            return Purpose::Call;
         };
         let calls = self.calls();
         match &calls.current {
             Some(current) if current.session_key == session_key => {
-                Route::Through(current.connections.clone())
+                Purpose::Continuation(current.connections.clone())
             }
             Some(current) if current.session_key.session == session_key.session => {
-                Route::Refused(RefusalCode::ForeignSession)
+                Purpose::Nothing(RefusalCode::ForeignSession)
             }
             _ => {
                 let hung_up = calls
@@ -155,9 +110,9 @@ impl SessionRegistry {
                     .iter()
                     .find(|call| call.session_key == session_key);
                 match hung_up {
-                    Some(call) => Route::HungUp(call.final_ack.clone()),
-                    None if peer_hello.is_resumed() => Route::Refused(RefusalCode::NoSession),
-                    None => Route::New,
+                    Some(call) => Purpose::HangUp(call.final_ack.clone()),
+                    None if hello.resumed => Purpose::Nothing(RefusalCode::NoSession),
+                    None => Purpose::Call,
                 }
             }
         }

@@ -4,13 +4,9 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chat_core::driver::{CallDriver, Command, Input, Sink, Source, Step, sleep_until_some};
-use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Peer, Plain, Protocol, Session, SessionState,
-    Side,
-};
+use chat_core::driver::{Command, Input, Outcome, Runner, Sink, Source};
+use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
 use chat_core::wire::RefusalCode;
 use chat_terminal::peer::{self, PeerRecord};
@@ -19,13 +15,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::Config;
-use crate::accept::{Caller, PeerHello};
+use crate::accept::Caller;
+use crate::call::Server;
 use crate::limits::{GuessLimiter, RateLimiter, StrangerLimiter, WARY_FOR};
 use crate::queue::{CallQueue, Front, QueueEvent};
 use crate::registry::SessionRegistry;
-
-/// How long a call whose connection is lost can be resumed.
-const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// Serves the queue, one call at a time.
 pub(crate) struct CallLoop<'p, In, Out> {
@@ -184,118 +178,59 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     where
         F: Future<Output = u8>,
     {
+        let session_key = caller.session_key();
         let Caller {
-            peer,
-            connection,
-            peer_hello,
+            connected,
             is_friend,
         } = caller;
-        let mut resumed = self.registry.begin(peer_hello.as_ref());
-        let key = peer_hello.as_ref().map(|peer_hello| peer_hello.key);
-        let stranger = peer.security.is_unverified();
-        let protocol = self.protocol(&peer, peer_hello.as_ref());
-        let call_config = self.config.call_config.clone();
-        let interactive = self.config.interactive;
-        let mut call = CallDriver::new(protocol, call_config, self.source, self.sink);
-        let mut peer = PeerRecord::new(peer, Some(self.keyring.clone()), None);
-        let mut connection = Some(connection);
-        let mut give_up_at = None;
-        match peer_hello {
-            Some(peer_hello) => {
-                call.connected(peer_hello.handshake);
-            }
-            None => call.show(Event::Established(peer.peer().clone())),
+        let Config {
+            name,
+            mut call_config,
+            interactive,
+            once,
+            ..
+        } = self.config.clone();
+        let is_stranger = connected.peer.security.is_unverified();
+        if is_stranger && session_key.is_some() {
+            call_config.reveal_after = self.guesses.reveal_after().map(Instant::into_std);
         }
         while self.events.try_recv().is_ok() {}
-        call.show(Event::QueueLength(self.queue.waiting()));
-        let reason = loop {
-            // A restarted peer must not queue behind its own interrupted call. One that came while
-            // the other was still heard is a second caller with that key.
-            let heard = call.last_heard();
-            if connection.is_none() && key.is_some_and(|key| self.queue.has_newer(key, heard)) {
-                call.give_up(Disconnect::Superseded);
-            }
-            tokio::select! {
-                step = call.drive(connection.as_mut()) => match step {
-                    Step::Ended(reason) => break reason,
-                    Step::Established(name) => {
-                        self.registry.set_cookie(call.cookie());
-                        call.show_all(peer.met(name).await);
-                    }
-                    Step::Answered => self.registry.set_cookie(call.cookie()),
-                    Step::NumberShown if stranger => self.guesses.revealed(),
-                    Step::NumberShown => {}
-                    Step::Disconnected => {
-                        connection = None;
-                        give_up_at = Some(Instant::now() + RESUME_WINDOW);
-                        call.show(Event::Connection(ConnectionStatus::Reconnecting(0)));
-                    }
-                    Step::Command(Command::Quit) => {
-                        self.quitting = Some(exit::OK);
-                        call.hang_up();
-                    }
-                    Step::Command(Command::Next) if self.queue.waiting() == 0 => {
-                        call.show(Event::Notice(locale::NOBODY_WAITS.into()));
-                    }
-                    Step::Command(Command::Next) => call.hang_up(),
-                    Step::Command(command) => {
-                        let number = call.safety_number().map(str::to_owned);
-                        call.show_all(peer.answer(&command, number.as_deref()).await);
-                    }
-                },
-                Some((new_connection, handshake)) = resumed.recv() => {
-                    if call.connected(handshake) {
-                        connection = Some(new_connection);
-                        give_up_at = None;
-                    }
-                }
-                () = sleep_until_some(give_up_at) => {
-                    give_up_at = None;
-                    call.give_up(Disconnect::Silent(RESUME_WINDOW));
-                }
-                Some(event) = self.events.recv() => {
-                    let waiting = self.queue.waiting();
-                    let notice = notice_of(&mut self.notices, event, waiting, interactive);
-                    call.show_all(notice.map(Event::Notice));
-                    call.show(Event::QueueLength(waiting));
-                }
-                code = shutdown.as_mut(), if self.quitting.is_none() => {
-                    self.quitting = Some(code);
-                    call.hang_up();
-                }
-            }
+        let mut server = Server {
+            peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
+            key: session_key.map(|session_key| session_key.key),
+            resumed: self.registry.begin(session_key),
+            registry: &self.registry,
+            queue: &self.queue,
+            events: &mut self.events,
+            notices: &mut self.notices,
+            guesses: is_stranger.then_some(&mut self.guesses),
+            interactive,
+            outage: None,
+            quitting: false,
         };
-        self.registry.end(&reason, call.final_ack());
-        let wordless = !call.has_conversed() && is_by_peer(&reason);
-        let code = tokio::select! {
-            ended = call.end(reason, connection) => exit::code(&ended),
-            code = shutdown, if self.quitting.is_none() => *self.quitting.insert(code),
-        };
-        if stranger
+        let mut call = Runner::begin(connected, name, call_config, self.source, self.sink);
+        call.call().show(Event::QueueLength(self.queue.waiting()));
+        let reason = call.run(&mut server, shutdown.as_mut()).await;
+        if server.quitting {
+            self.quitting = Some(exit::OK);
+        }
+        self.registry.end(&reason, call.call().final_ack());
+        let wordless = !call.call().has_conversed() && is_by_peer(&reason);
+        let outcome = call.end(reason, shutdown).await;
+        if let Outcome::Interrupted(code) = outcome {
+            self.quitting = Some(code);
+        }
+        if is_stranger
             && wordless
             && let Some(callers) = self.guesses.broke_off()
         {
             self.sink.show(Event::Notice(locale::guessing(callers)));
         }
-        if !is_friend && self.strangers.call_ended(wordless) && interactive && !self.config.once {
+        if !is_friend && self.strangers.call_ended(wordless) && interactive && !once {
             let notice = locale::strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
-        code
-    }
-
-    /// The protocol for a caller.
-    fn protocol(&mut self, peer: &Peer, peer_hello: Option<&PeerHello>) -> Box<dyn Protocol> {
-        let Some(id) = peer_hello.and_then(PeerHello::session) else {
-            return Box::new(Plain::new());
-        };
-        let reveal_after = match peer.security.is_unverified() {
-            true => self.guesses.reveal_after().map(Instant::into_std),
-            false => None,
-        };
-        let state = SessionState::new(id);
-        let session = Session::new(self.config.name.clone(), &peer.security, state);
-        Box::new(session.reveal_after(reveal_after))
+        exit::of(&outcome)
     }
 }
 
@@ -319,7 +254,7 @@ fn is_by_peer(reason: &CloseReason) -> bool {
 }
 
 /// The notice for a queue event, unless there were too many.
-fn notice_of(
+pub(crate) fn notice_of(
     notices: &mut RateLimiter,
     event: QueueEvent,
     waiting: usize,

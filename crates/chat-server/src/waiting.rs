@@ -30,8 +30,8 @@ pub(crate) async fn wait(
     ahead: impl Fn() -> Option<u64>,
     mut changed: watch::Receiver<()>,
 ) -> bool {
-    let chat1 = caller.peer_hello.is_some();
-    let connection = &mut caller.connection;
+    let chat1 = caller.connected.handshake.is_some();
+    let connection = &mut caller.connected.connection;
     let mut frames = RateLimiter::new(FRAME_BURST, FRAME_EVERY);
     let mut told = None;
     while !connection.is_congested() {

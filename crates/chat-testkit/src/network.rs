@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use chat_server::Listen;
+use chat_core::transport::{Listen, Origin};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
@@ -44,9 +44,9 @@ impl Exchange {
 impl Listen for Network {
     type Stream = DuplexStream;
 
-    async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(DuplexStream, Origin)> {
         match self.0.recv().await {
-            Some(stream) => Ok((stream, NOWHERE)),
+            Some(stream) => Ok((stream, NOWHERE.into())),
             None => pending().await,
         }
     }

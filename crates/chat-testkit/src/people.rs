@@ -3,12 +3,13 @@
 use std::future::pending;
 use std::net::SocketAddr;
 
-use chat_client::{Connector, Target, TcpDialer, Trust};
+use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, Input};
-use chat_core::transport::{ConnectError, Keyring};
+use chat_core::transport::tcp::{Target, TcpDialer};
+use chat_core::transport::{ConnectError, Keyring, Listen};
 use chat_core::trust::{Fingerprint, KnownPeer};
 use chat_core::wire::{Framing, Name};
-use chat_server::{Acceptor, Listen};
+use chat_server::Acceptor;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -6,13 +6,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chat_client::{Connector, Target, TcpDialer, Trust};
+use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Sink, Source};
 use chat_core::protocol::{Ended, Event, Plain, Side};
-use chat_core::transport::{Keyring, Stream};
+use chat_core::transport::tcp::{Target, TcpDialer};
+use chat_core::transport::{Keyring, Listen, Stream};
 use chat_core::trust::KnownPeers;
 use chat_core::wire::{Framing, LineCodec};
-use chat_server::Listen;
 use chat_terminal::locale;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;

@@ -6,11 +6,12 @@
 //! - the [`Connection`]: any stream, with the codec on it.
 //!
 //! [`CallDriver::run`] runs a whole call over one connection. A program that answers commands,
-//! or brings another connection when one is lost, calls [`CallDriver::drive`] again and again
-//! instead, and [`CallDriver::end`] at last.
+//! or brings another connection when one is lost, is a [`Host`], for which a [`Runner`] drives the
+//! call.
 
 mod connection;
 mod person;
+mod run;
 
 use std::future::{Future, pending, poll_fn};
 use std::io;
@@ -30,6 +31,7 @@ use crate::wire::{Control, Cookie, LineError, WriteBuffer};
 
 pub use connection::{BoxConnection, Connection};
 pub use person::{Command, Input, Sink, Source};
+pub use run::{Action, Connected, Host, Outcome, RESUME_WINDOW, Runner};
 
 /// How long a person who hangs up waits for a screen or pipe that has stalled.
 const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,6 +48,8 @@ pub struct CallConfig {
     pub interactive: bool,
     /// Before hanging up, wait until everything has arrived, as long as there is progress.
     pub graceful: bool,
+    /// As the listener, neither show nor reveal a safety number before this moment.
+    pub reveal_after: Option<std::time::Instant>,
 }
 
 /// Why the driver gives control back.

@@ -1,19 +1,18 @@
-//! What carries a call: byte streams, and TLS on them.
+//! What carries a call: carriers that make byte streams, and TLS on the streams.
 
-mod address_error;
+mod carrier;
 mod connect_error;
 mod keyring;
-mod tcp;
+pub mod tcp;
 mod tls;
 
 use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use address_error::{ListenAddressError, TargetError};
+pub use carrier::{Dial, Listen, Listeners, Origin};
 pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
-pub use tcp::set_tcp_options;
 pub use tls::{
     ALPN, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
 };

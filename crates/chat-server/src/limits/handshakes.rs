@@ -2,17 +2,13 @@
 
 use std::cmp::Reverse;
 use std::future::Future;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chat_core::transport::Origin;
 use tokio::sync::Notify;
 
 /// Handshakes at a time, if there are descriptors for so many.
 pub(crate) const MAX_HANDSHAKES: usize = 64;
-
-/// What one person may control: a site, a house or a link of IPv6 (RFC 6177). An IPv4 address
-/// counts as one of each.
-const PREFIXES: [u32; 3] = [48, 56, 64];
 
 /// The connections that have no place yet: in their handshake, or being turned away.
 ///
@@ -29,14 +25,11 @@ pub(crate) struct HandshakeLimiter {
 
 #[derive(Debug)]
 struct Entry {
-    networks: Networks,
+    origin: Origin,
     stage: Stage,
     /// Tells the handshake that it is evicted; one entry's is not another's.
     evict: Arc<Notify>,
 }
-
-/// A network at each of the [`PREFIXES`].
-type Networks = [Ipv6Addr; PREFIXES.len()];
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +58,12 @@ impl HandshakeLimiter {
         })
     }
 
-    /// Begins a handshake with a connection from this address.
-    pub(crate) fn begin(self: &Arc<Self>, from: SocketAddr) -> HandshakePermit {
+    /// Begins a handshake with a connection from there.
+    pub(crate) fn begin(self: &Arc<Self>, origin: &Origin) -> HandshakePermit {
         let evict = Arc::<Notify>::default();
         let mut under_way = self.under_way();
         under_way.push(Entry {
-            networks: networks(from.ip()),
+            origin: origin.clone(),
             stage: Stage::Silent,
             evict: Arc::clone(&evict),
         });
@@ -135,9 +128,10 @@ fn victim(entries: &[Entry], limit: usize) -> Option<usize> {
         true => Stage::Silent,
         false => Stage::Begun,
     };
-    let crowd = |networks: &Networks| -> [usize; PREFIXES.len()] {
+    let crowd = |origin: &Origin| -> [usize; 3] {
         std::array::from_fn(|level| {
-            let same = |entry: &&Entry| entry.networks[level] == networks[level];
+            let network = &origin.networks[level];
+            let same = |entry: &&Entry| entry.origin.networks[level] == *network;
             entries.iter().filter(same).count()
         })
     };
@@ -145,23 +139,14 @@ fn victim(entries: &[Entry], limit: usize) -> Option<usize> {
         .iter()
         .enumerate()
         .filter(|(_, entry)| entry.stage == stage)
-        .max_by_key(|(at, entry)| (crowd(&entry.networks), Reverse(*at)))
+        .max_by_key(|(at, entry)| (crowd(&entry.origin), Reverse(*at)))
         .map(|(at, _)| at)
-}
-
-fn networks(address: IpAddr) -> Networks {
-    match address.to_canonical() {
-        IpAddr::V6(address) => PREFIXES.map(|bits| {
-            let mask = u128::MAX << (128 - bits);
-            Ipv6Addr::from_bits(address.to_bits() & mask)
-        }),
-        IpAddr::V4(address) => [address.to_ipv6_mapped(); PREFIXES.len()],
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::net::{IpAddr, SocketAddr};
 
     use super::*;
 
@@ -170,7 +155,8 @@ mod tests {
     }
 
     fn begin(handshakes: &Arc<HandshakeLimiter>, address: &str) -> HandshakePermit {
-        handshakes.begin(SocketAddr::new(address.parse().expect("an address"), 1))
+        let address: IpAddr = address.parse().expect("an address");
+        handshakes.begin(&SocketAddr::new(address, 1).into())
     }
 
     fn begin_all(

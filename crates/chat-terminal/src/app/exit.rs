@@ -1,5 +1,6 @@
 //! The exit codes of both programs.
 
+use chat_core::driver::Outcome;
 use chat_core::protocol::{CloseReason, Ended};
 use chat_core::transport::{ConnectError, TlsError};
 use chat_core::trust::FirstContactError;
@@ -15,6 +16,14 @@ pub const REFUSED: u8 = 3;
 pub const BUSY: u8 = 4;
 
 /// The exit code after a call.
+pub fn of(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Ended(ended) => code(ended),
+        Outcome::Interrupted(code) => *code,
+    }
+}
+
+/// The exit code after a call that no signal ended.
 pub fn code(ended: &Ended) -> u8 {
     match ended.reason {
         CloseReason::Refused(ref refusal) => match refusal.code {

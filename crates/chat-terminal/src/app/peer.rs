@@ -1,21 +1,41 @@
 //! The peer of a call, and the handling of its key: remember, verify, list, forget.
 
+use std::collections::VecDeque;
+use std::future::pending;
+use std::panic::resume_unwind;
+
 use chat_core::driver::Command;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
-use chat_core::trust::{self, FileError, KnownPeers, KnownPeersError, Security, Verification};
+use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
 use crate::text::safety_number::{Comparison, compare};
 
-/// The peer of a call.
+/// The peer of a call. The files of keys are read and written on another thread, one [`Task`]
+/// after the other; the call goes on meanwhile.
 pub struct PeerRecord {
     peer: Peer,
     /// The known keys; `None` in a call that is not encrypted.
     keyring: Option<Keyring>,
     /// The address that this side dialed, if it did.
     dialed: Option<String>,
+    tasks: VecDeque<Task>,
+    running: Option<JoinHandle<Done>>,
+    remembering: bool,
+}
+
+/// Work on the files of keys.
+type Task = Box<dyn FnOnce() -> Done + Send>;
+
+/// What has become of a [`Task`].
+struct Done {
+    /// The peer, if more is known of it now.
+    peer: Option<Peer>,
+    /// What to show.
+    events: Vec<Event>,
 }
 
 impl PeerRecord {
@@ -25,50 +45,77 @@ impl PeerRecord {
             peer,
             keyring,
             dialed,
+            tasks: VecDeque::new(),
+            running: None,
+            remembering: false,
         }
     }
 
-    /// What is known of the peer.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
-    }
-
-    /// Handles the peer's hello, in which it calls itself `name`: remembers its key, and replaces
-    /// its name by the one it is known by here. Returns the events to show.
-    pub async fn met(&mut self, name: String) -> Vec<Event> {
+    /// The peer's hello has come, in which it calls itself `name`. Its key is remembered, and
+    /// then the call is shown, under the name that the peer is known by here.
+    pub fn met(&mut self, name: String) {
         if self.peer.name.is_none() && !name.is_empty() {
             self.peer.name = Some(name);
         }
-        let trouble = self.remember().await;
-        let call = Event::Established(self.peer.clone());
-        std::iter::once(call)
-            .chain(trouble.map(Event::Notice))
-            .collect()
+        self.remembering = true;
+        let (keyring, dialed) = (self.keyring.clone(), self.dialed.clone());
+        let peer = self.peer.clone();
+        self.enqueue(move || remember(keyring.as_ref(), dialed.as_deref(), peer));
     }
 
-    /// Runs a command that concerns the peer, and returns the events to show. `safety_number`: the
-    /// digits of this call, once they were shown; without them there is nothing to verify.
-    pub async fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
+    /// Whether the peer's key is still to be remembered.
+    pub fn is_remembering(&self) -> bool {
+        self.remembering
+    }
+
+    /// Waits for what has become of the next task, as events to show. Cancel safe.
+    pub async fn next(&mut self) -> Vec<Event> {
+        if self.running.is_none() {
+            self.running = self.tasks.pop_front().map(spawn_blocking);
+        }
+        let Some(running) = &mut self.running else {
+            return pending().await;
+        };
+        let done = running.await;
+        self.running = None;
+        let done = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        if let Some(peer) = done.peer {
+            self.peer = peer;
+            self.remembering = false;
+        }
+        done.events
+    }
+
+    /// Runs a command that concerns the peer, and returns the events to show at once.
+    /// `safety_number`: the digits of this call, once they were shown; without them there is
+    /// nothing to verify.
+    pub fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
             (Command::Verify(read_out), Some(keyring)) if self.has_key() => {
-                let Some(number) = safety_number else {
-                    return vec![Event::Notice(locale::NO_SAFETY_NUMBER.into())];
-                };
-                let Some(read_out) = read_out else {
-                    return vec![Event::Notice(locale::how_to_verify(&self.peer))];
-                };
-                match compare(number, read_out) {
-                    Comparison::Same => {
-                        let notice = verify(keyring, &mut self.peer).await;
-                        return vec![Event::Notice(notice), Event::Peer(self.peer.clone())];
-                    }
-                    Comparison::Different => {
-                        return vec![Event::Alarm(locale::wrong_number(&self.peer))];
-                    }
-                    Comparison::NoNumber => locale::no_number(read_out),
+                match (safety_number, read_out) {
+                    (None, _) => locale::NO_SAFETY_NUMBER.into(),
+                    (Some(_), None) => locale::how_to_verify(&self.peer),
+                    (Some(number), Some(read_out)) => match compare(number, read_out) {
+                        Comparison::Same => {
+                            let (keyring, peer) = (keyring.clone(), self.peer.clone());
+                            self.enqueue(move || verify(&keyring, peer));
+                            return Vec::new();
+                        }
+                        Comparison::Different => {
+                            return vec![Event::Alarm(locale::wrong_number(&self.peer))];
+                        }
+                        Comparison::NoNumber => locale::no_number(read_out),
+                    },
                 }
             }
-            (Command::Peers, Some(keyring)) => list(keyring),
+            (Command::Peers, Some(keyring)) => {
+                let keyring = keyring.clone();
+                self.enqueue(move || Done {
+                    peer: None,
+                    events: vec![Event::Notice(list(&keyring))],
+                });
+                return Vec::new();
+            }
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
             (Command::Status, _) => locale::peer_status(&self.peer),
             (Command::Answer | Command::Decline | Command::Block, _) => locale::NOBODY_RINGS.into(),
@@ -77,76 +124,84 @@ impl PeerRecord {
         vec![Event::Notice(notice)]
     }
 
+    fn enqueue(&mut self, task: impl FnOnce() -> Done + Send + 'static) {
+        self.tasks.push_back(Box::new(task));
+    }
+
     fn has_key(&self) -> bool {
         matches!(self.peer.security, Security::Key { .. })
     }
+}
 
-    /// Remembers the peer's key. Returns a notice for the user, if there is one.
-    async fn remember(&mut self) -> Option<String> {
-        let (Some(keyring), Security::Key { fingerprint, .. }) =
-            (&self.keyring, &self.peer.security)
-        else {
-            return None;
-        };
-        let (known, key) = (keyring.known.clone(), *fingerprint);
-        let claimed = self.peer.name.clone().unwrap_or_default();
-        let dialed = self.dialed.clone();
-        let remembered = off_the_runtime({
-            let claimed = claimed.clone();
-            move || {
-                let peer = known.remember(&claimed, dialed.as_deref(), key)?;
-                Ok((peer, known.load()?))
+/// Remembers the peer's key, and replaces its name by the one it is known by here.
+fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> Done {
+    let mut trouble = None;
+    if let (Some(keyring), Security::Key { fingerprint, .. }) = (keyring, &peer.security) {
+        let claimed = peer.name.take().unwrap_or_default();
+        match keyring.known.remember(&claimed, dialed, *fingerprint) {
+            Ok(known) => {
+                peer.name = known.given_name().map(str::to_owned);
+                trouble = namesake(keyring, &claimed, *fingerprint)
+                    .map(|namesake| locale::name_is_taken(&namesake, &known.name));
             }
-        });
-        let (peer, list) = match remembered.await {
-            Ok(remembered) => remembered,
-            Err(error) => return Some(locale::not_remembered(&error)),
-        };
-        self.peer.name = peer.given_name().map(str::to_owned);
-        if claimed.is_empty() {
-            return None;
+            Err(error) => {
+                peer.name = Some(claimed).filter(|claimed| !claimed.is_empty());
+                trouble = Some(locale::not_remembered(&error));
+            }
         }
-        let namesake = list.like(&claimed).find(|other| other.fingerprint != key)?;
-        Some(locale::name_is_taken(&namesake.name, &peer.name))
+    }
+    let call = Event::Established(peer.clone());
+    Done {
+        peer: Some(peer),
+        events: std::iter::once(call)
+            .chain(trouble.map(Event::Notice))
+            .collect(),
     }
 }
 
-/// Runs `work` on a thread that may wait for the disk and for other programs.
-async fn off_the_runtime<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, KnownPeersError> + Send + 'static,
-) -> Result<T, KnownPeersError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.expect("work on the known peers neither panics nor is cancelled")
+/// The name of another known peer who could be taken for the one that `claimed` it.
+fn namesake(keyring: &Keyring, claimed: &str, key: Fingerprint) -> Option<String> {
+    if claimed.is_empty() {
+        return None;
+    }
+    let list = keyring.known.load().ok()?;
+    let mut namesakes = list.like(claimed);
+    let namesake = namesakes.find(|other| other.fingerprint != key)?;
+    Some(namesake.name.clone())
 }
 
-/// Marks the peer's key as verified. Returns the notice to show.
-async fn verify(keyring: &Keyring, peer: &mut Peer) -> String {
-    let Security::Key {
+/// Marks the peer's key as verified.
+fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
+    let mut notice = locale::NO_KEY_TO_VERIFY.into();
+    if let Security::Key {
         fingerprint,
         verification,
     } = &mut peer.security
-    else {
-        return locale::NO_KEY_TO_VERIFY.into();
-    };
-    let (known, key) = (keyring.known.clone(), *fingerprint);
-    let name = peer.name.clone().unwrap_or_default();
-    match off_the_runtime(move || known.verify(&name, key)).await {
-        Ok(()) => {
-            *verification = Verification::Verified;
-            locale::verified(peer)
-        }
-        Err(error) => locale::not_remembered(&error),
+    {
+        let name = peer.name.as_deref().unwrap_or_default();
+        notice = match keyring.known.verify(name, *fingerprint) {
+            Ok(()) => {
+                *verification = Verification::Verified;
+                locale::verified(&peer)
+            }
+            Err(error) => locale::not_remembered(&error),
+        };
+    }
+    Done {
+        events: vec![Event::Notice(notice), Event::Peer(peer.clone())],
+        peer: Some(peer),
     }
 }
 
 /// Refuses all calls with the peer's key from now on. Returns the notice to show.
 pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
-    let Security::Key { fingerprint, .. } = &peer.security else {
+    let Security::Key { fingerprint, .. } = peer.security else {
         return locale::NO_KEY_TO_BLOCK.into();
     };
-    let (known, key) = (keyring.known.clone(), *fingerprint);
+    let known = keyring.known.clone();
     let name = peer.name.clone().unwrap_or_default();
-    match off_the_runtime(move || known.block(&name, key)).await {
+    let blocked = spawn_blocking(move || known.block(&name, fingerprint)).await;
+    match blocked.unwrap_or_else(|error| resume_unwind(error.into_panic())) {
         Ok(()) => locale::blocked(peer),
         Err(error) => locale::not_remembered(&error),
     }
@@ -196,7 +251,11 @@ mod tests {
             address: "[::1]:7788".into(),
             security: Security::NoKey { post_quantum: true },
         };
-        let shown = PeerRecord::new(peer, None, None).met(claimed.into()).await;
+        let mut record = PeerRecord::new(peer, None, None);
+        record.met(claimed.into());
+        assert!(record.is_remembering());
+        let shown = record.next().await;
+        assert!(!record.is_remembering());
         match &shown[..] {
             [Event::Established(peer)] => peer.name.clone(),
             other => panic!("{other:?}"),

@@ -23,8 +23,9 @@ pub(super) use errors::{
     NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error, keyring_error,
     known_peers_error,
 };
-pub(crate) use errors::{NO_FINGERPRINT, cannot_log, log_is_full, unreadable};
-pub use errors::{NO_LISTEN_ADDRESS, target_error};
+pub(crate) use errors::{
+    NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
+};
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";

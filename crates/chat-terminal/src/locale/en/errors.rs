@@ -7,7 +7,8 @@ use std::io;
 use std::path::Path;
 
 use chat_core::protocol::{Disconnect, ProtocolError, SendError, Violation};
-use chat_core::transport::{ConnectError, DialError, KeyringError, TargetError, TlsError};
+use chat_core::transport::tcp::TargetError;
+use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
 use chat_core::trust::safety_number::ExchangeError;
 use chat_core::trust::{
     ChangedKey, Direction, FileError, FileKind, FirstContactError, IdentityError, KnownPeer,
@@ -31,10 +32,10 @@ pub(crate) const NO_FINGERPRINT: &str =
     "a fingerprint is SHA256: and the 44 characters of base64 after it";
 
 /// A text that does not say where to listen.
-pub const NO_LISTEN_ADDRESS: &str = "write it like 7788, 127.0.0.1:7788 or [::1]:7788";
+pub(crate) const NO_LISTEN_ADDRESS: &str = "write it like 7788, 127.0.0.1:7788 or [::1]:7788";
 
 /// A text that does not say whom to call.
-pub fn target_error(error: &TargetError) -> String {
+pub(crate) fn target_error(error: &TargetError) -> String {
     match error {
         TargetError::NoHost => "write it like HOST, HOST:PORT or [::1]:7788".into(),
         TargetError::NoBracket => "a ] is missing".into(),

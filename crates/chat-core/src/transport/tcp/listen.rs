@@ -1,39 +1,52 @@
-//! Listening for callers: the `Listen` trait, and TCP.
+//! Listening over TCP.
 
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use chat_core::DEFAULT_PORT;
-use chat_core::transport::{ListenAddressError, Stream, set_tcp_options};
 use socket2::{Domain, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::set_tcp_options;
+use crate::DEFAULT_PORT;
+use crate::transport::{Listen, Origin};
 
 /// Connections that the kernel keeps until they are accepted.
 const KERNEL_BACKLOG: i32 = 1024;
 
-/// A source of connections: TCP, or a simulated network.
-pub trait Listen: Send {
-    /// What carries the bytes.
-    type Stream: Stream + 'static;
-
-    /// The next connection and where it came from. Must be cancel safe.
-    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
-}
+/// What one person may control: a site, a house, a link of IPv6 (RFC 6177).
+const PREFIXES: [u32; 3] = [48, 56, 64];
 
 impl Listen for TcpListener {
-    type Stream = tokio::net::TcpStream;
+    type Stream = TcpStream;
 
-    async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, Origin)> {
         let (stream, from) = TcpListener::accept(self).await?;
         set_tcp_options(&stream);
-        // An IPv4 caller of an IPv6 socket is shown with its IPv4 address.
-        Ok((
-            stream,
-            SocketAddr::new(from.ip().to_canonical(), from.port()),
-        ))
+        Ok((stream, from.into()))
     }
 }
+
+impl From<SocketAddr> for Origin {
+    /// An IPv4 caller of an IPv6 socket counts, and is shown, with its IPv4 address.
+    fn from(from: SocketAddr) -> Self {
+        let ip = from.ip().to_canonical();
+        Self {
+            address: SocketAddr::new(ip, from.port()).to_string(),
+            networks: PREFIXES.map(|bits| match ip {
+                IpAddr::V4(address) => address.to_string(),
+                IpAddr::V6(address) => {
+                    let mask = u128::MAX << (128 - bits);
+                    format!("{}/{bits}", Ipv6Addr::from_bits(address.to_bits() & mask))
+                }
+            }),
+        }
+    }
+}
+
+/// A text that does not say where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no address to listen on")]
+pub struct ListenAddressError;
 
 /// Reads `7788`, `:7788`, `127.0.0.1`, `127.0.0.1:7788`, `::1` or `[::1]:7788`.
 ///
@@ -56,6 +69,9 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, ListenAddressError> {
 }
 
 /// Listens on `address`; `[::]` takes IPv4 callers too, also on a machine without IPv6.
+///
+/// # Errors
+/// The address cannot be used. Needs a runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     match listen_on(address) {
         Err(error)
@@ -84,25 +100,6 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// The addresses at which others may reach a listener bound to `address`.
-pub fn reachable(address: SocketAddr) -> Vec<IpAddr> {
-    if !address.ip().is_unspecified() {
-        return vec![address.ip()];
-    }
-    let mut found: Vec<_> = if_addrs::get_if_addrs()
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
-        .map(|interface| interface.ip())
-        .filter(|ip| ip.is_ipv4() || address.is_ipv6())
-        .collect();
-    found.sort_by_key(IpAddr::is_ipv6);
-    if found.is_empty() {
-        found.push(Ipv4Addr::LOCALHOST.into());
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +124,26 @@ mod tests {
         assert!(parse_address("somewhere").is_err());
         assert!(parse_address("99999").is_err());
         assert!(parse_address("[::1").is_err());
+    }
+
+    #[test]
+    fn an_origin_names_its_networks() {
+        for (from, address, networks) in [
+            ("192.0.2.7:9", "192.0.2.7:9", ["192.0.2.7"; 3]),
+            ("[::ffff:192.0.2.7]:9", "192.0.2.7:9", ["192.0.2.7"; 3]),
+            (
+                "[2001:db8:1:203::4]:9",
+                "[2001:db8:1:203::4]:9",
+                [
+                    "2001:db8:1::/48",
+                    "2001:db8:1:200::/56",
+                    "2001:db8:1:203::/64",
+                ],
+            ),
+        ] {
+            let origin = Origin::from(from.parse::<SocketAddr>().expect("an address"));
+            assert_eq!(origin.address, address);
+            assert_eq!(origin.networks, networks, "{from}");
+        }
     }
 }

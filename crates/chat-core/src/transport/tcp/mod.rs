@@ -1,9 +1,15 @@
-//! The options of TCP connections.
+//! The carrier over TCP.
+
+mod dial;
+mod listen;
 
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+
+pub use dial::{Target, TargetError, TcpDialer};
+pub use listen::{ListenAddressError, bind, parse_address};
 
 /// After this much silence the system sends keep-alive probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);

@@ -1,15 +1,16 @@
-//! Calling a server: names, addresses, and who answers first.
+//! Dialing over TCP: names, addresses, and which of them answers first.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chat_core::DEFAULT_PORT;
-use chat_core::transport::{DialError, Stream, TargetError, set_tcp_options};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+
+use super::set_tcp_options;
+use crate::DEFAULT_PORT;
+use crate::transport::{Dial, DialError};
 
 /// Head start of an address before the next is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -21,6 +22,23 @@ pub struct Target {
     pub host: String,
     /// The TCP port.
     pub port: u16,
+}
+
+/// A text that does not say whom to call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// There is no host in it.
+    #[error("no host")]
+    NoHost,
+    /// After `[` there is no `]`.
+    #[error("no closing bracket")]
+    NoBracket,
+    /// What follows the `]` is no `:` with a port.
+    #[error("no port after the bracket")]
+    AfterBracket,
+    /// What stands in place of the port is none.
+    #[error("no port: {0:?}")]
+    NoPort(String),
 }
 
 impl Target {
@@ -61,18 +79,6 @@ impl std::fmt::Display for Target {
             false => write!(f, "{}:{}", self.host, self.port),
         }
     }
-}
-
-/// Makes streams to a server: over TCP, or a simulated network.
-pub trait Dial: Send + Sync {
-    /// What carries the bytes.
-    type Stream: Stream + 'static;
-
-    /// How long a connection may take to be made, the handshake included.
-    fn limit(&self) -> Duration;
-
-    /// A new connection to the server.
-    fn dial(&self) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
 }
 
 /// Dials over TCP.

@@ -1,0 +1,220 @@
+//! Runs a call over one connection after another, for the program around it.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{
+    BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
+};
+use crate::protocol::{
+    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Session, SessionState,
+};
+use crate::wire::{Name, SessionId};
+
+/// How long a call whose connection is lost can be resumed.
+pub const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
+
+/// A connection that is ready for a call, and who is at its other end.
+#[derive(Debug)]
+pub struct Connected {
+    /// What carries the call.
+    pub connection: BoxConnection,
+    /// Who is there.
+    pub peer: Peer,
+    /// The handshake of a chat/1 connection; `None` for others.
+    pub handshake: Option<Handshake>,
+}
+
+impl Connected {
+    /// The protocol that the peer speaks. `name` is what a chat/1 peer is told.
+    fn protocol(&self, name: Name, config: &CallConfig) -> Box<dyn Protocol> {
+        let Some(handshake) = &self.handshake else {
+            return Box::new(Plain::new());
+        };
+        let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
+        let state = SessionState::new(begun.unwrap_or_else(SessionId::random));
+        let session = Session::new(name, &self.peer.security, state);
+        Box::new(session.reveal_after(config.reveal_after))
+    }
+}
+
+/// The program around a call between a source and a sink.
+pub trait Host<In, Out>: Send {
+    /// Waits for what the program wants of the call, if anything ever. Must be cancel safe.
+    fn next(&mut self) -> impl Future<Output = Action> + Send;
+
+    /// Whether the call must stand still until the program has written something down: nothing
+    /// is shown of it before, and nothing said to the peer.
+    fn is_remembering(&self) -> bool;
+
+    /// Both sides have said hello, and the peer calls itself this; it may be empty. The program
+    /// shows the call, by [`next`](Self::next).
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String);
+
+    /// The peer has resumed the call, or said that this side is queued.
+    fn answered(&mut self, call: &mut CallDriver<'_, In, Out>);
+
+    /// The safety number was shown.
+    fn number_shown(&mut self);
+
+    /// The connection is lost.
+    fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action;
+
+    /// The person gave a command.
+    fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action;
+}
+
+/// What a [`Host`] wants of its call.
+#[derive(Debug)]
+pub enum Action {
+    /// Go on over this connection, in place of the present one if there is one.
+    Resume(Box<Connected>),
+    /// Show these to the person.
+    Show(Vec<Event>),
+    /// Do without a safety number on the present connection, and show why.
+    WithholdNonce(Event),
+    /// Hang up.
+    HangUp,
+    /// End the call: there will be no other connection.
+    GiveUp(Disconnect),
+}
+
+/// How a call ended for the program.
+#[derive(Debug)]
+pub enum Outcome {
+    /// By itself, or by the person.
+    Ended(Arc<Ended>),
+    /// A signal ended it, with this exit code.
+    Interrupted(u8),
+}
+
+/// A call, and the connection that it is on.
+pub struct Runner<'p, In, Out> {
+    call: CallDriver<'p, In, Out>,
+    connection: Option<BoxConnection>,
+    /// The exit code of the signal that ended the call.
+    interrupted: Option<u8>,
+}
+
+impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
+    /// Begins a call over its first connection. `name` is what a chat/1 peer is told.
+    pub fn begin(
+        connected: Connected,
+        name: Name,
+        config: CallConfig,
+        source: &'p mut In,
+        sink: &'p mut Out,
+    ) -> Self {
+        let protocol = connected.protocol(name, &config);
+        let mut call = CallDriver::new(protocol, config, source, sink);
+        match connected.handshake {
+            Some(handshake) => _ = call.connected(handshake),
+            None => call.show(Event::Established(connected.peer)),
+        }
+        Self {
+            call,
+            connection: Some(connected.connection),
+            interrupted: None,
+        }
+    }
+
+    /// The call, for what its program shows at the beginning and tells at the end.
+    pub fn call(&mut self) -> &mut CallDriver<'p, In, Out> {
+        &mut self.call
+    }
+
+    /// Runs the call until it is over, and returns why; [`end`](Self::end) must follow. It hangs
+    /// up when `shutdown` brings an exit code.
+    pub async fn run<H, F>(&mut self, host: &mut H, mut shutdown: Pin<&mut F>) -> CloseReason
+    where
+        H: Host<In, Out>,
+        F: Future<Output = u8>,
+    {
+        loop {
+            tokio::select! {
+                step = self.call.drive(self.connection.as_mut()), if !host.is_remembering() => {
+                    if let Some(reason) = self.take_step(step, host) {
+                        return reason;
+                    }
+                }
+                action = host.next() => self.act(action),
+                code = shutdown.as_mut(), if self.interrupted.is_none() => {
+                    self.interrupted = Some(code);
+                    self.call.hang_up();
+                }
+            }
+        }
+    }
+
+    /// Handles a step of the call. Returns why it is over, once it is.
+    fn take_step(&mut self, step: Step, host: &mut impl Host<In, Out>) -> Option<CloseReason> {
+        match step {
+            Step::Ended(reason) => return Some(reason),
+            Step::Established(name) => host.established(&mut self.call, name),
+            Step::Answered => host.answered(&mut self.call),
+            Step::NumberShown => host.number_shown(),
+            Step::Disconnected => {
+                self.connection = None;
+                let action = host.disconnected(&self.call);
+                self.act(action);
+            }
+            Step::Command(command) => {
+                let action = host.command(&self.call, command);
+                self.act(action);
+            }
+        }
+        None
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Resume(connected) => self.resume(*connected),
+            Action::Show(events) => self.call.show_all(events),
+            Action::WithholdNonce(why) => {
+                self.call.withhold_nonce();
+                self.call.show(why);
+            }
+            Action::HangUp => self.call.hang_up(),
+            Action::GiveUp(disconnect) => self.call.give_up(disconnect),
+        }
+    }
+
+    /// Goes on over another connection, unless it was made before the present one.
+    fn resume(&mut self, connected: Connected) {
+        match connected.handshake {
+            // Plain lines cannot resume a call.
+            None => self.call.give_up(Disconnect::Cut),
+            Some(handshake) => {
+                if self.call.connected(handshake) {
+                    self.connection = Some(connected.connection);
+                }
+            }
+        }
+    }
+
+    /// Shows the person why the call is over, and closes the connection in good order. From the
+    /// exit code of `shutdown` on, this takes 2 s at most.
+    pub async fn end<F>(self, reason: CloseReason, shutdown: Pin<&mut F>) -> Outcome
+    where
+        F: Future<Output = u8>,
+    {
+        let mut end = pin!(self.call.end(reason, self.connection));
+        let code = tokio::select! {
+            ended = &mut end => match self.interrupted {
+                Some(code) => code,
+                None => return Outcome::Ended(ended),
+            },
+            code = shutdown, if self.interrupted.is_none() => {
+                if timeout(FINAL_FLUSH_TIMEOUT, end).await.is_err() {
+                    tracing::debug!("the end of the call was not shown in time");
+                }
+                code
+            }
+        };
+        Outcome::Interrupted(code)
+    }
+}

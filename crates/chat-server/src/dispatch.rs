@@ -1,0 +1,130 @@
+//! Takes each accepted connection to what it is for, as its first frame says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::driver::Connected;
+use chat_core::transport::{ClientHello, Listen, Origin, Stream};
+use chat_core::wire::{Control, MAX_LINE, RefusalCode};
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::sleep;
+
+use crate::accept::{Acceptor, RejectReason, hang_up, refuse};
+use crate::limits::{HandshakeLimiter, HandshakePermit};
+use crate::queue::{CallQueue, Entry, QueueEvent, Seat};
+use crate::registry::SessionRegistry;
+
+/// Pause after a failed accept, which is most often a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a connection is for.
+pub(crate) enum Purpose {
+    /// It begins a call.
+    Call,
+    /// The present call goes on over it.
+    Continuation(mpsc::Sender<Connected>),
+    /// It is to learn that this side has hung up, with the last receipt.
+    HangUp(Vec<Control>),
+    /// Nothing here, for this reason.
+    Nothing(RefusalCode),
+}
+
+/// The place of a connection that has one.
+enum Place {
+    Call(mpsc::Sender<Connected>, Connected),
+    Queue(Seat),
+}
+
+/// Takes each connection from the listener to where it belongs.
+pub(crate) struct Dispatcher {
+    pub acceptor: Acceptor,
+    pub registry: Arc<SessionRegistry>,
+    pub queue: Arc<CallQueue>,
+}
+
+impl Dispatcher {
+    /// Accepts connections forever, with so many handshakes at a time. Each gets a task, so that
+    /// none can hold up the next.
+    pub(crate) async fn accept<L: Listen>(self, mut listener: L, handshakes: usize) {
+        let dispatcher = Arc::new(self);
+        let limiter = HandshakeLimiter::new(handshakes);
+        let mut callers = JoinSet::new();
+        loop {
+            while callers.try_join_next().is_some() {}
+            match listener.accept().await {
+                Ok((stream, origin)) => {
+                    let permit = limiter.begin(&origin);
+                    let dispatcher = Arc::clone(&dispatcher);
+                    callers.spawn(async move { dispatcher.dispatch(stream, origin, permit).await });
+                    // Whoever was evicted gives its descriptor back before the next one comes.
+                    yield_now().await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Takes one connection to its place. `permit` ends once it has one.
+    async fn dispatch<S>(&self, stream: S, origin: Origin, permit: HandshakePermit)
+    where
+        S: Stream + 'static,
+    {
+        let from = origin.address;
+        let place = permit.run(self.place(stream, &from, &permit)).await;
+        drop(permit);
+        match place.unwrap_or(Err(RejectReason::Evicted)) {
+            // If the call ends just now, so does the connection; the peer's next one learns why.
+            Ok(Some(Place::Call(call, connected))) => drop(call.send(connected).await),
+            Ok(Some(Place::Queue(seat))) => self.queue.keep(seat).await,
+            Ok(None) => {}
+            Err(reason) => {
+                tracing::info!(%from, %reason, "rejected a connection");
+                if let Some(notice) = reason.notice() {
+                    self.queue.tell(QueueEvent::Refused(notice));
+                }
+            }
+        }
+    }
+
+    /// Finds out where a connection belongs. One that belongs nowhere is told so and drained
+    /// before this returns.
+    ///
+    /// The present call comes first: nothing that can fail on this machine stands before it.
+    async fn place<S>(
+        &self,
+        stream: S,
+        from: &str,
+        permit: &HandshakePermit,
+    ) -> Result<Option<Place>, RejectReason>
+    where
+        S: Stream + 'static,
+    {
+        let begun = |hello: &ClientHello<_>| {
+            let cookie = hello.cookie();
+            permit.begun(cookie.is_some_and(|cookie| self.registry.has_cookie(cookie)));
+        };
+        let caller = self.acceptor.accept(stream, from, begun).await?;
+        tracing::info!(%from, security = ?caller.connected.peer.security, "a caller");
+        match self.registry.purpose(&caller) {
+            Purpose::Call => {
+                let caller = self.acceptor.admit(caller).await?;
+                match self.queue.enter(caller) {
+                    Entry::Seat(seat) => return Ok(Some(Place::Queue(seat))),
+                    Entry::Full(caller) => caller.reject_busy(self.queue.waiting()).await,
+                }
+            }
+            Purpose::Continuation(call) => {
+                let mut connected = caller.connected;
+                connected.connection.set_limit(MAX_LINE);
+                return Ok(Some(Place::Call(call, connected)));
+            }
+            Purpose::HangUp(final_ack) => hang_up(caller.connected.connection, &final_ack).await,
+            Purpose::Nothing(code) => refuse(caller.connected.connection, code).await,
+        }
+        Ok(None)
+    }
+}
