@@ -20,8 +20,8 @@ use crate::input::commands::CommandError;
 use crate::text::sanitize;
 
 pub(super) use errors::{
-    NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error, keyring_error,
-    known_peers_error,
+    NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error, journal_error,
+    keyring_error, known_peers_error,
 };
 pub(crate) use errors::{
     NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,

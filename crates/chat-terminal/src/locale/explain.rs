@@ -2,6 +2,7 @@
 
 use std::io;
 
+use chat_core::journal::JournalError;
 use chat_core::transport::{ConnectError, KeyringError};
 use chat_core::trust::{ChangedKey, FileError, FirstContactError, KnownPeersError, NoDataDir};
 
@@ -59,5 +60,11 @@ impl Explain for FirstContactError {
 impl Explain for ConnectError {
     fn explain(&self) -> String {
         en::connect_error(self)
+    }
+}
+
+impl Explain for JournalError {
+    fn explain(&self) -> String {
+        en::journal_error(self)
     }
 }

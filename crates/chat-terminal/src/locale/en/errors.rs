@@ -6,6 +6,7 @@
 use std::io;
 use std::path::Path;
 
+use chat_core::journal::{JournalError, VERSION};
 use chat_core::protocol::{Disconnect, ProtocolError, SendError, Violation};
 use chat_core::transport::tcp::TargetError;
 use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
@@ -320,6 +321,21 @@ pub(in crate::locale) fn first_contact_error(error: &FirstContactError) -> Strin
     }
 }
 
+/// Why a journal cannot be used.
+pub(in crate::locale) fn journal_error(error: &JournalError) -> String {
+    match error {
+        JournalError::File(error) => file_error(error),
+        JournalError::Write { path, reason } => {
+            format!("nothing is recorded any more: {}: {reason}", path.display())
+        }
+        JournalError::Exists(path) => format!("{} is there already", path.display()),
+        JournalError::Version { path, version } => format!(
+            "{} has version {version}, and this program reads {VERSION}: use a newer one",
+            path.display()
+        ),
+    }
+}
+
 fn no_address(address: &str) -> String {
     format!("{address:?} is no address that can be remembered")
 }
@@ -456,6 +472,25 @@ mod tests {
             "/there: permission denied; set CHAT_HOME to a directory that you can write"
         );
         assert_eq!(told(ErrorKind::StorageFull), "/there: no storage space");
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_used_is_named() {
+        let path = std::path::PathBuf::from("/there");
+        let newer = JournalError::Version {
+            path: path.clone(),
+            version: 2,
+        };
+        assert_eq!(
+            journal_error(&newer),
+            "/there has version 2, and this program reads 1: use a newer one"
+        );
+        let reason = io::Error::from(ErrorKind::StorageFull).into();
+        let failed = journal_error(&JournalError::Write { path, reason });
+        assert_eq!(
+            failed,
+            "nothing is recorded any more: /there: no storage space"
+        );
     }
 
     const ANN: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
