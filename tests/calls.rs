@@ -780,10 +780,10 @@ async fn the_hang_up_of_a_pipe_waits_as_long_as_something_is_written() {
     }
     let ended = timeout(Duration::from_secs(4), call).await;
     let ended = ended.expect("nothing moves").expect("no panic");
-    let CloseReason::Lost(Disconnect::Io(error)) = &ended.reason else {
-        panic!("{ended:?}");
-    };
-    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert!(
+        matches!(ended.reason, CloseReason::Lost(Disconnect::Stuck)),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_client::ConnectError;
 use chat_core::driver::{Command, Input};
 use chat_core::protocol::Peer;
-use chat_core::transport::ALPN;
+use chat_core::transport::{ALPN, ConnectError};
 use chat_core::trust::{Fingerprint, PeerState, Security, Verification};
+use chat_terminal::exit;
+use chat_terminal::locale::Explain;
 use chat_testkit::anybody::Anybody;
 use chat_testkit::network::{NOWHERE, Network};
 use chat_testkit::people::{BACKLOG, Client, Server, User, all_from, take_one, user};
@@ -341,9 +342,9 @@ async fn a_man_in_the_middle_of_friends_is_refused_and_hears_nothing() {
     let client = ann.calls(address);
     client.person.says("a secret");
     let refusal = client.fails().await;
-    assert_eq!(refusal.exit_code(), 3);
+    assert_eq!(exit::code_without_call(&refusal), 3);
     tells_of_change(
-        &refusal.to_string(),
+        &refusal.explain(),
         "chat-client",
         "bob",
         bob.key(),
@@ -443,9 +444,9 @@ async fn whom_one_has_blocked_is_neither_answered_nor_called() {
     client.person.says("a secret");
     let refusal = client.fails().await;
     assert!(matches!(refusal, ConnectError::Blocked { .. }), "{refusal}");
-    assert_eq!(refusal.exit_code(), 3);
+    assert_eq!(exit::code_without_call(&refusal), 3);
     let safe_to_paste = "chat-client --forget '$(reboot)'";
-    assert!(refusal.to_string().contains(safe_to_paste), "{refusal}");
+    assert!(refusal.explain().contains(safe_to_paste), "{refusal}");
 
     ann.keyring().known.forget(bob.name).expect("known");
     let client = ann.calls(address);
@@ -464,8 +465,8 @@ async fn nobody_calls_themselves() {
     client.person.says("is that me?");
     let refusal = client.fails().await;
     assert!(matches!(refusal, ConnectError::OwnKey(_)), "{refusal}");
-    assert!(refusal.to_string().contains("CHAT_HOME="), "{refusal}");
-    assert_eq!(refusal.exit_code(), 3);
+    assert!(refusal.explain().contains("CHAT_HOME="), "{refusal}");
+    assert_eq!(exit::code_without_call(&refusal), 3);
 
     // A program that does not notice, or somebody who has taken the key.
     let secure = bob.keyring().tls;
@@ -495,8 +496,8 @@ async fn a_broken_handshake_with_a_friend_leads_to_no_lesser_call() {
         stream.write_all(answer).await.expect("written");
         stream.shutdown().await.expect("shut down");
         let refusal = client.fails().await;
-        assert_eq!(refusal.exit_code(), 3, "{refusal:?}");
-        let told = refusal.to_string();
+        assert_eq!(exit::code_without_call(&refusal), 3, "{refusal:?}");
+        let told = refusal.explain();
         assert!(told.contains("somebody may be in between"), "{told}");
         assert!(told.contains("bob"), "{told}");
         for way_down in ["--plain", "--forget", "--allow"] {
@@ -557,8 +558,8 @@ async fn only_the_demanded_key_is_spoken_to() {
         matches!(refusal, ConnectError::OtherKey { .. }),
         "{refusal:?}"
     );
-    assert_eq!(refusal.exit_code(), 3);
-    assert!(refusal.to_string().contains(&mallory.key().to_string()));
+    assert_eq!(exit::code_without_call(&refusal), 3);
+    assert!(refusal.explain().contains(&mallory.key().to_string()));
     assert_eq!(server.stops().await, [""; 0]);
 }
 
@@ -677,8 +678,8 @@ async fn a_plaintext_server_hears_a_client_hello_and_no_more() {
         stream.shutdown().await.expect("an open stream");
         let heard = all_from(&mut stream).await;
         let refusal = client.fails().await;
-        assert_eq!(refusal.exit_code(), 3, "{refusal}");
-        assert!(refusal.to_string().contains("--plain"), "{refusal}");
+        assert_eq!(exit::code_without_call(&refusal), 3, "{refusal}");
+        assert!(refusal.explain().contains("--plain"), "{refusal}");
         let types = record_types(&heard);
         assert!(matches!(types[..], [22] | [22, 21]), "{types:?}");
         assert!(!contains(&heard, b"ann") && !contains(&heard, b"secret"));
@@ -701,8 +702,8 @@ async fn servers_that_close_or_echo_do_not_encrypt_either() {
         }
         drop(stream);
         let refusal = client.fails().await;
-        assert_eq!(refusal.exit_code(), 3, "{refusal}");
-        assert!(refusal.to_string().contains("--plain"), "{refusal}");
+        assert_eq!(exit::code_without_call(&refusal), 3, "{refusal}");
+        assert!(refusal.explain().contains("--plain"), "{refusal}");
     }
 }
 
@@ -712,8 +713,8 @@ async fn a_known_address_is_not_called_in_plain_text() {
     let address = have_met(&ann, &bob).await;
     let listener = again_at(address).await;
     let refusal = ann.calls_over(ann.plain_way_to(address)).fails().await;
-    assert_eq!(refusal.exit_code(), 3);
-    let told = refusal.to_string();
+    assert_eq!(exit::code_without_call(&refusal), 3);
+    let told = refusal.explain();
     assert!(told.contains("--plain"), "{told}");
     assert!(!told.contains("--forget"), "no way around it: {told}");
     let nobody = timeout(Duration::ZERO, listener.accept()).await;
@@ -734,8 +735,8 @@ async fn a_known_address_that_answers_without_its_key_is_refused() {
         matches!(refusal, ConnectError::Downgraded { .. }),
         "{refusal:?}"
     );
-    assert_eq!(refusal.exit_code(), 3);
-    assert!(refusal.to_string().contains(&bob.key().to_string()));
+    assert_eq!(exit::code_without_call(&refusal), 3);
+    assert!(refusal.explain().contains(&bob.key().to_string()));
 }
 
 #[tokio::test]
@@ -747,8 +748,8 @@ async fn a_server_that_only_claims_to_speak_chat_1_is_refused() {
     let heard = soon(stock_server(&[ALPN]).hears_all(listener));
     let (heard, refusal) = tokio::join!(heard, client.fails());
     assert_eq!(heard, b"");
-    assert_eq!(refusal.exit_code(), 3);
-    assert!(refusal.to_string().contains("no Ed25519 key"), "{refusal}");
+    assert_eq!(exit::code_without_call(&refusal), 3);
+    assert!(refusal.explain().contains("no Ed25519 key"), "{refusal}");
 }
 
 #[tokio::test]

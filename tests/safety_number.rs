@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use chat_client::ConnectError;
 use chat_core::driver::{BoxConnection, Command, Connection};
-use chat_core::transport::Keyring;
+use chat_core::transport::{ConnectError, Keyring};
 use chat_core::trust::safety_number::{ChannelBinding, DialerExchange};
 use chat_core::trust::{FirstContactError, MAX_TRIES, PeerState};
 use chat_core::wire::{Control, Frame, Hello, LineCodec, SessionId};
+use chat_terminal::exit;
+use chat_terminal::locale::Explain;
 use chat_testkit::mitm::{Mitm, Tactics};
 use chat_testkit::network::{Exchange, NOWHERE, Network};
 use chat_testkit::people::user;
@@ -65,8 +66,8 @@ async fn whoever_withholds_the_number_is_called_three_times_a_day() {
             ),
             "{error}"
         );
-        assert_eq!(error.exit_code(), REFUSED);
-        assert!(error.to_string().ends_with("--try-again"), "{error}");
+        assert_eq!(exit::code_without_call(&error), REFUSED);
+        assert!(error.explain().ends_with("--try-again"), "{error}");
     }
     let learned = mitm.learns(|_| true).await;
     assert_eq!(learned.callers.len(), MAX_TRIES);

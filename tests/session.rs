@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol,
-    ProtocolError, ProtocolEvent, SendError, Session, SessionState, Side, SinkState,
+    CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
+    Protocol, ProtocolError, ProtocolEvent, SendError, Session, SessionState, Side, SinkState,
 };
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
@@ -14,6 +14,7 @@ use chat_core::wire::{
     Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, Refusal,
     RefusalCode, SessionId, WriteBuffer,
 };
+use chat_terminal::locale;
 use proptest::prelude::*;
 use tokio_util::codec::Decoder;
 
@@ -1624,7 +1625,12 @@ mod bad_peers {
     fn assert_absurd(result: Result<(), ProtocolError>, words: &str) {
         match result {
             Err(error @ (ProtocolError::Violation(_) | ProtocolError::Exchange(_))) => {
-                assert!(error.to_string().contains(words), "{error}");
+                let ended = Ended {
+                    reason: error.into(),
+                    unacknowledged: Vec::new(),
+                };
+                let told = locale::describe(&Event::Ended(ended.into())).expect("a notice");
+                assert!(told.contains(words), "{told}");
             }
             other => panic!("{words}: {other:?}"),
         }

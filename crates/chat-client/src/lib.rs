@@ -12,14 +12,14 @@ use std::pin::pin;
 
 use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
 use chat_core::protocol::Event;
-use chat_core::transport::Dial;
+use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::Name;
 use chat_terminal::{exit, locale};
 
 use call::Client;
 use first_contact::FirstContact;
 
-pub use connect::{ConnectError, Connector, Trust};
+pub use connect::{Connector, Trust};
 
 /// What the person asked of the client.
 #[derive(Clone, Debug)]

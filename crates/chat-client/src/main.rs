@@ -10,8 +10,9 @@ use chat_core::transport::Keyring;
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::trust::{Fingerprint, KnownPeers, data_dir};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, duration};
+use chat_terminal::args::{CommonArgs, duration, fingerprint, target};
 use chat_terminal::console::Console;
+use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
 use chat_terminal::{exit, locale, peer};
@@ -22,7 +23,7 @@ use clap::Parser;
 #[command(version)]
 struct Args {
     /// Who to call: a name, an IPv4 address or an [IPv6] address
-    #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = Target::parse)]
+    #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = target)]
     target: Target,
 
     /// Dial without encryption
@@ -30,7 +31,7 @@ struct Args {
     plain: bool,
 
     /// This key or nobody
-    #[arg(long, value_name = "SHA256:…")]
+    #[arg(long, value_name = "SHA256:…", value_parser = fingerprint)]
     peer_key: Option<Fingerprint>,
 
     /// Call again where the safety number was withheld three times
@@ -105,5 +106,5 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     }
     chat_client::run(connector, config, source, sink, signals.next())
         .await
-        .map_err(|error| Failure::new(error.exit_code(), error))
+        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))
 }

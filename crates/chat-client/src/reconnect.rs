@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use chat_core::driver::{Action, Connected, RESUME_WINDOW};
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
-use chat_core::transport::Dial;
+use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::Cookie;
 use tokio::time::{Instant, sleep};
 
-use crate::connect::{ConnectError, Connector};
+use crate::connect::Connector;
 
 /// The first pause, which doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -84,7 +84,7 @@ impl<D: Dial + 'static> Reconnect<D> {
                 .as_mut()
                 .is_some_and(|outage| outage.ends(&error))
             {
-                true => Action::GiveUp(Disconnect::Unreachable(error.to_string())),
+                true => Action::GiveUp(Disconnect::Unreachable(Box::new(error))),
                 false => self.try_again(),
             },
         }

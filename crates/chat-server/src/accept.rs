@@ -10,6 +10,7 @@ use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, KnownPeer, Secu
 use chat_core::wire::{
     Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, RefusalCode, SessionId,
 };
+use chat_terminal::locale::{self, replies};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
@@ -21,14 +22,6 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Room for the first bytes, which are looked at before they are read.
 const PEEK: usize = 16;
-
-// Plain-text replies for rejected callers.
-const BUSY: &str = "busy: too many callers are waiting; try again later";
-const DECLINED: &str = "declined: your call is not taken";
-const CLOSED: &str = "closed: nobody takes calls here any more";
-const NO_PLAINTEXT: &str = "this server answers only encrypted calls: use chat-client, \
-    or openssl s_client -quiet, or start the server with --allow-plain";
-const NO_KEY: &str = "this server answers only callers whose key it knows: use chat-client";
 
 /// Accepts callers, by these rules.
 pub struct Acceptor {
@@ -92,7 +85,7 @@ pub(crate) enum RejectReason {
     #[error("{0} is blocked")]
     Blocked(String),
     /// It has this user's own key.
-    #[error("the caller has your own key; if that was not you, somebody may have taken it")]
+    #[error("the caller has this user's own key")]
     OwnKey,
     /// The handshake failed.
     #[error(transparent)]
@@ -127,15 +120,21 @@ impl RejectReason {
         }
     }
 
-    /// Whether the person should know at once; the rest is for the log.
-    pub(crate) fn concerns_person(&self) -> bool {
-        matches!(
-            self,
-            Self::Changed(_)
-                | Self::OwnKey
-                | Self::KnownPeers(_)
-                | Self::Hello(HelloError::Malformed)
-        )
+    /// The notice for the person, who should know at once; the rest is for the log.
+    pub(crate) fn notice(&self) -> Option<String> {
+        match self {
+            Self::Changed(changed) => Some(locale::refused(changed)),
+            Self::OwnKey => Some(locale::refused_own_key()),
+            Self::Hello(HelloError::Malformed) => Some(locale::refused_bad_hello()),
+            Self::KnownPeers(error) => Some(locale::refused(error)),
+            Self::Plaintext
+            | Self::Unknown(_)
+            | Self::Blocked(_)
+            | Self::Tls(_)
+            | Self::Evicted
+            | Self::Hello(HelloError::Missing)
+            | Self::Io(_) => None,
+        }
     }
 }
 
@@ -172,9 +171,9 @@ impl Acceptor {
             return Ok(caller);
         }
         let advice = if self.known_only {
-            NO_KEY
+            replies::NO_KEY
         } else {
-            NO_PLAINTEXT
+            replies::NO_PLAINTEXT
         };
         caller.reject_with_line(advice).await;
         Err(RejectReason::Plaintext)
@@ -232,7 +231,7 @@ impl Acceptor {
         let post_quantum = secured.post_quantum;
         let caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
-            caller.reject_with_line(NO_KEY).await;
+            caller.reject_with_line(replies::NO_KEY).await;
             return Err(RejectReason::Unknown(from.to_string()));
         }
         Ok(caller)
@@ -315,20 +314,20 @@ impl Caller {
     /// Tells the caller that this side is busy, and ends the connection.
     pub(crate) async fn reject_busy(self, waiting: usize) {
         let waiting = waiting as u64;
-        self.reject(&Control::Busy { waiting }, BUSY).await;
+        self.reject(&Control::Busy { waiting }, replies::BUSY).await;
     }
 
     /// Tells the caller that nobody takes calls any more, and ends the connection.
     pub(crate) async fn reject_closed(self) {
         let closed = Control::Refused(RefusalCode::Closed.into());
-        self.reject(&closed, CLOSED).await;
+        self.reject(&closed, replies::CLOSED).await;
     }
 
     /// Tells the caller that its call is not wanted, and ends the connection.
     pub(crate) async fn reject_declined(self, code: RefusalCode) {
         let line = match code {
-            RefusalCode::Unavailable => BUSY,
-            _ => DECLINED,
+            RefusalCode::Unavailable => replies::BUSY,
+            _ => replies::DECLINED,
         };
         self.reject(&Control::Refused(code.into()), line).await;
     }

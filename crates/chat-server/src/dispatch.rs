@@ -83,8 +83,8 @@ impl Dispatcher {
             Ok(None) => {}
             Err(reason) => {
                 tracing::info!(%from, %reason, "rejected a connection");
-                if reason.concerns_person() {
-                    self.queue.tell(QueueEvent::Refused(reason.to_string()));
+                if let Some(notice) = reason.notice() {
+                    self.queue.tell(QueueEvent::Refused(notice));
                 }
             }
         }

@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::{Keyring, tcp};
 use chat_core::trust::data_dir;
 use chat_server::{Acceptor, Config};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, duration};
+use chat_terminal::args::{CommonArgs, address, duration};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
@@ -23,7 +22,7 @@ use clap::Parser;
 #[command(version)]
 struct Args {
     /// Where to listen: 7788, :7788, 127.0.0.1:7788 or [::1]:7788
-    #[arg(default_value = "[::]:7788", value_parser = tcp::parse_address)]
+    #[arg(default_value = "[::]:7788", value_parser = address)]
     address: SocketAddr,
 
     /// Callers who may wait while a call is on; one more hears "busy"
@@ -77,7 +76,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     chat_server::raise_descriptor_limit();
     let signals = Signals::new()?;
     let listener = tcp::bind(args.address)
-        .map_err(|error| anyhow!(locale::cannot_listen(args.address, &error)))?;
+        .map_err(|error| Failure::new(exit::FAILED, locale::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
     let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;
     let config = Config {

@@ -29,7 +29,7 @@ pub(crate) enum QueueEvent {
     Left(Peer),
     /// A caller was told that this side is busy.
     TurnedAway(Peer),
-    /// A caller was refused, for a reason that the person should know.
+    /// A caller was refused, and this is the notice of it.
     Refused(String),
 }
 

@@ -265,7 +265,7 @@ pub(crate) fn notice_of(
         QueueEvent::Arrived(peer) => locale::caller_waits(&peer, waiting, commands),
         QueueEvent::Left(peer) => locale::caller_left(&peer),
         QueueEvent::TurnedAway(peer) => locale::caller_turned_away(&peer),
-        QueueEvent::Refused(reason) => locale::refused(&reason),
+        QueueEvent::Refused(notice) => notice,
     };
     Some(locale::after_others(notice, suppressed))
 }

@@ -3,10 +3,10 @@
 use std::future::pending;
 use std::net::SocketAddr;
 
-use chat_client::{ConnectError, Connector, Trust};
+use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, Input};
 use chat_core::transport::tcp::{Target, TcpDialer};
-use chat_core::transport::{Keyring, Listen};
+use chat_core::transport::{ConnectError, Keyring, Listen};
 use chat_core::trust::{Fingerprint, KnownPeer};
 use chat_core::wire::{Framing, Name};
 use chat_server::Acceptor;

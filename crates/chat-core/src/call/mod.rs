@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::driver::{CallConfig, CallDriver, Connected, HelloError, Input, Step};
 use crate::protocol::{CloseReason, Disconnect, Ended, Event, Peer};
+use crate::transport::tcp::TargetError;
 use crate::transport::{DialError, TlsError};
 use crate::trust::{ChangedKey, FileError};
 use crate::wire::{Batch, HANG_UP, Name, RefusalCode};
@@ -43,9 +44,9 @@ pub enum CallError {
     /// The call is over; [`Call::hang_up`] returns why.
     #[error("the call is over")]
     Over,
-    /// This is no address; says how one is written.
-    #[error("{0}")]
-    Address(String),
+    /// This is no address.
+    #[error(transparent)]
+    Address(#[from] TargetError),
     /// Nobody answers.
     #[error(transparent)]
     Dial(#[from] DialError),

@@ -88,7 +88,7 @@ impl Call {
         keyring: &Keyring,
         name: impl Into<Name>,
     ) -> Result<Self, CallError> {
-        let target = Target::parse(address).map_err(CallError::Address)?;
+        let target = Target::parse(address)?;
         let address = target.to_string();
         let limit = DIAL_TIMEOUT;
         let stream = TcpDialer { target, limit }.dial().await?;

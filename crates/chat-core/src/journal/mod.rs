@@ -20,8 +20,9 @@ use std::time::{Duration, SystemTime};
 use crate::trust::{FileError, Fingerprint, private_file};
 use crate::wire::{Hex, SessionId};
 
-use record::{Record, VERSION};
+use record::Record;
 
+pub use record::VERSION;
 pub use restore::{RecordedText, Restored, Unreadable};
 pub use writer::{Journal, Recorded};
 
@@ -51,7 +52,7 @@ pub enum JournalError {
     #[error(transparent)]
     File(#[from] Arc<FileError>),
     /// The records could not be written.
-    #[error("nothing is recorded any more: {}: {reason}", .path.display())]
+    #[error("{}: {reason}", .path.display())]
     Write {
         /// Where.
         path: PathBuf,
@@ -62,7 +63,7 @@ pub enum JournalError {
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
     /// A later program has written it.
-    #[error("{path} has version {version}, and this program reads {VERSION}: use a newer one", path = .path.display())]
+    #[error("{} has version {version}", .path.display())]
     Version {
         /// Where.
         path: PathBuf,

@@ -10,7 +10,7 @@ use crate::trust::Fingerprint;
 use crate::wire::SessionId;
 
 /// The version that is written and read.
-pub(super) const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// What stands before the checksum.
 const SUM: &str = r#","sum":""#;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::transport::ConnectError;
 use crate::trust::safety_number::ExchangeError;
 use crate::wire::{ControlError, LineError, Refusal};
 
@@ -57,14 +58,17 @@ pub enum Disconnect {
     #[error("the other side calls anew")]
     Superseded,
     /// It could not be made again.
-    #[error("it could not be had back: {0}")]
-    Unreachable(String),
+    #[error("no new connection: {0}")]
+    Unreachable(Box<ConnectError>),
     /// The other side refused to go on with the call.
     #[error("the other side refused to go on: {0}")]
     Refused(Refusal),
     /// Nothing was received for this long.
     #[error("nothing was heard for {0:?}")]
     Silent(Duration),
+    /// The peer reads nothing of what it is sent.
+    #[error("the other side takes nothing more")]
+    Stuck,
     /// The stream failed.
     #[error(transparent)]
     Io(io::Error),
@@ -93,6 +97,50 @@ pub enum ProtocolError {
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
     /// A frame that is out of place, or a claim that cannot be true.
-    #[error("{0}")]
-    Violation(&'static str),
+    #[error(transparent)]
+    Violation(#[from] Violation),
+}
+
+/// What was out of place, or cannot be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// It acknowledged messages that were never sent.
+    #[error("an acknowledgement of unsent messages")]
+    AckUnsent,
+    /// It acknowledged fewer messages than before.
+    #[error("an acknowledgement taken back")]
+    AckTakenBack,
+    /// It resumed with messages that were never sent.
+    #[error("a resumption with unsent messages")]
+    HasUnsent,
+    /// It resumed without messages that it had acknowledged.
+    #[error("a resumption without acknowledged messages")]
+    LostAcked,
+    /// It answered a ping that was never sent.
+    #[error("a pong without a ping")]
+    PongUnasked,
+    /// Its hello is for another session.
+    #[error("a hello for another session")]
+    OtherSession,
+    /// It said hello twice.
+    #[error("a second hello")]
+    SecondHello,
+    /// It queued a call that is on.
+    #[error("a queue after the hello")]
+    LateQueue,
+    /// It sent a control line before its hello.
+    #[error("a control line before the hello")]
+    ControlBeforeHello,
+    /// It took back that it has no more to say.
+    #[error("an end of input taken back")]
+    DoneTakenBack,
+    /// It sent text before its hello.
+    #[error("text before the hello")]
+    TextBeforeHello,
+    /// It sent text after it had no more to say.
+    #[error("text after the end of input")]
+    TextAfterDone,
+    /// It sent a control line in a call of plain lines.
+    #[error("a control line among plain lines")]
+    ControlInPlain,
 }

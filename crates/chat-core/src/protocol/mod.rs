@@ -15,7 +15,7 @@ use crate::trust::safety_number::ChannelBinding;
 use crate::wire::{Batch, Frame, Hello, WriteBuffer};
 
 pub use close::Linger;
-pub use end::{CloseReason, Disconnect, ProtocolError, Side};
+pub use end::{CloseReason, Disconnect, ProtocolError, Side, Violation};
 pub use event::{ConnectionStatus, Ended, Event, Peer, ProtocolEvent};
 pub use plain::Plain;
 pub use session::{Session, SessionState};
@@ -135,7 +135,7 @@ pub trait Protocol: Send {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// It is longer than a line may be.
-    #[error("the message is too long: {length} bytes, and {limit} fit")]
+    #[error("{length} bytes, over the limit of {limit}")]
     TooLong {
         /// Its length on the wire, in bytes.
         length: usize,
@@ -143,9 +143,9 @@ pub enum SendError {
         limit: usize,
     },
     /// Too much is waiting to be delivered.
-    #[error("too much is waiting to be delivered; try again soon")]
+    #[error("the outbox is full")]
     Full,
     /// It has a line `88`, which a peer without chat/1 takes for the hang-up.
-    #[error("this peer would take the line 88 for a hang-up")]
+    #[error("a line of 88")]
     WouldHangUp,
 }

@@ -1,7 +1,6 @@
 //! The protocol with peers that speak plain lines: `nc`, telnet, plain sockets, stock TLS.
 
 use std::collections::VecDeque;
-use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
@@ -9,7 +8,7 @@ use bytes::{Buf, Bytes};
 use super::close::CloseState;
 use super::{
     CloseReason, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol, ProtocolError,
-    ProtocolEvent, SendError, Session, Side, SinkState,
+    ProtocolEvent, SendError, Session, Side, SinkState, Violation,
 };
 use crate::wire::{Batch, Frame, HANG_UP, MAX_LINE, WriteBuffer, is_hang_up};
 
@@ -121,7 +120,7 @@ impl Protocol for Plain {
             Some(Frame::Text(lines)) => self.show(Event::Lines(lines)),
             Some(Frame::HangUp) => self.close.peer_closed(),
             Some(Frame::Control(_)) => {
-                let error = ProtocolError::Violation("a control line in plain text");
+                let error = ProtocolError::Violation(Violation::ControlInPlain);
                 self.over = Some(error.into());
             }
             None => {
@@ -212,9 +211,7 @@ impl Protocol for Plain {
             return;
         }
         if self.close.linger() == Some(Linger::Steady) {
-            let stuck = "the other side takes nothing more";
-            let error = io::Error::new(io::ErrorKind::TimedOut, stuck);
-            self.over = Some(Disconnect::Io(error).into());
+            self.over = Some(Disconnect::Stuck.into());
         } else {
             self.close = CloseState::Sent;
         }

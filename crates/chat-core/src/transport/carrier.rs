@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::Stream;
+use super::{DialError, Stream};
 
 /// A way to one peer.
 pub trait Dial: Send + Sync {
@@ -85,53 +85,6 @@ impl<L: Listen> DynListen for L {
             let (stream, origin) = self.accept().await?;
             Ok((Box::new(stream) as Box<dyn Stream>, origin))
         })
-    }
-}
-
-/// Why nobody answered.
-#[derive(Debug, thiserror::Error)]
-pub enum DialError {
-    /// The name has no address.
-    #[error("cannot find {name}: {reason}; check the name, or call an address")]
-    Resolve {
-        /// The name.
-        name: String,
-        /// What the resolver said.
-        reason: io::Error,
-    },
-    /// No address answered.
-    #[error("cannot reach {address}: {reason}; {}", advice(.reason))]
-    Connect {
-        /// Who was called.
-        address: String,
-        /// What the last address answered.
-        reason: io::Error,
-    },
-    /// Nobody answered in time.
-    #[error("no answer from {address} within {limit:?}; is the address right, and the port open?")]
-    Timeout {
-        /// Who was called.
-        address: String,
-        /// How long it was tried.
-        limit: Duration,
-    },
-}
-
-/// What to check after this error.
-fn advice(reason: &io::Error) -> &'static str {
-    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
-    match reason.kind() {
-        NetworkUnreachable | NetworkDown | HostUnreachable => {
-            "is this machine connected to a network that leads there?"
-        }
-        _ => "is chat-server running there?",
-    }
-}
-
-impl DialError {
-    /// Whether the machine is up but nobody listens there.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Connect { reason, .. } if reason.kind() == io::ErrorKind::ConnectionRefused)
     }
 }
 
@@ -245,25 +198,6 @@ mod tests {
         }
         for (name, (_, there)) in [b'1', b'2'].into_iter().zip(&mut streams) {
             assert_eq!(there.read_u8().await.expect("a byte"), name);
-        }
-    }
-
-    #[test]
-    fn the_advice_is_about_the_side_that_is_in_trouble() {
-        let told = |reason: io::ErrorKind| {
-            let address = "192.0.2.1:7788".to_owned();
-            let reason = reason.into();
-            DialError::Connect { address, reason }.to_string()
-        };
-        let refused = told(io::ErrorKind::ConnectionRefused);
-        assert!(refused.ends_with("is chat-server running there?"));
-        for kind in [
-            io::ErrorKind::NetworkUnreachable,
-            io::ErrorKind::NetworkDown,
-            io::ErrorKind::HostUnreachable,
-        ] {
-            let told = told(kind);
-            assert!(told.contains("; is this machine connected"), "{told}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What carries a call: carriers that make byte streams, and TLS on the streams.
 
 mod carrier;
+mod connect_error;
 mod keyring;
 pub mod tcp;
 mod tls;
@@ -9,7 +10,8 @@ use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use carrier::{Dial, DialError, Listen, Listeners, Origin};
+pub use carrier::{Dial, Listen, Listeners, Origin};
+pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use tls::{
     ALPN, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,

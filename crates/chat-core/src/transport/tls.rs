@@ -87,29 +87,29 @@ pub enum PeerKind {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The other end sent something else; most likely it speaks plain text.
-    #[error("the other side does not speak TLS")]
+    #[error("no TLS")]
     NotTls,
     /// The other end took too long.
-    #[error("the other side did not finish the TLS handshake within {0:?}")]
+    #[error("no TLS handshake within {0:?}")]
     TimedOut(Duration),
     /// The other end closed the connection half-way.
-    #[error("the other side closed the connection during the TLS handshake")]
+    #[error("closed during the TLS handshake")]
     Closed,
     /// The other end claims to speak chat/1 but proves no Ed25519 key.
-    #[error("the other side speaks chat/1 but shows no Ed25519 key")]
+    #[error("chat/1 without an Ed25519 key")]
     NoKey,
     /// The other end claims to speak chat/1 but agreed on keys that a quantum computer could find
     /// out: no program of this kind does, so somebody may have taken the better way out.
-    #[error("the other side speaks chat/1 but not with post-quantum keys")]
+    #[error("chat/1 without post-quantum keys")]
     NotPostQuantum,
     /// The two ends do not agree, or one of them broke the rules.
-    #[error("the TLS handshake failed: {0}")]
+    #[error("TLS handshake: {0}")]
     Handshake(rustls::Error),
     /// The connection failed.
-    #[error("the connection failed during the TLS handshake: {0}")]
+    #[error("connection during the TLS handshake: {0}")]
     Io(io::Error),
     /// The user's own key cannot be used.
-    #[error("no certificate could be made for the identity: {0}")]
+    #[error("no certificate: {0}")]
     Certificate(rcgen::Error),
 }
 

@@ -62,7 +62,7 @@ impl fmt::Debug for Fingerprint {
 
 /// A text that is no [`Fingerprint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a fingerprint is SHA256: and the 44 characters of base64 after it")]
+#[error("no fingerprint")]
 pub struct InvalidFingerprint;
 
 impl FromStr for Fingerprint {

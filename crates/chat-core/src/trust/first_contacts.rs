@@ -23,10 +23,10 @@ pub enum FirstContactError {
     #[error(transparent)]
     File(#[from] FileError),
     /// An address that cannot be written into the file.
-    #[error("{0:?} is no address that can be remembered")]
+    #[error("an address that cannot be written down: {0:?}")]
     Address(String),
     /// All tries are used up.
-    #[error("{MAX_TRIES} calls to {0} within a day broke off before their safety number was known")]
+    #[error("no try is left at {0}")]
     TooMany(String),
 }
 

@@ -16,7 +16,6 @@ mod known_peers;
 pub(crate) mod private_file;
 pub mod safety_number;
 mod security;
-mod shell;
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use first_contacts::{FirstContactError, FirstContacts, MAX_TRIES};
@@ -26,6 +25,5 @@ pub use known_peers::{
     ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, PeerState,
     Unreadable,
 };
-pub use private_file::FileError;
+pub use private_file::{FileError, FileKind};
 pub use security::{Security, Verification, security};
-pub use shell::quoted;

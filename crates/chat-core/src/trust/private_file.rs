@@ -6,33 +6,28 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::shell::quoted_path;
-
 /// How long to wait for a lock: its holder only writes one small file.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often the lock is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// Why a file or directory cannot be used, and the command that mends it.
+/// Why a file or directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// A symbolic link, whose target may change.
-    #[error("{} is a symbolic link: rm {}", .0.display(), quoted_path(.0))]
+    #[error("{} is a symbolic link", .0.display())]
     Symlink(PathBuf),
     /// Not the kind of thing it should be.
-    #[error("{path} is no {wanted}: mv {word} {word}.old", path = .path.display(), word = quoted_path(.path))]
+    #[error("{} is no {wanted:?}", .path.display())]
     WrongKind {
         /// What is there.
         path: PathBuf,
         /// What should be there.
-        wanted: &'static str,
+        wanted: FileKind,
     },
     /// Another user may read or change it.
-    #[error(
-        "{path} is open to other users (mode {mode:04o}): chmod {mend:o} {word}",
-        path = .path.display(), word = quoted_path(.path)
-    )]
+    #[error("{} is open to other users, mode {mode:04o}", .path.display())]
     Exposed {
         /// What is there.
         path: PathBuf,
@@ -42,15 +37,18 @@ pub enum FileError {
         mend: u32,
     },
     /// Another user owns it.
-    #[error("{path} belongs to another user: sudo chown {user} {word}", path = .path.display(), word = quoted_path(.path))]
+    #[error("{} does not belong to user {user}", .path.display())]
     NotOwned {
         /// What is there.
         path: PathBuf,
         /// The id of the user who runs this program.
         user: u32,
     },
+    /// Another program keeps it locked.
+    #[error("{} is locked", .0.display())]
+    Locked(PathBuf),
     /// The system refused.
-    #[error("{}: {reason}{}", .path.display(), way_out(.reason))]
+    #[error("{}: {reason}", .path.display())]
     Io {
         /// The path.
         path: PathBuf,
@@ -59,14 +57,13 @@ pub enum FileError {
     },
 }
 
-/// What helps if this user may not write there.
-fn way_out(reason: &io::Error) -> &'static str {
-    match reason.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
-            "; set CHAT_HOME to a directory that you can write"
-        }
-        _ => "",
-    }
+/// What should be at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
 }
 
 /// Adds the path to an I/O error.
@@ -87,7 +84,7 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), FileError> {
     builder.create(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => FileError::WrongKind {
             path: path.to_owned(),
-            wanted: "directory",
+            wanted: FileKind::Directory,
         },
         _ => at(path)(error),
     })?;
@@ -144,7 +141,7 @@ fn regular(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {
         true => Ok(()),
         false => Err(FileError::WrongKind {
             path: path.to_owned(),
-            wanted: "file",
+            wanted: FileKind::File,
         }),
     }
 }
@@ -182,8 +179,7 @@ pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
                 thread::sleep(LOCK_PAUSE);
             }
             Err(TryLockError::WouldBlock) => {
-                let held = io::Error::new(ErrorKind::WouldBlock, "another program keeps it locked");
-                return Err(at(path)(held));
+                return Err(FileError::Locked(path.to_owned()));
             }
             Err(TryLockError::Error(error)) => return Err(at(path)(error)),
         }
@@ -304,11 +300,8 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary directory");
         let path = home.path().join("lock");
         let held = lock(&path).expect("nobody holds it");
-        let error = lock(&path).expect_err("somebody does").to_string();
-        assert!(
-            error.ends_with("another program keeps it locked"),
-            "{error}"
-        );
+        let error = lock(&path).expect_err("somebody does");
+        assert!(matches!(error, FileError::Locked(_)), "{error}");
         drop(held);
         lock(&path).expect("nobody holds it any more");
     }
@@ -330,20 +323,5 @@ mod tests {
         let error = lock(&path).expect_err("a link");
         assert!(matches!(error, FileError::Symlink(_)), "{error}");
         assert!(!target.exists());
-    }
-
-    #[test]
-    fn what_the_system_says_is_told_once_and_what_to_do_next() {
-        let told = |kind: ErrorKind| {
-            let error = at(Path::new("/there"))(kind.into());
-            // A chain of errors is told as one line, each after the other.
-            assert!(std::error::Error::source(&error).is_none());
-            error.to_string()
-        };
-        assert_eq!(
-            told(ErrorKind::PermissionDenied),
-            "/there: permission denied; set CHAT_HOME to a directory that you can write"
-        );
-        assert_eq!(told(ErrorKind::StorageFull), "/there: no storage space");
     }
 }

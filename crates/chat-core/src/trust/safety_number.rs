@@ -45,10 +45,10 @@ pub struct SafetyNumber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
     /// It sent its part of the safety number when it was not its turn.
-    #[error("a part of the safety number came unasked")]
+    #[error("unasked")]
     Unasked,
     /// The listener revealed another nonce than it had committed to.
-    #[error("the safety number was tampered with: what was revealed is not what was promised")]
+    #[error("a reveal that does not match its commitment")]
     WrongReveal,
 }
 

@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 pub const MAX_CONTROL: usize = 4 * 1024;
 
 /// The deepest nesting that is read; no line of chat/1 comes near.
-const MAX_DEPTH: usize = 16;
+pub const MAX_DEPTH: usize = 16;
 
 /// The length of lines that are padded with blanks: room for a ping with the largest number.
 const PADDED: usize = 48;

@@ -13,8 +13,8 @@ mod write_buffer;
 pub(crate) use codec::CONTROL;
 pub use codec::{Frame, Framing, LineCodec, LineError};
 pub use control::{
-    Commitment, Control, ControlError, Cookie, Hello, Hex, HexError, MAX_CONTROL, Name, Nonce,
-    SessionId,
+    Commitment, Control, ControlError, Cookie, Hello, Hex, HexError, MAX_CONTROL, MAX_DEPTH, Name,
+    Nonce, SessionId,
 };
 pub use line::{Batch, HANG_UP, MAX_LINE, is_hang_up};
 pub use refusal::{Refusal, RefusalCode};

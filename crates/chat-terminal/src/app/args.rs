@@ -1,8 +1,11 @@
 //! The command-line options that both programs share.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chat_core::transport::tcp::{self, Target};
+use chat_core::trust::Fingerprint;
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
@@ -98,6 +101,30 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration) => Ok(duration),
         Err(error) => Err(locale::not_a_time(&error)),
     }
+}
+
+/// Parses whom to call, such as `HOST` or `[::1]:7788`.
+///
+/// # Errors
+/// The text is no target; the error says what is wrong with it.
+pub fn target(text: &str) -> Result<Target, String> {
+    Target::parse(text).map_err(|error| locale::target_error(&error))
+}
+
+/// Parses where to listen, such as `7788` or `[::1]:7788`.
+///
+/// # Errors
+/// The text is no address; the error says how to write one.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    tcp::parse_address(text).map_err(|_| locale::NO_LISTEN_ADDRESS.to_owned())
+}
+
+/// Parses a fingerprint.
+///
+/// # Errors
+/// The text is none; the error says how one looks.
+pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse().map_err(|_| locale::NO_FINGERPRINT.to_owned())
 }
 
 #[cfg(test)]

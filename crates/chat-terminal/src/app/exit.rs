@@ -2,6 +2,8 @@
 
 use chat_core::driver::Outcome;
 use chat_core::protocol::{CloseReason, Ended};
+use chat_core::transport::{ConnectError, TlsError};
+use chat_core::trust::FirstContactError;
 use chat_core::wire::RefusalCode;
 
 /// The call ended normally.
@@ -32,5 +34,31 @@ pub fn code(ended: &Ended) -> u8 {
         _ if !ended.unacknowledged.is_empty() => FAILED,
         CloseReason::HungUp(_) | CloseReason::BothFinished | CloseReason::Idle(_) => OK,
         CloseReason::Lost(_) | CloseReason::Protocol(_) | CloseReason::Local(_) => FAILED,
+    }
+}
+
+/// The exit code where there was no call.
+pub fn code_without_call(error: &ConnectError) -> u8 {
+    match error {
+        ConnectError::FirstContact(FirstContactError::TooMany(_)) => REFUSED,
+        ConnectError::Dial(_) | ConnectError::KnownPeers(_) | ConnectError::FirstContact(_) => {
+            FAILED
+        }
+        ConnectError::Tls { reason, .. } => match reason {
+            TlsError::NoKey | TlsError::NotPostQuantum => REFUSED,
+            _ => FAILED,
+        },
+        ConnectError::NoHandshake { reason, .. }
+        | ConnectError::NoHandshakeWithKnown { reason, .. } => match reason {
+            TlsError::TimedOut(_) | TlsError::Io(_) => FAILED,
+            _ => REFUSED,
+        },
+        ConnectError::NotEncrypted(_)
+        | ConnectError::Changed(_)
+        | ConnectError::Blocked { .. }
+        | ConnectError::OwnKey(_)
+        | ConnectError::OtherKey { .. }
+        | ConnectError::Downgraded { .. }
+        | ConnectError::KnownKey { .. } => REFUSED,
     }
 }

@@ -6,13 +6,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Mutex;
 
-use anyhow::{Context as _, bail};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::app::args::CommonArgs;
+use crate::app::exit;
+use crate::app::runtime::Failure;
+use crate::locale;
 use crate::screen::Screen;
 use crate::text::sanitize;
 
@@ -26,7 +28,7 @@ const MAX_LINE: usize = 1_000;
 ///
 /// # Errors
 /// The log file cannot be opened.
-pub(crate) fn start(args: &CommonArgs) -> anyhow::Result<()> {
+pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
     let level = match args.verbose {
         // Only the painter may write to the screen.
         _ if args.debug_log.is_none() && is_on_screen() => return Ok(()),
@@ -40,12 +42,32 @@ pub(crate) fn start(args: &CommonArgs) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     match &args.debug_log {
         Some(path) => {
-            let file = open(path).with_context(|| format!("cannot log to {}", path.display()))?;
+            let file = open(path)
+                .map_err(|error| Failure::new(exit::FAILED, locale::cannot_log(path, &error)))?;
             builder.with_writer(Mutex::new(SafeLines(file))).init();
         }
         None => builder.with_writer(|| SafeLines(io::stderr())).init(),
     }
     Ok(())
+}
+
+/// Why a log file cannot be used.
+#[derive(Debug)]
+pub(crate) enum LogError {
+    /// A symbolic link, which may lead to another file.
+    Symlink,
+    /// A device, a directory, a FIFO.
+    NoFile,
+    /// It has so many bytes, and takes no more.
+    Full(u64),
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl From<io::Error> for LogError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// Whether stderr is the terminal that is being painted.
@@ -54,7 +76,7 @@ fn is_on_screen() -> bool {
 }
 
 /// Opens a log file to append to it: one that nobody else can read, and no link to another file.
-fn open(path: &Path) -> anyhow::Result<BoundedFile> {
+fn open(path: &Path) -> Result<BoundedFile, LogError> {
     // A FIFO without a reader would be waited for.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = File::options()
@@ -64,19 +86,19 @@ fn open(path: &Path) -> anyhow::Result<BoundedFile> {
         .custom_flags(flags.bits().cast_signed())
         .open(path);
     let file = match opened {
-        Err(error) if is_link(&error) => bail!("it is a symbolic link"),
+        Err(error) if is_link(&error) => return Err(LogError::Symlink),
         opened => opened?,
     };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        bail!("it is no file");
+        return Err(LogError::NoFile);
     }
     if metadata.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     let room = MAX_FILE.saturating_sub(metadata.len());
     if room == 0 {
-        bail!("it is full, with {MAX_FILE} bytes: remove it or name another");
+        return Err(LogError::Full(MAX_FILE));
     }
     Ok(BoundedFile { file, room })
 }
@@ -101,10 +123,7 @@ impl Write for BoundedFile {
             self.file.write_all(line)?;
         } else if self.room > 0 {
             self.room = 0;
-            writeln!(
-                self.file,
-                "The log is full: {MAX_FILE} bytes. No more is written."
-            )?;
+            writeln!(self.file, "{}", locale::log_is_full(MAX_FILE))?;
         }
         Ok(line.len())
     }
@@ -159,13 +178,10 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary directory");
         let (link, target) = (home.path().join("link"), home.path().join("target"));
         std::os::unix::fs::symlink(&target, &link).expect("a link");
-        let refused = |path: &Path| open(path).err().map(|error| error.to_string());
-        assert_eq!(refused(&link).as_deref(), Some("it is a symbolic link"));
+        assert!(matches!(open(&link), Err(LogError::Symlink)));
         assert!(!target.exists());
-        assert_eq!(
-            refused(Path::new("/dev/null")).as_deref(),
-            Some("it is no file")
-        );
+        let refused = open(Path::new("/dev/null"));
+        assert!(matches!(refused, Err(LogError::NoFile)));
     }
 
     #[test]
@@ -184,8 +200,7 @@ mod tests {
         );
         assert_eq!(written.lines().count(), 2);
         log.file.set_len(MAX_FILE).expect("it is ours");
-        let refused = open(&path).err().map(|error| error.to_string());
-        assert!(refused.is_some_and(|told| told.contains("it is full")));
+        assert!(matches!(open(&path), Err(LogError::Full(MAX_FILE))));
     }
 
     #[test]

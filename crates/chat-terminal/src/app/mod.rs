@@ -3,7 +3,7 @@
 pub mod args;
 pub mod console;
 pub mod exit;
-mod logging;
+pub(crate) mod logging;
 mod memory;
 pub mod peer;
 pub mod runtime;

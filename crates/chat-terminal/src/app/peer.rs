@@ -10,7 +10,8 @@ use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::locale;
+use crate::app::runtime::Failure;
+use crate::locale::{self, Explain};
 use crate::text::safety_number::{Comparison, compare};
 
 /// The peer of a call. The files of keys are read and written on another thread, one [`Task`]
@@ -213,7 +214,7 @@ pub fn list(keyring: &Keyring) -> String {
             let own = locale::own_key(keyring.own_key);
             format!("{own}\n{}", locale::peers(&known))
         }
-        Err(error) => error.to_string(),
+        Err(error) => error.explain(),
     }
 }
 
@@ -224,14 +225,17 @@ pub fn list(keyring: &Keyring) -> String {
 /// The file as a whole cannot be read.
 pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
     let flaws = known.load()?;
-    Ok(flaws.unreadable().map(|flaw| flaw.to_string()).collect())
+    Ok(flaws
+        .unreadable()
+        .map(|flaw| locale::unreadable(&flaw))
+        .collect())
 }
 
 /// Forgets the peer of this name or fingerprint, and reports it on stderr.
 ///
 /// # Errors
 /// No peer has it, it is not clear who is meant, or the known-peers file cannot be used.
-pub fn forget(who: &str) -> anyhow::Result<()> {
+pub fn forget(who: &str) -> Result<(), Failure> {
     let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(who)?;
     eprintln!("{}", locale::forgotten(&forgotten));
     Ok(())

@@ -6,28 +6,26 @@ use std::process::ExitCode;
 
 use crate::app::args::CommonArgs;
 use crate::app::{exit, logging, memory};
+use crate::locale::Explain;
 use crate::text::sanitize;
 
-/// Why a program fails: the error to print and the exit code.
+/// Why a program fails: what the user reads, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
     code: u8,
-    error: anyhow::Error,
+    told: String,
 }
 
 impl Failure {
-    /// A failure with this exit code.
-    pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            code,
-            error: error.into(),
-        }
+    /// A failure with this exit code, in one line of the locale.
+    pub fn new(code: u8, told: String) -> Self {
+        Self { code, told }
     }
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Failure {
+impl<E: Explain> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new(exit::FAILED, error)
+        Self::new(exit::FAILED, error.explain())
     }
 }
 
@@ -36,10 +34,9 @@ pub fn run<F>(program: &str, args: &CommonArgs, work: F) -> ExitCode
 where
     F: Future<Output = Result<u8, Failure>>,
 {
-    let code = start(program, args, work).unwrap_or_else(|Failure { code, error }| {
-        let error = format!("{error:#}");
+    let code = start(program, args, work).unwrap_or_else(|Failure { code, told }| {
         // If stderr is closed, the exit code still tells.
-        let _ = writeln!(io::stderr(), "{program}: {}", sanitize::line(&error));
+        let _ = writeln!(io::stderr(), "{program}: {}", sanitize::line(&told));
         code
     });
     ExitCode::from(code)

@@ -1,20 +1,31 @@
 //! The texts in English.
 
+mod errors;
+pub mod replies;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Ended, Event, Peer, Side};
+use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Side};
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
 use chat_core::wire::{Refusal, RefusalCode};
 
-use super::who;
+use super::{Explain, who};
 use crate::call_status::CallStatus;
 use crate::input::commands::CommandError;
 use crate::text::sanitize;
+
+pub(super) use errors::{
+    NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error, journal_error,
+    keyring_error, known_peers_error,
+};
+pub(crate) use errors::{
+    NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
+};
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
@@ -195,7 +206,7 @@ pub fn describe(event: &Event) -> Option<String> {
                 seconds(*idle)
             )
         }
-        Event::SendFailed(_, why) => format!("Not sent: {why}."),
+        Event::SendFailed(_, why) => format!("Not sent: {}.", errors::send_error(why)),
         Event::Connection(ConnectionStatus::Silent(silence)) => {
             format!("Link silent for {}.", seconds(*silence))
         }
@@ -306,8 +317,22 @@ pub fn caller_turned_away(peer: &Peer) -> String {
     format!("{} was told that you are busy.", who(peer))
 }
 
-/// A call was refused because of the caller's key.
-pub fn refused(reason: &str) -> String {
+/// A call was refused, for a reason that the user should know.
+pub fn refused(reason: &impl Explain) -> String {
+    refused_because(&reason.explain())
+}
+
+/// A caller had this user's own key.
+pub fn refused_own_key() -> String {
+    refused_because("the caller has your own key; if that was not you, somebody may have taken it")
+}
+
+/// A caller spoke chat/1, but what it said first was no hello.
+pub fn refused_bad_hello() -> String {
+    refused_because("a caller's first words were no hello that can be read")
+}
+
+fn refused_because(reason: &str) -> String {
     format!("Refused a call: {reason}")
 }
 
@@ -418,6 +443,7 @@ pub fn number_withheld(error: &FirstContactError) -> String {
         FirstContactError::TooMany(_) => "; somebody may be in between",
         _ => "",
     };
+    let error = error.explain();
     format!("This call has no safety number yet: {error}{suspicion}.")
 }
 
@@ -448,6 +474,9 @@ pub(crate) fn wrong_number(peer: &Peer) -> String {
     )
 }
 
+/// The terminal has hung up, so that there is no input any more.
+pub(crate) const TERMINAL_GONE: &str = "the terminal is gone";
+
 /// `/answer`, `/decline` or `/block` while nobody rings.
 pub const NOBODY_RINGS: &str = "Nobody is calling.";
 
@@ -466,7 +495,10 @@ pub(crate) fn name_is_taken(known: &str, name: &str) -> String {
 
 /// The known-peers file could not be changed.
 pub(crate) fn not_remembered(error: &KnownPeersError) -> String {
-    format!("The key of this peer is not remembered: {error}")
+    format!(
+        "The key of this peer is not remembered: {}",
+        error.explain()
+    )
 }
 
 /// The known peers, one a line.
@@ -483,7 +515,8 @@ pub(crate) fn peers(known: &PeerList) -> String {
         let addresses = peer.addresses.join(" ");
         format!("\n    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
     });
-    let flaws = known.unreadable().map(|flaw| format!("\n    {flaw}"));
+    let flaws = known.unreadable();
+    let flaws = flaws.map(|flaw| format!("\n    {}", unreadable(&flaw)));
     let lines: String = lines.chain(flaws).collect();
     match lines.is_empty() {
         true => "No peers are known yet.".into(),
@@ -563,14 +596,9 @@ fn ending(ended: &Ended) -> String {
         CloseReason::HungUp(Side::Remote) => "The other side hung up.".into(),
         CloseReason::BothFinished => "Call over: both sides have no more to say.".into(),
         CloseReason::Idle(limit) => format!("You hung up: nothing heard for {}.", seconds(*limit)),
-        CloseReason::Lost(Disconnect::Silent(silence)) => {
-            format!("Connection lost: nothing heard for {}.", seconds(*silence))
-        }
-        CloseReason::Lost(Disconnect::Refused(refusal)) => {
-            format!("Connection lost. {}", refused_by_them(refusal))
-        }
-        CloseReason::Lost(loss) => format!("Connection lost: {loss}."),
+        CloseReason::Lost(why) => errors::disconnect(why),
         CloseReason::Protocol(error) => {
+            let error = errors::protocol_error(error);
             format!("Call ended, the other side broke the rules: {error}.")
         }
         CloseReason::Busy { waiting: 0 } => "The other side is busy. Try again later.".into(),

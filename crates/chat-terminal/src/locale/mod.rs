@@ -1,10 +1,12 @@
 //! Every text that a user reads, apart from the logic; one file for each language.
 
 mod en;
+mod explain;
 
 use chat_core::protocol::Peer;
 
 pub use en::*;
+pub use explain::Explain;
 
 use crate::text::sanitize;
 

@@ -121,7 +121,7 @@ impl Source for ScreenSource {
         }
         Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
-            "the terminal is gone",
+            locale::TERMINAL_GONE,
         ))
     }
 

@@ -1,4 +1,5 @@
-//! Makes text from elsewhere safe to print.
+//! Makes text from elsewhere safe to print, and to paste.
 
 pub(crate) mod safety_number;
 pub(crate) mod sanitize;
+pub(crate) mod shell;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::protocol::ProtocolError;
+use crate::protocol::{ProtocolError, Violation};
 
 /// After this much silence a ping is sent.
 const PING_AFTER: Duration = Duration::from_secs(2);
@@ -96,7 +96,7 @@ impl Liveness {
     /// Returns whether the pong belongs to the last ping, and the round trip is new.
     pub(super) fn pong(&mut self, number: u64, now: Instant) -> Result<bool, ProtocolError> {
         if number > self.pings {
-            return Err(ProtocolError::Violation("it answered a ping never sent"));
+            return Err(ProtocolError::Violation(Violation::PongUnasked));
         }
         if number < self.pings {
             return Ok(false);

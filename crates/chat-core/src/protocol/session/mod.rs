@@ -17,7 +17,7 @@ use bytes::Buf;
 use super::close::{CloseState, Patience};
 use super::{
     CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol,
-    ProtocolError, ProtocolEvent, SendError, Side, SinkState,
+    ProtocolError, ProtocolEvent, SendError, Side, SinkState, Violation,
 };
 use crate::trust::safety_number::{
     ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
@@ -152,7 +152,7 @@ impl Session {
     /// The peer said hello: resume from what it has received.
     fn hello_arrived(&mut self, hello: Hello, now: Instant) -> Result<(), ProtocolError> {
         if hello.conversation != self.state.id {
-            return Err(ProtocolError::Violation("its hello is for another session"));
+            return Err(ProtocolError::Violation(Violation::OtherSession));
         }
         let resent = self.state.outbox.resume(hello.received)?;
         let Some(connection) = &mut self.connection else {
@@ -196,7 +196,7 @@ impl Session {
         };
         match control {
             Control::Hello(_) if connection.phase.is_open() => {
-                return Err(ProtocolError::Violation("it said hello twice"));
+                return Err(ProtocolError::Violation(Violation::SecondHello));
             }
             Control::Hello(hello) => {
                 if self.close == CloseState::Open
@@ -208,7 +208,7 @@ impl Session {
                 return self.hello_arrived(hello, now);
             }
             Control::Waiting { .. } | Control::Busy { .. } if connection.phase.is_open() => {
-                return Err(ProtocolError::Violation("it queued a call that is on"));
+                return Err(ProtocolError::Violation(Violation::LateQueue));
             }
             Control::Waiting { ahead } => {
                 connection.answered(Phase::Queued, now);
@@ -234,9 +234,7 @@ impl Session {
                 }
             }
             _ if !connection.phase.is_open() => {
-                return Err(ProtocolError::Violation(
-                    "it said something before its hello",
-                ));
+                return Err(ProtocolError::Violation(Violation::ControlBeforeHello));
             }
             Control::Say(text) => {
                 let bytes = text.len();
@@ -260,9 +258,7 @@ impl Session {
                 }
             }
             Control::Done(false) => {
-                return Err(ProtocolError::Violation(
-                    "it took back that it has no more to say",
-                ));
+                return Err(ProtocolError::Violation(Violation::DoneTakenBack));
             }
             Control::Cookie(cookie) => self.events.push_back(ProtocolEvent::Cookie(cookie)),
             Control::Idle(millis) => {
@@ -290,12 +286,10 @@ impl Session {
         now: Instant,
     ) -> Result<(), ProtocolError> {
         let Some(connection) = self.connection.as_mut().filter(|c| c.phase.is_open()) else {
-            return Err(ProtocolError::Violation("it sent text before its hello"));
+            return Err(ProtocolError::Violation(Violation::TextBeforeHello));
         };
         if self.state.has_all() {
-            return Err(ProtocolError::Violation(
-                "it sent text after it had no more to say",
-            ));
+            return Err(ProtocolError::Violation(Violation::TextAfterDone));
         }
         self.state.unshown += count as u64;
         connection.ack.received(bytes);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::ProtocolError;
+use crate::protocol::{ProtocolError, Violation};
 use crate::wire::Batch;
 
 /// The most that may wait for acknowledgement without a connection, in bytes.
@@ -91,13 +91,11 @@ impl Outbox {
     /// The peer acknowledges all messages up to this number. Returns whether any of them is newly so.
     pub(super) fn acknowledge(&mut self, number: u64) -> Result<bool, ProtocolError> {
         if number > self.last_sent {
-            return Err(ProtocolError::Violation(
-                "it acknowledged messages that were never sent",
-            ));
+            return Err(ProtocolError::Violation(Violation::AckUnsent));
         }
         let newly = number
             .checked_sub(self.acknowledged)
-            .ok_or(ProtocolError::Violation("it took an acknowledgement back"))?;
+            .ok_or(ProtocolError::Violation(Violation::AckTakenBack))?;
         for batch in take_first(&mut self.sent, newly) {
             self.bytes -= batch.wire_len();
         }
@@ -109,15 +107,11 @@ impl Outbox {
     /// messages are to be sent.
     pub(super) fn resume(&mut self, number: u64) -> Result<u64, ProtocolError> {
         if number > self.last {
-            return Err(ProtocolError::Violation(
-                "it claims to have messages that were never sent",
-            ));
+            return Err(ProtocolError::Violation(Violation::HasUnsent));
         }
         let received = number
             .checked_sub(self.acknowledged)
-            .ok_or(ProtocolError::Violation(
-                "it lost messages that it had acknowledged",
-            ))?;
+            .ok_or(ProtocolError::Violation(Violation::LostAcked))?;
         self.sent.append(&mut self.unsent);
         self.unsent = std::mem::take(&mut self.sent);
         self.sent.extend(take_first(&mut self.unsent, received));

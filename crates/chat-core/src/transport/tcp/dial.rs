@@ -24,23 +24,46 @@ pub struct Target {
     pub port: u16,
 }
 
+/// A text that does not say whom to call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// There is no host in it.
+    #[error("no host")]
+    NoHost,
+    /// After `[` there is no `]`.
+    #[error("no closing bracket")]
+    NoBracket,
+    /// What follows the `]` is no `:` with a port.
+    #[error("no port after the bracket")]
+    AfterBracket,
+    /// What stands in place of the port is none.
+    #[error("no port: {0:?}")]
+    NoPort(String),
+}
+
 impl Target {
     /// Reads `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`; a bare IPv6 address is a host.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// The text has none of these forms.
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
         let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => rest.split_once(']').ok_or("a ] is missing")?,
+            Some(rest) => rest.split_once(']').ok_or(TargetError::NoBracket)?,
             None => match text.rsplit_once(':') {
                 Some((host, _)) if !host.contains(':') => text.split_at(host.len()),
                 _ => (text, ""),
             },
         };
         if host.is_empty() {
-            return Err("write it like HOST, HOST:PORT or [::1]:7788".into());
+            return Err(TargetError::NoHost);
         }
         let port = match port.strip_prefix(':') {
-            Some(port) => port.parse().map_err(|_| format!("{port:?} is no port"))?,
+            Some(port) => match port.parse() {
+                Ok(port) => port,
+                Err(_) => return Err(TargetError::NoPort(port.to_owned())),
+            },
             None if port.is_empty() => DEFAULT_PORT,
-            None => return Err("after the ] comes a : and the port".into()),
+            None => return Err(TargetError::AfterBracket),
         };
         Ok(Self {
             host: host.to_owned(),

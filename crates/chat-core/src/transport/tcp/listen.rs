@@ -43,11 +43,16 @@ impl From<SocketAddr> for Origin {
     }
 }
 
+/// A text that does not say where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no address to listen on")]
+pub struct ListenAddressError;
+
 /// Reads `7788`, `:7788`, `127.0.0.1`, `127.0.0.1:7788`, `::1` or `[::1]:7788`.
 ///
 /// # Errors
-/// The text is none of these; says what to write.
-pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+/// The text is none of these.
+pub fn parse_address(text: &str) -> Result<SocketAddr, ListenAddressError> {
     let everywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
     if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse() {
         return Ok(SocketAddr::new(everywhere, port));
@@ -59,7 +64,7 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     match (text.parse(), host.parse()) {
         (Ok(address), _) => Ok(address),
         (_, Ok(host)) => Ok(SocketAddr::new(host, DEFAULT_PORT)),
-        _ => Err("write it like 7788, 127.0.0.1:7788 or [::1]:7788".into()),
+        _ => Err(ListenAddressError),
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-pub use dial::{Target, TcpDialer};
-pub use listen::{bind, parse_address};
+pub use dial::{Target, TargetError, TcpDialer};
+pub use listen::{ListenAddressError, bind, parse_address};
 
 /// After this much silence the system sends keep-alive probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);

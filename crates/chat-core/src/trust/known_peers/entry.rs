@@ -84,19 +84,19 @@ impl KnownPeer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// It is no UTF-8.
-    #[error("it is no UTF-8")]
+    #[error("no UTF-8")]
     Encoding,
     /// It has fewer fields than five.
-    #[error("it should read NAME[,ADDRESS...] KEYTYPE SHA256:... FIRST-SEEN STATE")]
+    #[error("fewer than five fields")]
     TooShort,
     /// The name, or one of the addresses, is missing between the commas.
-    #[error("a name or address is missing")]
+    #[error("no name or address")]
     Nameless,
     /// The third field is no fingerprint.
     #[error(transparent)]
     Fingerprint(#[from] crate::trust::InvalidFingerprint),
     /// The fifth field is not a state.
-    #[error("the state is none of unverified, verified and blocked")]
+    #[error("no known state")]
     State,
 }
 

@@ -1,23 +1,18 @@
 //! The contents of `known_peers` at one moment, and whether a key agrees with them.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::entry::{KnownPeer, Line, ParseError, PeerState, labels};
 use super::name::{likeness, tidy};
 use crate::trust::Fingerprint;
-use crate::trust::shell::quoted;
 
 /// How many strangers are remembered, callers whom this user has neither dialed nor verified.
 pub(super) const MAX_STRANGERS: usize = 1_000;
 
-/// How many names go into one line.
-const LISTED: usize = 20;
-
 /// A line that cannot be read. It is skipped, and kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}, line {number} is skipped: {error}", path = .path.display())]
+#[error("{}, line {number}: {error}", .path.display())]
 pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
@@ -28,7 +23,8 @@ pub struct Unreadable {
 }
 
 /// A key that differs from the known one: a new key of the same person, or somebody else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is known by {}, not by {new_key}", .known.name, .known.fingerprint)]
 pub struct ChangedKey {
     /// The owner of the old key.
     pub known: Box<KnownPeer>,
@@ -54,43 +50,6 @@ impl ChangedKey {
             new_key,
             direction,
         }
-    }
-}
-
-impl std::error::Error for ChangedKey {}
-
-impl fmt::Display for ChangedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let KnownPeer {
-            name,
-            fingerprint,
-            first_seen,
-            ..
-        } = &*self.known;
-        let program = match &self.direction {
-            Direction::Dialed(address) => {
-                write!(f, "the key of {name} at {address} has changed")?;
-                "chat-client"
-            }
-            Direction::Called => {
-                write!(f, "a caller named {name} does not have the key of {name}")?;
-                "chat-server"
-            }
-        };
-        let word = quoted(name);
-        write!(
-            f,
-            ": known since {first_seen} is {fingerprint}, now it is {new_key}; somebody else may \
-             be there; if {name} confirms the new key: {program} --forget {word}",
-            new_key = self.new_key
-        )?;
-        if self.direction == Direction::Called {
-            write!(
-                f,
-                "; if this is another {name}: let them take another --name"
-            )?;
-        }
-        Ok(())
     }
 }
 
@@ -205,19 +164,6 @@ impl PeerList {
         let alike = self.lines.iter();
         let alike = alike.filter(move |line| line.likeness() == likeness);
         alike.filter_map(Line::peer)
-    }
-
-    /// The names in one line, if they fit.
-    pub(super) fn names(&self) -> String {
-        let mut names: Vec<_> = self.peers().map(|peer| peer.name.as_str()).collect();
-        if names.is_empty() {
-            return "none".to_owned();
-        }
-        if names.len() > LISTED {
-            names.truncate(LISTED);
-            names.push("…");
-        }
-        names.join(", ")
     }
 
     /// Adds a line for a key that is new. To the line of one that is known, adds the address, and

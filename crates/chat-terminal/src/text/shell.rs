@@ -6,7 +6,7 @@ use std::path::Path;
 /// One shell word (POSIX) that stands for `text`.
 ///
 /// Commands that mend something hold paths, and names that strangers chose.
-pub fn quoted(text: &str) -> Cow<'_, str> {
+pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_alphanumeric() || "/._-:@%+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         Cow::Borrowed(text)
