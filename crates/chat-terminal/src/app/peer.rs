@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::locale;
 use crate::text::safety_number::{Comparison, compare};
 
-/// The peer of a call. The files of keys are read and written on another thread, one [`Task`]
+/// The peer of a call. The files of keys are read and written on another thread, one `Task`
 /// after the other; the call goes on meanwhile.
 pub struct PeerRecord {
     peer: Peer,
