@@ -14,7 +14,7 @@ use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
 use crate::text::safety_number::{Comparison, compare};
 
-/// The peer of a call. The files of keys are read and written on another thread, one [`Task`]
+/// The peer of a call. The files of keys are read and written on another thread, one `Task`
 /// after the other; the call goes on meanwhile.
 pub struct PeerRecord {
     peer: Peer,
