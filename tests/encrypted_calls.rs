@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_core::driver::{Command, Input};
-use chat_core::protocol::Peer;
+use chat_core::protocol::{Event, Peer};
 use chat_core::transport::{ALPN, ConnectError};
 use chat_core::trust::{Fingerprint, PeerState, Security, Verification};
 use chat_terminal::exit;
@@ -971,6 +971,25 @@ async fn a_crowd_does_not_disturb_a_call() {
         }
     }
     call.ends_well().await;
+}
+
+/// Five of them once made a server busy for ever.
+#[tokio::test]
+async fn stock_callers_who_left_after_a_byte_take_no_seat() {
+    let (ann, bob, eve) = (user("ann"), user("bob"), user("eve"));
+    let mut server = bob.answers().await;
+    let mut client = ann.calls(server.address);
+    client.person.is_called().await;
+    for _ in 0..6 {
+        let mut squatter = stock_client(&[]).connect_to(server.address).await;
+        squatter.write_all(b"x").await.expect("written");
+        squatter.flush().await.expect("sent");
+        server.person.reads("is calling too").await;
+    }
+    let mut late = eve.calls(server.address);
+    let waits = |event: &Event| matches!(event, Event::QueuePosition(_)).then_some(());
+    late.person.sees(waits).await;
+    client.hangs_up().await;
 }
 
 #[tokio::test]

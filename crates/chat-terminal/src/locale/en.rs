@@ -81,14 +81,16 @@ pub(crate) const NOT_FOUND: &str = "(nothing found)";
 /// What `/help` shows.
 pub(crate) const HELP: &str = "\
 Type a line and press Enter to say it; 88 alone hangs up.
-/verify N  compare the safety number with N, which the other person reads to you
-           by telephone or face to face, never in this chat
-/answer    take the call that rings (Enter does, too)    /decline  refuse it
-/block     refuse it, and that key for ever              /next     take the next caller
-/peers     list the keys you know   /status  tell about this call   /quit  end the program
-/say TEXT say TEXT, even if it is 88    //x       say \"/x\"
-Alt-Enter or Ctrl-J: a new line   Up, Down: older lines   Ctrl-R: search them
-Ctrl-C: drop the line, or hang up   Ctrl-Z: suspend   Tab: complete a command";
+/verify N  compare the safety number with N, which the other person
+           reads to you by telephone or face to face, never in this chat
+/answer    take the call that rings (Enter does, too)
+/decline   refuse it            /block   refuse it, and its key for ever
+/next      take the next caller /quit    end the program
+/peers     list the known keys  /status  tell about this call
+/say TEXT  say TEXT, even 88    //x      say \"/x\"
+Alt-Enter or Ctrl-J: a new line    Up, Down: older lines
+Ctrl-R: search older lines         Tab: complete a command
+Ctrl-C: drop the line, or hang up  Ctrl-Z: suspend";
 
 /// Several lines came faster than anyone types.
 pub(crate) fn gathered(lines: usize) -> String {
@@ -467,9 +469,9 @@ pub(crate) fn no_number(typed: &str) -> String {
 /// `/verify` with another number than this call's.
 pub(crate) fn wrong_number(peer: &Peer) -> String {
     format!(
-        "NOT THE SAME NUMBER: somebody may sit between you and {}, reading and changing \
-         everything.\nHang up with 88, and call by another way. If you only mistyped it, try again; \
-         until the numbers are the same, say nothing here that others must not know.",
+        "NOT THE SAME NUMBER: somebody may sit between you and\n{}, reading and changing everything.\n\
+         Hang up with 88, and call by another way. If you only mistyped it,\ntry again; until the \
+         numbers are the same, say nothing here that\nothers must not know.",
         who(peer)
     )
 }
