@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use super::{CloseReason, SendError, Side};
 use crate::trust::Security;
 use crate::wire::{Batch, Cookie};
@@ -62,6 +64,30 @@ pub enum Event {
     Notice(String),
     /// The same, about something that must not be overlooked.
     Alarm(String),
+}
+
+/// A message that was recorded, in this call or one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastMessage {
+    /// Whose it is.
+    pub side: Side,
+    /// When it was recorded.
+    pub at: OffsetDateTime,
+    /// What it says.
+    pub text: String,
+    /// Whether the peer has got it, if it is this side's; the peer's own was shown here.
+    pub delivery: Delivery,
+}
+
+/// What has become of a message that was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It has arrived.
+    Arrived,
+    /// Nobody knows yet, or it is still to be sent.
+    Pending,
+    /// Its session ended before it was acknowledged.
+    Lost,
 }
 
 /// The end of a call.

@@ -16,7 +16,7 @@ use crate::wire::{Batch, Frame, Hello, WriteBuffer};
 
 pub use close::Linger;
 pub use end::{CloseReason, Disconnect, ProtocolError, Side, Violation};
-pub use event::{ConnectionStatus, Ended, Event, Peer, ProtocolEvent};
+pub use event::{ConnectionStatus, Delivery, Ended, Event, PastMessage, Peer, ProtocolEvent};
 pub use plain::Plain;
 pub use session::{Session, SessionState};
 
