@@ -15,7 +15,7 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer};
+use chat_terminal::{exit, history, locale, peer};
 use clap::Parser;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
@@ -63,6 +63,9 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     if let Some(name) = &args.common.forget {
         peer::forget(name)?;
         return Ok(exit::OK);
+    }
+    if let Some(code) = history::print(&args.common.reading)? {
+        return Ok(code);
     }
     let data_dir = data_dir()?;
     let known = KnownPeers::open(&data_dir)?;

@@ -14,7 +14,7 @@ use chat_terminal::args::{CommonArgs, address, duration};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer};
+use chat_terminal::{exit, history, locale, peer};
 use clap::Parser;
 
 /// Waits for a call and lets you talk; `88` hangs up.
@@ -63,6 +63,9 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     if let Some(name) = &args.common.forget {
         peer::forget(name)?;
         return Ok(exit::OK);
+    }
+    if let Some(code) = history::print(&args.common.reading)? {
+        return Ok(code);
     }
     let keyring = Keyring::open(&data_dir()?)?;
     let mut notices = peer::flaws(&keyring.known)?;

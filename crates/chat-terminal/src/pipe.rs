@@ -15,6 +15,7 @@ use tokio_util::codec::Decoder;
 use crate::call_status::CallStatus;
 use crate::input::commands::{self, Request};
 use crate::locale;
+use crate::text::past::{MARK, PastRows};
 use crate::text::sanitize;
 
 /// Size of a new read buffer, in bytes.
@@ -228,6 +229,12 @@ impl Sink for LineSink {
                 self.unwritten.push(Bytes::from_static(b"\n"));
             }
             Event::Message(text) => text.split('\n').for_each(|line| self.write_line(line)),
+            Event::History(messages) if self.style == LineStyle::Interactive => {
+                let mut rows = PastRows::new(&self.speaker);
+                for row in messages.iter().flat_map(|message| rows.rows(message)) {
+                    self.unwritten.push(format!("{MARK}{row}\n").into());
+                }
+            }
             _ => {}
         }
     }

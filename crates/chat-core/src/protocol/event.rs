@@ -31,6 +31,8 @@ pub enum Event {
     Lines(Batch),
     /// The peer sent one message, which may have line breaks.
     Message(String),
+    /// Messages of earlier, read back from the disk, the oldest first.
+    History(Vec<PastMessage>),
     /// The number of this side's messages that were shown to the peer, from the first of the call.
     Delivered(u64),
     /// This message was not sent, and why.

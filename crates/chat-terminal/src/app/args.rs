@@ -9,6 +9,7 @@ use chat_core::trust::Fingerprint;
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
+use crate::app::history::HistoryArgs;
 use crate::locale;
 
 /// Options of both programs.
@@ -29,6 +30,10 @@ pub struct CommonArgs {
     /// Forget the peer of this name or fingerprint and its key, and do nothing else
     #[arg(long, value_name = "NAME|SHA256:…")]
     pub forget: Option<String>,
+
+    /// What to print instead of a call.
+    #[command(flatten)]
+    pub reading: HistoryArgs,
 
     /// Use no colours
     #[arg(long)]

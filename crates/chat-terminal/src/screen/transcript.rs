@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::locale;
 use crate::screen::style::{Palette, Row, Style};
+use crate::text::past::MARK;
 use crate::text::sanitize;
 
 /// A point in time, by both clocks.
@@ -90,6 +91,16 @@ impl Transcript {
                 .paint(style, &format!("-- {}", sanitize::line(text)), &mut line);
             self.finish(line);
         }
+    }
+
+    /// Appends a sanitized row of a message of earlier. By its first column, and by weight, it
+    /// differs from all that is new, and what is new after it shows its time again.
+    pub(crate) fn past(&mut self, row: &str) {
+        let mut line = String::new();
+        self.palette
+            .paint(Style::Faint, &format!("{MARK}{row}"), &mut line);
+        self.finish(line);
+        self.clock = None;
     }
 
     /// How many lines wait to be drawn.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::protocol::{ConnectionStatus, Event};
+use chat_core::protocol::{ConnectionStatus, Event, PastMessage};
 use chat_core::trust::Security;
 
 use super::keys::PasteDetector;
@@ -10,6 +10,7 @@ use super::{Call, Idle, View, sanitized_name};
 use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
+use crate::text::past::PastRows;
 
 /// The bell rings again after so long without messages.
 const QUIET: Duration = Duration::from_secs(10);
@@ -46,6 +47,7 @@ impl View {
                 return;
             }
             Event::Message(text) => return self.message(text, now),
+            Event::History(messages) => return self.history(messages),
             Event::Delivered(count) => return self.delivered(*count, now),
             Event::QueueLength(callers) => self.waiting = *callers,
             Event::Typing(typing) => {
@@ -93,6 +95,16 @@ impl View {
             None => "",
         };
         self.transcript.message(name, text, now);
+    }
+
+    fn history(&mut self, messages: &[PastMessage]) {
+        let name = self.call.as_ref().map_or("", |call| &call.name);
+        let mut rows = PastRows::new(name);
+        for message in messages {
+            for row in rows.rows(message) {
+                self.transcript.past(&row);
+            }
+        }
     }
 
     /// Rings once for a run of events that come while the user is away.
