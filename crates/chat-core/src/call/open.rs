@@ -1,13 +1,12 @@
 //! The ways to a call: dialed, accepted, or in memory; and who may be at its other end.
 
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 use tokio::io::duplex;
 use tokio::net::TcpStream;
-use tokio::task::spawn_blocking;
 
 use super::{Call, CallError};
+use crate::blocking;
 use crate::driver::{BoxConnection, Connected, Connection};
 use crate::protocol::{Handshake, Peer};
 use crate::transport::tcp::{Target, TcpDialer, set_tcp_options};
@@ -213,10 +212,4 @@ impl Memory {
         })
         .await
     }
-}
-
-/// Runs what reads or writes files, on another thread.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = spawn_blocking(work).await;
-    done.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
