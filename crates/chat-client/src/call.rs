@@ -2,13 +2,13 @@
 
 use std::future::pending;
 
+use chat_core::Blocking;
 use chat_core::driver::{Action, CallDriver, Command, Host, Sink, Source};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
 use chat_core::transport::Dial;
 use chat_core::trust::FirstContactError;
 use chat_terminal::locale;
 use chat_terminal::peer::PeerRecord;
-use tokio::task::JoinHandle;
 
 use crate::connect::Connector;
 use crate::first_contact::{FirstContact, Work};
@@ -22,7 +22,7 @@ pub(crate) struct Client<D> {
     /// The try that is being counted.
     counting: Option<Work>,
     /// The number is known, and they are being forgotten.
-    forgetting: Option<JoinHandle<()>>,
+    forgetting: Option<Blocking<()>>,
     /// The way back; `None` if a lost connection is not to be made again.
     reconnect: Option<Reconnect<D>>,
 }
@@ -71,7 +71,7 @@ impl<D: Dial + 'static> Client<D> {
             first_contact.ended(reason).await;
         }
         if let Some(forgetting) = self.forgetting {
-            forgetting.await.expect("it does not panic");
+            forgetting.await;
         }
     }
 }
