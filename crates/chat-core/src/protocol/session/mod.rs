@@ -289,7 +289,8 @@ impl Session {
             return Ok(());
         }
         let resent = self.state.outbox.resume(hello.received);
-        if hello.ended && !self.met && !(self.state.finished && resent == 0) {
+        let is_fresh = self.state.restored && !self.met;
+        if hello.ended && is_fresh && !(self.state.finished && resent == 0) {
             // The call is over there, and this program was started for another.
             self.state.outbox.acknowledge(hello.received)?;
             connection.phase = Phase::Lost(Loss::Unknown);
@@ -654,7 +655,8 @@ impl Protocol for Session {
     }
 
     fn receive(&mut self, frame: Option<Frame>, now: Instant) {
-        if self.close == CloseState::PeerClosed || self.over.is_some() {
+        let forgotten = self.phase() == Some(Phase::Lost(Loss::Unknown));
+        if self.close == CloseState::PeerClosed || self.over.is_some() || forgotten {
             return;
         }
         if let Some(frame) = frame {
