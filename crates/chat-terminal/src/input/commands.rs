@@ -33,9 +33,9 @@ pub(crate) enum CommandError {
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 10] = [
-    "/answer", "/block", "/decline", "/help", "/next", "/peers", "/quit", "/say", "/status",
-    "/verify",
+pub(crate) const NAMES: [&str; 11] = [
+    "/answer", "/block", "/decline", "/help", "/keep", "/next", "/peers", "/quit", "/say",
+    "/status", "/verify",
 ];
 
 /// The similarity, from 0 to 1, from which a name is suggested for a mistyped one.
@@ -76,6 +76,7 @@ pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
         "/answer" => Request::Command(Command::Answer),
         "/block" => Request::Command(Command::Block),
         "/decline" => Request::Command(Command::Decline),
+        "/keep" => Request::Command(Command::Keep),
         "/next" => Request::Command(Command::Next),
         "/peers" => Request::Command(Command::Peers),
         "/quit" => Request::Command(Command::Quit),
