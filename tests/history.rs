@@ -345,3 +345,47 @@ async fn a_terminal_that_cannot_be_painted_shows_the_same_rows() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_call_that_is_kept_is_there_in_the_next_one() {
+    let homes = [home(), home()];
+    let server =
+        command("chat-server", homes[0].path()).args(["127.0.0.1:0", "--name", "ann", "--keep"]);
+    let mut ann = Terminal::start(SIZE, server);
+    let line = ann.wait_for_line("    chat-client 127.0.0.1:").await;
+    let (_, address) = line.rsplit_once(' ').expect("it names a command");
+    let call = || {
+        let client = command("chat-client", homes[1].path());
+        Terminal::start(SIZE, client.args([address, "--name", "bob", "--keep"]))
+    };
+    let mut bob = call();
+    bob.wait_for_status("ann · ").await;
+    bob.type_keys("kept\r").await;
+    bob.wait_for_line("✓ you: kept").await;
+    assert!(older(&bob).is_empty());
+    bob.type_keys("/search KEPT\r").await;
+    bob.wait_for_line("-- One recorded message contains “KEPT”:")
+        .await;
+    bob.type_keys("88\r").await;
+    assert_eq!(bob.exit_code().await, 0);
+    ann.wait_for_line("The other side hung up.").await;
+
+    let mut bob = call();
+    bob.wait_for_line("Call with ann (").await;
+    bob.wait_for(|screen| {
+        screen
+            .text()
+            .iter()
+            .any(|line| line.starts_with("◂ ") && line.ends_with(" ✓ you: kept"))
+    })
+    .await;
+    ann.wait_for(|screen| {
+        screen
+            .text()
+            .iter()
+            .any(|line| line.starts_with("◂ ") && line.ends_with(" <bob> kept"))
+    })
+    .await;
+    bob.type_keys("88\r").await;
+    assert_eq!(bob.exit_code().await, 0);
+}

@@ -67,7 +67,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     if let Some(code) = history::print(&args.common.reading)? {
         return Ok(code);
     }
-    let keyring = Keyring::open(&data_dir()?)?;
+    let data_dir = data_dir()?;
+    let keyring = Keyring::open(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
     notices.push(locale::own_key(keyring.own_key));
     let acceptor = Acceptor {
@@ -92,6 +93,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             ..console.call_config()
         },
         interactive: console.interactive,
+        recorder: args.common.recorder(data_dir, console.interactive),
     };
     let reachable = chat_server::reachable(address);
     notices.push(locale::invitation(address.port(), &reachable));

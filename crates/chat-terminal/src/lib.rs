@@ -7,7 +7,8 @@
 //! text of the programs themselves is in [`locale`].
 //!
 //! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
-//! handling of the peer's key is in [`peer`], and what was said earlier in [`history`].
+//! handling of the peer's key is in [`peer`], of the journals in [`record`], and what was said
+//! earlier in [`history`].
 
 #![warn(unreachable_pub)]
 
@@ -19,5 +20,5 @@ mod pipe;
 mod screen;
 mod text;
 
-pub use app::{args, console, exit, history, peer, runtime, signals};
+pub use app::{args, console, exit, history, peer, record, runtime, signals};
 pub use screen::Idle;

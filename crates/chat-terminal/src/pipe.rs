@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use chat_core::driver::{Command, Input, Sink, Source};
-use chat_core::protocol::Event;
+use chat_core::protocol::{Event, PastMessage};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Decoder;
@@ -198,6 +198,16 @@ impl LineSink {
         }
     }
 
+    /// Writes messages of earlier, for a user at a terminal.
+    fn write_past(&mut self, messages: &[PastMessage]) {
+        if self.style == LineStyle::Interactive {
+            let mut rows = PastRows::new(&self.speaker);
+            for row in messages.iter().flat_map(|message| rows.rows(message)) {
+                self.unwritten.push(format!("{MARK}{row}\n").into());
+            }
+        }
+    }
+
     fn write_line(&mut self, line: &str) {
         let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
         self.unwritten.push(line.into());
@@ -229,12 +239,8 @@ impl Sink for LineSink {
                 self.unwritten.push(Bytes::from_static(b"\n"));
             }
             Event::Message(text) => text.split('\n').for_each(|line| self.write_line(line)),
-            Event::History(messages) if self.style == LineStyle::Interactive => {
-                let mut rows = PastRows::new(&self.speaker);
-                for row in messages.iter().flat_map(|message| rows.rows(message)) {
-                    self.unwritten.push(format!("{MARK}{row}\n").into());
-                }
-            }
+            Event::History(messages) => self.write_past(&messages),
+            Event::Earlier(earlier) => self.write_past(&earlier.recent),
             _ => {}
         }
     }

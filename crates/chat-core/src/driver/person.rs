@@ -54,6 +54,8 @@ pub enum Command {
     History(usize),
     /// Show the recorded messages that contain this text.
     Search(String),
+    /// Keep what is said from now on when the call is over.
+    Keep,
     /// End this call and take the next caller.
     Next,
     /// End the program.

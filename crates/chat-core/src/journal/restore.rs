@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use time::OffsetDateTime;
 
 use super::record::{Message, Record};
-use crate::protocol::{SendError, SessionState, Side};
+use crate::protocol::{Delivery, Earlier, PastMessage, SendError, SessionState, Side};
 use crate::wire::SessionId;
 
 /// How many texts are restored to be shown again.
@@ -98,6 +98,25 @@ impl Restored {
         Ok(state)
     }
 
+    /// What is shown of it when the call goes on.
+    pub fn earlier(&self) -> Earlier {
+        let is_unreceived = |text: &&RecordedText| {
+            text.side == Side::Local && self.unacknowledged.contains_key(&text.number)
+        };
+        let received = self.recent.iter().filter(|text| !is_unreceived(text));
+        let shown = received.map(|text| PastMessage {
+            side: text.side,
+            at: text.at,
+            text: text.text.clone(),
+            delivery: Delivery::Arrived,
+        });
+        Earlier {
+            recent: shown.collect(),
+            received: self.acknowledged,
+            unreceived: self.unacknowledged.values().cloned().collect(),
+        }
+    }
+
     /// Takes the next record in. What can be taken is, even after a gap.
     fn take(&mut self, record: Record<'_>) -> Result<(), &'static str> {
         match record {
@@ -164,8 +183,8 @@ fn next(count: &mut u64, number: u64) -> Result<Result<(), &'static str>, &'stat
 }
 
 /// The journal of a call that is over, without the texts that are not kept: what stood before
-/// `keep`, or everything, becomes counts.
-pub(super) fn compact(bytes: &[u8]) -> Vec<u8> {
+/// `keep`, or everything, becomes counts. `None` if nothing was said at all.
+pub(super) fn compact(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut restored = Restored::default();
     let mut compacted = Vec::new();
     let mut start = 0;
@@ -179,6 +198,9 @@ pub(super) fn compact(bytes: &[u8]) -> Vec<u8> {
         }
         start = end + 1;
     }
+    if start == bytes.len() && (restored.said, restored.heard) == (0, 0) {
+        return None;
+    }
     let counts = Record::Counts {
         said: restored.said,
         acknowledged: restored.acknowledged,
@@ -190,5 +212,5 @@ pub(super) fn compact(bytes: &[u8]) -> Vec<u8> {
     } else if restored.ended {
         Record::Ended.write_to(&mut compacted);
     }
-    compacted
+    Some(compacted)
 }

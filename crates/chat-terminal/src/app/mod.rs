@@ -7,5 +7,6 @@ pub mod history;
 pub(crate) mod logging;
 mod memory;
 pub mod peer;
+pub mod record;
 pub mod runtime;
 pub mod signals;

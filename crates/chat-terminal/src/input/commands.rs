@@ -37,9 +37,9 @@ pub(crate) enum CommandError {
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 12] = [
-    "/answer", "/block", "/decline", "/help", "/history", "/next", "/peers", "/quit", "/say",
-    "/search", "/status", "/verify",
+pub(crate) const NAMES: [&str; 13] = [
+    "/answer", "/block", "/decline", "/help", "/history", "/keep", "/next", "/peers", "/quit",
+    "/say", "/search", "/status", "/verify",
 ];
 
 /// How many messages `/history` shows unless it is told, and how many at most.
@@ -90,6 +90,7 @@ pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
         "/answer" => Request::Command(Command::Answer),
         "/block" => Request::Command(Command::Block),
         "/decline" => Request::Command(Command::Decline),
+        "/keep" => Request::Command(Command::Keep),
         "/next" => Request::Command(Command::Next),
         "/peers" => Request::Command(Command::Peers),
         "/quit" => Request::Command(Command::Quit),

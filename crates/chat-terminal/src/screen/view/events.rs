@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use chat_core::protocol::{ConnectionStatus, Event, PastMessage};
+use chat_core::protocol::{ConnectionStatus, Earlier, Event, PastMessage};
 use chat_core::trust::Security;
 
 use super::keys::PasteDetector;
-use super::{Call, Idle, View, sanitized_name};
+use super::{Call, Idle, PendingMessage, View, sanitized_name};
 use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
@@ -49,6 +49,7 @@ impl View {
             Event::Message(text) => return self.message(text, now),
             Event::History(messages) => return self.history(messages),
             Event::Delivered(count) => return self.delivered(*count, now),
+            Event::Earlier(earlier) => return self.earlier(earlier),
             Event::QueueLength(callers) => self.waiting = *callers,
             Event::Typing(typing) => {
                 if let Some(call) = &mut self.call {
@@ -68,6 +69,8 @@ impl View {
             Event::Ended(_) => self.ended(now),
             Event::Ringing(_) => self.ring(now),
             Event::PeerEof
+            | Event::PeerKeeps(_)
+            | Event::PeerHistory(_)
             | Event::RingingStopped
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
@@ -105,6 +108,20 @@ impl View {
                 self.transcript.past(&row);
             }
         }
+    }
+
+    /// A call goes on: what was said last is shown again, and what has not arrived is under way.
+    fn earlier(&mut self, earlier: &Earlier) {
+        if let Some(call) = &mut self.call {
+            call.received = earlier.received;
+            for text in &earlier.unreceived {
+                call.unreceived.push_back(PendingMessage {
+                    text: text.clone(),
+                    written: false,
+                });
+            }
+        }
+        self.history(&earlier.recent);
     }
 
     /// Rings once for a run of events that come while the user is away.
