@@ -1,8 +1,9 @@
 //! What was said, kept on the disk until it has arrived: a journal for each session.
 //!
 //! [`Calls`] is the directory, [`Journal`] the journal of the session that is on, [`Restored`] what
-//! an earlier program has left, and [`History`] what can be read back of all calls with somebody. Two rules make the most of it: a message is
-//! sent once it is recorded, and acknowledged once it is recorded.
+//! an earlier program has left, and [`History`] what can be read back of all calls with somebody.
+//! Two rules make the most of it: a message is sent once it is recorded, and acknowledged once it
+//! is recorded.
 
 mod history;
 mod record;
