@@ -82,7 +82,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     }
     let signals = Signals::new()?;
     let idle = Idle::Calling(locale::calling(&address));
-    let mut console = Console::open(&args.common, idle)?;
+    let mut console = Console::open(&args.common, idle, address.clone())?;
     let connector = Connector {
         dialer: TcpDialer {
             target: args.target.clone(),

@@ -25,5 +25,5 @@ pub use known_peers::{
     ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, PeerState,
     Unreadable,
 };
-pub use private_file::{FileError, FileKind};
+pub use private_file::{FileError, FileKind, PrivateFile};
 pub use security::{Security, Verification, security};

@@ -54,6 +54,14 @@ pub(crate) const OWN_NUMBER: &str =
 pub(crate) const OWN_NUMBER_IN_LINE: &str = "Not sent. Your safety number? Somebody in between could change it. The same line again is \
      sent anyway.";
 
+/// Ctrl-C once more, right after it dropped a draft in a call.
+pub(crate) const CTRL_C_HANGS_UP: &str =
+    "The line is empty (Up brings it back): Ctrl-C again hangs up.";
+
+/// The same while there is no call.
+pub(crate) const CTRL_C_QUITS: &str =
+    "The line is empty (Up brings it back): Ctrl-C again ends the program.";
+
 /// A command that was given to a call, or to a caller, that is gone.
 pub(crate) const TOO_LATE: &str = "That came too late: the call was over, and nothing was done.";
 
@@ -122,6 +130,24 @@ pub(crate) fn command_error(error: &CommandError) -> String {
         CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
     }
 }
+
+/// At the end of the program: what was typed and not sent, for the eye and the clipboard.
+pub(crate) fn draft_not_sent(draft: &str) -> String {
+    let shown = &draft[..draft.floor_char_boundary(SHOWN_DRAFT)];
+    let more = if shown.len() < draft.len() {
+        " …"
+    } else {
+        ""
+    };
+    format!("Not sent: {shown}{more}")
+}
+
+/// The most of a draft that is shown at the end, in bytes.
+const SHOWN_DRAFT: usize = 2_000;
+
+/// A draft of last time is on the line again.
+pub(crate) const DRAFT_IS_BACK: &str =
+    "What you typed last time and did not send is on the line; Ctrl-C drops it.";
 
 /// What was typed for somebody, or for nobody yet, is off the line.
 pub(crate) fn put_aside(name: Option<&str>) -> String {

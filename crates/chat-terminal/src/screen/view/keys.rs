@@ -23,6 +23,9 @@ const MAX_INPUTS: usize = 256;
 /// Keys that follow each other faster than this are a paste.
 const PASTE_GAP: Duration = Duration::from_millis(10);
 
+/// A second Ctrl-C within this time was meant for the draft, too, and does not hang up.
+const HASTE: Duration = Duration::from_secs(1);
+
 /// The user counts as typing for this long after a key.
 const TYPING_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -149,7 +152,12 @@ impl View {
             Action::Submit => self.submit(now),
             Action::Complete => self.complete(),
             Action::Interrupt if !self.editor.text().is_empty() => {
-                self.editor.clear();
+                self.editor.put_aside();
+                self.dropped = Some(now.at);
+            }
+            Action::Interrupt if self.has_just_dropped(now) => {
+                self.dropped = None;
+                self.hint = Some((Style::Notice, self.what_leaving_does().to_owned()));
             }
             Action::Interrupt | Action::EndOfInput => self.leave(),
             Action::Suspend => return Some(TerminalRequest::Suspend),
@@ -159,6 +167,19 @@ impl View {
             self.ask(locale::gathered);
         }
         None
+    }
+
+    /// Whether a draft was dropped so short a time ago that the same key may be meant for it.
+    fn has_just_dropped(&self, now: Timestamp) -> bool {
+        let dropped = self.dropped;
+        dropped.is_some_and(|dropped| now.at.duration_since(dropped) < HASTE)
+    }
+
+    fn what_leaving_does(&self) -> &'static str {
+        match self.call {
+            Some(_) => locale::CTRL_C_HANGS_UP,
+            None => locale::CTRL_C_QUITS,
+        }
     }
 
     /// Asks whether several pasted lines shall be sent as one message.
@@ -187,7 +208,7 @@ impl View {
     fn submit(&mut self, now: Timestamp) {
         let text = self.editor.text().trim_end_matches('\n');
         if text.is_empty() {
-            self.editor.clear();
+            self.editor.take();
             self.interrupted = false;
             if self.call.is_none() && self.status.ringing.is_some() {
                 self.input(Input::Command(Command::Answer));
@@ -220,7 +241,7 @@ impl View {
                 }
                 None => return self.warn(locale::NOBODY.to_owned()),
                 Some(call) if self.interrupted => {
-                    let warning = locale::call_has_changed(&call.name);
+                    let warning = locale::call_has_changed(&call.peer.name);
                     self.interrupted = false;
                     return self.warn(warning);
                 }
