@@ -42,7 +42,7 @@ struct Args {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     connect_timeout: Duration,
 
-    /// At end of input, hang up as soon as everything has arrived
+    /// At end of input, hang up as soon as everything has arrived; "88" in it is text
     #[arg(long)]
     send_only: bool,
 
@@ -55,7 +55,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let mut args = Args::parse();
+    // Only the end of the input hangs up.
+    args.common.literal |= args.send_only;
     runtime::run("chat-client", &args.common, call(&args))
 }
 
@@ -104,7 +106,8 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     for flaw in flaws {
         sink.show(Event::Notice(flaw));
     }
-    chat_client::run(connector, config, source, sink, signals.next())
+    let code = chat_client::run(connector, config, source, sink, signals.next())
         .await
-        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))
+        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))?;
+    Ok(console.exit_code(code).await)
 }

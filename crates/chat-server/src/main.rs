@@ -98,5 +98,5 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     }
     let Console { source, sink, .. } = &mut console;
     let code = chat_server::run(listener, acceptor, config, source, sink, signals.next()).await?;
-    Ok(code)
+    Ok(console.exit_code(code).await)
 }

@@ -4,12 +4,14 @@ use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chat_core::driver::{Command, Input, Sink, Source};
 use chat_core::protocol::Event;
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
 use crate::call_status::CallStatus;
@@ -25,6 +27,9 @@ const READ: usize = 128 * 1024;
 /// lines themselves.
 const LEAST_READ: usize = 16 * 1024;
 
+/// How long to look, after the last call, for input that was not read.
+const LEFTOVER: Duration = Duration::from_millis(20);
+
 /// Capacity to ask for in a pipe at either end, in bytes.
 #[cfg(target_os = "linux")]
 const PIPE: usize = 256 * 1024;
@@ -35,6 +40,8 @@ pub struct LineSource {
     codec: LineCodec,
     buffer: BytesMut,
     ended: bool,
+    /// The person was told that the input is not said as it is.
+    told: bool,
     /// Only for a user at a terminal.
     typed: Option<Typed>,
 }
@@ -57,8 +64,41 @@ impl LineSource {
             codec: LineCodec::new(Framing::Line).literal(literal),
             buffer: BytesMut::new(),
             ended: false,
+            told: false,
             typed: None,
         }
+    }
+
+    /// Whether some of the input was not said as it was, or not at all. To be called when no call
+    /// is on.
+    pub(crate) async fn has_failed(&mut self) -> bool {
+        let altered = self.codec.has_mended() || self.codec.has_cut();
+        let is_person = self.typed.is_some();
+        if is_person || self.ended && self.buffer.is_empty() {
+            return altered;
+        }
+        if self.buffer.is_empty() {
+            let read = timeout(LEFTOVER, self.reader.read_buf(&mut self.buffer)).await;
+            if !matches!(read, Ok(Ok(1..))) {
+                return altered;
+            }
+        }
+        if !self.told {
+            notify(locale::INPUT_LEFT);
+        }
+        true
+    }
+
+    /// Tells once that what is said is not what was read.
+    fn tell_alterations(&mut self) {
+        let told = match (self.codec.has_mended(), self.codec.has_cut()) {
+            _ if self.told => return,
+            (true, _) => locale::INPUT_NOT_UTF8,
+            (_, true) => locale::INPUT_CUT,
+            _ => return,
+        };
+        self.told = true;
+        notify(told);
     }
 
     /// Returns the next input from the typed lines; help, errors and a known status are printed
@@ -110,6 +150,8 @@ impl LineSource {
 
 impl Source for LineSource {
     fn begin(&mut self, messages_are_counted: bool) {
+        // Plain peers may take CRLF for two ends of a line.
+        self.codec.set_keeps_cr(messages_are_counted);
         self.codec.set_whole_lines(messages_are_counted);
     }
 
@@ -118,7 +160,9 @@ impl Source for LineSource {
             if let Some(input) = self.next_request() {
                 return Ok(input);
             }
-            match self.frame().map_err(io::Error::other)? {
+            let frame = self.frame().map_err(io::Error::other)?;
+            self.tell_alterations();
+            match frame {
                 Some(Frame::Text(lines)) => match &mut self.typed {
                     Some(typed) => typed.lines = lines,
                     None => return Ok(Input::Lines(lines)),
@@ -126,6 +170,7 @@ impl Source for LineSource {
                 Some(Frame::HangUp) => {
                     // The data behind a line of 88 is lost, maybe by mistake.
                     if !self.buffer.is_empty() {
+                        self.told = true;
                         notify(locale::LEFT_UNSENT);
                     }
                     return Ok(Input::HangUp);
@@ -198,6 +243,7 @@ impl LineSink {
     }
 
     fn write_line(&mut self, line: &str) {
+        let line = line.strip_suffix('\r').unwrap_or(line);
         let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
         self.unwritten.push(line.into());
     }

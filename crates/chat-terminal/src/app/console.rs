@@ -7,6 +7,7 @@ use chat_core::protocol::Event;
 use chat_core::trust::data_dir;
 
 use crate::app::args::CommonArgs;
+use crate::app::exit;
 use crate::input::memory::{Memory, Typed};
 use crate::locale::{self, Explain};
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
@@ -88,6 +89,16 @@ impl Console {
             sink: ConsoleSink::Lines(sink),
             interactive,
         })
+    }
+
+    /// The exit code of the program, after calls that ended with this one: a pipe fails if some of
+    /// its input was not sent as it was.
+    pub async fn exit_code(&mut self, code: u8) -> u8 {
+        let has_failed = match &mut self.source {
+            ConsoleSource::Lines(source) if code == exit::OK => source.has_failed().await,
+            _ => false,
+        };
+        if has_failed { exit::FAILED } else { code }
     }
 
     /// How to drive a call: a pipe waits until everything is delivered, a user who hangs up

@@ -72,6 +72,16 @@ pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the pr
 pub(crate) const LEFT_UNSENT: &str =
     "The line 88 hung up; what follows it was not sent in this call. With --literal, 88 is text.";
 
+/// The call ended before all of a pipe was said.
+pub(crate) const INPUT_LEFT: &str = "The call ended before all of the input was sent.";
+
+/// Bytes of a pipe that are no text.
+pub(crate) const INPUT_NOT_UTF8: &str =
+    "Some of the input is not UTF-8: each such piece was sent as U+FFFD.";
+
+/// A line of a pipe that is too long for a peer that gets it in pieces.
+pub(crate) const INPUT_CUT: &str = "A line of the input is too long: it was sent in pieces.";
+
 /// Too many messages wait to be sent.
 pub(crate) const FULL: &str =
     "Too much is waiting to be sent; your text stays here. Try again soon.";
