@@ -738,3 +738,43 @@ async fn typed_lines_are_remembered_only_for_who_wants_that() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_typed_over_a_slow_link_is_sent_as_it_was_typed() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("ok\rsee you\r88 \r").await;
+    server.terminal.wait_for_line("<bob> ok").await;
+    server.terminal.wait_for_line("<bob> see you").await;
+    bob.terminal.wait_for_line("Hang up? Enter again").await;
+    bob.terminal.type_keys("\r").await;
+    assert_eq!(bob.terminal.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_paste_of_one_line_is_one_line() {
+    let (mut server, mut bob) = call().await;
+    let paste = "\x1b[200~a line, with its line feed\n\x1b[201~";
+    bob.terminal.type_keys(paste).await;
+    bob.terminal
+        .wait_for(|screen| screen.cursor().0 == "> a line, with its line feed")
+        .await;
+    bob.terminal.type_keys("!\r").await;
+    let line = server.terminal.wait_for_line("<bob> a line").await;
+    assert!(
+        line.ends_with("<bob> a line, with its line feed!"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn the_caller_is_not_told_of_what_is_about_callers() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("/help\r").await;
+    bob.terminal.wait_for_line("88 alone hangs up").await;
+    bob.terminal.type_keys("/n\t/nxt\r").await;
+    bob.terminal.wait_for_line("There is no /n/nxt").await;
+    let text = bob.terminal.screen().text().join("\n");
+    assert!(!text.contains("/next"), "{text}");
+    server.terminal.type_keys("/help\r").await;
+    server.terminal.wait_for_line("/next ").await;
+}

@@ -16,7 +16,8 @@ use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
 use chat_terminal::{exit, locale, peer};
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
@@ -25,6 +26,10 @@ struct Args {
     /// Who to call: a name, an IPv4 address or an [IPv6] address
     #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = target)]
     target: Target,
+
+    /// What other programs take for the port
+    #[arg(hide = true)]
+    port: Option<String>,
 
     /// Dial without encryption
     #[arg(long, conflicts_with = "peer_key")]
@@ -56,6 +61,10 @@ struct Args {
 
 fn main() -> ExitCode {
     let mut args = Args::parse();
+    if let Some(port) = &args.port {
+        let told = locale::how_to_write_a_port(&args.target.host, port);
+        Args::command().error(ErrorKind::TooManyValues, told).exit();
+    }
     // Only the end of the input hangs up.
     args.common.literal |= args.send_only;
     runtime::run("chat-client", &args.common, call(&args))

@@ -360,6 +360,9 @@ async fn a_wrong_command_line_is_2() {
         assert_eq!(ended.stdout, "");
         assert!(ended.stderr.starts_with("error: "), "{ended:?}");
     }
+    let ended = run(&["2001:db8::1", "7789"]).await;
+    let told = "the port follows a colon: chat-client [2001:db8::1]:7789\n";
+    assert!(ended.stderr.contains(told), "{ended:?}");
     let help = run(&["--help"]).await;
     assert_eq!(help.code, Some(0));
     assert!(help.stdout.contains("--plain"));

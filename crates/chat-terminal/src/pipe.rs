@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
 use crate::call_status::CallStatus;
-use crate::input::commands::{self, Request};
+use crate::input::commands::{self, Request, Role};
 use crate::locale;
 use crate::text::sanitize;
 
@@ -48,11 +48,12 @@ pub struct LineSource {
 
 /// The state of a user who types.
 struct Typed {
+    role: Role,
     /// Lines that are not parsed yet.
     lines: Batch,
     /// The status that the sink keeps.
     status: Arc<Mutex<CallStatus>>,
-    /// A text that was not sent yet, because it holds the safety number.
+    /// A text that was not sent yet, because the person was asked about it.
     questioned: Option<String>,
 }
 
@@ -105,6 +106,7 @@ impl LineSource {
     /// here.
     fn next_request(&mut self) -> Option<Input> {
         let Typed {
+            role,
             lines,
             status,
             questioned,
@@ -115,7 +117,7 @@ impl LineSource {
             if text.is_empty() && known(status).ringing.is_some() {
                 return Some(Input::Command(Command::Answer));
             }
-            match commands::parse(text) {
+            match commands::parse(text, *role) {
                 Ok(Request::Say(text))
                     if questioned.as_ref() != Some(&text)
                         && known(status).gives_number_away(&text) =>
@@ -127,13 +129,17 @@ impl LineSource {
                     return Some(Input::Message(text));
                 }
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
-                Ok(Request::HangUp) => return Some(Input::HangUp),
+                Ok(Request::HangUpMaybe) if questioned.as_deref() != Some(text) => {
+                    notify(locale::HANG_UP_MAYBE_IN_LINE);
+                    *questioned = Some(text.to_owned());
+                }
+                Ok(Request::HangUp | Request::HangUpMaybe) => return Some(Input::HangUp),
                 // The sink has seen more of the queue and the connection than the program.
                 Ok(Request::Command(command)) => match locale::call_status(&known(status)) {
                     Some(text) if command == Command::Status => notify(&text),
                     _ => return Some(Input::Command(command)),
                 },
-                Ok(Request::Help) => notify(locale::HELP),
+                Ok(Request::Help) => notify(&locale::help(*role, false)),
                 Err(error) => notify(&locale::command_error(&error)),
             }
         }
@@ -216,9 +222,11 @@ pub struct LineSink {
 pub(crate) fn interactive(
     reader: impl AsyncRead + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
+    role: Role,
 ) -> (LineSource, LineSink) {
     let sink = LineSink::new(writer, LineStyle::Interactive);
     let typed = Typed {
+        role,
         lines: Batch::default(),
         status: Arc::clone(&sink.status),
         questioned: None,
@@ -356,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_shown_answers_for_the_status() {
         let typed = b"/status\n/status\n/peers\n";
-        let (mut source, mut sink) = interactive(&typed[..], tokio::io::sink());
+        let (mut source, mut sink) = interactive(&typed[..], tokio::io::sink(), Role::Client);
         let first = source.next().await.expect("a line");
         assert_eq!(first, Input::Command(Command::Status), "nothing is known");
         sink.show(Event::QueuePosition(2));

@@ -53,6 +53,7 @@ impl Console {
                 color: args.color(),
                 bell: !args.quiet,
                 tells_typing: !args.no_typing,
+                marks_pastes: marks_pastes(),
                 idle,
             };
             let remembered = remember(args, address);
@@ -73,7 +74,7 @@ impl Console {
             });
         }
         let (source, sink) = if interactive {
-            pipe::interactive(pipe::stdin(), pipe::stdout())
+            pipe::interactive(pipe::stdin(), pipe::stdout(), idle.role())
         } else {
             let style = match io::stdout().is_terminal() {
                 true => LineStyle::Sanitized,
@@ -110,6 +111,30 @@ impl Console {
             ..CallConfig::default()
         }
     }
+}
+
+/// Terminals that mark what is pasted, by the beginning of `TERM`. Others may do so too.
+const MARK_PASTES: [&str; 13] = [
+    "alacritty",
+    "contour",
+    "foot",
+    "ghostty",
+    "iterm",
+    "konsole",
+    "mintty",
+    "rxvt",
+    "st-",
+    "tmux",
+    "vte",
+    "wezterm",
+    "xterm",
+];
+
+/// Whether the terminal is known to mark what is pasted. Tmux may call itself `screen`.
+fn marks_pastes() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    let is_tmux = std::env::var_os("TMUX").is_some();
+    is_tmux || MARK_PASTES.iter().any(|known| term.starts_with(known))
 }
 
 /// What is to be remembered of what is typed, and what was. The error is told to the person, for

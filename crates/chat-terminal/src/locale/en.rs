@@ -16,7 +16,7 @@ use chat_core::wire::{Refusal, RefusalCode};
 
 use super::{Explain, who};
 use crate::call_status::CallStatus;
-use crate::input::commands::CommandError;
+use crate::input::commands::{CommandError, Role};
 use crate::text::sanitize;
 
 pub(super) use errors::{
@@ -50,7 +50,14 @@ pub(crate) const RINGS_MEANWHILE: &str =
 pub(crate) const OWN_NUMBER: &str =
     "Your safety number? Somebody in between could change it. Enter sends it anyway.";
 
+/// Something like 88.
+pub(crate) const HANG_UP_MAYBE: &str = "Hang up? Enter again does; /say sends it as text.";
+
 /// The same where lines are not edited here.
+pub(crate) const HANG_UP_MAYBE_IN_LINE: &str =
+    "Hang up? The same line again does; /say sends it as text.";
+
+/// [`OWN_NUMBER`] where lines are not edited here.
 pub(crate) const OWN_NUMBER_IN_LINE: &str = "Not sent. Your safety number? Somebody in between could change it. The same line again is \
      sent anyway.";
 
@@ -96,19 +103,50 @@ pub(crate) const PASTE_CANCELLED: &str = "The paste was cancelled.";
 /// Nothing in the history matches.
 pub(crate) const NOT_FOUND: &str = "(nothing found)";
 
-/// What `/help` shows.
-pub(crate) const HELP: &str = "\
-Type a line and press Enter to say it; 88 alone hangs up.
-/verify N  compare the safety number with N, which the other person
-           reads to you by telephone or face to face, never in this chat
-/answer    take the call that rings (Enter does, too)
-/decline   refuse it            /block   refuse it, and its key for ever
-/next      take the next caller /quit    end the program
-/peers     list the known keys  /status  tell about this call
-/say TEXT  say TEXT, even 88    //x      say \"/x\"
-Alt-Enter or Ctrl-J: a new line    Up, Down: older lines
-Ctrl-R: search older lines         Tab: complete a command
-Ctrl-C: drop the line, or hang up  Ctrl-Z: suspend";
+/// What `/help` shows: the commands of this role, by what one wants to do, and the `keys` where
+/// lines are edited here.
+pub(crate) fn help(role: Role, keys: bool) -> String {
+    let callers = match role {
+        Role::Client => "",
+        Role::Server => CALLERS_HELP,
+    };
+    let keys = if keys { KEYS_HELP } else { "" };
+    [SAY_HELP, KNOW_HELP, callers, END_HELP, keys].concat()
+}
+
+const SAY_HELP: &str = "\
+To say something: type it, and press Enter.
+  /say TEXT    say TEXT, even 88         //x          say \"/x\"
+";
+
+const KNOW_HELP: &str = "\
+To know who is there:
+  /verify N    compare the safety number with N, which is read to you
+               by telephone or face to face, never here
+  /peers       the known keys            /status      about this call
+";
+
+const CALLERS_HELP: &str = "\
+When somebody calls:
+  /answer      take the call that rings (Enter does, too)
+  /decline     refuse it                 /block       and its key for ever
+  /next        take the next caller
+";
+
+const END_HELP: &str = "\
+To end: 88 alone hangs up                /quit        ends the program
+";
+
+const KEYS_HELP: &str = "\
+Keys:
+  Alt-Enter, Ctrl-J  a new line          Ctrl-_       undo
+  Left, Right, Home, End, Ctrl-B, -F, -A, -E, Alt-B, -F: move
+  Backspace, Ctrl-D, -W, -U, -K, Alt-D: delete        Ctrl-Y: bring back
+  Ctrl-T: swap two characters            Tab          complete a command
+  Up, Down, Ctrl-P, -N: older lines      Ctrl-R       search them
+  Ctrl-C: put the line aside, or hang up Ctrl-D       hang up
+  Ctrl-L: draw the screen anew           Ctrl-Z       suspend
+";
 
 /// Several lines came faster than anyone types.
 pub(crate) fn gathered(lines: usize) -> String {
@@ -432,6 +470,15 @@ pub fn calling(target: &str) -> String {
     format!("calling {target} …")
 }
 
+/// A port that follows the host after a blank.
+pub fn how_to_write_a_port(host: &str, port: &str) -> String {
+    let host = match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    };
+    format!("the port follows a colon: chat-client {host}:{port}")
+}
+
 /// Why a server cannot start, and what to try instead.
 pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     let at_port = |port| match address.ip().is_unspecified() {
@@ -719,6 +766,20 @@ fn milliseconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_fits_the_screen_and_the_role() {
+        let notice = "      -- ".len();
+        for role in [Role::Client, Role::Server] {
+            let help = help(role, true);
+            for line in help.lines() {
+                assert!(notice + line.len() < 80, "{line}");
+            }
+            assert_eq!(help.contains("/next"), role == Role::Server);
+            assert!(help.contains("88 alone hangs up"));
+        }
+        assert!(!super::help(Role::Client, false).contains("Ctrl-"));
+    }
 
     #[test]
     fn who_cannot_listen_is_told_what_helps() {

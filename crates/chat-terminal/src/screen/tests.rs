@@ -99,6 +99,7 @@ impl Desk {
             color: true,
             bell: true,
             tells_typing: true,
+            marks_pastes: false,
             idle,
         };
         let mut desk = Self {
@@ -287,6 +288,32 @@ fn lines_that_arrive_at_once_are_not_sent_unasked() {
     desk.press("\x03");
     assert_eq!(desk.terminal.cursor(), (">".into(), 2));
     assert_eq!(desk.inputs(), []);
+}
+
+#[test]
+fn lines_that_a_slow_link_brings_together_are_sent_as_they_were_typed() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.read("\x1b[200~this terminal marks what is pasted\n\x1b[201~");
+    assert_eq!(
+        desk.terminal.cursor().0,
+        "> this terminal marks what is pasted"
+    );
+    desk.read("\rok\rsee you\r88\r");
+    let pasted = say("this terminal marks what is pasted");
+    let typed = [pasted, say("ok"), say("see you"), Input::HangUp];
+    assert_eq!(desk.inputs(), typed);
+}
+
+#[test]
+fn what_looks_like_88_is_asked_about_once() {
+    for like in ["88 ", " 88", "８８"] {
+        let mut desk = Desk::in_call(80, 12);
+        desk.press(&format!("{like}\r"));
+        assert_eq!(desk.inputs(), []);
+        assert_eq!(desk.terminal.last_rows(3)[0], locale::HANG_UP_MAYBE);
+        desk.press("\r");
+        assert_eq!(desk.inputs(), [Input::HangUp], "{like:?}");
+    }
 }
 
 #[test]
@@ -909,6 +936,7 @@ fn nobody_is_told_of_typing_who_is_not_to_know() {
             color: true,
             bell: true,
             tells_typing: false,
+            marks_pastes: false,
             idle: Idle::Waiting(String::new()),
         },
         Typed::default(),

@@ -68,16 +68,18 @@ impl View {
                     continue;
                 }
                 InputEvent::Paste(text) => {
+                    self.options.marks_pastes = true;
                     self.settle(now);
                     self.hint = None;
-                    self.insert(text);
+                    // The line feed at the end of a line is no second line.
+                    self.insert(text.strip_suffix('\n').unwrap_or(text));
                 }
                 InputEvent::PasteTooLong(bytes) => {
                     self.warn(locale::paste_too_long(*bytes, MAX_LINE));
                 }
                 InputEvent::PasteCancelled => self.warn(locale::PASTE_CANCELLED.to_owned()),
                 InputEvent::Key(key) => {
-                    let alone = !burst && index == 0;
+                    let alone = self.options.marks_pastes || !burst && index == 0;
                     let last = index + 1 == input_events.len();
                     request = self.key(*key, alone, last, now).or(request);
                 }
@@ -215,17 +217,24 @@ impl View {
             }
             return;
         }
-        let request = match commands::parse(text) {
+        let request = match commands::parse(text, self.options.idle.role()) {
             Ok(request) => request,
             Err(error) => return self.warn(locale::command_error(&error)),
         };
         match request {
             Request::Help => {
-                self.transcript.remark(Style::Notice, locale::HELP, now);
+                let help = locale::help(self.options.idle.role(), true);
+                self.transcript.remark(Style::Notice, &help, now);
             }
             Request::Command(command) => self.command(command, now),
-            Request::HangUp if self.call.is_some() => self.hang_up(),
-            Request::HangUp => match self.options.idle {
+            Request::HangUpMaybe
+                if self.call.is_some() && self.questioned.as_deref() != Some(text) =>
+            {
+                self.questioned = Some(text.to_owned());
+                return self.warn(locale::HANG_UP_MAYBE.to_owned());
+            }
+            Request::HangUp | Request::HangUpMaybe if self.call.is_some() => self.hang_up(),
+            Request::HangUp | Request::HangUpMaybe => match self.options.idle {
                 Idle::Calling(_) => self.leave(),
                 Idle::Waiting(_) => return self.warn(locale::NO_CALL.to_owned()),
             },
@@ -317,7 +326,7 @@ impl View {
 
     fn complete(&mut self) {
         let typed = self.editor.text();
-        match commands::completions(typed).as_slice() {
+        match commands::completions(typed, self.options.idle.role()).as_slice() {
             [] => (),
             [name] => self.editor.set(format!("{name} ")),
             names => self.hint = Some((Style::Faint, names.join("  "))),

@@ -13,6 +13,7 @@ use chat_core::protocol::Peer;
 use chat_core::trust::{Fingerprint, Security};
 
 use crate::call_status::CallStatus;
+use crate::input::commands::Role;
 use crate::input::editor::Editor;
 use crate::input::memory::Typed;
 use crate::locale;
@@ -33,6 +34,8 @@ pub(crate) struct ScreenOptions {
     pub(crate) bell: bool,
     /// Whether the peer is told that the user is typing.
     pub(crate) tells_typing: bool,
+    /// Whether the terminal marks pastes, so that a quick run of keys is none.
+    pub(crate) marks_pastes: bool,
     /// What the program does while there is no call.
     pub(crate) idle: Idle,
 }
@@ -50,6 +53,13 @@ impl Idle {
     fn text(&self) -> &str {
         match self {
             Self::Calling(text) | Self::Waiting(text) => text,
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Self::Calling(_) => Role::Client,
+            Self::Waiting(_) => Role::Server,
         }
     }
 }
@@ -74,7 +84,7 @@ pub(crate) struct View {
     draft_for: Option<Addressee>,
     /// When Ctrl-C dropped a draft.
     dropped: Option<Instant>,
-    /// A text that was not sent yet, because it holds the safety number.
+    /// A text that was not sent yet, because the person was asked about it.
     questioned: Option<String>,
     /// Whether the peer was told that the user is typing.
     typing: bool,
