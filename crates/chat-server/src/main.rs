@@ -79,7 +79,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let listener = tcp::bind(args.address)
         .map_err(|error| Failure::new(exit::FAILED, locale::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
-    let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;
+    let idle = Idle::Waiting(locale::idle(address.port()));
+    let mut console = Console::open(&args.common, idle, "chat-server".to_owned())?;
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,
@@ -99,5 +100,5 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     }
     let Console { source, sink, .. } = &mut console;
     let code = chat_server::run(listener, acceptor, config, source, sink, signals.next()).await?;
-    Ok(code)
+    Ok(console.exit_code(code).await)
 }

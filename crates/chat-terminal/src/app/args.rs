@@ -48,6 +48,14 @@ pub struct CommonArgs {
     #[arg(long)]
     pub no_typing: bool,
 
+    /// Keep no draft on disk that was not sent
+    #[arg(long, conflicts_with = "remember")]
+    pub no_drafts: bool,
+
+    /// Keep the lines that you type on disk, for Up and Ctrl-R at the next start
+    #[arg(long)]
+    pub remember: bool,
+
     /// Log to stderr, unless that is the screen; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
