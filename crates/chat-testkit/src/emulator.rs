@@ -150,6 +150,33 @@ impl Emulator {
         rows
     }
 
+    /// The same, with the rows that the program has wrapped under their first column put together
+    /// again, as a person reads them.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = Vec::new();
+        for line in self.text() {
+            let text = line.trim_start_matches(' ');
+            let hangs = line.len() - text.len() >= 8 && !text.starts_with('│');
+            match sentences.last_mut().filter(|_| hangs) {
+                Some(sentence) => *sentence += &format!(" {text}"),
+                None => sentences.push(line),
+            }
+        }
+        sentences
+    }
+
+    /// Every row of the scrollback and the screen, as it is seen.
+    pub fn all_rows(&self) -> Vec<String> {
+        let lines = self.terminal.topmost_line().0..=self.terminal.bottommost_line().0;
+        let mut rows: Vec<String> = lines
+            .map(|line| self.row(Line(line)).0.trim_end().to_owned())
+            .collect();
+        while rows.last().is_some_and(String::is_empty) {
+            rows.pop();
+        }
+        rows
+    }
+
     /// The last of [`rows`](Self::rows).
     pub fn last_rows(&self, count: usize) -> Vec<String> {
         let mut rows = self.rows();
