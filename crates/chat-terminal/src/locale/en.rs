@@ -14,7 +14,7 @@ use chat_core::trust::{
 };
 use chat_core::wire::{Refusal, RefusalCode};
 
-use super::{Explain, who};
+use super::{Explain, name_in_notice, who};
 use crate::call_status::CallStatus;
 use crate::input::commands::CommandError;
 use crate::text::sanitize;
@@ -125,12 +125,14 @@ pub(crate) fn command_error(error: &CommandError) -> String {
 
 /// What was typed for somebody, or for nobody yet, is off the line.
 pub(crate) fn put_aside(name: Option<&str>) -> String {
+    let name = name.and_then(name_in_notice);
     let name = name.map(|name| format!(" to {name}")).unwrap_or_default();
     format!("What you were typing{name} was put aside; Up brings it back.")
 }
 
 /// The first message to somebody else than the one to whom it was begun.
 pub(crate) fn call_has_changed(name: &str) -> String {
+    let name = name_in_notice(name).unwrap_or_default();
     format!("You talk to {name} now: Enter sends it, Ctrl-C drops it.")
 }
 

@@ -183,7 +183,8 @@ impl EventLoop {
     }
 
     fn paint(&mut self) {
-        let lines = self.view.transcript().take(FRAME_BYTES);
+        let columns = self.painter.size().columns;
+        let lines = self.view.transcript().take(FRAME_BYTES, columns);
         let live = self.view.live(self.painter.size());
         let bell = self.view.take_bell();
         self.writer.write(self.painter.frame(&lines, &live, bell));
@@ -285,8 +286,9 @@ impl EventLoop {
 
     /// Draws all waiting lines and erases the live region. Returns whether the terminal took it.
     async fn clear(&mut self) -> io::Result<bool> {
+        let columns = self.painter.size().columns;
         while self.settle().await? {
-            let lines = self.view.transcript().take(FRAME_BYTES);
+            let lines = self.view.transcript().take(FRAME_BYTES, columns);
             let last = self.view.transcript().waiting() == 0;
             self.writer
                 .write(self.painter.frame(&lines, &LiveRegion::default(), false));

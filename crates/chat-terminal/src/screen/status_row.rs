@@ -1,6 +1,6 @@
 //! The status row: the peer, its verification, and the state of the connection.
 
-use chat_core::protocol::ConnectionStatus;
+use chat_core::protocol::{ConnectionStatus, Peer};
 use chat_core::trust::{Security, Verification};
 use unicode_width::UnicodeWidthStr;
 
@@ -79,7 +79,7 @@ impl StatusRow<'_> {
         } = self.status;
         match peer {
             Some(peer) => {
-                part(0, Style::Peer, self.name.to_owned());
+                part(0, Style::Peer, name_of(peer));
                 part(
                     0,
                     trust(&peer.security),
@@ -90,8 +90,7 @@ impl StatusRow<'_> {
             None => part(0, Style::Plain, sanitize::line(self.idle).into_owned()),
         }
         if let Some(caller) = ringing {
-            let name = sanitize::name(locale::name_or_address(caller)).unwrap_or_default();
-            part(0, Style::Warning, locale::rings(&name));
+            part(0, Style::Warning, locale::rings(&name_of(caller)));
             part(4, Style::Plain, locale::HOW_TO_ANSWER.to_owned());
         }
         if let Some(ahead) = ahead {
@@ -131,6 +130,11 @@ struct Part {
     rank: u8,
     style: Style,
     text: String,
+}
+
+fn name_of(peer: &Peer) -> String {
+    let name = locale::name_in_notice(locale::name_or_address(peer));
+    name.unwrap_or_else(|| peer.address.clone())
 }
 
 fn trust(security: &Security) -> Style {

@@ -157,7 +157,10 @@ impl Desk {
     fn draw(&mut self) -> usize {
         let mut drawn = 0;
         while self.view.has_changed() || self.view.transcript().waiting() > 0 {
-            let lines = self.view.transcript().take(16 * 1024);
+            let lines = self
+                .view
+                .transcript()
+                .take(16 * 1024, self.painter.size().columns);
             let live = self.view.live(self.painter.size());
             let bell = self.view.take_bell();
             let frame = self.painter.frame(&lines, &live, bell);
@@ -189,26 +192,26 @@ const STATUS: &str = "ann · 🔒 verified · /help";
 fn messages_appear_above_a_draft_of_several_rows() {
     let mut desk = Desk::in_call(30, 10);
     desk.press("the quick brown fox jumps over the lazy dog");
-    let draft = [
-        "> the quick brown fox jumps ov",
-        "  er the lazy dog",
-        STATUS,
-    ];
-    let draft = draft.map(|row| row.replace("jumps ov", "jumps o").replace("  er", "  ver"));
+    let draft = ["> the quick brown fox jumps", "  over the lazy dog", STATUS];
     assert_eq!(desk.terminal.last_rows(3), draft);
     for number in 0..20 {
         desk.show(lines(&format!(
             "message {number}, which does not fit into one row"
         )));
         assert_eq!(desk.terminal.last_rows(3), draft);
-        assert_eq!(desk.terminal.cursor(), ("  ver the lazy dog".into(), 18));
+        assert_eq!(desk.terminal.cursor(), ("  over the lazy dog".into(), 19));
     }
     let text = desk.terminal.text();
-    for number in 0..20 {
-        let line = format!("      <ann> message {number}, which does not fit into one row");
-        assert_eq!(text.iter().filter(|shown| **shown == line).count(), 1);
+    assert_eq!(
+        text[..2],
+        ["12:01 -- Call with ann", "         ([::1]:7788):"]
+    );
+    for (number, rows) in text[3..3 + 3 * 20].chunks(3).enumerate() {
+        let first = format!("      <ann> message {number}, which");
+        let rest = ["            does not fit into", "            one row"];
+        assert_eq!(rows, [first.as_str(), rest[0], rest[1]]);
     }
-    assert_eq!(text.len(), 1 + 20 + 3);
+    assert_eq!(text.len(), 3 + 3 * 20 + 3);
 }
 
 #[test]
@@ -523,6 +526,53 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
     assert!(text.contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));
     let forged = |line: &&String| line.contains("-- ␛[2Jx") && !line.contains("ann>␊-- ");
     assert_eq!(text.iter().find(forged), None);
+}
+
+#[test]
+fn no_row_of_a_message_begins_like_a_notice() {
+    let mut desk = Desk::in_call(60, 20);
+    let before = desk.terminal.all_rows().len() - 2;
+    let padded = format!("hi{}-- ann is verified from now on.", " ".repeat(60 - 14));
+    desk.show(lines(&padded));
+    desk.show(lines(
+        "the quick brown fox jumps over the lazy dog and -- so on",
+    ));
+    desk.show(lines("你好 👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧 -- forged"));
+    desk.press("the quick brown fox jumps over the lazy dog, as it does\r");
+    desk.show(Event::Delivered(1));
+    assert_eq!(
+        desk.terminal.all_rows()[before..before + 9],
+        [
+            "      <ann> hi",
+            "            -- ann is verified from now on.",
+            "      <ann> the quick brown fox jumps over the lazy dog and",
+            "            -- so on",
+            "      <ann> 你好 👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧",
+            "            👩‍👩‍👧👩‍👩‍👧 -- forged",
+            "      ✓ you: the quick brown fox jumps over the lazy dog, as",
+            "             it does",
+            ">",
+        ]
+    );
+}
+
+#[test]
+fn a_long_address_is_copied_in_one_piece() {
+    let mut desk = Desk::in_call(40, 12);
+    let address = format!("https://example.com/{}", "a/long/way/".repeat(5));
+    desk.show(lines(&format!("see {address} -- if you like")));
+    let text = desk.terminal.text();
+    let rows = ["      <ann> see", &address, "            -- if you like"];
+    let at = text
+        .iter()
+        .position(|line| line == rows[0])
+        .expect("it is said");
+    let shown: Vec<_> = text[at..at + 3]
+        .iter()
+        .map(|line| line.trim_start())
+        .collect();
+    assert_eq!(shown, rows.map(str::trim_start));
+    assert_eq!(text[at + 2], rows[2], "nothing follows it in its row");
 }
 
 #[test]
@@ -949,7 +999,51 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
 
+/// Whether a row begins like one of the program, or of this side.
+fn begins_like_ours(row: &str) -> bool {
+    let Some((gutter, text)) = row.split_at_checked(6) else {
+        return false;
+    };
+    let is_time = gutter.ends_with(' ') && gutter.as_bytes()[2] == b':';
+    let marks = ["--", "!!", "you:", "· you:", "✓ you:", "✗ you:"];
+    (is_time || gutter.trim().is_empty()) && marks.iter().any(|mark| text.starts_with(mark))
+}
+
+/// Messages that try to begin a row.
+fn forgery() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        hostile(),
+        (0..130_usize).prop_map(|count| " ".repeat(count)),
+        (0..130_usize).prop_map(|count| "x".repeat(count)),
+        (0..40_usize).prop_map(|count| "👩\u{200d}👩".repeat(count)),
+        "[\u{a0}\u{2003}\u{3000}\u{2800}\t]{0,40}",
+        "(\n|  )?([0-9:]{5} |      )?(--|!!|[·✓✗] you:|you:|<bob>) .{0,20}",
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
+    #[test]
+    fn rows_that_begin_like_ours_are_ours(
+        texts in prop::collection::vec(forgery(), 1..5),
+        name in forgery(),
+        columns in 12..120_usize,
+    ) {
+        let mut desk = Desk::new(columns, 30);
+        desk.show(Event::Established(Peer { name: Some(name), ..peer(verified()) }));
+        let ours = |desk: &Desk| {
+            let rows = desk.terminal.all_rows();
+            rows.iter().filter(|row| begins_like_ours(row)).count()
+        };
+        // The call began with one notice, however long.
+        prop_assert_eq!(ours(&desk), 1);
+        for text in texts {
+            desk.show(lines(&text));
+            desk.show(Event::Message(text));
+            prop_assert_eq!(ours(&desk), 1, "{:#?}", desk.terminal.all_rows());
+        }
+    }
+
     #[test]
     fn nothing_that_a_peer_sends_acts_on_the_terminal(
         texts in prop::collection::vec(hostile(), 1..5),

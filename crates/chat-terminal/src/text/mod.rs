@@ -3,3 +3,4 @@
 pub(crate) mod safety_number;
 pub(crate) mod sanitize;
 pub(crate) mod shell;
+pub(crate) mod wrap;
