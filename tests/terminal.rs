@@ -266,6 +266,29 @@ async fn a_hostile_peer_cannot_touch_the_terminal() {
 }
 
 #[tokio::test]
+async fn a_terminal_that_is_not_utf_8_is_sent_ascii() {
+    for term in ["xterm", "dumb"] {
+        let mut server = Server::start(&[]).await;
+        let home = home();
+        let command = command("chat-client", home.path())
+            .arg(&server.address)
+            .env("LC_ALL", "C")
+            .env("TERM", term);
+        let mut client = Terminal::start(SIZE, command);
+        client.wait_for_line("Call with").await;
+        server.terminal.wait_for_status("🔒").await;
+        server
+            .terminal
+            .type_keys("Grüße \u{6db}31m\u{71d}0;x\r")
+            .await;
+        client
+            .wait_for_line("> Grusse <U+06DB>31m<U+071D>0;x")
+            .await;
+        assert!(client.screen().is_ascii, "every byte is one character");
+    }
+}
+
+#[tokio::test]
 async fn the_terminal_is_given_back_after_every_signal() {
     let before = settings_before().await;
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {

@@ -47,6 +47,8 @@ pub struct Emulator {
     pub bytes: usize,
     /// How many frames these were.
     pub frames: usize,
+    /// Whether they were all ASCII.
+    pub is_ascii: bool,
     /// How much of [`FRAME`] was read last.
     begun: usize,
     terminal: Term<Reports>,
@@ -65,6 +67,7 @@ impl Emulator {
         Self {
             bytes: 0,
             frames: 0,
+            is_ascii: true,
             begun: 0,
             terminal: Term::new(config, &size, reports.clone()),
             processor: Processor::new(),
@@ -75,6 +78,7 @@ impl Emulator {
     /// Shows what a program writes.
     pub fn advance(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
+        self.is_ascii &= bytes.is_ascii();
         for &byte in bytes {
             self.begun = match byte {
                 _ if byte == FRAME[self.begun] => self.begun + 1,

@@ -8,6 +8,7 @@ use chat_core::protocol::Event;
 use crate::app::args::CommonArgs;
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
 use crate::screen::{Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
+use crate::text::charset::Charset;
 
 /// Standard input and output, as a source and a sink.
 pub struct Console {
@@ -47,6 +48,7 @@ impl Console {
         if interactive && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
             let (source, sink) = Screen::open(ScreenOptions {
                 color: args.color(),
+                charset: Charset::of_locale(),
                 bell: !args.quiet,
                 tells_typing: !args.no_typing,
                 idle,

@@ -75,6 +75,10 @@ pub(crate) const PASTE_STALLED: &str =
 /// A paste was cancelled.
 pub(crate) const PASTE_CANCELLED: &str = "The paste was cancelled.";
 
+/// A message had characters that a terminal of this locale cannot show.
+pub(crate) const TRANSLITERATED: &str = "Your locale is not UTF-8, so what it has no character for is written with others, or as \
+     <U+4F60>. If this terminal can show more, set LC_ALL=C.UTF-8 and start again.";
+
 /// Nothing in the history matches.
 pub(crate) const NOT_FOUND: &str = "(nothing found)";
 

@@ -40,12 +40,12 @@ pub(crate) fn lay_out(
         .find('\n')
         .map_or(text.len(), |at| cursor + at);
 
-    let (mut current, (row, column)) = wrap(&text[start..end], cursor - start, columns);
+    let (mut current, (row, column)) = wrap(&text[start..end], cursor - start, columns, palette);
     let mut above = Vec::new();
     let mut upper = start;
     while upper > 0 && above.len() < height {
         let begin = text[..upper - 1].rfind('\n').map_or(0, |at| at + 1);
-        let (rows, _) = wrap(&text[begin..upper - 1], 0, columns);
+        let (rows, _) = wrap(&text[begin..upper - 1], 0, columns, palette);
         above.splice(0..0, rows);
         upper = begin;
     }
@@ -56,7 +56,7 @@ pub(crate) fn lay_out(
     while lower < text.len() && rows.len() < row + height {
         let begin = lower + 1;
         lower = text[begin..].find('\n').map_or(text.len(), |at| begin + at);
-        rows.extend(wrap(&text[begin..lower], 0, columns).0);
+        rows.extend(wrap(&text[begin..lower], 0, columns, palette).0);
     }
 
     let top = row
@@ -89,7 +89,7 @@ pub(crate) fn lay_out(
 
 /// Wraps one line of the draft, with the last column left free for the cursor. Returns the rows,
 /// and the row and column of the byte position `cursor`.
-fn wrap(line: &str, cursor: usize, columns: usize) -> (Vec<Row>, (usize, usize)) {
+fn wrap(line: &str, cursor: usize, columns: usize, palette: Palette) -> (Vec<Row>, (usize, usize)) {
     let mut shown = String::new();
     let mut column = 0;
     let mut cursor_at = None;
@@ -98,6 +98,7 @@ fn wrap(line: &str, cursor: usize, columns: usize) -> (Vec<Row>, (usize, usize))
             cursor_at.get_or_insert(shown.len());
         }
         let cluster = sanitize::grapheme(cluster, column);
+        let cluster = palette.charset.show(&cluster);
         column += cluster.width();
         shown.push_str(&cluster);
     }
@@ -137,8 +138,12 @@ fn row(text: &str) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::charset::Charset;
 
-    const PLAIN: Palette = Palette { color: false };
+    const PLAIN: Palette = Palette {
+        color: false,
+        charset: Charset::Utf8,
+    };
 
     /// The rows without styles, and the cursor's position.
     fn shown(

@@ -19,6 +19,7 @@ use crate::screen::transcript::Timestamp;
 use crate::screen::tty::{self, Change, Signals};
 use crate::screen::view::{ScreenOptions, TerminalRequest, View};
 use crate::screen::writer::Writer;
+use crate::text::charset::Charset;
 
 /// The least time from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);
@@ -86,6 +87,7 @@ fn read_keys() -> io::Result<Keys> {
 
 /// The state of the screen's thread.
 struct EventLoop {
+    charset: Charset,
     view: View,
     painter: Painter,
     parser: InputParser,
@@ -109,6 +111,7 @@ impl EventLoop {
         has_draft: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         Ok(Self {
+            charset: options.charset,
             view: View::new(options, Timestamp::now()),
             painter: Painter::new(tty::size()),
             parser: InputParser::default(),
@@ -187,8 +190,14 @@ impl EventLoop {
         let lines = self.view.transcript().take(FRAME_BYTES, columns);
         let live = self.view.live(self.painter.size());
         let bell = self.view.take_bell();
-        self.writer.write(self.painter.frame(&lines, &live, bell));
+        self.write(&lines, &live, bell);
         self.next_frame = Instant::now() + FRAME;
+    }
+
+    /// Starts to write a frame, in the bytes of the terminal's charset.
+    fn write(&mut self, lines: &str, live: &LiveRegion, bell: bool) {
+        let frame = self.painter.frame(lines, live, bell);
+        self.writer.write(self.charset.encode(frame));
     }
 
     fn event(&mut self, event: Event) {
@@ -222,7 +231,8 @@ impl EventLoop {
     async fn keys(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut input_events = Vec::new();
         let now = Timestamp::now();
-        self.parser.feed(bytes, now.at, &mut input_events);
+        let bytes = self.charset.decode(bytes);
+        self.parser.feed(&bytes, now.at, &mut input_events);
         self.view.paste_stalled(self.parser.is_stalled());
         self.input_events(&input_events, now).await
     }
@@ -290,8 +300,7 @@ impl EventLoop {
         while self.settle().await? {
             let lines = self.view.transcript().take(FRAME_BYTES, columns);
             let last = self.view.transcript().waiting() == 0;
-            self.writer
-                .write(self.painter.frame(&lines, &LiveRegion::default(), false));
+            self.write(&lines, &LiveRegion::default(), false);
             if last {
                 return self.settle().await;
             }

@@ -114,6 +114,7 @@ impl Mark {
             Self::Program(style) => (*style, "--".to_owned()),
             Self::Further => (Style::Faint, "  │".to_owned()),
         };
+        let text = palette.charset.show(&text);
         palette.paint(style, &text, out);
         out.push(' ');
         wrap::columns(&text) + 1

@@ -65,7 +65,7 @@ impl Painter {
     }
 
     /// Returns one frame: `lines`, each ended by CRLF, and the live region below them.
-    pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, bell: bool) -> Vec<u8> {
+    pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, bell: bool) -> String {
         // Synchronized output, cursor hidden, to the top of the live region, erase it.
         let mut frame = String::from("\x1b[?2026h\x1b[?25l\r");
         up(self.rows_above(), &mut frame);
@@ -94,7 +94,7 @@ impl Painter {
         }
         frame.push_str("\x1b[?7h\x1b[?25h\x1b[?2026l");
         self.above = above(live);
-        frame.into_bytes()
+        frame
     }
 
     /// How many rows lie between the top of the live region and the cursor. A terminal that

@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::call_status::CallStatus;
 use crate::locale;
 use crate::screen::style::{Palette, Row, Style};
+use crate::text::charset::Charset;
 use crate::text::sanitize;
 
 /// The contents of the status row.
@@ -36,7 +37,7 @@ impl StatusRow<'_> {
     /// The row. Less important parts are dropped first; the lock is never dropped.
     pub(crate) fn row(&self, columns: usize, palette: Palette) -> Row {
         let columns = columns.saturating_sub(1);
-        let mut parts = self.parts();
+        let mut parts = self.parts(palette.charset);
         let width = |parts: &[Part]| {
             let texts: usize = parts.iter().map(|part| part.text.width()).sum();
             texts + GAP.width() * parts.len().saturating_sub(1)
@@ -67,9 +68,12 @@ impl StatusRow<'_> {
     }
 
     /// The parts from left to right.
-    fn parts(&self) -> Vec<Part> {
+    fn parts(&self, charset: Charset) -> Vec<Part> {
         let mut parts = Vec::new();
-        let mut part = |rank, style, text: String| parts.push(Part { rank, style, text });
+        let mut part = |rank, style, text: String| {
+            let text = charset.show(&text).into_owned();
+            parts.push(Part { rank, style, text });
+        };
         let CallStatus {
             peer,
             ahead,

@@ -10,6 +10,7 @@ use crate::screen::painter::Painter;
 use crate::screen::size::Size;
 use crate::screen::transcript::Timestamp;
 use crate::screen::view::{Idle, ScreenOptions, View};
+use crate::text::charset::Charset;
 use alacritty_terminal::term::cell::Cell;
 use chat_core::driver::{Command, Input};
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, SendError, Side};
@@ -26,6 +27,9 @@ struct Desk {
     now: Timestamp,
     moment: Moment,
     terminal: Emulator,
+    charset: Charset,
+    /// All bytes that were written to the terminal.
+    written: Vec<u8>,
 }
 
 fn size(columns: usize, rows: usize) -> Size {
@@ -80,22 +84,29 @@ fn ended() -> Event {
 impl Desk {
     /// At a server.
     fn new(columns: usize, rows: usize) -> Self {
+        Self::in_charset(Charset::Utf8, columns, rows)
+    }
+
+    /// The same, at a terminal of this charset.
+    fn in_charset(charset: Charset, columns: usize, rows: usize) -> Self {
         let idle = Idle::Waiting("waiting on :7788".into());
-        Self::with(idle, columns, rows)
+        Self::with(idle, charset, columns, rows)
     }
 
     /// At a client whose call is not established yet.
     fn calling(columns: usize, rows: usize) -> Self {
-        Self::with(Idle::Calling("calling bob …".into()), columns, rows)
+        let idle = Idle::Calling("calling bob …".into());
+        Self::with(idle, Charset::Utf8, columns, rows)
     }
 
-    fn with(idle: Idle, columns: usize, rows: usize) -> Self {
+    fn with(idle: Idle, charset: Charset, columns: usize, rows: usize) -> Self {
         let now = Timestamp {
             at: Instant::now(),
             clock: (12, 1),
         };
         let options = ScreenOptions {
             color: true,
+            charset,
             bell: true,
             tells_typing: true,
             idle,
@@ -106,6 +117,8 @@ impl Desk {
             parser: InputParser::default(),
             now,
             moment: Moment::default(),
+            charset,
+            written: Vec::new(),
             terminal: Emulator::new(emulator::Size(columns, rows)),
         };
         desk.draw();
@@ -165,7 +178,15 @@ impl Desk {
             let bell = self.view.take_bell();
             let frame = self.painter.frame(&lines, &live, bell);
             drawn += frame.len();
-            self.terminal.advance(&frame);
+            let bytes = self.charset.encode(frame);
+            match self.charset {
+                Charset::Utf8 => self.terminal.advance(&bytes),
+                _ => {
+                    let shown: String = bytes.iter().copied().map(char::from).collect();
+                    self.terminal.advance(shown.as_bytes());
+                }
+            }
+            self.written.extend(bytes);
         }
         drawn
     }
@@ -928,6 +949,7 @@ fn nobody_is_told_of_typing_who_is_not_to_know() {
     desk.view = View::new(
         ScreenOptions {
             color: true,
+            charset: Charset::Utf8,
             bell: true,
             tells_typing: false,
             idle: Idle::Waiting(String::new()),
@@ -988,6 +1010,73 @@ fn a_cleared_screen_keeps_its_lines_in_the_scrollback() {
     );
 }
 
+#[test]
+fn a_terminal_that_is_not_utf_8_shows_what_it_can_and_it_is_told_once() {
+    let mut desk = Desk::in_charset(Charset::Ascii, 70, 20);
+    desk.show(Event::Established(peer(verified())));
+    let told = desk.terminal.all_rows().len() - 2;
+    desk.press("caf\u{e9} …");
+    assert_eq!(desk.terminal.cursor(), ("> cafe ...".into(), 10));
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [say("café …")]);
+    desk.show(lines("plain"));
+    desk.show(lines("Grüße\u{6db} “你”"));
+    desk.show(lines("noch ein ü"));
+    desk.show(Event::Delivered(1));
+    assert_eq!(
+        desk.terminal.sentences()[told..],
+        [
+            "      <ann> plain",
+            "      <ann> Grusse<U+06DB> \"<U+4F60>\"",
+            &format!("      -- {}", locale::TRANSLITERATED),
+            "      <ann> noch ein u",
+            "      + you: cafe ...",
+            ">",
+            "ann . TLS, verified . /help",
+        ]
+    );
+    let mut desk = Desk::in_charset(Charset::Latin1, 70, 20);
+    desk.show(Event::Established(peer(verified())));
+    desk.show(lines("Grüße\u{6db}"));
+    let text = desk.terminal.text().join("\n");
+    assert!(text.contains("<ann> Grüße<U+06DB>"), "{text}");
+    assert!(desk.written.contains(&0xfc), "in one byte");
+}
+
+/// The first byte or character that is neither printable in this charset nor a sequence of ours.
+fn that_acts(charset: Charset, written: &[u8]) -> Option<char> {
+    const OURS: &[&str] = &[
+        "?2026h", "?2026l", "?25h", "?25l", "?7h", "?7l", "K", "C", "J", "m", "1m", "2m", "32m",
+        "33m", "1;31m", "1;36m",
+    ];
+    let text = match charset {
+        Charset::Utf8 => String::from_utf8(written.to_vec()).expect("it is UTF-8"),
+        _ => written.iter().copied().map(char::from).collect(),
+    };
+    let mut rest = text.as_str();
+    while let Some(character) = rest.chars().next() {
+        rest = &rest[character.len_utf8()..];
+        let is_moved = |sequence: &str| {
+            sequence.ends_with(['A', 'G']) && sequence[..sequence.len() - 1].parse::<u16>().is_ok()
+        };
+        match character {
+            '\x1b' => {
+                let end = rest.find(char::is_alphabetic).map_or(0, |at| at + 1);
+                let sequence = rest[..end].strip_prefix('[').unwrap_or("no sequence");
+                if !OURS.contains(&sequence) && !is_moved(sequence) {
+                    return Some(character);
+                }
+                rest = &rest[end..];
+            }
+            '\r' | '\n' | '\x07' => {}
+            _ if character.is_control() => return Some(character),
+            _ if charset == Charset::Ascii && !character.is_ascii() => return Some(character),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -1023,6 +1112,8 @@ fn forgery() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     #[test]
     fn rows_that_begin_like_ours_are_ours(
         texts in prop::collection::vec(forgery(), 1..5),
@@ -1044,6 +1135,30 @@ proptest! {
         }
     }
 
+    #[test]
+    fn no_byte_acts_in_any_locale(
+        texts in prop::collection::vec(hostile(), 1..5),
+        name in hostile(),
+        columns in 2..120_usize,
+    ) {
+        for charset in [Charset::Utf8, Charset::Latin1, Charset::Ascii] {
+            let mut desk = Desk::in_charset(charset, columns, 12);
+            desk.press("你好 \u{6db}\u{e9}");
+            let peer = Peer { name: Some(name.clone()), ..peer(verified()) };
+            desk.show(Event::Ringing(peer.clone()));
+            desk.show(Event::Established(peer));
+            for text in &texts {
+                desk.read(&format!("\x1b[200~{text}\x1b[201~"));
+                desk.show(lines(text));
+                desk.show(Event::Message(text.clone()));
+                desk.show(Event::Notice(text.clone()));
+            }
+            prop_assert_eq!(that_acts(charset, &desk.written), None, "{:?}", charset);
+        }
+    }
+}
+
+proptest! {
     #[test]
     fn nothing_that_a_peer_sends_acts_on_the_terminal(
         texts in prop::collection::vec(hostile(), 1..5),

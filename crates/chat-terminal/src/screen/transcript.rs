@@ -1,5 +1,6 @@
 //! The transcript of the call, as lines that wait to be drawn.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -48,6 +49,8 @@ pub(crate) struct Transcript {
     lines: VecDeque<Line>,
     written: u64,
     taken: u64,
+    /// Whether the terminal could not show a message as it is.
+    transliterated: bool,
 }
 
 impl Transcript {
@@ -59,12 +62,14 @@ impl Transcript {
             lines: VecDeque::new(),
             written: 0,
             taken: 0,
+            transliterated: false,
         }
     }
 
     /// Appends a message of the peer. The name must be sanitized already.
     pub(crate) fn message(&mut self, name: &str, text: &str, now: Timestamp) {
-        self.lines_of(Mark::Peer(name.to_owned()), text, now);
+        let name = self.palette.charset.show(name).into_owned();
+        self.lines_of(Mark::Peer(name), text, now);
     }
 
     /// Appends a message of this side.
@@ -77,6 +82,11 @@ impl Transcript {
         for text in text.lines() {
             self.push(Mark::Program(style), text, now);
         }
+    }
+
+    /// Whether the terminal could not show a message as it is.
+    pub(crate) fn is_transliterated(&self) -> bool {
+        self.transliterated
     }
 
     /// How many lines wait to be drawn.
@@ -108,17 +118,23 @@ impl Transcript {
         let mut mark = Some(mark);
         for text in text.split('\n') {
             let text = text.strip_suffix('\r').unwrap_or(text);
-            self.push(mark.take().unwrap_or(Mark::Further), text, now);
+            let changed = self.push(mark.take().unwrap_or(Mark::Further), text, now);
+            self.transliterated |= changed;
         }
     }
 
-    fn push(&mut self, mark: Mark, text: &str, now: Timestamp) {
+    /// Appends a line. Returns whether the terminal cannot show it as it is.
+    fn push(&mut self, mark: Mark, text: &str, now: Timestamp) -> bool {
+        let text = sanitize::line(text);
+        let shown = self.palette.charset.show(&text);
+        let changed = matches!(shown, Cow::Owned(_));
         let is_new = self.clock.replace(now.clock) != Some(now.clock);
         self.lines.push_back(Line {
             clock: is_new.then_some(now.clock),
             mark,
-            text: sanitize::line(text).into_owned(),
+            text: shown.into_owned(),
         });
         self.written += 1;
+        changed
     }
 }

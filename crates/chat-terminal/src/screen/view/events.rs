@@ -93,6 +93,11 @@ impl View {
             None => "",
         };
         self.transcript.message(name, text, now);
+        if self.transcript.is_transliterated() && !self.told_of_charset {
+            self.told_of_charset = true;
+            self.transcript
+                .remark(Style::Notice, locale::TRANSLITERATED, now);
+        }
     }
 
     /// Rings once for a run of events that come while the user is away.

@@ -76,6 +76,7 @@ impl View {
             None => return Vec::new(),
         };
         let text = sanitize::line(text);
+        let text = self.palette.charset.show(&text);
         let columns = columns.saturating_sub(1);
         let width = match wrap::columns(&text) <= columns {
             true => columns,
