@@ -17,7 +17,9 @@ use tokio_util::codec::Decoder;
 use crate::call_status::CallStatus;
 use crate::input::commands::{self, Request, Role};
 use crate::locale;
+use crate::text::charset::Charset;
 use crate::text::sanitize;
+use crate::text::stderr::Stderr;
 
 /// Size of a new read buffer, in bytes.
 const READ: usize = 128 * 1024;
@@ -213,6 +215,8 @@ pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     unwritten: WriteBuffer,
     style: LineStyle,
+    /// What a terminal at the writer's end can show.
+    charset: Charset,
     speaker: String,
     status: Arc<Mutex<CallStatus>>,
 }
@@ -245,6 +249,7 @@ impl LineSink {
             writer: Box::pin(writer),
             unwritten: WriteBuffer::default(),
             style,
+            charset: Charset::of_locale(),
             speaker: String::new(),
             status: Arc::default(),
         }
@@ -253,7 +258,8 @@ impl LineSink {
     fn write_line(&mut self, line: &str) {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
-        self.unwritten.push(line.into());
+        let shown = self.charset.show(&line).into_owned();
+        self.unwritten.push(self.charset.encode(shown).into());
     }
 }
 
@@ -314,7 +320,7 @@ fn notify(notice: &str) {
     let lines = notice
         .lines()
         .map(|line| format!("* {}\n", sanitize::line(line)));
-    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
+    let _ = Stderr.write_all(lines.collect::<String>().as_bytes());
 }
 
 /// Standard input. A FIFO goes through the reactor, everything else is read on a thread.
