@@ -15,12 +15,12 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer};
+use chat_terminal::{exit, locale, peer, version};
 use clap::Parser;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version = version::short(), long_version = version::long())]
 struct Args {
     /// Who to call: a name, an IPv4 address or an [IPv6] address
     #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = target)]

@@ -14,12 +14,12 @@ use chat_terminal::args::{CommonArgs, address, duration};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer};
+use chat_terminal::{exit, locale, peer, version};
 use clap::Parser;
 
 /// Waits for a call and lets you talk; `88` hangs up.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version = version::short(), long_version = version::long())]
 struct Args {
     /// Where to listen: 7788, :7788, 127.0.0.1:7788 or [::1]:7788
     #[arg(default_value = "[::]:7788", value_parser = address)]

@@ -8,3 +8,4 @@ mod memory;
 pub mod peer;
 pub mod runtime;
 pub mod signals;
+pub mod version;
