@@ -15,7 +15,7 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer, version};
+use chat_terminal::{completion, exit, locale, peer, version};
 use clap::Parser;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
@@ -23,7 +23,12 @@ use clap::Parser;
 #[command(version = version::short(), long_version = version::long())]
 struct Args {
     /// Who to call: a name, an IPv4 address or an [IPv6] address
-    #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = target)]
+    #[arg(
+        value_name = "HOST[:PORT]",
+        default_value = "localhost:7788",
+        value_parser = target,
+        add = completion::addresses()
+    )]
     target: Target,
 
     /// Dial without encryption
@@ -31,7 +36,12 @@ struct Args {
     plain: bool,
 
     /// This key or nobody
-    #[arg(long, value_name = "SHA256:…", value_parser = fingerprint)]
+    #[arg(
+        long,
+        value_name = "SHA256:…",
+        value_parser = fingerprint,
+        add = completion::fingerprints()
+    )]
     peer_key: Option<Fingerprint>,
 
     /// Call again where the safety number was withheld three times
@@ -55,6 +65,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    completion::answer::<Args>();
     let args = Args::parse();
     runtime::run("chat-client", &args.common, call(&args))
 }

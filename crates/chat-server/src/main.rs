@@ -15,7 +15,7 @@ use chat_terminal::args::{CommonArgs, address, duration, program};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer, version};
+use chat_terminal::{completion, exit, locale, peer, version};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -61,6 +61,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    completion::answer::<Args>();
     let args = Args::parse();
     runtime::run("chat-server", &args.common, serve(&args))
 }

@@ -10,6 +10,7 @@ use chat_core::trust::Fingerprint;
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
+use crate::app::completion;
 use crate::locale;
 
 /// Options of both programs.
@@ -28,7 +29,7 @@ pub struct CommonArgs {
     pub literal: bool,
 
     /// Forget the peer of this name or fingerprint and its key, and do nothing else
-    #[arg(long, value_name = "NAME|SHA256:…")]
+    #[arg(long, value_name = "NAME|SHA256:…", add = completion::names())]
     pub forget: Option<String>,
 
     /// Use no colours
