@@ -264,7 +264,9 @@ async fn call(kind: &str, options: &[&str]) -> (Terminal, Terminal, [TempDir; 2]
 /// The rows that are marked as older.
 fn older(terminal: &Terminal) -> Vec<String> {
     let text = terminal.screen().text();
-    let marked = text.iter().filter_map(|line| line.strip_prefix("◂ "));
+    let marked = text
+        .iter()
+        .filter_map(|line| line.trim_start().strip_prefix("◂ "));
     marked.map(|row| row.trim_end().to_owned()).collect()
 }
 
@@ -376,14 +378,14 @@ async fn a_call_that_is_kept_is_there_in_the_next_one() {
         screen
             .text()
             .iter()
-            .any(|line| line.starts_with("◂ ") && line.ends_with(" ✓ you: kept"))
+            .any(|line| line.trim_start().starts_with("◂ ") && line.ends_with(" ✓ you: kept"))
     })
     .await;
     ann.wait_for(|screen| {
         screen
             .text()
             .iter()
-            .any(|line| line.starts_with("◂ ") && line.ends_with(" <bob> kept"))
+            .any(|line| line.trim_start().starts_with("◂ ") && line.ends_with(" <bob> kept"))
     })
     .await;
     bob.type_keys("88\r").await;

@@ -20,5 +20,5 @@ mod pipe;
 mod screen;
 mod text;
 
-pub use app::{args, console, exit, history, peer, record, runtime, signals};
+pub use app::{args, completion, console, exit, history, peer, record, runtime, signals, version};
 pub use screen::Idle;

@@ -8,8 +8,8 @@ use jiff::{Timestamp, Zoned};
 use crate::locale;
 use crate::text::sanitize;
 
-/// Before each row that stands among new ones.
-pub(crate) const MARK: &str = "◂ ";
+/// Before each row that stands among new ones, with a blank.
+pub(crate) const MARK: &str = "◂";
 
 /// Makes rows of messages, in local time, with one for each new day.
 #[derive(Debug)]
