@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use chat_core::blocking;
 use chat_core::driver::{Command, Input, Outcome, Runner, Sink, Source};
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
@@ -100,9 +101,15 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                         self.sink.show(Event::RingingStopped);
                         Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
                     }
+                    (Input::Command(Command::Peers), still_ringing) => {
+                        ringing = still_ringing;
+                        let keyring = self.keyring.clone();
+                        let peers = blocking(move || peer::list(&keyring)).await;
+                        Some(Event::Notice(peers))
+                    }
                     (input, still_ringing) => {
                         ringing = still_ringing;
-                        self.answer(&input).map(Event::Notice)
+                        answer(&input).map(|notice| Event::Notice(notice.into()))
                     }
                 },
                 flushed = self.sink.flushed(), if !shown => match flushed {
@@ -158,19 +165,6 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         };
         self.queue.refuse(front.number, refusal);
         None
-    }
-
-    /// Answers an input while there is no call.
-    fn answer(&self, input: &Input) -> Option<String> {
-        Some(match input {
-            Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
-            Input::Command(Command::Peers) => peer::list(&self.keyring),
-            Input::Command(Command::Answer | Command::Decline | Command::Block) => {
-                locale::NOBODY_RINGS.into()
-            }
-            Input::Typing(_) => return None,
-            _ => locale::NOBODY_THERE.into(),
-        })
     }
 
     /// Runs one call to its end. Returns its exit code.
@@ -231,6 +225,18 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             self.sink.show(Event::Notice(notice));
         }
         exit::of(&outcome)
+    }
+}
+
+/// The notice for an input while there is no call.
+fn answer(input: &Input) -> Option<&'static str> {
+    match input {
+        Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
+        Input::Command(Command::Answer | Command::Decline | Command::Block) => {
+            Some(locale::NOBODY_RINGS)
+        }
+        Input::Typing(_) => None,
+        _ => Some(locale::NOBODY_THERE),
     }
 }
 
