@@ -233,6 +233,7 @@ impl World {
             once: plan.once,
             call_config: manners(&plan.server),
             interactive: false,
+            recorder: None,
         };
         let clients = plan.clients.len();
         let mut ended = ended.subscribe();
@@ -275,6 +276,7 @@ impl World {
             name: number.to_string().into(),
             call_config: manners(who),
             reconnect: true,
+            recorder: None,
         };
         let late = who.late;
         async move {

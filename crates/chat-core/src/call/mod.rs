@@ -178,7 +178,7 @@ async fn drive(
         graceful: true,
         ..CallConfig::default()
     };
-    let protocol = connected.protocol(name, &config);
+    let protocol = connected.protocol(name, &config, None);
     let Connected {
         mut connection,
         mut peer,
@@ -200,7 +200,7 @@ async fn drive(
         };
         match step {
             Step::Ended(reason) => break reason,
-            Step::Disconnected => call.give_up(Disconnect::Cut),
+            Step::Disconnected | Step::Forgotten => call.give_up(Disconnect::Cut),
             Step::Established(name) => {
                 call.withhold_nonce();
                 peer.name = match memory.take() {
@@ -215,7 +215,11 @@ async fn drive(
                 };
                 call.show(Event::Established(peer.clone()));
             }
-            Step::Command(_) | Step::NumberShown | Step::Answered => {}
+            Step::Command(_)
+            | Step::Renewed(_)
+            | Step::Unrecorded(_)
+            | Step::NumberShown
+            | Step::Answered => {}
         }
     };
     call.end(reason, Some(connection)).await

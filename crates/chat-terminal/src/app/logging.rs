@@ -17,6 +17,7 @@ use crate::app::runtime::Failure;
 use crate::locale;
 use crate::screen::Screen;
 use crate::text::sanitize;
+use crate::text::stderr::Stderr;
 
 /// The most bytes of a log file.
 const MAX_FILE: u64 = 64 << 20;
@@ -46,7 +47,7 @@ pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
                 .map_err(|error| Failure::new(exit::FAILED, locale::cannot_log(path, &error)))?;
             builder.with_writer(Mutex::new(SafeLines(file))).init();
         }
-        None => builder.with_writer(|| SafeLines(io::stderr())).init(),
+        None => builder.with_writer(|| SafeLines(Stderr)).init(),
     }
     Ok(())
 }

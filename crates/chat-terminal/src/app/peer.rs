@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 
 use chat_core::driver::Command;
+use chat_core::journal::Calls;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
@@ -62,6 +63,11 @@ impl PeerRecord {
         self.enqueue(move || remember(keyring.as_ref(), dialed.as_deref(), peer));
     }
 
+    /// Who it is, as far as is known.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// Whether the peer's key is still to be remembered.
     pub fn is_remembering(&self) -> bool {
         self.remembering
@@ -115,7 +121,9 @@ impl PeerRecord {
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
             (Command::Status, _) => locale::peer_status(&self.peer),
             (Command::Answer | Command::Decline | Command::Block, _) => locale::NOBODY_RINGS.into(),
-            (Command::Next | Command::Quit, _) => locale::NEXT_IS_FOR_SERVERS.into(),
+            (Command::Next | Command::Quit | Command::Keep, _) => {
+                locale::NEXT_IS_FOR_SERVERS.into()
+            }
         };
         vec![Event::Notice(notice)]
     }
@@ -233,13 +241,19 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
         .collect())
 }
 
-/// Forgets the peer of this name or fingerprint, and reports it on stderr.
+/// Forgets the peer of this name or fingerprint, and what was said with it, and reports it on
+/// stderr.
 ///
 /// # Errors
 /// No peer has it, it is not clear who is meant, or the known-peers file cannot be used.
 pub fn forget(who: &str) -> Result<(), Failure> {
-    let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(who)?;
+    let data_dir = trust::data_dir()?;
+    let forgotten = KnownPeers::open(&data_dir)?.forget(who)?;
     eprintln!("{}", locale::forgotten(&forgotten));
+    let calls = Calls::open(&data_dir)?;
+    for peer in &forgotten {
+        calls.forget(peer.fingerprint)?;
+    }
     Ok(())
 }
 

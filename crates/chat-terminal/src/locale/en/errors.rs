@@ -362,7 +362,6 @@ pub(crate) fn unreadable(flaw: &Unreadable) -> String {
 pub(super) fn disconnect(why: &Disconnect) -> String {
     match why {
         Disconnect::Cut => "Connection lost: the other side is gone.".into(),
-        Disconnect::Superseded => "Connection lost: the other side calls anew.".into(),
         Disconnect::Unreachable(error) => {
             let error = connect_error(error);
             format!("Connection lost: it could not be had back: {error}.")
@@ -401,7 +400,6 @@ fn violation(what: Violation) -> &'static str {
         Violation::AckUnsent => "it acknowledged messages that were never sent",
         Violation::AckTakenBack => "it took an acknowledgement back",
         Violation::HasUnsent => "it claims to have messages that were never sent",
-        Violation::LostAcked => "it lost messages that it had acknowledged",
         Violation::PongUnasked => "it answered a ping never sent",
         Violation::OtherSession => "its hello is for another session",
         Violation::SecondHello => "it said hello twice",
