@@ -113,7 +113,6 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             target: args.target.clone(),
             limit: args.connect_timeout,
         },
-        address,
         trust,
         framing: args.common.framing.into(),
     };

@@ -82,9 +82,7 @@ impl PeerRecord {
 
     /// Waits for what has become of the next task, as events to show. Cancel safe.
     pub async fn next(&mut self) -> Vec<Event> {
-        if self.running.is_none() {
-            self.running = self.tasks.pop_front().map(blocking);
-        }
+        self.begin_task();
         let Some(running) = &mut self.running else {
             return pending().await;
         };
@@ -147,6 +145,13 @@ impl PeerRecord {
 
     fn enqueue(&mut self, task: impl FnOnce() -> Done + Send + 'static) {
         self.tasks.push_back(Box::new(task));
+        self.begin_task();
+    }
+
+    fn begin_task(&mut self) {
+        if self.running.is_none() {
+            self.running = self.tasks.pop_front().map(blocking);
+        }
     }
 }
 
