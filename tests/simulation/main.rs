@@ -237,6 +237,7 @@ impl World {
             once: plan.once,
             call_config: manners(&plan.server),
             interactive: false,
+            recorder: None,
         };
         let clients = plan.clients.len();
         let mut ended = ended.subscribe();
@@ -279,6 +280,7 @@ impl World {
             name: number.to_string().into(),
             call_config: manners(who),
             reconnect: true,
+            recorder: None,
         };
         let late = who.late;
         async move {

@@ -16,7 +16,8 @@ use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
 use chat_terminal::{completion, exit, locale, peer, version};
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
@@ -30,6 +31,10 @@ struct Args {
         add = completion::addresses()
     )]
     target: Target,
+
+    /// What other programs take for the port
+    #[arg(hide = true)]
+    port: Option<String>,
 
     /// Dial without encryption
     #[arg(long, conflicts_with = "peer_key")]
@@ -52,7 +57,7 @@ struct Args {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     connect_timeout: Duration,
 
-    /// At end of input, hang up as soon as everything has arrived
+    /// At end of input, hang up as soon as everything has arrived; "88" in it is text
     #[arg(long)]
     send_only: bool,
 
@@ -66,7 +71,13 @@ struct Args {
 
 fn main() -> ExitCode {
     completion::answer::<Args>();
-    let args = Args::parse();
+    let mut args = Args::parse();
+    if let Some(port) = &args.port {
+        let told = locale::how_to_write_a_port(&args.target.host, port);
+        Args::command().error(ErrorKind::TooManyValues, told).exit();
+    }
+    // Only the end of the input hangs up.
+    args.common.literal |= args.send_only;
     runtime::run("chat-client", &args.common, call(&args))
 }
 
@@ -93,7 +104,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     }
     let signals = Signals::new()?;
     let idle = Idle::Calling(locale::calling(&address));
-    let mut console = Console::open(&args.common, idle)?;
+    let mut console = Console::open(&args.common, idle, address.clone())?;
     let connector = Connector {
         dialer: TcpDialer {
             target: args.target.clone(),
@@ -110,12 +121,14 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             ..console.call_config()
         },
         reconnect: !args.no_redial,
+        recorder: args.common.recorder(data_dir, console.interactive),
     };
     let Console { source, sink, .. } = &mut console;
     for flaw in flaws {
         sink.show(Event::Notice(flaw));
     }
-    chat_client::run(connector, config, source, sink, signals.next())
+    let code = chat_client::run(connector, config, source, sink, signals.next())
         .await
-        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))
+        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))?;
+    Ok(console.exit_code(code).await)
 }

@@ -71,7 +71,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         peer::forget(name)?;
         return Ok(exit::OK);
     }
-    let keyring = Keyring::open(&data_dir()?)?;
+    let data_dir = data_dir()?;
+    let keyring = Keyring::open(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
     notices.push(locale::own_key(keyring.own_key));
     let acceptor = Acceptor {
@@ -84,7 +85,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let signals = Signals::new()?;
     let listener = listener(args.address)?;
     let address = listener.local_addr()?;
-    let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;
+    let idle = Idle::Waiting(locale::idle(address.port()));
+    let mut console = Console::open(&args.common, idle, "chat-server".to_owned())?;
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,
@@ -96,6 +98,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             ..console.call_config()
         },
         interactive: console.interactive,
+        recorder: args.common.recorder(data_dir, console.interactive),
     };
     let reachable = chat_server::reachable(address);
     notices.push(locale::invitation(address.port(), &reachable));
@@ -110,7 +113,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     };
     let Console { source, sink, .. } = &mut console;
     let code = chat_server::run(listener, acceptor, config, source, sink, shutdown).await?;
-    Ok(code)
+    Ok(console.exit_code(code).await)
 }
 
 /// The socket of the service manager, or else one of our own.

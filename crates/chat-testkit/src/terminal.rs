@@ -22,6 +22,7 @@ pub fn command(name: &str, home: &Path) -> Command {
     Command::new(program(name))
         .env("CHAT_HOME", home)
         .env("TERM", "xterm-256color")
+        .env("LC_ALL", "C.UTF-8")
         .env_remove("NO_COLOR")
         .env_remove("RUST_LOG")
         .kill_on_drop(true)
@@ -114,7 +115,8 @@ impl Terminal {
         }
     }
 
-    /// Waits until a line of the screen or the scrollback contains this. Returns the line.
+    /// Waits until a line of the screen or the scrollback contains this, however it is wrapped.
+    /// Returns the line.
     pub async fn wait_for_line(&mut self, text: &str) -> String {
         self.wait_for(|screen| find(screen, text).is_some()).await;
         find(&self.screen(), text).expect("it was there just now")
@@ -200,7 +202,7 @@ fn lock(emulator: &Mutex<Emulator>) -> MutexGuard<'_, Emulator> {
 }
 
 fn find(screen: &Emulator, text: &str) -> Option<String> {
-    let mut lines = screen.text().into_iter();
+    let mut lines = screen.sentences().into_iter();
     lines.find(|line| line.contains(text))
 }
 

@@ -1,7 +1,7 @@
 //! The log, on stderr or in a file.
 
 use std::fs::{File, Permissions};
-use std::io::{self, IsTerminal, Stderr, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Mutex;
@@ -19,6 +19,7 @@ use crate::app::runtime::Failure;
 use crate::locale;
 use crate::screen::Screen;
 use crate::text::sanitize;
+use crate::text::stderr::Stderr;
 
 /// The most bytes of a log file.
 const MAX_FILE: u64 = 64 << 20;
@@ -54,7 +55,7 @@ pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
             .with_level(false)
             .without_time()
             .init(),
-        None => builder.with_writer(|| SafeLines(io::stderr())).init(),
+        None => builder.with_writer(|| SafeLines(Stderr)).init(),
     }
     Ok(())
 }
@@ -101,7 +102,7 @@ impl<'a> MakeWriter<'a> for Journal {
     type Writer = SafeLines<Prefixed<Stderr>>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        SafeLines(Prefixed("", io::stderr()))
+        SafeLines(Prefixed("", Stderr))
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
@@ -111,7 +112,7 @@ impl<'a> MakeWriter<'a> for Journal {
             Level::INFO => "<6>",
             Level::DEBUG | Level::TRACE => "<7>",
         };
-        SafeLines(Prefixed(prefix, io::stderr()))
+        SafeLines(Prefixed(prefix, Stderr))
     }
 }
 

@@ -35,7 +35,7 @@ pub fn plain_name(peer: &Peer) -> String {
 
 /// A name as a part of a notice. It is made safe here already: a line break in it would split the
 /// notice in two, and one of several words would read like a notice.
-fn name_in_notice(name: &str) -> Option<String> {
+pub(crate) fn name_in_notice(name: &str) -> Option<String> {
     let name = sanitize::name(name)?;
     Some(match name.contains(' ') {
         true => sanitize::quote(&name),
