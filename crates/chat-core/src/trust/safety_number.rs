@@ -223,6 +223,14 @@ impl DialerExchange {
         }
     }
 
+    /// In a session that was restored, and that the peer may not know: a number can still be made.
+    pub fn restored() -> Self {
+        Self {
+            nonces_left: MAX_NONCES,
+            ..Self::forgotten()
+        }
+    }
+
     /// The call goes on in a new session. A number that is known stays the one of the call; nonces
     /// that were not opened still count.
     pub fn renew(&mut self) {
@@ -240,23 +248,14 @@ impl DialerExchange {
         self.unanswered = None;
     }
 
-    /// The listener has committed to its nonce on the present connection.
-    ///
-    /// # Errors
-    /// It has revealed one before.
-    pub fn committed(
-        &mut self,
-        binding: &ChannelBinding,
-        commitment: Commitment,
-    ) -> Result<(), ExchangeError> {
-        if matches!(self.stage, DialerStage::Known { .. }) {
-            return Err(ExchangeError::Unasked);
-        }
-        if self.nonces_left > 0 {
+    /// The listener has committed to its nonce on the present connection. If the number is known,
+    /// its program was started anew, and the number stays what it is.
+    pub fn committed(&mut self, binding: &ChannelBinding, commitment: Commitment) {
+        let is_known = matches!(self.stage, DialerStage::Known { .. });
+        if !is_known && self.nonces_left > 0 {
             self.unanswered = Some((binding.clone(), commitment));
             self.announced = false;
         }
-        Ok(())
     }
 
     /// Whether a nonce is sent next. Returns true once for each.

@@ -75,6 +75,7 @@ impl Session {
     pub fn new(name: Name, peer: &Security, state: SessionState) -> Self {
         let (dialer, listener) = match state.established {
             true => (DialerExchange::forgotten(), ListenerExchange::forgotten()),
+            false if state.restored => (DialerExchange::restored(), ListenerExchange::new(None)),
             false => (DialerExchange::default(), ListenerExchange::new(None)),
         };
         Self {
@@ -361,7 +362,7 @@ impl Session {
                     && let (Some(binding), Some(commitment)) =
                         (&connection.binding, hello.commitment)
                 {
-                    self.dialer.committed(binding, commitment)?;
+                    self.dialer.committed(binding, commitment);
                 }
                 return self.hello_arrived(hello, now);
             }
