@@ -3,6 +3,7 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 
+use chat_core::Blocking;
 use chat_core::driver::{Action, CallDriver, Command, Host, Renewal, Sink, Source};
 use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
@@ -12,7 +13,6 @@ use chat_core::wire::SessionId;
 use chat_terminal::locale;
 use chat_terminal::peer::PeerRecord;
 use chat_terminal::record::{self, Record};
-use tokio::task::JoinHandle;
 
 use crate::connect::Connector;
 use crate::first_contact::{FirstContact, Work};
@@ -26,7 +26,7 @@ pub(crate) struct Client<D> {
     /// The try that is being counted.
     counting: Option<Work>,
     /// The number is known, and they are being forgotten.
-    forgetting: Option<JoinHandle<()>>,
+    forgetting: Option<Blocking<()>>,
     /// The way back.
     reconnect: Reconnect<D>,
     /// Whether a lost connection is made again.
@@ -92,7 +92,7 @@ impl<D: Dial + 'static> Client<D> {
             first_contact.ended(reason).await;
         }
         if let Some(forgetting) = self.forgetting {
-            forgetting.await.expect("it does not panic");
+            forgetting.await;
         }
         !self.record.has_broken_its_word()
     }

@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::panic::resume_unwind;
 
 use chat_core::driver::Command;
 use chat_core::journal::Calls;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
-use tokio::task::{JoinHandle, spawn_blocking};
+use chat_core::{Blocking, blocking};
 
 use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
@@ -24,7 +23,7 @@ pub struct PeerRecord {
     /// The address that this side dialed, if it did.
     dialed: Option<String>,
     tasks: VecDeque<Task>,
-    running: Option<JoinHandle<Done>>,
+    running: Option<Blocking<Done>>,
     remembering: bool,
 }
 
@@ -77,14 +76,13 @@ impl PeerRecord {
     /// Waits for what has become of the next task, as events to show. Cancel safe.
     pub async fn next(&mut self) -> Vec<Event> {
         if self.running.is_none() {
-            self.running = self.tasks.pop_front().map(spawn_blocking);
+            self.running = self.tasks.pop_front().map(blocking);
         }
         let Some(running) = &mut self.running else {
             return pending().await;
         };
         let done = running.await;
         self.running = None;
-        let done = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
         if let Some(peer) = done.peer {
             self.peer = peer;
             self.remembering = false;
@@ -208,8 +206,7 @@ pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
     };
     let known = keyring.known.clone();
     let name = peer.name.clone().unwrap_or_default();
-    let blocked = spawn_blocking(move || known.block(&name, fingerprint)).await;
-    match blocked.unwrap_or_else(|error| resume_unwind(error.into_panic())) {
+    match blocking(move || known.block(&name, fingerprint)).await {
         Ok(()) => locale::blocked(peer),
         Err(error) => locale::not_remembered(&error),
     }
