@@ -26,6 +26,6 @@ pub use known_peers::{
     ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, PeerState,
     Unreadable,
 };
-pub use private_file::{FileError, FileKind};
+pub use private_file::{FileError, FileKind, PrivateFile};
 pub use rejected_key::RejectedKey;
 pub use security::{Security, Verification, security};
