@@ -81,7 +81,7 @@ impl Journal {
         let is_journal = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "jsonl");
         let files: Vec<_> = files.filter(is_journal).collect();
         let shown = || {
-            let texts = files.iter().map(|file| fs::read_to_string(file));
+            let texts = files.iter().map(fs::read_to_string);
             texts
                 .map(Result::unwrap_or_default)
                 .collect::<Vec<_>>()
