@@ -222,5 +222,6 @@ async fn drive(
             | Step::Answered => {}
         }
     };
-    call.end(reason, Some(connection)).await
+    let (ended, _) = call.end(reason, Some(connection)).await;
+    ended
 }

@@ -181,8 +181,8 @@ impl Journal {
         self.recorded().map(drop)
     }
 
-    /// The call is over, which is written down whether or not this is awaited. What is not to be kept is removed: only counts stay, for a peer that
-    /// missed the end and comes back.
+    /// The call is over, which is written down whether or not this is awaited. What is not to be
+    /// kept is removed: only counts stay, for a peer that missed the end and comes back.
     ///
     /// # Errors
     /// The file could not be written.
@@ -305,7 +305,9 @@ impl Shared {
 
     fn compact(&self) -> io::Result<()> {
         let bytes = private_file::read(&self.path).map_err(io::Error::other)?;
-        let Some(compacted) = compact(&bytes.unwrap_or_default()) else {
+        // Somebody has removed it: the peer was forgotten.
+        let Some(bytes) = bytes else { return Ok(()) };
+        let Some(compacted) = compact(&bytes) else {
             return std::fs::remove_file(&self.path);
         };
         let replaced = private_file::replace(&self.path, &compacted);
