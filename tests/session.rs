@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use chat_core::journal::Restored;
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolError, ProtocolEvent, SendError, Session, SessionState, Side, SinkState,
+    CloseReason, ConnectionStatus, Disconnect, Ended, Entry, Event, Handshake, Linger, Next,
+    Outgoing, Protocol, ProtocolError, ProtocolEvent, Recorded, SendError, Session, SessionState,
+    Side, SinkState,
 };
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
@@ -84,9 +86,70 @@ fn texts(event: &Event) -> Vec<String> {
     }
 }
 
+/// Where a session is recorded. What was not synced is lost with the power, but for as much of it
+/// as happens to be there already.
+#[derive(Debug, Default)]
+struct Disk {
+    entries: Vec<Entry>,
+    synced: usize,
+    /// Whatever is written waits to be synced.
+    stalls: bool,
+}
+
+impl Disk {
+    fn said(&self) -> Vec<String> {
+        let texts = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Said(text) => Some(text.clone()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    fn heard(&self) -> Vec<String> {
+        let texts = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Heard(text) => Some(text.clone()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// What an earlier program has left.
+    fn restored(&self) -> Restored {
+        let mut restored = Restored::default();
+        for entry in &self.entries[..self.synced] {
+            match entry {
+                Entry::Said(text) => {
+                    restored.said += 1;
+                    restored.unacknowledged.insert(restored.said, text.clone());
+                }
+                Entry::Heard(_) => restored.heard += 1,
+                Entry::Acknowledged(number) => {
+                    assert!((restored.acknowledged..=restored.said).contains(number));
+                    restored.acknowledged = *number;
+                    restored.unacknowledged.retain(|said, _| said > number);
+                }
+                Entry::Finished => restored.finished = true,
+                Entry::PeerFinished(last) => restored.peer_last = Some(*last),
+            }
+        }
+        restored
+    }
+
+    fn recorded(&self) -> Recorded {
+        let restored = self.restored();
+        Recorded {
+            said: restored.said,
+            heard: restored.heard,
+            finished: restored.finished,
+        }
+    }
+}
+
 /// One end of a call: a session, its side of the stream, and a person who writes all down.
 struct End {
     session: Session,
+    /// `None` if the session is not recorded.
+    disk: Option<Disk>,
     codec: LineCodec,
     incoming: BytesMut,
     /// The listener's session knows of the connection.
@@ -116,6 +179,7 @@ impl End {
     fn new(name: &str) -> Self {
         Self {
             session: session(name),
+            disk: None,
             codec: LineCodec::chat1(),
             incoming: BytesMut::new(),
             begun: false,
@@ -220,8 +284,49 @@ impl End {
         }
     }
 
+    /// The session is recorded from now on.
+    fn record(&mut self) {
+        self.disk = Some(Disk::default());
+        self.session.record(Recorded::default(), false);
+    }
+
+    /// Has everything recorded that happened since the last time.
+    fn write_entries(&mut self, now: Instant) {
+        let Some(disk) = &mut self.disk else { return };
+        while let Some(entry) = self.session.poll_entry() {
+            disk.entries.push(entry);
+        }
+        if !disk.stalls && disk.synced < disk.entries.len() {
+            disk.synced = disk.entries.len();
+            self.session.recorded(disk.recorded(), now);
+        }
+    }
+
+    /// The disk stalls, or no longer.
+    fn stall(&mut self, stalls: bool) {
+        if let Some(disk) = &mut self.disk {
+            disk.stalls = stalls;
+        }
+    }
+
+    /// The power goes, and comes back. Of what was not synced, so many entries are there.
+    fn crash(&mut self, torn: usize) {
+        let Some(disk) = &mut self.disk else { return };
+        disk.entries.truncate(disk.synced.saturating_add(torn));
+        disk.synced = disk.entries.len();
+        let restored = disk.restored();
+        let state = restored.session(ID).expect("what was said before");
+        (self.said, self.heard) = (disk.said(), disk.heard());
+        self.session = self::restored("again", state);
+        self.session.record(disk.recorded(), false);
+        self.shown = restored.heard;
+        self.delivered = restored.acknowledged;
+        self.met = None;
+    }
+
     /// Writes what there is to write, all of it.
     fn transmit(&mut self, now: Instant) {
+        self.write_entries(now);
         while self.reason.is_none() {
             let next = poll(&mut self.session, &mut self.outgoing, true, now);
             let idle = self.outgoing.is_empty();
@@ -1799,6 +1904,8 @@ enum Move {
     Cut,
     Connect,
     Restart(usize),
+    Stall(usize, bool),
+    Crash(usize, usize),
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -1835,6 +1942,16 @@ fn a_move() -> impl Strategy<Value = Move> {
     ]
 }
 
+/// The same with programs that are recorded, and crash.
+fn a_recorded_move() -> impl Strategy<Value = Move> {
+    let side = 0..2_usize;
+    prop_oneof![
+        8 => a_move(),
+        2 => (side.clone(), any::<bool>()).prop_map(|(side, stalls)| Move::Stall(side, stalls)),
+        1 => (side, 0..4_usize).prop_map(|(side, torn)| Move::Crash(side, torn)),
+    ]
+}
+
 fn play(call: &mut Call, moves: &[Move]) {
     for step in moves {
         match step {
@@ -1861,7 +1978,19 @@ fn play(call: &mut Call, moves: &[Move]) {
                 if call.connected {
                     call.cut();
                 }
-                call.ends[*side].restart();
+                match call.ends[*side].disk {
+                    None => call.ends[*side].restart(),
+                    // Whoever ends a program waits for its disk.
+                    Some(_) => call.ends[*side].crash(usize::MAX),
+                }
+            }
+            Move::Stall(side, stalls) => call.ends[*side].stall(*stalls),
+            // One that has ended is not there to be told how far the other has come.
+            Move::Crash(side, torn) if call.ends.iter().all(|end| end.reason.is_none()) => {
+                if call.connected {
+                    call.cut();
+                }
+                call.ends[*side].crash(*torn);
             }
             _ => {}
         }
@@ -1882,6 +2011,7 @@ fn heal(call: &mut Call) {
     for end in &mut call.ends {
         end.attentive = true;
         end.show(now);
+        end.stall(false);
     }
     call.pass(5 * S, true);
 }
@@ -1917,6 +2047,39 @@ proptest! {
         for (end, other) in [(DIALER, LISTENER), (LISTENER, DIALER)] {
             prop_assert_eq!(call.ends[end].delivered, call.ends[other].heard.len() as u64);
         }
+    }
+
+    #[test]
+    fn whoever_loses_power_goes_on_where_the_call_was(
+        before in prop::collection::vec(a_recorded_move(), 0..60),
+        after in prop::collection::vec(a_recorded_move(), 0..20),
+    ) {
+        let mut call = Call::new();
+        call.ends.iter_mut().for_each(End::record);
+        play(&mut call, &before);
+        for end in &mut call.ends {
+            end.session.finish();
+        }
+        let unsaid = |step: &Move| !matches!(step, Move::Say(..) | Move::SayLines(..));
+        let after: Vec<_> = after.into_iter().filter(unsaid).collect();
+        play(&mut call, &after);
+        let ended = call.ends.iter().any(|end| end.reason.is_some());
+        for end in &mut call.ends {
+            // It may have been lost.
+            end.session.finish();
+        }
+        heal(&mut call);
+        if ended {
+            for end in call.ends.iter_mut().filter(|end| end.reason.is_none()) {
+                end.give_up(call.now);
+            }
+        }
+        for end in &call.ends {
+            prop_assert!(matches!(end.reason, Some(CloseReason::BothFinished)), "{:?}", end.reason);
+            let disk = end.disk.as_ref().expect("it is recorded");
+            prop_assert_eq!((&disk.said(), &disk.heard()), (&end.said, &end.heard));
+        }
+        call.assert_all_arrived();
     }
 
     #[test]
