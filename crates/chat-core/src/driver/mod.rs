@@ -209,7 +209,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
         if let Some(old) = self.journal.take() {
             // Its thread goes on by itself.
-            drop(old.end());
+            drop(old.carry_over());
         }
         let source_open = self.source_open;
         if let Some((journal, history)) = journal {

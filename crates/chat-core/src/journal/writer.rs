@@ -187,7 +187,19 @@ impl Journal {
     /// # Errors
     /// The file could not be written.
     pub fn end(self) -> impl Future<Output = Result<(), JournalError>> + Send {
-        self.append(&Record::Ended);
+        self.end_with(false)
+    }
+
+    /// The same, and what the peer has not acknowledged is said again in another session.
+    ///
+    /// # Errors
+    /// The file could not be written.
+    pub fn carry_over(self) -> impl Future<Output = Result<(), JournalError>> + Send {
+        self.end_with(true)
+    }
+
+    fn end_with(self, carried: bool) -> impl Future<Output = Result<(), JournalError>> + Send {
+        self.append(&Record::Ended { carried });
         self.shared.close(true);
         self.left()
     }
