@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -311,6 +311,11 @@ impl Shared {
             if durability == Durability::Power {
                 file.sync_data()?;
             }
+            tracing::trace!(
+                path = %self.path.display(),
+                length = file.stream_position().unwrap_or(0),
+                "recorded"
+            );
             drop(progress.send_replace(Ok(then)));
         }
     }
