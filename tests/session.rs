@@ -7,8 +7,8 @@ use bytes::{Buf, BytesMut};
 use chat_core::journal::Restored;
 use chat_core::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Entry, Event, Handshake, Linger, Next,
-    Outgoing, Protocol, ProtocolError, ProtocolEvent, Recorded, SendError, Session, SessionState,
-    Side, SinkState,
+    Outgoing, Protocol, ProtocolError, ProtocolEvent, Recorded, Renewed, SendError, Session,
+    SessionState, Side, SinkState,
 };
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
@@ -171,8 +171,8 @@ struct End {
     attentive: bool,
     reason: Option<CloseReason>,
     lost: Option<Disconnect>,
-    /// How many messages were sent again in a new session.
-    renewed: Option<u64>,
+    /// What was sent again in a new session.
+    renewed: Option<Renewed>,
 }
 
 impl End {
@@ -266,7 +266,7 @@ impl End {
                     continue;
                 }
                 ProtocolEvent::Renewed(renewed) => {
-                    self.renewed = Some(renewed.resent);
+                    self.renewed = Some(renewed);
                     continue;
                 }
                 ProtocolEvent::Cookie(_) => continue,
@@ -614,6 +614,23 @@ mod talking {
     }
 
     #[test]
+    fn a_receipt_makes_as_much_room_as_it_acknowledges() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("a");
+        let long = "x".repeat(60_000);
+        while call.ends[DIALER].session.has_room() {
+            call.ends[DIALER].say_lines(&long);
+        }
+        assert!(call.deliver(LISTENER, "a\n".len()));
+        call.pass(20 * MS, false);
+        assert!(call.deliver(DIALER, usize::MAX));
+        assert_eq!(call.ends[DIALER].delivered, 1);
+        assert!(!call.ends[DIALER].session.has_room());
+        call.pass(S, true);
+        assert!(call.ends[DIALER].session.has_room());
+    }
+
+    #[test]
     fn the_outbox_is_bounded() {
         let mut call = Call::on();
         call.ends[LISTENER].attentive = false;
@@ -711,6 +728,60 @@ mod receipts {
     }
 
     #[test]
+    fn an_acknowledgement_is_not_sent_early_because_something_else_is_due() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("hello");
+        call.settle();
+        let now = call.now;
+        call.ends[LISTENER].session.handle_timeout(now);
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 0);
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_not_due_again() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("hello");
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 1);
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.pass(20 * MS, true);
+        call.ends[DIALER].say("are you there?");
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 1, "it waits for its own time");
+    }
+
+    #[test]
+    fn the_last_acknowledgement_goes_with_the_hang_up() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("hello");
+        call.settle();
+        let now = call.now;
+        call.ends[LISTENER].session.hang_up(Linger::Brief, now);
+        call.settle();
+        let reason = &call.ends[DIALER].reason;
+        assert!(matches!(reason, Some(CloseReason::HungUp(Side::Remote))));
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn the_end_is_told_after_all_that_is_said() {
+        let mut call = Call::on();
+        let text = "x".repeat(30_000);
+        for _ in 0..100 {
+            call.ends[DIALER].say(&text);
+        }
+        call.ends[DIALER].session.finish();
+        call.settle();
+        assert_eq!(call.ends[LISTENER].heard.len(), 100);
+        assert!(has(&call.ends[LISTENER], |event| matches!(
+            event,
+            Event::PeerEof
+        )));
+    }
+
+    #[test]
     fn bulk_is_acknowledged_in_bulk() {
         let mut call = Call::on();
         let lines = vec!["x".repeat(99); 10_000].join("\n");
@@ -720,6 +791,195 @@ mod receipts {
         assert!((1..=4).contains(&acks), "{acks} for 1 MB");
         call.pass(20 * MS, true);
         assert_eq!(call.ends[DIALER].delivered, 10_000);
+    }
+}
+
+/// Nothing leaves before its record is written.
+mod recorded {
+    use super::*;
+
+    /// A call in which both ends are recorded.
+    fn call() -> Call {
+        let mut call = Call::new();
+        call.ends.iter_mut().for_each(End::record);
+        call.connect();
+        call.settle();
+        call
+    }
+
+    fn count(end: &End, wanted: impl Fn(&Event) -> bool) -> usize {
+        end.events.iter().filter(|event| wanted(event)).count()
+    }
+
+    #[test]
+    fn a_message_is_sent_once_it_is_recorded() {
+        let mut call = call();
+        call.ends[DIALER].say("one");
+        call.settle();
+        call.ends[DIALER].stall(true);
+        call.ends[DIALER].say_lines("two\nthree");
+        call.pass(S, true);
+        assert_eq!(call.ends[LISTENER].heard, ["one"]);
+        call.ends[DIALER].stall(false);
+        call.settle();
+        assert_eq!(call.ends[LISTENER].heard, ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn a_message_is_acknowledged_once_it_is_recorded() {
+        let mut call = call();
+        call.ends[LISTENER].stall(true);
+        call.ends[DIALER].say("one");
+        call.pass(S, true);
+        assert_eq!(call.ends[LISTENER].heard, ["one"]);
+        assert_eq!(call.ends[DIALER].delivered, 0);
+        call.ends[LISTENER].stall(false);
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn the_end_is_told_once_it_is_recorded() {
+        let is_end = |event: &Event| matches!(event, Event::PeerEof);
+        let mut call = call();
+        call.ends[DIALER].stall(true);
+        call.ends[DIALER].session.finish();
+        call.pass(S, true);
+        assert!(!has(&call.ends[LISTENER], is_end));
+        call.ends[DIALER].stall(false);
+        call.settle();
+        assert!(has(&call.ends[LISTENER], is_end));
+    }
+
+    #[test]
+    fn a_hang_up_waits_for_the_record_of_what_came() {
+        let mut call = call();
+        call.ends[LISTENER].stall(true);
+        call.ends[DIALER].say("one");
+        call.settle();
+        let now = call.now;
+        call.ends[LISTENER].session.hang_up(Linger::Endless, now);
+        call.settle();
+        assert!(call.ends[DIALER].reason.is_none());
+        call.ends[LISTENER].stall(false);
+        call.settle();
+        assert!(call.ends[DIALER].reason.is_some());
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn what_was_there_before_the_record_is_recorded() {
+        let mut session = session("ann");
+        for text in ["one", "two", "three"] {
+            session.say(text).expect("a message that fits");
+        }
+        session.finish();
+        let recorded = Recorded {
+            said: 1,
+            ..Recorded::default()
+        };
+        session.record(recorded, false);
+        let entries: Vec<_> = std::iter::from_fn(|| session.poll_entry()).collect();
+        let said = ["two", "three"].map(|text| Entry::Said(text.into()));
+        assert_eq!(entries, [&said[..], &[Entry::Finished]].concat());
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_told_and_holds_nothing_up() {
+        let mut call = call();
+        assert!(call.ends[LISTENER].session.peer_keeps());
+        call.ends[DIALER].stall(true);
+        call.ends[LISTENER].say("two");
+        call.settle();
+        call.ends[DIALER].say("one");
+        let now = call.now;
+        call.ends[DIALER].session.stop_recording(now);
+        call.ends[DIALER].session.stop_recording(now);
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        let told = |event: &Event| matches!(event, Event::PeerKeeps(false));
+        assert_eq!(count(&call.ends[LISTENER], told), 1);
+        assert!(!call.ends[LISTENER].session.peer_keeps());
+    }
+
+    #[test]
+    fn what_stays_written_down_is_told_on_every_connection() {
+        let told = |event: &Event| matches!(event, Event::PeerHistory(true));
+        let mut call = call();
+        call.ends[DIALER].session.keep_history();
+        call.ends[DIALER].session.keep_history();
+        call.settle();
+        assert_eq!(count(&call.ends[LISTENER], told), 1);
+        call.cut();
+        call.connect();
+        call.settle();
+        assert_eq!(count(&call.ends[LISTENER], told), 2);
+    }
+}
+
+/// The peer's program was started again and knows nothing.
+mod renewing {
+    use super::*;
+
+    const OTHER: SessionId = Hex([8; 16]);
+
+    /// The listener has lost its disk, and the two begin anew.
+    fn renew(call: &mut Call) {
+        call.cut();
+        let [dialer, listener] = &mut call.ends;
+        dialer.session.renew(OTHER, None);
+        // It counts all messages of the call again.
+        dialer.delivered = 0;
+        listener.session = restored("bob", SessionState::new(OTHER));
+        listener.met = None;
+        call.connect();
+        call.pass(20 * MS, true);
+    }
+
+    #[test]
+    fn what_was_not_sent_is_said_once_and_counted_on() {
+        let mut call = Call::on();
+        call.ends[DIALER].say_lines("one\ntwo");
+        call.pass(20 * MS, true);
+        call.cut();
+        call.ends[DIALER].say("three");
+        call.connected = true;
+        renew(&mut call);
+        assert_eq!(call.ends[LISTENER].heard, ["one", "two", "three"]);
+        assert_eq!(call.ends[DIALER].delivered, 3);
+        let renewed = Renewed {
+            resent: 1,
+            in_doubt: false,
+        };
+        assert_eq!(call.ends[DIALER].renewed, Some(renewed));
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_said_again_and_told() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("one");
+        call.transmit();
+        renew(&mut call);
+        assert_eq!(call.ends[LISTENER].heard, ["one"]);
+        let renewed = Renewed {
+            resent: 1,
+            in_doubt: true,
+        };
+        assert_eq!(call.ends[DIALER].renewed, Some(renewed));
+    }
+
+    #[test]
+    fn nothing_is_in_doubt_where_everything_has_arrived() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("one");
+        call.pass(20 * MS, true);
+        renew(&mut call);
+        let renewed = Renewed {
+            resent: 0,
+            in_doubt: false,
+        };
+        assert_eq!(call.ends[DIALER].renewed, Some(renewed));
+        assert_eq!(call.ends[DIALER].delivered, 1);
     }
 }
 
@@ -2078,6 +2338,9 @@ proptest! {
             prop_assert!(matches!(end.reason, Some(CloseReason::BothFinished)), "{:?}", end.reason);
             let disk = end.disk.as_ref().expect("it is recorded");
             prop_assert_eq!((&disk.said(), &disk.heard()), (&end.said, &end.heard));
+            let restored = disk.restored();
+            prop_assert_eq!(restored.acknowledged, end.said.len() as u64);
+            prop_assert_eq!(restored.peer_last, Some(end.heard.len() as u64));
         }
         call.assert_all_arrived();
     }
