@@ -778,3 +778,98 @@ async fn the_caller_is_not_told_of_what_is_about_callers() {
     server.terminal.type_keys("/help\r").await;
     server.terminal.wait_for_line("/next ").await;
 }
+
+#[tokio::test]
+async fn who_is_away_is_known_to_be_on_the_line_and_in_the_queue() {
+    let (mut server, mut bob) = call().await;
+    let mut mallory = Client::start_as("mallory", home(), &server.address, &[]);
+    mallory.terminal.wait_for_status("you are next").await;
+    server.terminal.type_keys("/away at lunch\r").await;
+    for client in [&mut bob, &mut mallory] {
+        client
+            .terminal
+            .wait_for_line("-- The other side is away: “at lunch”.")
+            .await;
+        client.terminal.wait_for_status("away: “at lunch”").await;
+    }
+    let mut eve = Client::start_as("eve", home(), &server.address, &[]);
+    eve.terminal.wait_for_status("away: “at lunch”").await;
+    server.terminal.type_keys("/away\r").await;
+    for client in [&mut bob, &mut mallory, &mut eve] {
+        client
+            .terminal
+            .wait_for_line("-- The other side is back.")
+            .await;
+    }
+    server.terminal.type_keys("/away for today\r88\r").await;
+    // Who comes next finds out at once.
+    mallory.terminal.wait_for_status("ann · ").await;
+    mallory.terminal.wait_for_status("away: “for today”").await;
+}
+
+#[tokio::test]
+async fn who_waits_may_leave_a_line_and_be_declined_with_a_word() {
+    let (mut server, bob) = call().await;
+    let mut mallory = Client::start_as("mallory", home(), &server.address, &[]);
+    mallory.terminal.wait_for_status("you are next").await;
+    mallory
+        .terminal
+        .type_keys("/note it is about the train\r/note and more\r")
+        .await;
+    mallory
+        .terminal
+        .wait_for_line("-- Your line was left")
+        .await;
+    mallory.terminal.wait_for_line("one line, once").await;
+    let note = server.terminal.wait_for_line("waits, and says: ").await;
+    assert!(note.contains("-- mallory (127.0.0.1:"), "{note}");
+    server.terminal.type_keys("/decline in a meeting\r").await;
+    server
+        .terminal
+        .wait_for_line("was told that you decline")
+        .await;
+    let (code, _, screen) = mallory.terminal.end().await;
+    let text = screen.text().join("\n");
+    let told = "-- The other side declined the call and says: “in a meeting”";
+    assert!(text.contains(told), "{text}");
+    assert_eq!(code, 4);
+    server.terminal.type_keys("/decline\r").await;
+    server.terminal.wait_for_line("-- Nobody is waiting.").await;
+    drop(bob);
+}
+
+#[tokio::test]
+async fn a_new_name_stands_beside_the_old_one_until_it_is_agreed_to() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("/name robert\r").await;
+    bob.terminal.wait_for_line("You are called “robert”").await;
+    let ann = &mut server.terminal;
+    ann.wait_for_line("calls itself “robert” now").await;
+    ann.wait_for_status("bob · “robert” · ").await;
+    bob.terminal.type_keys("still me\r").await;
+    ann.wait_for_line("<bob> still me").await;
+    bob.terminal.type_keys("88\r").await;
+    let Client { terminal, home } = bob;
+    assert_eq!(terminal.exit_code().await, 0);
+    ann.wait_for_status("waiting for a call").await;
+
+    // The same at the beginning of a call, until ann agrees.
+    let mut bob = Client::start_as("robert", home, &server.address, &[]);
+    let ann = &mut server.terminal;
+    ann.wait_for_status("bob · “robert” · ").await;
+    ann.type_keys("/rename\r").await;
+    ann.wait_for_line("is robert here from now on").await;
+    ann.wait_for_status("robert · 🔒").await;
+    bob.terminal.type_keys("/name robert\rhello\r").await;
+    ann.wait_for_line("<robert> hello").await;
+    let text = ann.screen().text().join("\n");
+    assert_eq!(text.matches("calls itself").count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn what_somebody_does_is_told_on_both_screens() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("/me waves\r").await;
+    server.terminal.wait_for_line("      * bob waves").await;
+    bob.terminal.wait_for_line("✓ you: * waves").await;
+}

@@ -3,11 +3,12 @@
 use std::future::pending;
 
 use chat_core::driver::{Action, CallDriver, Command, Host, Sink, Source};
-use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
+use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Remark};
 use chat_core::transport::Dial;
 use chat_core::trust::FirstContactError;
+use chat_core::wire::{Name, Presence};
 use chat_terminal::locale;
-use chat_terminal::peer::PeerRecord;
+use chat_terminal::peer::{self, PeerRecord};
 use tokio::task::JoinHandle;
 
 use crate::connect::Connector;
@@ -23,8 +24,22 @@ pub(crate) struct Client<D> {
     counting: Option<Work>,
     /// The number is known, and they are being forgotten.
     forgetting: Option<JoinHandle<()>>,
+    /// The person's, as the server is told.
+    presence: Presence,
+    note: Note,
     /// The way back; `None` if a lost connection is not to be made again.
     reconnect: Option<Reconnect<D>>,
+}
+
+/// Whether a line can be left for the person there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Note {
+    /// The server has not answered yet.
+    TooEarly,
+    /// This side waits.
+    Possible,
+    /// One was left, or the call has begun.
+    TooLate,
 }
 
 impl<D: Dial + 'static> Client<D> {
@@ -42,6 +57,8 @@ impl<D: Dial + 'static> Client<D> {
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             counting: None,
             forgetting: None,
+            presence: Presence::Here,
+            note: Note::TooEarly,
             peer: PeerRecord::new(peer, keyring, Some(address)),
             reconnect: reconnects.then(|| Reconnect::new(connector)),
         }
@@ -106,14 +123,22 @@ where
         self.peer.is_remembering() || self.counting.is_some()
     }
 
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
+        self.note = Note::TooLate;
         self.peer.met(name);
         self.answered(call);
+    }
+
+    fn renamed(&mut self, name: Name) {
+        self.peer.renamed(name);
     }
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         if let Some(reconnect) = &mut self.reconnect {
             reconnect.answered();
+        }
+        if self.note == Note::TooEarly {
+            self.note = Note::Possible;
         }
         self.count_try(call);
     }
@@ -134,6 +159,20 @@ where
     fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action {
         match command {
             Command::Quit => Action::HangUp,
+            Command::Away(text) => {
+                let (presence, notice) = peer::away(&self.presence, text);
+                self.presence = presence.clone();
+                Action::Remark(Remark::Presence(presence), vec![notice])
+            }
+            Command::Name(name) => {
+                let notice = Event::Notice(locale::you_are_called(&name));
+                Action::Remark(Remark::Name(name.into()), vec![notice])
+            }
+            Command::Note(text) if self.note == Note::Possible => {
+                self.note = Note::TooLate;
+                let notice = Event::Notice(locale::NOTE_LEFT.to_owned());
+                Action::Remark(Remark::Note(text), vec![notice])
+            }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }

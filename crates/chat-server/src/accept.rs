@@ -8,7 +8,7 @@ use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{ClientHello, Keyring, PeerKind, SecureStream, Stream, TlsError};
 use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, KnownPeer, Security};
 use chat_core::wire::{
-    Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, RefusalCode, SessionId,
+    Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, Refusal, RefusalCode, SessionId,
 };
 use chat_terminal::locale::{self, replies};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -324,12 +324,13 @@ impl Caller {
     }
 
     /// Tells the caller that its call is not wanted, and ends the connection.
-    pub(crate) async fn reject_declined(self, code: RefusalCode) {
-        let line = match code {
-            RefusalCode::Unavailable => replies::BUSY,
-            _ => replies::DECLINED,
+    pub(crate) async fn reject_declined(self, refusal: Refusal) {
+        let line = match (refusal.code, &refusal.text) {
+            (RefusalCode::Unavailable, _) => replies::BUSY.to_owned(),
+            (_, Some(text)) => format!("{}; {text}", replies::DECLINED),
+            (_, None) => replies::DECLINED.to_owned(),
         };
-        self.reject(&Control::Refused(code.into()), line).await;
+        self.reject(&Control::Refused(refusal), &line).await;
     }
 
     /// Ends the connection with a `control` for chat/1, or a `line` for others.

@@ -17,7 +17,7 @@ use tokio_util::codec::Decoder;
 use crate::call_status::CallStatus;
 use crate::input::commands::{self, Request, Role};
 use crate::locale;
-use crate::text::sanitize;
+use crate::text::{action, sanitize};
 
 /// Size of a new read buffer, in bytes.
 const READ: usize = 128 * 1024;
@@ -252,7 +252,8 @@ impl LineSink {
 
     fn write_line(&mut self, line: &str) {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
+        let line = action::after_name(line);
+        let line = format!("<{}> {}\n", self.speaker, sanitize::line(&line));
         self.unwritten.push(line.into());
     }
 }

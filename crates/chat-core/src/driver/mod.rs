@@ -25,10 +25,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolEvent, SendError, Side, SinkState,
+    Protocol, ProtocolEvent, Remark, SendError, Side, SinkState,
 };
 use crate::transport::Stream;
-use crate::wire::{Control, Cookie, LineError, WriteBuffer};
+use crate::wire::{Control, Cookie, LineError, Name, Presence, WriteBuffer};
 
 pub use connection::{BoxConnection, Connection};
 pub use hello::HelloError;
@@ -50,6 +50,8 @@ pub struct CallConfig {
     pub interactive: bool,
     /// Before hanging up, wait until everything has arrived, as long as there is progress.
     pub graceful: bool,
+    /// Whether the person is there, as a chat/1 peer is told.
+    pub presence: Presence,
     /// As the listener, neither show nor reveal a safety number before this moment.
     pub reveal_after: Option<std::time::Instant>,
 }
@@ -60,7 +62,9 @@ pub enum Step {
     /// The person gave a command. Drive on afterwards.
     Command(Command),
     /// Both sides have said hello, and the peer calls itself this; it may be empty. Show the call.
-    Established(String),
+    Established(Name),
+    /// The peer calls itself something else from now on.
+    Renamed(Name),
     /// The safety number was shown.
     NumberShown,
     /// The peer resumes the call over this connection, or says that this side is queued.
@@ -144,6 +148,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             safety_number: None,
             cookie: None,
             conversed: false,
+        }
+    }
+
+    /// Tells a chat/1 peer something besides messages.
+    pub fn remark(&mut self, remark: Remark) {
+        if let Some(session) = self.protocol.session() {
+            session.remark(remark);
         }
     }
 
@@ -237,7 +248,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
                 Step::Disconnected => self.give_up(Disconnect::Cut),
-                Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
+                Step::Command(_)
+                | Step::Established(_)
+                | Step::Renamed(_)
+                | Step::NumberShown
+                | Step::Answered => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -390,6 +405,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         while let Some(event) = self.protocol.poll_event() {
             let event = match event {
                 ProtocolEvent::Established(name) => return Some(Step::Established(name)),
+                ProtocolEvent::Renamed(name) => return Some(Step::Renamed(name)),
                 ProtocolEvent::Cookie(cookie) => {
                     self.cookie = Some(cookie);
                     continue;

@@ -18,7 +18,7 @@ pub use close::Linger;
 pub use end::{CloseReason, Disconnect, ProtocolError, Side, Violation};
 pub use event::{ConnectionStatus, Ended, Event, Peer, ProtocolEvent};
 pub use plain::Plain;
-pub use session::{Session, SessionState};
+pub use session::{Remark, Session, SessionState};
 
 /// A new connection, as the protocol learns of it.
 #[derive(Clone, Debug, Default)]

@@ -12,7 +12,7 @@ use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Sid
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
-use chat_core::wire::{Refusal, RefusalCode};
+use chat_core::wire::{Presence, Refusal, RefusalCode};
 
 use super::{Explain, who};
 use crate::call_status::CallStatus;
@@ -107,7 +107,7 @@ pub(crate) const NOT_FOUND: &str = "(nothing found)";
 /// lines are edited here.
 pub(crate) fn help(role: Role, keys: bool) -> String {
     let callers = match role {
-        Role::Client => "",
+        Role::Client => WAIT_HELP,
         Role::Server => CALLERS_HELP,
     };
     let keys = if keys { KEYS_HELP } else { "" };
@@ -116,36 +116,43 @@ pub(crate) fn help(role: Role, keys: bool) -> String {
 
 const SAY_HELP: &str = "\
 To say something: type it, and press Enter.
-  /say TEXT    say TEXT, even 88         //x          say \"/x\"
+  /say TEXT    say TEXT, even 88      //x           say \"/x\"
+  /me TEXT     say what you do        /away TEXT    away; /away: back
 ";
 
 const KNOW_HELP: &str = "\
 To know who is there:
   /verify N    compare the safety number with N, which is read to you
                by telephone or face to face, never here
-  /peers       the known keys            /status      about this call
+  /peers       the known keys         /status       about this call
+  /name NAME   your own name          /rename NAME  theirs, here
+";
+
+const WAIT_HELP: &str = "\
+While you wait:
+  /note TEXT   leave one line for them
 ";
 
 const CALLERS_HELP: &str = "\
-When somebody calls:
+When somebody calls, or waits:
   /answer      take the call that rings (Enter does, too)
-  /decline     refuse it                 /block       and its key for ever
-  /next        take the next caller
+  /decline     refuse who rings, or waits; /decline TEXT says why
+  /block       and its key for ever   /next         the next caller
 ";
 
 const END_HELP: &str = "\
-To end: 88 alone hangs up                /quit        ends the program
+To end: 88 alone hangs up             /quit         ends the program
 ";
 
 const KEYS_HELP: &str = "\
 Keys:
-  Alt-Enter, Ctrl-J  a new line          Ctrl-_       undo
+  Alt-Enter, Ctrl-J: a new line       Ctrl-_        undo
   Left, Right, Home, End, Ctrl-B, -F, -A, -E, Alt-B, -F: move
-  Backspace, Ctrl-D, -W, -U, -K, Alt-D: delete        Ctrl-Y: bring back
-  Ctrl-T: swap two characters            Tab          complete a command
-  Up, Down, Ctrl-P, -N: older lines      Ctrl-R       search them
-  Ctrl-C: put the line aside, or hang up Ctrl-D       hang up
-  Ctrl-L: draw the screen anew           Ctrl-Z       suspend
+  Backspace, Ctrl-D, -W, -U, -K, Alt-D: delete; Ctrl-Y: bring back
+  Ctrl-T: swap two characters         Tab           complete a command
+  Up, Down, Ctrl-P, -N: older lines   Ctrl-R        search them
+  Ctrl-C: drop the line, or hang up   Ctrl-D        hang up
+  Ctrl-L: draw the screen anew        Ctrl-Z        suspend
 ";
 
 /// Several lines came faster than anyone types.
@@ -174,6 +181,7 @@ pub(crate) fn command_error(error: &CommandError) -> String {
             typed,
             nearest: None,
         } => format!("There is no {typed}; /help lists the commands. To say it, type /{typed}"),
+        CommandError::TakesText(name) => format!("What? Type it after {name}"),
         CommandError::TakesNothing(name) => format!("{name} takes nothing after it."),
         CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
     }
@@ -309,6 +317,8 @@ pub fn describe(event: &Event) -> Option<String> {
             let number = safety_number(digits, emoji);
             format!("{number};\n    /verify and the number that is read to you remembers it")
         }
+        Event::Presence(Presence::Here) => "The other side is back.".into(),
+        Event::Presence(Presence::Away(text)) => format!("The other side is {}.", away(text)),
         Event::QueuePosition(callers) => format!("The other side is busy; {}.", ahead(*callers)),
         Event::Ringing(peer) => format!(
             "{} is calling, {}: /answer, /decline or /block",
@@ -323,6 +333,7 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Message(_)
         | Event::Delivered(_)
         | Event::Typing(_)
+        | Event::Claims(_)
         | Event::QueueLength(_)
         | Event::Connection(ConnectionStatus::Up { .. }) => return None,
     })
@@ -573,6 +584,62 @@ pub(crate) fn verified(peer: &Peer) -> String {
     format!("{} is verified from now on.", who(peer))
 }
 
+/// A peer calls itself something else than this user calls it.
+pub(crate) fn calls_itself(peer: &Peer, claimed: &str) -> String {
+    format!(
+        "{} calls itself {} now; /rename takes that name, /rename NAME another.",
+        who(peer),
+        sanitize::quote(claimed)
+    )
+}
+
+/// A peer is called something else here from now on.
+pub(crate) fn renamed(peer: &Peer, name: &str) -> String {
+    format!("{} is {name} here from now on.", who(peer))
+}
+
+/// `/rename` without a name.
+pub(crate) const RENAME_TO_WHAT: &str = "Rename to what? Type the name after /rename";
+
+/// `/rename` for a peer without a key.
+pub(crate) const NO_KEY_TO_NAME: &str = "Names are kept by the key, and this peer has none.";
+
+/// This side's person has another name.
+pub fn you_are_called(name: &str) -> String {
+    format!("You are called {} from now on.", sanitize::quote(name))
+}
+
+/// This side's person has gone.
+pub(crate) const YOU_ARE_AWAY: &str =
+    "You are away, and who is on the line or waits hears it; /away alone when you are back.";
+
+/// This side's person is there again.
+pub(crate) const YOU_ARE_BACK: &str = "You are back.";
+
+/// `/note` while this side does not wait in a queue.
+pub const NOTHING_TO_WAIT_FOR: &str = "/note is for while you wait: one line, once.";
+
+/// A note is on its way.
+pub const NOTE_LEFT: &str = "Your line was left for them.";
+
+/// What a caller says who waits.
+pub fn note(peer: &Peer, text: &str) -> String {
+    format!("{} waits, and says: {}", who(peer), sanitize::quote(text))
+}
+
+/// A caller who waited was declined.
+pub fn declined(peer: &Peer) -> String {
+    format!("{} was told that you decline.", who(peer))
+}
+
+/// The peer's person is away, for the status row.
+pub(crate) fn away(text: &str) -> String {
+    match text.is_empty() {
+        true => "away".to_owned(),
+        false => format!("away: {}", sanitize::quote(text)),
+    }
+}
+
 /// A peer claims a name that looks like that of another known peer.
 pub(crate) fn name_is_taken(known: &str, name: &str) -> String {
     format!("You know another {known}, by another key; this one is {name} here.")
@@ -713,7 +780,15 @@ fn refused_by_them(refusal: &Refusal) -> String {
         RefusalCode::NoSession => "it no longer knows this call; call again",
         RefusalCode::ForeignSession => "this call belongs to another key there",
         RefusalCode::Blocked => "your key is blocked there",
-        RefusalCode::Declined => return "The other side declined the call.".into(),
+        RefusalCode::Declined => {
+            return match refusal.text.as_deref() {
+                Some(text) if !text.is_empty() => format!(
+                    "The other side declined the call and says: {}",
+                    sanitize::quote(text)
+                ),
+                _ => "The other side declined the call.".into(),
+            };
+        }
         RefusalCode::Closed => "nobody takes calls there any more",
         RefusalCode::OwnKey => "that is your own key: you are calling yourself",
         RefusalCode::Unavailable => "something is wrong there just now; try again",

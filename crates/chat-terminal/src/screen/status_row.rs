@@ -2,6 +2,7 @@
 
 use chat_core::protocol::ConnectionStatus;
 use chat_core::trust::{Security, Verification};
+use chat_core::wire::Presence;
 use unicode_width::UnicodeWidthStr;
 
 use crate::call_status::CallStatus;
@@ -72,6 +73,8 @@ impl StatusRow<'_> {
         let mut part = |rank, style, text: String| parts.push(Part { rank, style, text });
         let CallStatus {
             peer,
+            claims,
+            presence,
             ahead,
             link,
             ringing,
@@ -80,6 +83,9 @@ impl StatusRow<'_> {
         match peer {
             Some(peer) => {
                 part(0, Style::Peer, self.name.to_owned());
+                if let Some(claims) = claims {
+                    part(1, Style::Warning, sanitize::quote(claims));
+                }
                 part(
                     0,
                     trust(&peer.security),
@@ -105,6 +111,9 @@ impl StatusRow<'_> {
                 ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
             }
+        }
+        if let Presence::Away(text) = presence {
+            part(2, Style::Warning, locale::away(text));
         }
         if self.typing {
             part(

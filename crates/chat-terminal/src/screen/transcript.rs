@@ -1,14 +1,14 @@
 //! The transcript of the call, as lines for the terminal's own scrollback.
 //!
-//! A peer cannot forge a line: its messages follow its name in angle brackets, further lines of a
-//! message follow a bar, and only the program sets weight and colour.
+//! A peer cannot forge a line: its messages follow its name in angle brackets, and what it does its
+//! name after a star; further lines of a message follow a bar, and only the program sets weight and colour.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::locale;
 use crate::screen::style::{Palette, Row, Style};
-use crate::text::sanitize;
+use crate::text::{action, sanitize};
 
 /// A point in time, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +68,11 @@ impl Transcript {
     /// Appends a message of the peer. The name must be sanitized already.
     pub(crate) fn message(&mut self, name: &str, text: &str, now: Timestamp) {
         let mut line = self.begin(now);
-        self.palette
-            .paint(Style::Peer, &format!("<{name}>"), &mut line);
+        let (name, text) = match action::of(text) {
+            Some(action) => (format!("* {name}"), action),
+            None => (format!("<{name}>"), text),
+        };
+        self.palette.paint(Style::Peer, &name, &mut line);
         line.push(' ');
         self.body(line, text);
     }
@@ -79,7 +82,7 @@ impl Transcript {
         let mut mark = Row::default();
         own_mark(self.palette, state, usize::MAX, &mut mark);
         let line = self.begin(now) + &mark.text;
-        self.body(line, text);
+        self.body(line, &action::after_name(text));
     }
 
     /// Appends a notice of the program, of one line or more.

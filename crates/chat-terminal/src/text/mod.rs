@@ -1,5 +1,6 @@
 //! Makes text from elsewhere safe to print, and to paste.
 
+pub(crate) mod action;
 pub(crate) mod safety_number;
 pub(crate) mod sanitize;
 pub(crate) mod shell;

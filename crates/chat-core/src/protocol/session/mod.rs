@@ -23,12 +23,23 @@ use crate::trust::safety_number::{
     ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
 };
 use crate::trust::{Security, Verification};
-use crate::wire::{Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, WriteBuffer};
+use crate::wire::{Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, Presence, WriteBuffer};
 
 use connection_state::{ConnectionState, Loss, Phase};
 use typing::RemoteTyping;
 
 pub use state::SessionState;
+
+/// What a person tells the peer's program besides messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Whether the person is there.
+    Presence(Presence),
+    /// What the person is called from now on.
+    Name(Name),
+    /// What the person says who waits for an answer.
+    Note(String),
+}
 
 /// One end of a chat/1 session, over one connection after another.
 ///
@@ -48,6 +59,10 @@ pub struct Session {
     /// When the last connection was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
+    /// Whether this side's person is there.
+    presence: Presence,
+    /// What the peer called itself last.
+    peer_name: Option<Name>,
     close: CloseState,
     /// The call is over for another reason than a hang-up.
     over: Option<CloseReason>,
@@ -70,6 +85,8 @@ impl Session {
             connection: None,
             down_since: None,
             peer_typing: RemoteTyping::default(),
+            presence: Presence::Here,
+            peer_name: None,
             close: CloseState::Open,
             over: None,
         }
@@ -81,6 +98,30 @@ impl Session {
             self.listener = ListenerExchange::new(moment);
         }
         self
+    }
+
+    /// The same, with a person who is there or not.
+    pub fn with_presence(self, presence: Presence) -> Self {
+        Self { presence, ..self }
+    }
+
+    /// Tells the peer something besides messages, on this connection and each later one. A note is
+    /// for who is waiting, and told once.
+    pub fn remark(&mut self, remark: Remark) {
+        match remark {
+            Remark::Presence(presence) => self.presence = presence,
+            Remark::Name(name) => {
+                self.name = name;
+                if let Some(connection) = &mut self.connection {
+                    connection.renamed = true;
+                }
+            }
+            Remark::Note(text) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.control_queue.push(Control::Note(text));
+                }
+            }
+        }
     }
 
     /// What outlives the connections.
@@ -161,16 +202,29 @@ impl Session {
         connection.answered(Phase::Open, now);
         connection.ack.repeat(self.state.shown);
         self.close.delivered(now);
+        let name = Name {
+            text: hello.name,
+            chosen: hello.chosen,
+        };
         let down_since = self.down_since.take();
         if std::mem::replace(&mut self.state.established, true) {
             let after = down_since.map_or(Duration::ZERO, |since| now - since);
             let resumed = ConnectionStatus::Resumed { after, resent };
             self.show(Event::Connection(resumed));
+            self.peer_is_called(name);
         } else {
-            self.events
-                .push_back(ProtocolEvent::Established(hello.name));
+            self.peer_name = Some(name.clone());
+            self.events.push_back(ProtocolEvent::Established(name));
         }
         Ok(())
+    }
+
+    /// The peer calls itself this. After a restart of this side that is no news.
+    fn peer_is_called(&mut self, name: Name) {
+        let before = self.peer_name.replace(name.clone());
+        if before.is_some_and(|before| before != name) && name.chosen {
+            self.events.push_back(ProtocolEvent::Renamed(name));
+        }
     }
 
     fn receive_frame(&mut self, frame: Frame, now: Instant) -> Result<(), ProtocolError> {
@@ -233,9 +287,17 @@ impl Session {
                     self.show(status);
                 }
             }
+            // Who waits for an answer hears why there is none.
+            Control::Away(presence) if connection.phase.is_answered() => {
+                self.show(Event::Presence(presence));
+            }
             _ if !connection.phase.is_open() => {
                 return Err(ProtocolError::Violation(Violation::ControlBeforeHello));
             }
+            Control::Away(_) => {}
+            Control::Name(name) => self.peer_is_called(name.into()),
+            // The call has begun meanwhile, so it is heard like a message.
+            Control::Note(text) => self.show(encode::event(text)),
             Control::Say(text) => {
                 let bytes = text.len();
                 self.receive_text(encode::event(text), 1, bytes, now)?;
@@ -360,6 +422,7 @@ impl Session {
         if !out.is_full() {
             let before = out.remaining();
             connection.transmit_controls(out, now);
+            connection.transmit_remarks(out, &self.name, &self.presence);
             if connection.phase.is_open() {
                 if self.close == CloseState::Open
                     && let Some(nonce) = self.dialer.take_nonce()

@@ -252,6 +252,7 @@ pub(in crate::locale) fn known_peers_error(error: &KnownPeersError) -> String {
         KnownPeersError::File(error) => file_error(error),
         KnownPeersError::Changed(changed) => changed_key(changed),
         KnownPeersError::Address(address) => no_address(address),
+        KnownPeersError::NoName(name) => format!("{name:?} is no name that can be kept"),
         KnownPeersError::NoSuchKey(key) => format!("nobody with the key {key} is known"),
         KnownPeersError::NoSuchName { name, known } => {
             let mut names: Vec<_> = known.iter().take(LISTED).map(String::as_str).collect();

@@ -66,6 +66,8 @@ impl View {
             Event::Ended(_) => self.ended(now),
             Event::Ringing(_) => self.ring(now),
             Event::PeerEof
+            | Event::Presence(_)
+            | Event::Claims(_)
             | Event::RingingStopped
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
