@@ -715,7 +715,7 @@ async fn what_was_typed_and_not_sent_is_there_at_the_next_start() {
 async fn typed_lines_are_remembered_only_for_who_wants_that() {
     let server = Server::start(&[]).await;
     let mut kept = home();
-    for (arguments, remembered) in [(&[][..], false), (&["--remember"], true)] {
+    for (arguments, remembered) in [(&[][..], false), (&["--keep"], true)] {
         for round in ["first", "second"] {
             let mut bob = Client::start_from(kept, &server.address, arguments);
             bob.terminal.wait_for_status("ann · ").await;

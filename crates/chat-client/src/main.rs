@@ -110,6 +110,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             ..console.call_config()
         },
         reconnect: !args.no_redial,
+        recorder: args.common.recorder(data_dir, console.interactive),
     };
     let Console { source, sink, .. } = &mut console;
     for flaw in flaws {

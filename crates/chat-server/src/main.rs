@@ -64,7 +64,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         peer::forget(name)?;
         return Ok(exit::OK);
     }
-    let keyring = Keyring::open(&data_dir()?)?;
+    let data_dir = data_dir()?;
+    let keyring = Keyring::open(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
     notices.push(locale::own_key(keyring.own_key));
     let acceptor = Acceptor {
@@ -90,6 +91,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             ..console.call_config()
         },
         interactive: console.interactive,
+        recorder: args.common.recorder(data_dir, console.interactive),
     };
     let reachable = chat_server::reachable(address);
     notices.push(locale::invitation(address.port(), &reachable));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chat_core::driver::{Command, Input, Sink, Source};
-use chat_core::protocol::Event;
+use chat_core::protocol::{Event, Side};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -283,6 +283,17 @@ impl Sink for LineSink {
                 self.unwritten.push(Bytes::from_static(b"\n"));
             }
             Event::Message(text) => text.split('\n').for_each(|line| self.write_line(line)),
+            Event::Earlier(earlier) if self.style == LineStyle::Interactive => {
+                for message in &earlier.recent {
+                    let who = match message.side {
+                        Side::Local => locale::YOU.to_owned(),
+                        Side::Remote => format!("<{}>", self.speaker),
+                    };
+                    for line in message.text.split('\n') {
+                        notify(&format!("{} {who} {line}", locale::EARLIER));
+                    }
+                }
+            }
             _ => {}
         }
     }

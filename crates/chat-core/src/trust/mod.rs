@@ -14,6 +14,7 @@ mod identity;
 mod ignorable;
 mod known_peers;
 pub(crate) mod private_file;
+mod rejected_key;
 pub mod safety_number;
 mod security;
 
@@ -26,4 +27,5 @@ pub use known_peers::{
     Unreadable,
 };
 pub use private_file::{FileError, FileKind, PrivateFile};
+pub use rejected_key::RejectedKey;
 pub use security::{Security, Verification, security};

@@ -210,6 +210,17 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, FileError> {
     Ok(Stamp::of(&stamp))
 }
 
+/// Adds these bytes to a file that is there, safe on the disk. If that fails, a part of them may
+/// have been added.
+pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let write = || {
+        let mut file = OpenOptions::new().append(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    };
+    write().map_err(at(path))
+}
+
 /// Takes the lock, waiting at most 2 s for another program: a call may be on. Dropping the file
 /// releases it.
 pub(crate) fn lock(path: &Path) -> Result<File, FileError> {

@@ -140,14 +140,12 @@ fn marks_pastes() -> bool {
 /// What is to be remembered of what is typed, and what was. The error is told to the person, for
 /// whom it is no reason to do without a call.
 fn remember(args: &CommonArgs, address: String) -> Result<(Option<Memory>, Typed), String> {
-    if args.no_drafts {
-        return Ok(Default::default());
-    }
     let data_dir = data_dir().map_err(|error| error.explain())?;
-    let remembered = Memory::open(&data_dir, address, args.remember).and_then(|memory| {
-        let typed = memory.load()?;
-        Ok((Some(memory), typed))
-    });
+    let remembered =
+        Memory::open(&data_dir, address, !args.no_drafts, args.keep).and_then(|memory| {
+            let typed = memory.load()?;
+            Ok((Some(memory), typed))
+        });
     remembered.map_err(|error| error.explain())
 }
 

@@ -46,9 +46,9 @@ pub(crate) enum CommandError {
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 15] = [
-    "/answer", "/away", "/block", "/decline", "/help", "/me", "/name", "/next", "/note", "/peers",
-    "/quit", "/rename", "/say", "/status", "/verify",
+pub(crate) const NAMES: [&str; 16] = [
+    "/answer", "/away", "/block", "/decline", "/help", "/keep", "/me", "/name", "/next", "/note",
+    "/peers", "/quit", "/rename", "/say", "/status", "/verify",
 ];
 
 /// Those that are about callers.
@@ -103,6 +103,7 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
         "/note" => return needed.map(|note| Request::Command(Command::Note(note))),
         "/answer" => Request::Command(Command::Answer),
         "/block" => Request::Command(Command::Block),
+        "/keep" => Request::Command(Command::Keep),
         "/next" => Request::Command(Command::Next),
         "/peers" => Request::Command(Command::Peers),
         "/quit" => Request::Command(Command::Quit),

@@ -5,9 +5,11 @@ pub mod replies;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
+use chat_core::journal::JournalError;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Side};
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
@@ -29,6 +31,9 @@ pub(crate) use errors::{
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
+
+/// Before a message that was said before the program was started.
+pub(crate) const EARLIER: &str = "(earlier)";
 
 /// The hint on the status row, during a call.
 pub(crate) const HINT: &str = "/help";
@@ -118,6 +123,7 @@ const SAY_HELP: &str = "\
 To say something: type it, and press Enter.
   /say TEXT    say TEXT, even 88      //x           say \"/x\"
   /me TEXT     say what you do        /away TEXT    away; /away: back
+  /keep        keep what is said from now on, after the call too
 ";
 
 const KNOW_HELP: &str = "\
@@ -257,7 +263,7 @@ pub(crate) fn link(link: &ConnectionStatus) -> Option<String> {
         ConnectionStatus::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
         ConnectionStatus::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
         ConnectionStatus::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
-        ConnectionStatus::Resumed { .. } => None,
+        ConnectionStatus::Resumed { .. } | ConnectionStatus::Restored { .. } => None,
     }
 }
 
@@ -313,6 +319,19 @@ pub fn describe(event: &Event) -> Option<String> {
                 messages(*resent)
             )
         }
+        Event::Connection(ConnectionStatus::Restored { resent: 0 }) => {
+            "The call goes on where it was.".into()
+        }
+        Event::Connection(ConnectionStatus::Restored { resent }) => format!(
+            "The call goes on where it was, {} sent again.",
+            messages(*resent)
+        ),
+        Event::PeerKeeps(false) => {
+            "The other side records nothing any more: ✓ means shown there, and no more.".into()
+        }
+        Event::PeerKeeps(true) => "The other side records again: ✓ means recorded there.".into(),
+        Event::PeerHistory(true) => "The other side keeps what is said here after the call.".into(),
+        Event::PeerHistory(false) => "The other side no longer keeps what is said here.".into(),
         Event::SafetyNumber { digits, emoji } => {
             let number = safety_number(digits, emoji);
             format!("{number};\n    /verify and the number that is read to you remembers it")
@@ -332,6 +351,7 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Lines(_)
         | Event::Message(_)
         | Event::Delivered(_)
+        | Event::Earlier(_)
         | Event::Typing(_)
         | Event::Claims(_)
         | Event::QueueLength(_)
@@ -362,7 +382,9 @@ pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
         ConnectionStatus::Silent(_) | ConnectionStatus::Reconnecting(_) => {
             describe(&Event::Connection(link.clone()))
         }
-        ConnectionStatus::Up { .. } | ConnectionStatus::Resumed { .. } => None,
+        ConnectionStatus::Up { .. }
+        | ConnectionStatus::Resumed { .. }
+        | ConnectionStatus::Restored { .. } => None,
     };
     let queue = ahead.and_then(|ahead| describe(&Event::QueuePosition(ahead)));
     let told: Vec<_> = [link, queue, peer.as_ref().map(peer_status), ringing]
@@ -689,6 +711,50 @@ pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
     });
     lines.collect::<Vec<_>>().join("\n")
 }
+
+/// The call goes on with a program that was started anew.
+pub(crate) fn renewed(peer: &Peer, resent: u64) -> String {
+    let name = peer.name.as_deref().and_then(super::name_in_notice);
+    let name = name.unwrap_or_else(|| peer.address.clone());
+    let resent = match resent {
+        0 => String::new(),
+        _ => format!("; {} sent again", messages(resent)),
+    };
+    format!("{name}'s program was restarted{resent}.")
+}
+
+/// What an earlier call has left undelivered is said in this one.
+pub(crate) fn carried_over(count: usize) -> String {
+    let messages = messages(count as u64);
+    format!("{messages} of an earlier call sent again, which may arrive twice.")
+}
+
+/// A call cannot be recorded, or not any more.
+pub(crate) fn not_recorded(error: &JournalError) -> String {
+    format!(
+        "This call is not recorded: {}. It goes on; what has not arrived when a program ends is lost.",
+        error.explain()
+    )
+}
+
+/// A journal of an earlier call cannot be used.
+pub(crate) fn passed_over(error: &JournalError) -> String {
+    format!("An earlier call is left as it is: {}.", error.explain())
+}
+
+/// A journal of an earlier call could not be read to its end.
+pub(crate) fn set_aside(path: &Path) -> String {
+    format!(
+        "A part of an earlier call could not be read; all of it is in {}.",
+        path.display()
+    )
+}
+
+/// `/keep`.
+pub(crate) const KEPT: &str = "What is said from now on stays on this machine after the call.";
+
+/// `/keep` in a call that is not recorded.
+pub(crate) const CANNOT_KEEP: &str = "This call is not recorded, so nothing of it can be kept.";
 
 /// A message or command that needs a call, while there is none.
 pub const NOBODY_THERE: &str = "Nobody is on the line.";

@@ -85,6 +85,15 @@ impl Transcript {
         self.body(line, &action::after_name(text));
     }
 
+    /// Appends a message that was shown before. The name must be sanitized already.
+    pub(crate) fn earlier(&mut self, name: &str, text: &str, now: Timestamp) {
+        let mut line = self.begin(now);
+        let mark = format!("{} {name}", locale::EARLIER);
+        self.palette.paint(Style::Faint, &mark, &mut line);
+        line.push(' ');
+        self.body(line, text);
+    }
+
     /// Appends a notice of the program, of one line or more.
     pub(crate) fn remark(&mut self, style: Style, text: &str, now: Timestamp) {
         for text in text.lines() {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use chat_core::protocol::{ConnectionStatus, Event};
+use chat_core::protocol::{ConnectionStatus, Earlier, Event, Side};
 use chat_core::trust::Security;
 
 use super::keys::PasteDetector;
-use super::{Addressee, Call, Idle, View};
+use super::{Addressee, Call, Idle, PendingMessage, View};
 use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
@@ -47,6 +47,7 @@ impl View {
             }
             Event::Message(text) => return self.message(text, now),
             Event::Delivered(count) => return self.delivered(*count, now),
+            Event::Earlier(earlier) => return self.earlier(earlier, now),
             Event::QueueLength(callers) => self.waiting = *callers,
             Event::Typing(typing) => {
                 if let Some(call) = &mut self.call {
@@ -68,6 +69,8 @@ impl View {
             Event::PeerEof
             | Event::Presence(_)
             | Event::Claims(_)
+            | Event::PeerKeeps(_)
+            | Event::PeerHistory(_)
             | Event::RingingStopped
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
@@ -95,6 +98,27 @@ impl View {
             None => "",
         };
         self.transcript.message(name, text, now);
+    }
+
+    /// A call goes on: what was said last is shown again, and what has not arrived is under way.
+    fn earlier(&mut self, earlier: &Earlier, now: Timestamp) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        call.received = earlier.received;
+        for text in &earlier.unreceived {
+            call.unreceived.push_back(PendingMessage {
+                text: text.clone(),
+                written: false,
+            });
+        }
+        for message in &earlier.recent {
+            let name = match message.side {
+                Side::Local => locale::YOU.to_owned(),
+                Side::Remote => format!("<{}>", call.peer.name),
+            };
+            self.transcript.earlier(&name, &message.text, now);
+        }
     }
 
     /// Rings once for a run of events that come while the user is away.
