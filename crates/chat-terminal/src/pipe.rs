@@ -17,6 +17,8 @@ use tokio_util::codec::Decoder;
 use crate::call_status::CallStatus;
 use crate::input::commands::{self, Request, Role};
 use crate::locale;
+use crate::text::charset::Charset;
+use crate::text::stderr::Stderr;
 use crate::text::{action, sanitize};
 
 /// Size of a new read buffer, in bytes.
@@ -213,6 +215,8 @@ pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     unwritten: WriteBuffer,
     style: LineStyle,
+    /// What a terminal at the writer's end can show.
+    charset: Charset,
     speaker: String,
     status: Arc<Mutex<CallStatus>>,
 }
@@ -245,6 +249,7 @@ impl LineSink {
             writer: Box::pin(writer),
             unwritten: WriteBuffer::default(),
             style,
+            charset: Charset::of_locale(),
             speaker: String::new(),
             status: Arc::default(),
         }
@@ -254,7 +259,8 @@ impl LineSink {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let line = action::after_name(line);
         let line = format!("<{}> {}\n", self.speaker, sanitize::line(&line));
-        self.unwritten.push(line.into());
+        let shown = self.charset.show(&line).into_owned();
+        self.unwritten.push(self.charset.encode(shown).into());
     }
 }
 
@@ -315,7 +321,7 @@ fn notify(notice: &str) {
     let lines = notice
         .lines()
         .map(|line| format!("* {}\n", sanitize::line(line)));
-    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
+    let _ = Stderr.write_all(lines.collect::<String>().as_bytes());
 }
 
 /// Standard input. A FIFO goes through the reactor, everything else is read on a thread.

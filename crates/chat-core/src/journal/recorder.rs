@@ -1,11 +1,9 @@
 //! Finds the journal with which a call goes on or begins, and carries over what others have left.
 
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 
-use tokio::task::spawn_blocking;
-
 use super::{Calls, Damaged, Durability, Found, Journal, JournalError, Restored};
+use crate::blocking::blocking;
 use crate::protocol::{Earlier, SessionState};
 use crate::trust::Fingerprint;
 use crate::wire::{Hello, SessionId};
@@ -239,10 +237,4 @@ impl Recorder {
             false => Durability::Program,
         }
     }
-}
-
-/// Runs this on a thread that may wait.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = spawn_blocking(work).await;
-    done.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }

@@ -12,6 +12,7 @@ use crate::input::memory::{Memory, Typed};
 use crate::locale::{self, Explain};
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
 use crate::screen::{Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
+use crate::text::charset::Charset;
 
 /// Standard input and output, as a source and a sink.
 pub struct Console {
@@ -51,6 +52,7 @@ impl Console {
         if interactive && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
             let options = ScreenOptions {
                 color: args.color(),
+                charset: Charset::of_locale(),
                 bell: !args.quiet,
                 tells_typing: !args.no_typing,
                 marks_pastes: marks_pastes(),

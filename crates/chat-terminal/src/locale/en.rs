@@ -16,7 +16,7 @@ use chat_core::trust::{
 };
 use chat_core::wire::{Presence, Refusal, RefusalCode};
 
-use super::{Explain, who};
+use super::{Explain, name_in_notice, who};
 use crate::call_status::CallStatus;
 use crate::input::commands::{CommandError, Role};
 use crate::text::sanitize;
@@ -104,6 +104,10 @@ pub(crate) const PASTE_STALLED: &str =
 
 /// A paste was cancelled.
 pub(crate) const PASTE_CANCELLED: &str = "The paste was cancelled.";
+
+/// A message had characters that a terminal of this locale cannot show.
+pub(crate) const TRANSLITERATED: &str = "Your locale is not UTF-8, so what it has no character for is written with others, or as \
+     <U+4F60>. If this terminal can show more, set LC_ALL=C.UTF-8 and start again.";
 
 /// Nothing in the history matches.
 pub(crate) const NOT_FOUND: &str = "(nothing found)";
@@ -213,12 +217,14 @@ pub(crate) const DRAFT_IS_BACK: &str =
 
 /// What was typed for somebody, or for nobody yet, is off the line.
 pub(crate) fn put_aside(name: Option<&str>) -> String {
+    let name = name.and_then(name_in_notice);
     let name = name.map(|name| format!(" to {name}")).unwrap_or_default();
     format!("What you were typing{name} was put aside; Up brings it back.")
 }
 
 /// The first message to somebody else than the one to whom it was begun.
 pub(crate) fn call_has_changed(name: &str) -> String {
+    let name = name_in_notice(name).unwrap_or_default();
     format!("You talk to {name} now: Enter sends it, Ctrl-C drops it.")
 }
 
@@ -534,6 +540,16 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     };
     format!("cannot listen on {address}: {error}{advice}")
 }
+
+/// Why the socket that a service manager has passed is no use.
+pub fn cannot_use_passed_socket(error: &io::Error) -> String {
+    format!(
+        "cannot listen on the socket that was passed: {error}; give the socket unit one ListenStream="
+    )
+}
+
+/// A file that cannot be run.
+pub(crate) const NO_PROGRAM: &str = "it is no program: make it executable with chmod +x";
 
 /// A duration of zero.
 pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";

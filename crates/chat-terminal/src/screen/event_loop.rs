@@ -20,6 +20,7 @@ use crate::screen::transcript::Timestamp;
 use crate::screen::tty::{self, Change, Signals};
 use crate::screen::view::{ScreenOptions, TerminalRequest, View};
 use crate::screen::writer::Writer;
+use crate::text::charset::Charset;
 
 /// The least time from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);
@@ -96,6 +97,7 @@ fn read_keys() -> io::Result<Keys> {
 
 /// The state of the screen's thread.
 struct EventLoop {
+    charset: Charset,
     view: View,
     painter: Painter,
     parser: InputParser,
@@ -120,6 +122,7 @@ impl EventLoop {
         has_draft: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         Ok(Self {
+            charset: options.charset,
             view: View::new(options, typed, Timestamp::now()),
             painter: Painter::new(tty::size()),
             parser: InputParser::default(),
@@ -194,11 +197,18 @@ impl EventLoop {
     }
 
     fn paint(&mut self) {
-        let lines = self.view.transcript().take(FRAME_BYTES);
+        let columns = self.painter.size().columns;
+        let lines = self.view.transcript().take(FRAME_BYTES, columns);
         let live = self.view.live(self.painter.size());
         let bell = self.view.take_bell();
-        self.writer.write(self.painter.frame(&lines, &live, bell));
+        self.write(&lines, &live, bell);
         self.next_frame = Instant::now() + FRAME;
+    }
+
+    /// Starts to write a frame, in the bytes of the terminal's charset.
+    fn write(&mut self, lines: &str, live: &LiveRegion, bell: bool) {
+        let frame = self.painter.frame(lines, live, bell);
+        self.writer.write(self.charset.encode(frame));
     }
 
     fn event(&mut self, event: Event) {
@@ -232,7 +242,8 @@ impl EventLoop {
     async fn keys(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut input_events = Vec::new();
         let now = Timestamp::now();
-        self.parser.feed(bytes, now.at, &mut input_events);
+        let bytes = self.charset.decode(bytes);
+        self.parser.feed(&bytes, now.at, &mut input_events);
         self.view.paste_stalled(self.parser.is_stalled());
         self.input_events(&input_events, now).await
     }
@@ -296,11 +307,11 @@ impl EventLoop {
 
     /// Draws all waiting lines and erases the live region. Returns whether the terminal took it.
     async fn clear(&mut self) -> io::Result<bool> {
+        let columns = self.painter.size().columns;
         while self.settle().await? {
-            let lines = self.view.transcript().take(FRAME_BYTES);
+            let lines = self.view.transcript().take(FRAME_BYTES, columns);
             let last = self.view.transcript().waiting() == 0;
-            self.writer
-                .write(self.painter.frame(&lines, &LiveRegion::default(), false));
+            self.write(&lines, &LiveRegion::default(), false);
             if last {
                 return self.settle().await;
             }

@@ -7,6 +7,7 @@
 mod channel;
 mod draft;
 mod event_loop;
+mod line;
 mod painter;
 mod size;
 mod status_row;

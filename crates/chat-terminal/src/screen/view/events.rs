@@ -98,6 +98,11 @@ impl View {
             None => "",
         };
         self.transcript.message(name, text, now);
+        if self.transcript.is_transliterated() && !self.told_of_charset {
+            self.told_of_charset = true;
+            self.transcript
+                .remark(Style::Notice, locale::TRANSLITERATED, now);
+        }
     }
 
     /// A call goes on: what was said last is shown again, and what has not arrived is under way.

@@ -20,6 +20,7 @@ use crate::locale;
 use crate::screen::channel::{Moment, Stamped};
 use crate::screen::style::{Palette, Style};
 use crate::screen::transcript::{Timestamp, Transcript};
+use crate::text::charset::Charset;
 use crate::text::sanitize;
 
 use keys::PasteDetector;
@@ -30,6 +31,8 @@ pub(crate) use keys::TerminalRequest;
 pub(crate) struct ScreenOptions {
     /// Whether colours are used.
     pub(crate) color: bool,
+    /// The characters that the terminal can show.
+    pub(crate) charset: Charset,
     /// Whether a message rings the bell while the user is away.
     pub(crate) bell: bool,
     /// Whether the peer is told that the user is typing.
@@ -94,6 +97,8 @@ pub(crate) struct View {
     last_message: Option<Instant>,
     bell: bool,
     paste_stalled: bool,
+    /// Whether the user knows that the terminal cannot show all characters.
+    told_of_charset: bool,
     changed: bool,
 }
 
@@ -163,6 +168,7 @@ impl View {
     pub(crate) fn new(options: ScreenOptions, typed: Typed, now: Timestamp) -> Self {
         let palette = Palette {
             color: options.color,
+            charset: options.charset,
         };
         Self {
             options,
@@ -186,6 +192,7 @@ impl View {
             last_message: None,
             bell: false,
             paste_stalled: false,
+            told_of_charset: false,
             changed: true,
         }
     }
