@@ -37,7 +37,8 @@ impl Server {
             .args(arguments);
         let mut terminal = Terminal::start(SIZE, command);
         let line = terminal.wait_for_line("    chat-client 127.0.0.1:").await;
-        let (_, address) = line.rsplit_once(' ').expect("it names a command");
+        let (_, command) = line.split_once("chat-client ").expect("a command");
+        let address = command.split_whitespace().next().expect("an address");
         Self {
             address: address.to_owned(),
             terminal,
@@ -429,7 +430,7 @@ async fn a_dumb_terminal_gets_plain_lines() {
         .env("TERM", "dumb");
     let mut terminal = Terminal::start(SIZE, command);
     terminal.wait_for_line("* Call with ann").await;
-    terminal.wait_for_line("/verify and the number").await;
+    terminal.wait_for_line("/verify N").await;
     terminal.type_keys("/status\n").await;
     terminal.wait_for_line("* The other side is ann").await;
     let mut server = server;
@@ -896,4 +897,54 @@ async fn what_somebody_does_is_told_on_both_screens() {
     bob.terminal.type_keys("/me waves\r").await;
     server.terminal.wait_for_line("      * bob waves").await;
     bob.terminal.wait_for_line("✓ you: * waves").await;
+}
+
+#[tokio::test]
+async fn an_invitation_carries_the_key_and_a_first_contact_takes_three_rows() {
+    let mut server = Server::start(&[]).await;
+    let key = server.terminal.wait_for_line("--peer-key SHA256:").await;
+    let (_, key) = key.split_once("--peer-key ").expect("it is there");
+    let command = server
+        .terminal
+        .wait_for_line("    chat-client 127.0.0.1:")
+        .await;
+    assert!(
+        command.ends_with(" \\"),
+        "one command in two rows: {command}"
+    );
+    let mut bob = Client::start(&server.address, &["--peer-key", key]);
+    bob.terminal.wait_for_line("-- Safety number ").await;
+    bob.terminal.wait_for_status("ann · ").await;
+    let text = bob.terminal.screen().text();
+    let told: Vec<_> = text.iter().filter(|line| line.contains(" -- ")).collect();
+    assert_eq!(told.len(), 3, "{text:#?}");
+    assert!(!text.join("").contains("SHA256:"), "{text:#?}");
+}
+
+#[tokio::test]
+async fn lines_are_a_mode_with_a_name_and_its_own_help() {
+    let mut server = Server::start(&[]).await;
+    let home = home();
+    let path = home.path().join("output");
+    let output = File::create(&path).expect("a file");
+    // As with `| tee`: the output is not the terminal.
+    let command = command("chat-client", home.path())
+        .args([&server.address, "--name", "bob", "--linear"])
+        .stdout(Stdio::from(output));
+    let mut terminal = Terminal::start(SIZE, command);
+    terminal.wait_for_line("* Call with ann").await;
+    terminal.type_keys("/help\n").await;
+    terminal.wait_for_line("88 alone hangs up").await;
+    assert!(!terminal.screen().text().join("").contains("Ctrl-"));
+    terminal.type_keys("/me waves\n").await;
+    server.terminal.wait_for_line("* bob waves").await;
+    server
+        .terminal
+        .type_keys("/me \x1b[200~\x1b]0;title\x07\x1b[201~\r")
+        .await;
+    server.terminal.wait_for_line("✓ you: * ").await;
+    terminal.type_keys("88\n").await;
+    assert_eq!(terminal.exit_code().await, 0);
+    let said = std::fs::read_to_string(&path).expect("it was written");
+    assert_eq!(said, "<ann> * ␛]0;title␇\n");
 }

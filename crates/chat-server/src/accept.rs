@@ -114,13 +114,21 @@ impl RejectReason {
             Self::Key(RejectedKey::Changed(changed)) => Some(locale::refused(changed)),
             Self::Key(RejectedKey::File(error)) => Some(locale::refused(error)),
             Self::Hello(HelloError::Malformed) => Some(locale::refused_bad_hello()),
-            Self::Key(RejectedKey::Blocked(_))
-            | Self::Plaintext
-            | Self::Unknown(_)
-            | Self::Tls(_)
-            | Self::Evicted
-            | Self::Hello(HelloError::Missing)
-            | Self::Io(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The notice of a caller from this address who was refused by the rules of this user, for
+    /// when somebody says that they cannot get through.
+    pub(crate) fn trace(&self, from: &str) -> Option<String> {
+        match self {
+            Self::Plaintext => Some(locale::refused_plaintext(from)),
+            Self::Unknown(_) => Some(locale::refused_unknown(from)),
+            Self::Key(RejectedKey::Blocked(_)) => Some(locale::refused_blocked(from)),
+            Self::Tls(error @ (TlsError::NoKey | TlsError::NotPostQuantum)) => {
+                Some(locale::refused_handshake(from, error))
+            }
+            _ => None,
         }
     }
 }

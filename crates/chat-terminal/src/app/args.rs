@@ -39,6 +39,10 @@ pub struct CommonArgs {
     #[arg(long, env = "CHAT_KEEP", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, hide_env = true)]
     pub keep: bool,
 
+    /// Plain lines instead of a screen, for screen readers, dumb terminals and `| tee`
+    #[arg(long)]
+    pub linear: bool,
+
     /// Use no colours
     #[arg(long)]
     pub no_color: bool,

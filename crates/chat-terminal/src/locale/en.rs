@@ -11,6 +11,7 @@ use std::time::Duration;
 use chat_core::DEFAULT_PORT;
 use chat_core::journal::JournalError;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Side};
+use chat_core::transport::TlsError;
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
@@ -23,7 +24,7 @@ use crate::text::sanitize;
 
 pub(super) use errors::{
     NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error, journal_error,
-    keyring_error, known_peers_error,
+    keyring_error, known_peers_error, system,
 };
 pub(crate) use errors::{
     NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
@@ -339,8 +340,7 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::PeerHistory(true) => "The other side keeps what is said here after the call.".into(),
         Event::PeerHistory(false) => "The other side no longer keeps what is said here.".into(),
         Event::SafetyNumber { digits, emoji } => {
-            let number = safety_number(digits, emoji);
-            format!("{number};\n    /verify and the number that is read to you remembers it")
+            format!("{}: /verify N", safety_number(digits, emoji))
         }
         Event::Presence(Presence::Here) => "The other side is back.".into(),
         Event::Presence(Presence::Away(text)) => format!("The other side is {}.", away(text)),
@@ -447,6 +447,30 @@ pub fn refused_bad_hello() -> String {
     refused_because("a caller's first words were no hello that can be read")
 }
 
+/// A caller was not encrypted.
+pub fn refused_plaintext(from: &str) -> String {
+    refused_because(&format!(
+        "{from} does not encrypt; --allow-plain answers such callers"
+    ))
+}
+
+/// A caller has no key that is known.
+pub fn refused_unknown(from: &str) -> String {
+    refused_because(&format!(
+        "{from} has no key that is known here; --known-only is on"
+    ))
+}
+
+/// A caller is blocked.
+pub fn refused_blocked(from: &str) -> String {
+    refused_because(&format!("{from} has a key that you have blocked"))
+}
+
+/// A caller's program is not up to chat/1.
+pub fn refused_handshake(from: &str, error: &TlsError) -> String {
+    refused_because(&format!("{from}: {}", errors::tls_error(error)))
+}
+
 fn refused_because(reason: &str) -> String {
     format!("Refused a call: {reason}")
 }
@@ -486,14 +510,17 @@ pub fn own_key(key: Fingerprint) -> String {
     format!("Your key is {key}")
 }
 
-/// How to reach a server that listens on `port` at these addresses.
-pub fn invitation(port: u16, addresses: &[IpAddr]) -> String {
-    let commands = addresses.iter().map(|address| {
-        let target = match port {
-            DEFAULT_PORT => address.to_string(),
-            _ => SocketAddr::new(*address, port).to_string(),
-        };
-        format!("\n    chat-client {target}")
+/// How to reach a server that listens on `port` at these addresses, and nobody else in its place.
+pub fn invitation(port: u16, addresses: &[IpAddr], own_key: Fingerprint) -> String {
+    let targets = addresses.iter().map(|address| match port {
+        DEFAULT_PORT => address.to_string(),
+        _ => SocketAddr::new(*address, port).to_string(),
+    });
+    let commands = targets.enumerate().map(|(index, target)| match index {
+        // A shell takes both rows for one command, so the terminal need not wrap it.
+        0 => format!("\n    chat-client {target} \\\n        --peer-key {own_key}"),
+        1 => format!("\nor at another address, such as\n    {target}"),
+        _ => format!("\n    {target}"),
     });
     let commands: String = commands.collect();
     format!("Waiting for a call on port {port}. On the other machine:{commands}")
@@ -538,7 +565,7 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
         }
         _ => String::new(),
     };
-    format!("cannot listen on {address}: {error}{advice}")
+    format!("cannot listen on {address}: {}{advice}", system(error))
 }
 
 /// Why the socket that a service manager has passed is no use.
@@ -801,25 +828,22 @@ fn mark(security: &Security) -> &'static str {
     }
 }
 
-/// Both halves of the safety number, and how to compare it.
+/// Both halves of the safety number, and how to compare it, in two rows.
 fn safety_number(digits: &str, emoji: &[(char, &str)]) -> String {
     let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
     format!(
-        "Safety number {digits}:\n    {}\n    \
-         compare it by telephone or face to face, never in this chat",
+        "Safety number {digits}: {}\n    \
+         compare by telephone or face to face, never in this chat",
         pictures.collect::<Vec<_>>().join(", ")
     )
 }
 
 fn call(peer: &Peer) -> String {
     let more = match &peer.security {
-        Security::Plaintext => "; anybody on the way can read and change it.".into(),
-        Security::NoKey { .. } => "; nobody knows with whom.".into(),
-        Security::Key {
-            fingerprint,
-            verification: Verification::New,
-        } => format!(".\n    {fingerprint}"),
-        Security::Key { .. } => ".".into(),
+        Security::Plaintext => "; anybody on the way can read and change it.",
+        Security::NoKey { .. } => "; nobody knows with whom.",
+        // The key is under /peers, and the two people compare a shorter number.
+        Security::Key { .. } => ".",
     };
     format!("Call with {}: {}{more}", who(peer), mark(&peer.security))
 }
@@ -840,7 +864,10 @@ fn ending(ended: &Ended) -> String {
             format!("The other side is busy, {waiting} wait already. Try again later.")
         }
         CloseReason::Refused(refusal) => refused_by_them(refusal),
-        CloseReason::Local(error) => format!("Call ended, input or output failed here: {error}."),
+        CloseReason::Local(error) => {
+            let error = system(error);
+            format!("Call ended, input or output failed here: {error}.")
+        }
     };
     match ended.unacknowledged.len() {
         0 => {}

@@ -133,7 +133,9 @@ impl Mark {
     fn style_of_text(&self) -> Style {
         match self {
             Self::Program(style) => *style,
-            Self::Peer(_) | Self::Actor(_) | Self::Own(_) | Self::Earlier(_) | Self::Further => Style::Plain,
+            Self::Peer(_) | Self::Actor(_) | Self::Own(_) | Self::Earlier(_) | Self::Further => {
+                Style::Plain
+            }
         }
     }
 
