@@ -834,7 +834,7 @@ fn safety_number(digits: &str, emoji: &[(char, &str)]) -> String {
     format!(
         "Safety number {digits}: {}\n    \
          compare by telephone or face to face, never in this chat",
-        pictures.collect::<Vec<_>>().join(", ")
+        pictures.collect::<Vec<_>>().join(" ")
     )
 }
 
