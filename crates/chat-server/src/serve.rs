@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use chat_core::blocking;
 use chat_core::driver::{Command, Connected, Input, Outcome, Runner, Sink, Source};
 use chat_core::journal::Recording;
 use chat_core::protocol::{CloseReason, Event, Side};
@@ -111,6 +112,12 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                         self.sink.show(Event::RingingStopped);
                         Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
                     }
+                    (Input::Command(Command::Peers), still_ringing) => {
+                        ringing = still_ringing;
+                        let keyring = self.keyring.clone();
+                        let peers = blocking(move || peer::list(&keyring)).await;
+                        Some(Event::Notice(peers))
+                    }
                     (input, still_ringing) => {
                         ringing = still_ringing;
                         self.answer(&input)
@@ -188,19 +195,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             }
             _ => {}
         }
-        self.notice_for(input).map(Event::Notice)
-    }
-
-    fn notice_for(&self, input: &Input) -> Option<String> {
-        Some(match input {
-            Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
-            Input::Command(Command::Peers) => peer::list(&self.keyring),
-            Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
-                locale::NOBODY_RINGS.into()
-            }
-            Input::Typing(_) => return None,
-            _ => locale::NOBODY_THERE.into(),
-        })
+        notice_for(input).map(|notice| Event::Notice(notice.into()))
     }
 
     /// Finds the journal of a caller who has a key, or begins it. `None`: the caller has to begin
@@ -313,6 +308,19 @@ pub(crate) fn declined(text: Option<String>) -> Refusal {
     Refusal {
         text,
         ..RefusalCode::Declined.into()
+    }
+}
+
+/// The notice for an input while there is no call.
+fn notice_for(input: &Input) -> Option<&'static str> {
+    match input {
+        Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
+        Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
+            Some(locale::NOBODY_RINGS)
+        }
+        Input::Command(Command::History(_) | Command::Search(_)) => Some(locale::NO_CALL_TO_READ),
+        Input::Typing(_) => None,
+        _ => Some(locale::NOBODY_THERE),
     }
 }
 

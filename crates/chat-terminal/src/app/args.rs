@@ -12,6 +12,7 @@ use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
 use crate::app::completion;
+use crate::app::history::HistoryArgs;
 use crate::locale;
 
 /// Options of both programs.
@@ -42,6 +43,10 @@ pub struct CommonArgs {
     /// Plain lines instead of a screen, for screen readers, dumb terminals and `| tee`
     #[arg(long)]
     pub linear: bool,
+
+    /// What to print instead of a call.
+    #[command(flatten)]
+    pub reading: HistoryArgs,
 
     /// Use no colours
     #[arg(long)]

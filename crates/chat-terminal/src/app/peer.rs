@@ -11,6 +11,7 @@ use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verif
 use chat_core::wire::{Name, Presence};
 use chat_core::{Blocking, blocking};
 
+use crate::app::history;
 use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
 use crate::text::safety_number::{Comparison, compare};
@@ -41,6 +42,16 @@ struct Done {
     claimed: Option<Option<String>>,
     /// What to show.
     events: Vec<Event>,
+}
+
+impl Done {
+    fn show(events: Vec<Event>) -> Self {
+        Self {
+            peer: None,
+            claimed: None,
+            events,
+        }
+    }
 }
 
 impl PeerRecord {
@@ -99,9 +110,7 @@ impl PeerRecord {
 
     /// Waits for what has become of the next task, as events to show. Cancel safe.
     pub async fn next(&mut self) -> Vec<Event> {
-        if self.running.is_none() {
-            self.running = self.tasks.pop_front().map(blocking);
-        }
+        self.begin_task();
         let Some(running) = &mut self.running else {
             return pending().await;
         };
@@ -122,7 +131,9 @@ impl PeerRecord {
     /// nothing to verify.
     pub fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
-            (Command::Verify(read_out), Some(keyring)) if self.has_key() => {
+            (Command::Verify(read_out), Some(keyring))
+                if self.peer.security.fingerprint().is_some() =>
+            {
                 match (safety_number, read_out) {
                     (None, _) => locale::NO_SAFETY_NUMBER.into(),
                     (Some(_), None) => locale::how_to_verify(&self.peer),
@@ -141,14 +152,12 @@ impl PeerRecord {
             }
             (Command::Peers, Some(keyring)) => {
                 let keyring = keyring.clone();
-                self.enqueue(move || Done {
-                    peer: None,
-                    claimed: None,
-                    events: vec![Event::Notice(list(&keyring))],
-                });
+                self.enqueue(move || Done::show(vec![Event::Notice(list(&keyring))]));
                 return Vec::new();
             }
-            (Command::Rename(name), Some(keyring)) if self.has_key() => {
+            (Command::Rename(name), Some(keyring))
+                if self.peer.security.fingerprint().is_some() =>
+            {
                 let Some(name) = name.clone().or_else(|| self.claimed.clone()) else {
                     return vec![Event::Notice(locale::RENAME_TO_WHAT.into())];
                 };
@@ -157,6 +166,15 @@ impl PeerRecord {
                 return Vec::new();
             }
             (Command::Rename(_), _) => locale::NO_KEY_TO_NAME.into(),
+            (Command::History(_) | Command::Search(_), Some(keyring)) => {
+                let (keyring, peer, command) =
+                    (keyring.clone(), self.peer.clone(), command.clone());
+                self.enqueue(move || Done::show(read_back(&keyring, &peer, &command)));
+                return Vec::new();
+            }
+            (Command::History(_) | Command::Search(_), None) => {
+                locale::nothing_recorded(&self.peer)
+            }
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
             (Command::Status, _) => locale::peer_status(&self.peer),
             (Command::Answer | Command::Decline(_) | Command::Block, _) => {
@@ -174,10 +192,13 @@ impl PeerRecord {
 
     fn enqueue(&mut self, task: impl FnOnce() -> Done + Send + 'static) {
         self.tasks.push_back(Box::new(task));
+        self.begin_task();
     }
 
-    fn has_key(&self) -> bool {
-        matches!(self.peer.security, Security::Key { .. })
+    fn begin_task(&mut self) {
+        if self.running.is_none() {
+            self.running = self.tasks.pop_front().map(blocking);
+        }
     }
 }
 
@@ -207,10 +228,13 @@ impl Done {
     }
 }
 
-/// Remembers the peer's key, and replaces its name by the one it is known by here.
+/// Remembers the peer's key, and replaces its name by the one it is known by here. The call begins
+/// with what was recorded last.
 fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> Done {
     let mut trouble = None;
+    let mut past = None;
     if let (Some(keyring), Security::Key { fingerprint, .. }) = (keyring, &peer.security) {
+        past = history::opening(&keyring.data_dir, *fingerprint);
         let claimed = peer.name.take().unwrap_or_default();
         match keyring.known.remember(&claimed, dialed, *fingerprint) {
             Ok(known) => {
@@ -229,6 +253,7 @@ fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> 
         peer: Some(peer),
         claimed: None,
         events: std::iter::once(call)
+            .chain(past)
             .chain(trouble.map(Event::Notice))
             .collect(),
     }
@@ -269,6 +294,19 @@ fn rename(keyring: &Keyring, mut peer: Peer, name: &str) -> Done {
             claimed: None,
             events: vec![Event::Notice(error.explain())],
         },
+    }
+}
+
+/// What was recorded with the peer.
+fn read_back(keyring: &Keyring, peer: &Peer, command: &Command) -> Vec<Event> {
+    let shown = match (peer.security.fingerprint(), command) {
+        (Some(key), Command::History(count)) => history::last(&keyring.data_dir, key, *count),
+        (Some(key), Command::Search(text)) => history::search(&keyring.data_dir, key, text),
+        _ => Vec::new(),
+    };
+    match shown.is_empty() {
+        true => vec![Event::Notice(locale::nothing_recorded(peer))],
+        false => shown,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod action;
 pub(crate) mod charset;
+pub(crate) mod past;
 pub(crate) mod safety_number;
 pub(crate) mod sanitize;
 pub(crate) mod shell;
