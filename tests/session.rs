@@ -1085,9 +1085,26 @@ mod resuming {
         call.settle();
         call.pass(20 * MS, true);
         call.assert_all_arrived();
+        // The receipt of the first message came 5 ms before the cut.
         assert!(has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Connection(ConnectionStatus::Resumed { after, resent: 3 }) if *after == 12 * S
+            Event::Connection(ConnectionStatus::Resumed { after, resent: 3 })
+                if *after == 12 * S + 5 * MS
+        )));
+    }
+
+    #[test]
+    fn an_outage_is_measured_from_the_last_byte() {
+        let mut call = Call::on();
+        call.pass(15 * S, false);
+        assert!(call.ends[DIALER].lost.is_some(), "that was silence enough");
+        call.cut();
+        call.pass(7 * S, false);
+        call.connect();
+        call.settle();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Connection(ConnectionStatus::Resumed { after, .. }) if *after == 22 * S
         )));
     }
 

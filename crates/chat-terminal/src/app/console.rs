@@ -7,7 +7,7 @@ use chat_core::protocol::Event;
 
 use crate::app::args::CommonArgs;
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
-use crate::screen::{Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
+use crate::screen::{Colors, Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
 use crate::text::charset::Charset;
 
 /// Standard input and output, as a source and a sink.
@@ -47,7 +47,10 @@ impl Console {
         let interactive = Screen::is_possible();
         if interactive && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
             let (source, sink) = Screen::open(ScreenOptions {
-                color: args.color(),
+                colors: match args.color() {
+                    true => Colors::of_terminal(),
+                    false => Colors::None,
+                },
                 charset: Charset::of_locale(),
                 bell: !args.quiet,
                 tells_typing: !args.no_typing,

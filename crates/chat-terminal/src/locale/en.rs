@@ -13,6 +13,7 @@ use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
 use chat_core::wire::{Refusal, RefusalCode};
+use jiff::civil::Date;
 
 use super::{Explain, name_in_notice, who};
 use crate::call_status::CallStatus;
@@ -148,6 +149,22 @@ pub(crate) fn rings(name: &str) -> String {
 /// What the user can do about a call that rings, for the status row.
 pub(crate) const HOW_TO_ANSWER: &str = "Enter answers, /decline, /block";
 
+/// A new day has begun.
+pub(crate) fn date(date: Date) -> String {
+    date.strftime("%A, %-d %B %Y").to_string()
+}
+
+/// How long a call was, after the words that it is over.
+pub(crate) fn call_lasted(time: Duration) -> String {
+    let (hours, minutes) = (time.as_secs() / 3600, time.as_secs() / 60 % 60);
+    let time = match (hours, minutes) {
+        (0, 0) => format!("{} s", time.as_secs()),
+        (0, _) => format!("{minutes} min"),
+        _ => format!("{hours} h {minutes} min"),
+    };
+    format!("The call lasted {time}.")
+}
+
 /// The prompt of a search through older lines.
 pub(crate) fn searching(text: &str) -> String {
     format!("search “{text}” (Enter takes it, Ctrl-R older, Esc back): ")
@@ -174,13 +191,18 @@ pub(crate) fn lock(security: &Security) -> &'static str {
     }
 }
 
-/// The state of the connection, for the status row.
-pub(crate) fn link(link: &ConnectionStatus) -> Option<String> {
+/// The state of the connection, for the status row. `silence`: how long nothing was heard.
+pub(crate) fn link(link: &ConnectionStatus, silence: Duration) -> Option<String> {
+    let silence = silence.as_secs();
     match link {
         ConnectionStatus::Up { round_trip } => round_trip.map(milliseconds),
-        ConnectionStatus::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
-        ConnectionStatus::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
-        ConnectionStatus::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
+        ConnectionStatus::Silent(_) => Some(format!("silent for {silence} s")),
+        ConnectionStatus::Reconnecting(0) => {
+            Some(format!("link lost, waiting for them ({silence} s)"))
+        }
+        ConnectionStatus::Reconnecting(tries) => {
+            Some(format!("link lost, try {tries} ({silence} s)"))
+        }
         ConnectionStatus::Resumed { .. } => None,
     }
 }
@@ -241,6 +263,8 @@ pub fn describe(event: &Event) -> Option<String> {
             let number = safety_number(digits, emoji);
             format!("{number};\n    /verify and the number that is read to you remembers it")
         }
+        // Whether the line is busy, or a person is being asked, is for them to know.
+        Event::QueuePosition(0) => "Nobody has answered yet; you are next.".into(),
         Event::QueuePosition(callers) => format!("The other side is busy; {}.", ahead(*callers)),
         Event::Ringing(peer) => format!(
             "{} is calling, {}: /answer, /decline or /block",
@@ -673,7 +697,7 @@ fn ordinal(number: u32) -> String {
 
 fn seconds(time: Duration) -> String {
     match time.as_secs() {
-        0..120 if time.subsec_millis() >= 100 => format!("{:.1} s", time.as_secs_f64()),
+        0..10 if time.subsec_millis() >= 100 => format!("{:.1} s", time.as_secs_f64()),
         seconds @ 0..120 => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
     }

@@ -188,7 +188,9 @@ impl EventLoop {
     fn paint(&mut self) {
         let columns = self.painter.size().columns;
         let lines = self.view.transcript().take(FRAME_BYTES, columns);
-        let live = self.view.live(self.painter.size());
+        let live = self
+            .view
+            .live(self.painter.size(), Instant::now().into_std());
         let bell = self.view.take_bell();
         self.write(&lines, &live, bell);
         self.next_frame = Instant::now() + FRAME;

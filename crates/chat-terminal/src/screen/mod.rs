@@ -24,6 +24,7 @@ use std::thread;
 
 use channel::halves;
 pub(crate) use channel::{ScreenSink, ScreenSource};
+pub(crate) use style::Colors;
 pub use view::Idle;
 pub(crate) use view::ScreenOptions;
 

@@ -1,5 +1,7 @@
 //! The status row: the peer, its verification, and the state of the connection.
 
+use std::time::Duration;
+
 use chat_core::protocol::{ConnectionStatus, Peer};
 use chat_core::trust::{Security, Verification};
 use unicode_width::UnicodeWidthStr;
@@ -19,6 +21,8 @@ pub(crate) struct StatusRow<'a> {
     pub(crate) name: &'a str,
     /// Whether the peer is typing.
     pub(crate) typing: bool,
+    /// How long nothing was heard, while the connection is silent or lost.
+    pub(crate) silence: Duration,
     /// Whether this side is hanging up.
     pub(crate) hanging_up: bool,
     /// How many callers wait.
@@ -103,7 +107,7 @@ impl StatusRow<'_> {
         if self.hanging_up {
             part(1, Style::Warning, locale::HANGING_UP.to_owned());
         }
-        if let Some(text) = locale::link(link) {
+        if let Some(text) = locale::link(link, self.silence) {
             match link {
                 ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
@@ -116,8 +120,10 @@ impl StatusRow<'_> {
                 locale::typing(sanitize::cut(self.name, NAME).as_ref()),
             );
         }
-        if self.waiting > 0 {
-            part(3, Style::Warning, locale::waiting(self.waiting));
+        // Who rings was told of already.
+        let others = self.waiting - self.waiting.min(ringing.iter().count());
+        if others > 0 {
+            part(3, Style::Warning, locale::waiting(others));
         }
         let hint = match peer {
             Some(_) => locale::HINT,

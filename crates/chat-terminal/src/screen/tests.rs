@@ -8,6 +8,7 @@ use crate::locale;
 use crate::screen::channel::Moment;
 use crate::screen::painter::Painter;
 use crate::screen::size::Size;
+use crate::screen::style::Colors;
 use crate::screen::transcript::Timestamp;
 use crate::screen::view::{Idle, ScreenOptions, View};
 use crate::text::charset::Charset;
@@ -17,6 +18,7 @@ use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Sen
 use chat_core::trust::{Security, Verification};
 use chat_core::wire::{Batch, Refusal, RefusalCode};
 use chat_testkit::emulator::{self, Emulator};
+use jiff::civil::date;
 use proptest::prelude::*;
 
 /// A user at a terminal.
@@ -103,9 +105,10 @@ impl Desk {
         let now = Timestamp {
             at: Instant::now(),
             clock: (12, 1),
+            date: date(2026, 11, 24),
         };
         let options = ScreenOptions {
-            color: true,
+            colors: Colors::Many,
             charset,
             bell: true,
             tells_typing: true,
@@ -174,7 +177,7 @@ impl Desk {
                 .view
                 .transcript()
                 .take(16 * 1024, self.painter.size().columns);
-            let live = self.view.live(self.painter.size());
+            let live = self.view.live(self.painter.size(), self.now.at);
             let bell = self.view.take_bell();
             let frame = self.painter.frame(&lines, &live, bell);
             drawn += frame.len();
@@ -550,6 +553,79 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
 }
 
 #[test]
+fn a_new_date_has_a_row() {
+    let mut desk = Desk::in_call(60, 12);
+    desk.show(lines("late"));
+    desk.now.clock = (0, 3);
+    desk.now.date = date(2026, 11, 25);
+    desk.show(lines("early"));
+    assert_eq!(
+        desk.terminal.text()[2..4],
+        ["00:03 -- Wednesday, 25 November 2026", "      <ann> early"]
+    );
+}
+
+#[test]
+fn the_end_says_how_long_the_call_was_before_what_was_put_aside() {
+    let mut desk = Desk::in_call(60, 12);
+    desk.press("draft");
+    desk.pass(Duration::from_secs(12 * 60));
+    desk.show(ended());
+    assert_eq!(
+        desk.terminal.sentences()[1..3],
+        [
+            "      -- The other side hung up. The call lasted 12 min.",
+            "      -- What you were typing to ann was put aside; Up brings it back.",
+        ]
+    );
+}
+
+#[test]
+fn silence_counts_up_on_the_status_row() {
+    let mut desk = Desk::in_call(80, 12);
+    let silence = Duration::from_secs(5);
+    desk.show(Event::Connection(ConnectionStatus::Silent(silence)));
+    let status = |desk: &Desk| desk.terminal.last_rows(1).concat();
+    assert_eq!(status(&desk), "ann · 🔒 verified · silent for 5 s · /help");
+    let next = desk.view.timeout().expect("it is drawn again");
+    assert_eq!(next, desk.now.at + Duration::from_secs(1));
+    desk.pass(Duration::from_secs(1));
+    assert_eq!(status(&desk), "ann · 🔒 verified · silent for 6 s · /help");
+    desk.pass(Duration::from_secs(9));
+    desk.show(Event::Connection(ConnectionStatus::Reconnecting(1)));
+    desk.pass(Duration::from_secs(7));
+    assert_eq!(
+        status(&desk),
+        "ann · 🔒 verified · link lost, try 1 (22 s) · /help"
+    );
+    let back = ConnectionStatus::Resumed {
+        after: Duration::from_millis(22_400),
+        resent: 0,
+    };
+    desk.show(Event::Connection(back));
+    assert_eq!(status(&desk), STATUS);
+    assert_eq!(desk.view.timeout(), None);
+    assert!(
+        desk.terminal
+            .text()
+            .join("\n")
+            .contains("-- Back after 22 s.")
+    );
+}
+
+#[test]
+fn who_rings_is_not_counted_among_those_who_wait() {
+    let mut desk = Desk::in_call(100, 12);
+    desk.show(Event::QueueLength(2));
+    desk.show(ended());
+    desk.show(Event::Ringing(named("mal")));
+    let status = "mal is calling · Enter answers, /decline, /block · 1 waiting";
+    assert!(desk.terminal.last_rows(1)[0].starts_with(status));
+    desk.show(Event::RingingStopped);
+    assert!(desk.terminal.last_rows(1)[0].contains(" · 1 waiting · "));
+}
+
+#[test]
 fn no_row_of_a_message_begins_like_a_notice() {
     let mut desk = Desk::in_call(60, 20);
     let before = desk.terminal.all_rows().len() - 2;
@@ -717,11 +793,11 @@ fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
     assert!(!told.contains("before you"), "{told}");
     assert_eq!(
         status,
-        "calling bob … · link lost, try 1 · /help · Ctrl-C quits"
+        "calling bob … · link lost, try 1 (0 s) · /help · Ctrl-C quits"
     );
     desk.show(Event::QueuePosition(0));
     let (told, status) = asked(&mut desk);
-    assert_eq!(told, "      -- The other side is busy; you are next.");
+    assert_eq!(told, "      -- Nobody has answered yet; you are next.");
     assert_eq!(
         status,
         "calling bob … · you are next · /help · Ctrl-C quits"
@@ -948,7 +1024,7 @@ fn nobody_is_told_of_typing_who_is_not_to_know() {
     let mut desk = Desk::in_call(60, 12);
     desk.view = View::new(
         ScreenOptions {
-            color: true,
+            colors: Colors::Many,
             charset: Charset::Utf8,
             bell: true,
             tells_typing: false,
@@ -1046,8 +1122,22 @@ fn a_terminal_that_is_not_utf_8_shows_what_it_can_and_it_is_told_once() {
 /// The first byte or character that is neither printable in this charset nor a sequence of ours.
 fn that_acts(charset: Charset, written: &[u8]) -> Option<char> {
     const OURS: &[&str] = &[
-        "?2026h", "?2026l", "?25h", "?25l", "?7h", "?7l", "K", "C", "J", "m", "1m", "2m", "32m",
-        "33m", "1;31m", "1;36m",
+        "?2026h",
+        "?2026l",
+        "?25h",
+        "?25l",
+        "?7h",
+        "?7l",
+        "K",
+        "C",
+        "J",
+        "m",
+        "1m",
+        "2m",
+        "1;38;5;30m",
+        "38;5;28m",
+        "38;5;130m",
+        "1;38;5;160m",
     ];
     let text = match charset {
         Charset::Utf8 => String::from_utf8(written.to_vec()).expect("it is UTF-8"),

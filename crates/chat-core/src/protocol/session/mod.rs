@@ -45,7 +45,7 @@ pub struct Session {
     listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
-    /// When the last connection was lost.
+    /// When the peer was last heard on the connection that was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
     close: CloseState,
@@ -442,11 +442,13 @@ impl Protocol for Session {
 
     fn disconnected(&mut self, disconnect: Disconnect, resumable: bool, now: Instant) {
         self.over = self.take_reason();
-        self.connection = None;
+        let connection = self.connection.take();
         if self.over.is_some() {
             return;
         }
-        self.down_since.get_or_insert(now);
+        // The person has waited since the last byte, not since the loss was noticed.
+        let heard = connection.map_or(now, |connection| connection.liveness.last_heard(now));
+        self.down_since.get_or_insert(heard);
         self.over = match self.close {
             CloseState::Open if resumable => None,
             CloseState::Flushing(_) if resumable && !self.is_hopeless() => None,

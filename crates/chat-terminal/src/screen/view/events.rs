@@ -26,7 +26,8 @@ impl View {
         match &event {
             Event::Established(peer) => {
                 let is_new = self.call.is_none();
-                self.call = Some(Call::new(peer));
+                let since = self.call.as_ref().map_or(now.at, |call| call.since);
+                self.call = Some(Call::new(peer, since));
                 self.hint = None;
                 self.ring(now);
                 // Who calls a certain peer has typed for it; who waits, for anybody.
@@ -54,6 +55,11 @@ impl View {
                 }
             }
             Event::Connection(link) => {
+                self.silent_since = match link {
+                    ConnectionStatus::Silent(silence) => now.at.checked_sub(*silence),
+                    ConnectionStatus::Reconnecting(_) => self.silent_since.or(Some(now.at)),
+                    ConnectionStatus::Up { .. } | ConnectionStatus::Resumed { .. } => None,
+                };
                 if let Some(call) = &mut self.call {
                     call.typing &= matches!(link, ConnectionStatus::Up { .. });
                 }
@@ -63,23 +69,30 @@ impl View {
                 }
             }
             Event::SendFailed(text, _) => self.send_failed(text),
-            Event::Ended(_) => self.ended(now),
+            Event::Ended(_) => self.mark_lost(now),
             Event::Ringing(_) => self.ring(now),
+            Event::RingingStopped => self.waiting = self.waiting.saturating_sub(1),
             Event::PeerEof
-            | Event::RingingStopped
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
             | Event::PeerIdleTimeout(_)
             | Event::Notice(_)
             | Event::Alarm(_) => (),
         }
-        if let Some(text) = locale::describe(&event) {
+        if let Some(mut text) = locale::describe(&event) {
+            if let (Event::Ended(_), Some(call)) = (&event, &self.call) {
+                let lasted = now.at.duration_since(call.since);
+                text = format!("{text} {}", locale::call_lasted(lasted));
+            }
             let style = match &event {
                 Event::SendFailed(..) | Event::Alarm(_) => Style::Alarm,
                 Event::Established(peer) if peer.security == Security::Plaintext => Style::Alarm,
                 _ => Style::Notice,
             };
             self.transcript.remark(style, &text, now);
+        }
+        if let Event::Ended(_) = event {
+            self.ended(now);
         }
     }
 
@@ -149,11 +162,16 @@ impl View {
         }
     }
 
+    fn mark_lost(&mut self, now: Timestamp) {
+        let unreceived = self.call.iter().flat_map(|call| &call.unreceived);
+        for message in unreceived.filter(|message| !message.written) {
+            self.transcript.own(DeliveryState::Lost, &message.text, now);
+        }
+    }
+
     fn ended(&mut self, now: Timestamp) {
+        self.silent_since = None;
         if let Some(call) = self.call.take() {
-            for message in call.unreceived.iter().filter(|message| !message.written) {
-                self.transcript.own(DeliveryState::Lost, &message.text, now);
-            }
             self.put_aside(Some(&call.name), now);
         }
         self.typing = false;

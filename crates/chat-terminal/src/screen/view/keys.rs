@@ -88,7 +88,7 @@ impl View {
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub(crate) fn timeout(&self) -> Option<Instant> {
         let thinking = self.typing.then(|| self.last_key + TYPING_TIMEOUT);
-        [self.paste_detector.enter, thinking]
+        [self.paste_detector.enter, thinking, self.next_second]
             .into_iter()
             .flatten()
             .min()
@@ -99,6 +99,10 @@ impl View {
         if self.paste_detector.enter.is_some_and(|due| due <= now.at) {
             self.settle(now);
             self.tell_typing();
+        }
+        if self.next_second.is_some_and(|due| due <= now.at) {
+            self.next_second = None;
+            self.changed = true;
         }
         if self.typing && now.at.duration_since(self.last_key) >= TYPING_TIMEOUT {
             self.say_typing(false);

@@ -15,7 +15,7 @@ use crate::call_status::CallStatus;
 use crate::input::editor::Editor;
 use crate::locale;
 use crate::screen::channel::{Moment, Stamped};
-use crate::screen::style::{Palette, Style};
+use crate::screen::style::{Colors, Palette, Style};
 use crate::screen::transcript::{Timestamp, Transcript};
 use crate::text::charset::Charset;
 use crate::text::sanitize;
@@ -26,8 +26,8 @@ pub(crate) use keys::TerminalRequest;
 /// How the screen looks and sounds.
 #[derive(Clone, Debug)]
 pub(crate) struct ScreenOptions {
-    /// Whether colours are used.
-    pub(crate) color: bool,
+    /// The colours that are used.
+    pub(crate) colors: Colors,
     /// The characters that the terminal can show.
     pub(crate) charset: Charset,
     /// Whether a message rings the bell while the user is away.
@@ -65,6 +65,10 @@ pub(crate) struct View {
     status: CallStatus,
     call: Option<Call>,
     waiting: usize,
+    /// Since when nothing was heard, while the connection is silent or lost.
+    silent_since: Option<Instant>,
+    /// When the status row, which counts that up, is to be drawn again.
+    next_second: Option<Instant>,
     /// A hint or warning, shown until the next key.
     hint: Option<(Style, String)>,
     inputs: VecDeque<Stamped>,
@@ -90,6 +94,7 @@ pub(crate) struct View {
 #[derive(Debug)]
 struct Call {
     name: String,
+    since: Instant,
     typing: bool,
     hanging_up: bool,
     /// How many of this side's messages the peer has received.
@@ -107,9 +112,10 @@ struct PendingMessage {
 }
 
 impl Call {
-    fn new(peer: &Peer) -> Self {
+    fn new(peer: &Peer, since: Instant) -> Self {
         Self {
             name: sanitized_name(peer),
+            since,
             typing: false,
             hanging_up: false,
             received: 0,
@@ -126,7 +132,7 @@ impl View {
     /// A view without a call.
     pub(crate) fn new(options: ScreenOptions, now: Timestamp) -> Self {
         let palette = Palette {
-            color: options.color,
+            colors: options.colors,
             charset: options.charset,
         };
         Self {
@@ -137,6 +143,8 @@ impl View {
             status: CallStatus::default(),
             call: None,
             waiting: 0,
+            silent_since: None,
+            next_second: None,
             hint: None,
             inputs: VecDeque::new(),
             moment: Moment::default(),
