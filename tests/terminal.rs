@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -602,20 +603,12 @@ async fn a_number_that_was_compared_with_one_verifies_nobody_else() {
 async fn a_line_that_was_begun_for_one_is_not_said_to_another() {
     let (mut server, mut mallory) = mallory_comes_while_ann_types("the door code is 47").await;
     let ann = &mut server.terminal;
-    // The fingers go on, and Enter follows.
+    // The fingers go on, and Enter follows. Mallory rings, for Ann was typing.
     ann.type_keys("11").await;
-    ann.wait_for(|screen| screen.cursor().0 == "> 11").await;
-    ann.type_keys("\r").await;
-    ann.wait_for_line("What you were typing to bob was put aside")
+    ann.wait_for(|screen| screen.cursor().0 == "> the door code is 4711")
         .await;
-    ann.wait_for(|screen| {
-        !screen
-            .rows()
-            .iter()
-            .any(|row| row == "> the door code is 47")
-    })
-    .await;
-    // Mallory rings, for Ann was typing.
+    ann.type_keys("\r").await;
+    ann.wait_for_line("Not sent: Up brings it back").await;
     ann.wait_for(|screen| screen.cursor().0 == ">").await;
     ann.type_keys("\r").await;
     mallory.terminal.wait_for_status("ann · 🔒").await;
@@ -623,12 +616,11 @@ async fn a_line_that_was_begun_for_one_is_not_said_to_another() {
     ann.type_keys("who are you?\r").await;
     mallory.terminal.wait_for_line("<ann> who are you?").await;
     let text = mallory.terminal.screen().text().join("\n");
-    assert!(!text.contains("<ann> 11"), "{text}");
     assert!(!text.contains("the door code"), "{text}");
 
     // It is there for bob to hear another time.
-    ann.type_keys("\x1b[A\x1b[A\x1b[A").await;
-    ann.wait_for(|screen| screen.cursor().0 == "> the door code is 47")
+    ann.type_keys("\x1b[A\x1b[A").await;
+    ann.wait_for(|screen| screen.cursor().0 == "> the door code is 4711")
         .await;
 }
 
@@ -700,4 +692,116 @@ async fn who_is_not_to_know_of_typing_is_not_told() {
     // What ann's program had to say of her keys would have come before the receipt.
     let text = bob.terminal.screen().text().join("\n");
     assert!(!text.contains("is typing"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_typed_and_not_sent_is_there_at_the_next_start() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("half a sen").await;
+    bob.terminal
+        .wait_for(|screen| screen.cursor().0 == "> half a sen")
+        .await;
+    server.terminal.type_keys("and I was saying").await;
+    server.terminal.wait_for_status("bob is typing …").await;
+    // The server's line stays as it is, the client's comes back.
+    server
+        .terminal
+        .wait_for(|screen| screen.cursor().0 == "> and I was saying")
+        .await;
+    let Client { terminal, home } = bob;
+    terminal.signal(Signal::TERM);
+    let (_, _, screen) = terminal.end().await;
+    let text = screen.text().join("\n");
+    assert!(text.contains("-- Not sent: half a sen"), "{text}");
+    server.terminal.wait_for_status("waiting for a call").await;
+    let cursor = server.terminal.screen().cursor().0;
+    assert_eq!(cursor, "> and I was saying");
+
+    let drafts = home.path().join("drafts");
+    let mode = std::fs::metadata(&drafts)
+        .expect("it is kept")
+        .permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    let mut bob = Client::start_from(home, &server.address, &[]);
+    bob.terminal
+        .wait_for_line("-- What you typed last time and did not send is on the line")
+        .await;
+    // Bob rings, for there is a draft: Enter puts it aside, and another answers.
+    server.terminal.wait_for_status("bob is calling").await;
+    server.terminal.type_keys("\x15/answer\r").await;
+    bob.terminal.wait_for_status("ann · ").await;
+    bob.terminal.type_keys("tence\r").await;
+    server.terminal.wait_for_line("<bob> half a sentence").await;
+    bob.terminal.wait_for_line("✓ you: half a sentence").await;
+    bob.terminal.type_keys("88\r").await;
+    assert_eq!(bob.terminal.exit_code().await, 0);
+    assert!(!drafts.exists(), "nothing is left of a call that went well");
+}
+
+#[tokio::test]
+async fn typed_lines_are_remembered_only_for_who_wants_that() {
+    let server = Server::start(&[]).await;
+    let mut kept = home();
+    for (arguments, remembered) in [(&[][..], false), (&["--remember"], true)] {
+        for round in ["first", "second"] {
+            let mut bob = Client::start_from(kept, &server.address, arguments);
+            bob.terminal.wait_for_status("ann · ").await;
+            if round == "second" {
+                bob.terminal.type_keys("\x10").await;
+                bob.terminal.type_keys("!").await;
+                let line = if remembered { "> first!" } else { "> !" };
+                bob.terminal
+                    .wait_for(|screen| screen.cursor().0 == line)
+                    .await;
+                bob.terminal.type_keys("\x15").await;
+            } else {
+                bob.terminal.type_keys("first\r").await;
+                bob.terminal.wait_for_line("✓ you: first").await;
+            }
+            bob.terminal.type_keys("\x04").await;
+            assert_eq!(bob.terminal.exit_code().await, 0);
+            assert_eq!(bob.home.path().join("typed").exists(), remembered);
+            kept = bob.home;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_typed_over_a_slow_link_is_sent_as_it_was_typed() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("ok\rsee you\r88 \r").await;
+    server.terminal.wait_for_line("<bob> ok").await;
+    server.terminal.wait_for_line("<bob> see you").await;
+    bob.terminal.wait_for_line("Hang up? Enter again").await;
+    bob.terminal.type_keys("\r").await;
+    assert_eq!(bob.terminal.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_paste_of_one_line_is_one_line() {
+    let (mut server, mut bob) = call().await;
+    let paste = "\x1b[200~a line, with its line feed\n\x1b[201~";
+    bob.terminal.type_keys(paste).await;
+    bob.terminal
+        .wait_for(|screen| screen.cursor().0 == "> a line, with its line feed")
+        .await;
+    bob.terminal.type_keys("!\r").await;
+    let line = server.terminal.wait_for_line("<bob> a line").await;
+    assert!(
+        line.ends_with("<bob> a line, with its line feed!"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn the_caller_is_not_told_of_what_is_about_callers() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("/help\r").await;
+    bob.terminal.wait_for_line("88 alone hangs up").await;
+    bob.terminal.type_keys("/n\t/nxt\r").await;
+    bob.terminal.wait_for_line("There is no /n/nxt").await;
+    let text = bob.terminal.screen().text().join("\n");
+    assert!(!text.contains("/next"), "{text}");
+    server.terminal.type_keys("/help\r").await;
+    server.terminal.wait_for_line("/next ").await;
 }

@@ -236,6 +236,7 @@ impl World {
             once: plan.once,
             call_config: manners(&plan.server),
             interactive: false,
+            recorder: None,
         };
         let clients = plan.clients.len();
         let mut ended = ended.subscribe();
@@ -278,6 +279,7 @@ impl World {
             name: number.to_string().into(),
             call_config: manners(who),
             reconnect: true,
+            recorder: None,
         };
         let late = who.late;
         async move {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink, Source};
+use chat_core::journal::Recorder;
 use chat_core::transport::Listen;
 use chat_core::wire::Name;
 use tokio::task::JoinSet;
@@ -54,6 +55,8 @@ pub struct Config {
     pub call_config: CallConfig,
     /// Whether a person at a terminal may give commands between the calls too.
     pub interactive: bool,
+    /// How calls with people who have a key are recorded; `None` if they are not.
+    pub recorder: Option<Recorder>,
 }
 
 /// Takes calls from `listener` until the person quits, `shutdown` brings an exit code, or, with
@@ -81,6 +84,7 @@ where
         acceptor,
         registry: Arc::clone(&registry),
         queue: Arc::clone(&queue),
+        recorder: config.recorder.clone(),
     };
     // Dropped at the end, with all connections still being accepted.
     let mut accepting = JoinSet::new();

@@ -64,7 +64,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         peer::forget(name)?;
         return Ok(exit::OK);
     }
-    let keyring = Keyring::open(&data_dir()?)?;
+    let data_dir = data_dir()?;
+    let keyring = Keyring::open(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
     notices.push(locale::own_key(keyring.own_key));
     let acceptor = Acceptor {
@@ -78,7 +79,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let listener = tcp::bind(args.address)
         .map_err(|error| Failure::new(exit::FAILED, locale::cannot_listen(args.address, &error)))?;
     let address = listener.local_addr()?;
-    let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;
+    let idle = Idle::Waiting(locale::idle(address.port()));
+    let mut console = Console::open(&args.common, idle, "chat-server".to_owned())?;
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,
@@ -89,6 +91,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             ..console.call_config()
         },
         interactive: console.interactive,
+        recorder: args.common.recorder(data_dir, console.interactive),
     };
     let reachable = chat_server::reachable(address);
     notices.push(locale::invitation(address.port(), &reachable));
@@ -97,5 +100,5 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     }
     let Console { source, sink, .. } = &mut console;
     let code = chat_server::run(listener, acceptor, config, source, sink, signals.next()).await?;
-    Ok(code)
+    Ok(console.exit_code(code).await)
 }

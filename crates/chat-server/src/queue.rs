@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chat_core::protocol::Peer;
-use chat_core::trust::Fingerprint;
 use chat_core::wire::{MAX_LINE, RefusalCode};
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -151,18 +150,20 @@ impl CallQueue {
         self.state().tickets.len()
     }
 
-    /// Whether the owner of this key waits, and arrived after that moment.
-    pub(crate) fn has_newer(&self, key: Fingerprint, moment: Instant) -> bool {
+    /// The number of the first who waits for this session, or with its key arrived after that
+    /// moment.
+    pub(crate) fn newer(&self, session_key: SessionKey, moment: Instant) -> Option<u64> {
         let state = self.state();
-        let mut later = state
+        let is_newer = |ticket: &&Ticket| {
+            ticket.session_key.is_some_and(|other| {
+                other == session_key || (other.key == session_key.key && ticket.arrived > moment)
+            })
+        };
+        state
             .tickets
             .iter()
-            .filter(|ticket| ticket.arrived > moment);
-        later.any(|ticket| {
-            ticket
-                .session_key
-                .is_some_and(|session_key| session_key.key == key)
-        })
+            .find(is_newer)
+            .map(|ticket| ticket.number)
     }
 
     /// While no call is on: waits until another caller than the one that rings is the next.
@@ -197,6 +198,11 @@ impl CallQueue {
     /// Takes a caller out of the queue for a call; `None` if it has just left.
     pub(crate) async fn take(&self, number: u64) -> Option<Caller> {
         self.state().free = false;
+        self.hand_over(number).await
+    }
+
+    /// The same for a call that is on.
+    pub(crate) async fn hand_over(&self, number: u64) -> Option<Caller> {
         let ticket = self.remove(number)?;
         let (slot, caller) = oneshot::channel();
         ticket.turn.send(Turn::Call(slot)).ok()?;

@@ -112,6 +112,7 @@ impl User {
             name,
             call_config: CallConfig::default(),
             reconnect: true,
+            recorder: None,
         };
         let task = tokio::spawn(async move {
             chat_client::run(connector, config, &mut script, &mut screen, pending()).await
@@ -176,6 +177,7 @@ impl User {
             once: false,
             call_config: CallConfig::default(),
             interactive: true,
+            recorder: None,
         };
         set_up(&mut config);
         let (stop, stopped) = oneshot::channel::<()>();

@@ -29,6 +29,7 @@ pub fn server_config() -> chat_server::Config {
         once: false,
         call_config: CallConfig::default(),
         interactive: true,
+        recorder: None,
     }
 }
 
@@ -38,6 +39,7 @@ pub fn client_config() -> chat_client::Config {
         name: "client".into(),
         call_config: CallConfig::default(),
         reconnect: true,
+        recorder: None,
     }
 }
 

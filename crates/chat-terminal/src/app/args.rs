@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chat_core::journal::Recorder;
 use chat_core::transport::tcp::{self, Target};
 use chat_core::trust::Fingerprint;
 use chat_core::wire::{Framing, Name};
@@ -30,6 +31,11 @@ pub struct CommonArgs {
     #[arg(long, value_name = "NAME|SHA256:…")]
     pub forget: Option<String>,
 
+    /// Write down what is said, and keep it when the call is over. Without this, a call at a
+    /// terminal is written down until everything has arrived, and one in a pipe is not
+    #[arg(long, env = "CHAT_KEEP", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, hide_env = true)]
+    pub keep: bool,
+
     /// Use no colours
     #[arg(long)]
     pub no_color: bool,
@@ -41,6 +47,14 @@ pub struct CommonArgs {
     /// Do not tell the other side that you are typing
     #[arg(long)]
     pub no_typing: bool,
+
+    /// Keep no draft on disk that was not sent
+    #[arg(long, conflicts_with = "remember")]
+    pub no_drafts: bool,
+
+    /// Keep the lines that you type on disk, for Up and Ctrl-R at the next start
+    #[arg(long)]
+    pub remember: bool,
 
     /// Log to stderr, unless that is the screen; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -79,6 +93,16 @@ impl CommonArgs {
             Some(name) => name.clone().into(),
             None => Name::of_account(whoami::username().unwrap_or_else(|_| "somebody".into())),
         }
+    }
+
+    /// How the calls of this user are recorded: by a person at a terminal until everything has
+    /// arrived, in a pipe only if they are to be kept.
+    pub fn recorder(&self, data_dir: PathBuf, person: bool) -> Option<Recorder> {
+        (person || self.keep).then_some(Recorder {
+            data_dir,
+            person,
+            keep: self.keep,
+        })
     }
 
     /// Whether colours are wanted (<https://no-color.org>).

@@ -6,5 +6,6 @@ pub mod exit;
 pub(crate) mod logging;
 mod memory;
 pub mod peer;
+pub mod record;
 pub mod runtime;
 pub mod signals;

@@ -12,6 +12,7 @@ use chat_core::protocol::Event;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::input::memory::{Memory, Typed};
 use crate::input::parser::{InputEvent, InputParser};
 use crate::screen::channel::{Backend, Stamped, weight};
 use crate::screen::painter::{LiveRegion, Painter};
@@ -42,18 +43,27 @@ const AWAKE: Duration = Duration::from_secs(1);
 /// The most lines of the transcript that wait to be drawn before no more events are taken.
 const MAX_LINES: usize = 2_000;
 
-/// Runs the screen's thread until both halves are dropped or the terminal fails.
-pub(crate) fn run(options: ScreenOptions, backend: Backend) {
+/// Runs the screen's thread until both halves are dropped or the terminal fails. What is typed
+/// then and was not sent is left in `memory`.
+pub(crate) fn run(options: ScreenOptions, typed: Typed, memory: Option<Memory>, backend: Backend) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build();
     let result = runtime.and_then(|runtime| {
         runtime.block_on(async {
-            let event_loop = EventLoop::new(options, backend.pending, backend.has_draft)?;
-            event_loop
+            let mut event_loop =
+                EventLoop::new(options, typed, backend.pending, backend.has_draft)?;
+            let result = event_loop
                 .run(backend.events, backend.inputs, read_keys()?)
-                .await
+                .await;
+            // Also when the terminal is gone.
+            if let Some(memory) = memory
+                && let Err(error) = memory.save(&event_loop.view.typed())
+            {
+                tracing::warn!(%error, "what was typed is not remembered");
+            }
+            result
         })
     });
     if let Err(error) = result {
@@ -107,12 +117,13 @@ struct EventLoop {
 impl EventLoop {
     fn new(
         options: ScreenOptions,
+        typed: Typed,
         pending: watch::Sender<usize>,
         has_draft: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         Ok(Self {
             charset: options.charset,
-            view: View::new(options, Timestamp::now()),
+            view: View::new(options, typed, Timestamp::now()),
             painter: Painter::new(tty::size()),
             parser: InputParser::default(),
             writer: Writer::start()?,
@@ -129,7 +140,7 @@ impl EventLoop {
 
     /// Runs until the sink is dropped or the terminal is gone.
     async fn run(
-        mut self,
+        &mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
         inputs: mpsc::Sender<Stamped>,
         mut keys: Keys,
@@ -326,7 +337,8 @@ impl EventLoop {
     }
 
     /// Draws what is left, and restores the terminal.
-    async fn finish(mut self) -> io::Result<()> {
+    async fn finish(&mut self) -> io::Result<()> {
+        self.view.finish(Timestamp::now());
         if self.clear().await? {
             tty::restore(tty::END);
         }

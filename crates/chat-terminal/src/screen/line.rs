@@ -33,6 +33,8 @@ pub(crate) enum Mark {
     Peer(String),
     /// This side's.
     Own(DeliveryState),
+    /// Of whoever is named here, from before the program was started.
+    Earlier(String),
     /// The program's.
     Program(Style),
     /// Of whoever the line before is.
@@ -110,6 +112,7 @@ impl Mark {
                 out.push_str(&row.text);
                 return row.width();
             }
+            Self::Earlier(name) => (Style::Faint, format!("{} {name}", locale::EARLIER)),
             Self::Program(Style::Alarm) => (Style::Alarm, "!!".to_owned()),
             Self::Program(style) => (*style, "--".to_owned()),
             Self::Further => (Style::Faint, "  │".to_owned()),
@@ -123,14 +126,14 @@ impl Mark {
     fn style_of_text(&self) -> Style {
         match self {
             Self::Program(style) => *style,
-            Self::Peer(_) | Self::Own(_) | Self::Further => Style::Plain,
+            Self::Peer(_) | Self::Own(_) | Self::Earlier(_) | Self::Further => Style::Plain,
         }
     }
 
     /// Whether all terminals agree on its width: of the program's own they do.
     fn is_certain(&self) -> bool {
         match self {
-            Self::Peer(name) => wrap::is_certain(name),
+            Self::Peer(name) | Self::Earlier(name) => wrap::is_certain(name),
             Self::Own(_) | Self::Program(_) | Self::Further => true,
         }
     }

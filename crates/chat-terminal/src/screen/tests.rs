@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::input::memory::Typed;
 use crate::input::parser::InputParser;
 use crate::locale;
 use crate::screen::channel::Moment;
@@ -112,10 +113,11 @@ impl Desk {
             charset,
             bell: true,
             tells_typing: true,
+            marks_pastes: false,
             idle,
         };
         let mut desk = Self {
-            view: View::new(options, now),
+            view: View::new(options, Typed::default(), now),
             painter: Painter::new(size(columns, rows)),
             parser: InputParser::default(),
             now,
@@ -313,6 +315,32 @@ fn lines_that_arrive_at_once_are_not_sent_unasked() {
     desk.press("\x03");
     assert_eq!(desk.terminal.cursor(), (">".into(), 2));
     assert_eq!(desk.inputs(), []);
+}
+
+#[test]
+fn lines_that_a_slow_link_brings_together_are_sent_as_they_were_typed() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.read("\x1b[200~this terminal marks what is pasted\n\x1b[201~");
+    assert_eq!(
+        desk.terminal.cursor().0,
+        "> this terminal marks what is pasted"
+    );
+    desk.read("\rok\rsee you\r88\r");
+    let pasted = say("this terminal marks what is pasted");
+    let typed = [pasted, say("ok"), say("see you"), Input::HangUp];
+    assert_eq!(desk.inputs(), typed);
+}
+
+#[test]
+fn what_looks_like_88_is_asked_about_once() {
+    for like in ["88 ", " 88", "８８"] {
+        let mut desk = Desk::in_call(80, 12);
+        desk.press(&format!("{like}\r"));
+        assert_eq!(desk.inputs(), []);
+        assert_eq!(desk.terminal.last_rows(3)[0], locale::HANG_UP_MAYBE);
+        desk.press("\r");
+        assert_eq!(desk.inputs(), [Input::HangUp], "{like:?}");
+    }
 }
 
 #[test]
@@ -568,7 +596,7 @@ fn a_new_date_has_a_row() {
 #[test]
 fn the_end_says_how_long_the_call_was_before_what_was_put_aside() {
     let mut desk = Desk::in_call(60, 12);
-    desk.press("draft");
+    desk.press("/peers");
     desk.pass(Duration::from_secs(12 * 60));
     desk.show(ended());
     assert_eq!(
@@ -732,12 +760,40 @@ fn leaving_keys_clear_then_hang_up_then_quit() {
             (desk.terminal.cursor().0, desk.inputs()),
             (">".into(), vec![])
         );
+        desk.press("\x10");
+        assert_eq!(desk.terminal.cursor().0, "> draft", "Up finds it");
+        desk.press("\x03\x1f");
+        assert_eq!(desk.terminal.cursor().0, "> draft", "Ctrl-_ undoes it");
+        desk.press("\x03");
+        desk.pass(Duration::from_secs(1));
         desk.press(key);
         assert_eq!(desk.inputs(), [Input::HangUp]);
         desk.show(ended());
         desk.press(key);
         assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
     }
+}
+
+#[test]
+fn a_second_ctrl_c_right_after_the_first_hangs_up_on_nobody() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.press("draft\x03\x03");
+    assert_eq!(desk.inputs(), []);
+    assert_eq!(desk.terminal.last_rows(3)[0], locale::CTRL_C_HANGS_UP);
+    desk.press("\x03");
+    assert_eq!(desk.inputs(), [Input::HangUp]);
+}
+
+#[test]
+fn a_draft_stays_until_its_peer_is_back() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.press("half a sen");
+    desk.show(ended());
+    desk.press("t");
+    assert_eq!(desk.terminal.cursor().0, "> half a sent");
+    desk.show(Event::Established(peer(verified())));
+    desk.press("ence\r");
+    assert_eq!(desk.inputs(), [say("half a sentence")]);
 }
 
 #[test]
@@ -864,11 +920,11 @@ fn what_was_typed_for_one_is_not_said_to_another() {
     let mut desk = Desk::in_call(70, 12);
     desk.press("sent too late\r/verify 5836 5501\rthe door code is 47");
     desk.show(ended());
-    assert_eq!(desk.terminal.cursor().0, ">");
+    assert_eq!(desk.terminal.cursor().0, "> the door code is 47");
     assert!(desk.view.has_draft(), "the next stranger has to wait");
+    desk.show(Event::Established(named("mallory")));
     let told = "-- What you were typing to ann was put aside; Up brings it back.";
     assert!(desk.terminal.text().join("\n").contains(told));
-    desk.show(Event::Established(named("mallory")));
     assert_eq!(desk.inputs(), []);
 
     // The fingers go on.
@@ -876,7 +932,7 @@ fn what_was_typed_for_one_is_not_said_to_another() {
     assert_eq!(desk.inputs(), []);
     let asked = "You talk to mallory now: Enter sends it, Ctrl-C drops it.";
     assert_eq!(desk.terminal.last_rows(3)[..2], [asked, "> 11"]);
-    desk.press("\x03\x10");
+    desk.press("\x03\x10\x10");
     assert_eq!(desk.terminal.cursor().0, "> the door code is 47");
     desk.press("\x03");
     assert!(!desk.view.has_draft());
@@ -1028,8 +1084,10 @@ fn nobody_is_told_of_typing_who_is_not_to_know() {
             charset: Charset::Utf8,
             bell: true,
             tells_typing: false,
+            marks_pastes: false,
             idle: Idle::Waiting(String::new()),
         },
+        Typed::default(),
         desk.now,
     );
     desk.moment = Moment::default();
@@ -1274,7 +1332,7 @@ proptest! {
             }),
             unacknowledged: Vec::new(),
         })));
-        prop_assert_eq!(desk.terminal.cursor(), (">".to_owned(), 2));
+        prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         prop_assert_eq!(desk.terminal.mode(), modes);
         prop_assert_eq!(desk.terminal.pen(), &Cell::default());
         let reports = desk.terminal.take_reports();

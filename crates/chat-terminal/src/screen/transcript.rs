@@ -85,6 +85,12 @@ impl Transcript {
         self.lines_of(Mark::Own(state), text, now);
     }
 
+    /// Appends a message that was shown before. The name must be sanitized already.
+    pub(crate) fn earlier(&mut self, name: &str, text: &str, now: Timestamp) {
+        let name = self.palette.charset.show(name).into_owned();
+        self.lines_of(Mark::Earlier(name), text, now);
+    }
+
     /// Appends a notice of the program, of one line or more.
     pub(crate) fn remark(&mut self, style: Style, text: &str, now: Timestamp) {
         for text in text.lines() {

@@ -65,7 +65,7 @@ impl View {
         let call = self.call.as_ref();
         StatusRow {
             status: &self.status,
-            name: call.map_or("", |call| &call.name),
+            name: call.map_or("", |call| &call.peer.name),
             typing: call.is_some_and(|call| call.typing),
             silence: self
                 .silent_since
