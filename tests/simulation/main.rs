@@ -233,6 +233,7 @@ impl World {
             name: SERVER.to_string().into(),
             backlog: 5,
             ring: false,
+            on_call: None,
             once: plan.once,
             call_config: manners(&plan.server),
             interactive: false,

@@ -15,16 +15,21 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer};
+use chat_terminal::{completion, exit, locale, peer, version};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version = version::short(), long_version = version::long())]
 struct Args {
     /// Who to call: a name, an IPv4 address or an [IPv6] address
-    #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = target)]
+    #[arg(
+        value_name = "HOST[:PORT]",
+        default_value = "localhost:7788",
+        value_parser = target,
+        add = completion::addresses()
+    )]
     target: Target,
 
     /// What other programs take for the port
@@ -36,7 +41,12 @@ struct Args {
     plain: bool,
 
     /// This key or nobody
-    #[arg(long, value_name = "SHA256:…", value_parser = fingerprint)]
+    #[arg(
+        long,
+        value_name = "SHA256:…",
+        value_parser = fingerprint,
+        add = completion::fingerprints()
+    )]
     peer_key: Option<Fingerprint>,
 
     /// Call again where the safety number was withheld three times
@@ -60,6 +70,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    completion::answer::<Args>();
     let mut args = Args::parse();
     if let Some(port) = &args.port {
         let told = locale::how_to_write_a_port(&args.target.host, port);

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::accept::{Acceptor, RejectReason, SessionKey, hang_up};
 use crate::limits::{HandshakeLimiter, HandshakePermit};
+use crate::on_call::OnCall;
 use crate::queue::{CallQueue, Entry, QueueEvent, Seat};
 use crate::registry::SessionRegistry;
 
@@ -46,6 +47,8 @@ pub(crate) struct Dispatcher {
     pub queue: Arc<CallQueue>,
     /// How calls are recorded, if they are.
     pub recorder: Option<Recorder>,
+    /// Told of each call.
+    pub on_call: Option<OnCall>,
 }
 
 impl Dispatcher {
@@ -122,7 +125,14 @@ impl Dispatcher {
             Purpose::Call | Purpose::Resumption => {
                 let caller = self.acceptor.admit(caller).await?;
                 match self.queue.enter(caller) {
-                    Entry::Seat(seat) => return Ok(Some(Place::Queue(seat))),
+                    Entry::Seat(seat) => {
+                        if let Some(on_call) = &self.on_call
+                            && let Some(caller) = seat.newcomer()
+                        {
+                            on_call.run(&caller.connected.peer, caller.is_friend);
+                        }
+                        return Ok(Some(Place::Queue(seat)));
+                    }
                     Entry::Full(caller) => caller.reject_busy(self.queue.waiting()).await,
                 }
             }

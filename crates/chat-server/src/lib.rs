@@ -6,14 +6,17 @@ mod accept;
 mod call;
 mod dispatch;
 mod limits;
+mod on_call;
 mod queue;
 mod reachable;
 mod registry;
 mod serve;
+pub mod service;
 mod waiting;
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +29,7 @@ use tokio::task::JoinSet;
 
 use dispatch::Dispatcher;
 use limits::{GuessLimiter, RateLimiter, StrangerLimiter};
+use on_call::OnCall;
 use queue::CallQueue;
 use registry::SessionRegistry;
 use serve::CallLoop;
@@ -49,6 +53,8 @@ pub struct Config {
     pub backlog: usize,
     /// Whether strangers ring, and are connected only when the person answers.
     pub ring: bool,
+    /// The program to run when a call comes.
+    pub on_call: Option<PathBuf>,
     /// End after one call.
     pub once: bool,
     /// How this side behaves in a call.
@@ -85,6 +91,7 @@ where
         registry: Arc::clone(&registry),
         queue: Arc::clone(&queue),
         recorder: config.recorder.clone(),
+        on_call: config.on_call.clone().map(OnCall::new),
     };
     // Dropped at the end, with all connections still being accepted.
     let mut accepting = JoinSet::new();

@@ -126,8 +126,23 @@ pub(crate) enum Entry {
 pub(crate) struct Seat {
     caller: Caller,
     number: u64,
+    is_new: bool,
     turn: oneshot::Receiver<Turn>,
     changed: watch::Receiver<()>,
+}
+
+impl Seat {
+    /// The caller, unless it had a seat before and has only reconnected.
+    pub(crate) fn newcomer(&self) -> Option<&Caller> {
+        self.is_new.then_some(&self.caller)
+    }
+}
+
+/// What a ticket was given for.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    number: u64,
+    is_new: bool,
 }
 
 impl CallQueue {
@@ -222,9 +237,10 @@ impl CallQueue {
         let changed = self.changed.subscribe();
         let (turn, comes) = oneshot::channel();
         match self.add(&caller, turn) {
-            Some(number) => Entry::Seat(Seat {
+            Some(Place { number, is_new }) => Entry::Seat(Seat {
                 caller,
                 number,
+                is_new,
                 turn: comes,
                 changed,
             }),
@@ -242,6 +258,7 @@ impl CallQueue {
             number,
             mut turn,
             changed,
+            ..
         } = seat;
         tokio::select! {
             turn = &mut turn => self.finish(caller, turn).await,
@@ -294,12 +311,15 @@ impl CallQueue {
         }
     }
 
-    /// Adds a ticket. Returns its number; `None` if there is no place.
-    fn add(&self, caller: &Caller, turn: oneshot::Sender<Turn>) -> Option<u64> {
+    /// Adds a ticket; `None` if there is no place.
+    fn add(&self, caller: &Caller, turn: oneshot::Sender<Turn>) -> Option<Place> {
         let mut state = self.state();
         if state.closed {
             // A number without a ticket: the caller is told that the queue is closed.
-            return Some(state.next_number);
+            return Some(Place {
+                number: state.next_number,
+                is_new: false,
+            });
         }
         let waits = !state.free || !state.tickets.is_empty();
         let number = state.next_number;
@@ -320,7 +340,10 @@ impl CallQueue {
             state.next_number += 1;
             drop(state);
             self.arrived.notify_one();
-            return Some(number);
+            return Some(Place {
+                number,
+                is_new: false,
+            });
         }
         // Not even one that rings may keep a friend out.
         let kept_seat = ticket.is_friend && (self.capacity > 0 || state.free);
@@ -342,7 +365,10 @@ impl CallQueue {
         if waits {
             self.tell(QueueEvent::Arrived(caller.connected.peer.clone()));
         }
-        Some(number)
+        Some(Place {
+            number,
+            is_new: true,
+        })
     }
 
     fn remove(&self, number: u64) -> Option<Ticket> {

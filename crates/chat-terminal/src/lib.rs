@@ -19,5 +19,5 @@ mod pipe;
 mod screen;
 mod text;
 
-pub use app::{args, console, exit, peer, record, runtime, signals};
+pub use app::{args, completion, console, exit, peer, record, runtime, signals, version};
 pub use screen::Idle;

@@ -174,6 +174,7 @@ impl User {
             name: self.name.into(),
             backlog: BACKLOG,
             ring: false,
+            on_call: None,
             once: false,
             call_config: CallConfig::default(),
             interactive: true,

@@ -28,6 +28,9 @@ pub fn command(name: &str, home: &Path) -> Command {
         .kill_on_drop(true)
 }
 
+/// Takes what a program writes to its terminal, as it comes.
+pub type Recorder = Box<dyn FnMut(&[u8]) + Send>;
+
 /// A terminal, and the program that runs in it.
 pub struct Terminal {
     emulator: Arc<Mutex<Emulator>>,
@@ -46,6 +49,15 @@ impl Terminal {
 
     /// The same, where the terminal has to be known before.
     pub fn start_with(size: Size, command: impl FnOnce(&Pts) -> Command) -> Self {
+        Self::start_recorded(size, command, Box::new(|_| ()))
+    }
+
+    /// The same, with somebody beside the emulator who reads along.
+    pub fn start_recorded(
+        size: Size,
+        command: impl FnOnce(&Pts) -> Command,
+        recorder: Recorder,
+    ) -> Self {
         let (pty, line) = pty_process::open().expect("a pseudo-terminal");
         pty.resize(window(size)).expect("it has a size");
         let program = command(&line)
@@ -54,7 +66,7 @@ impl Terminal {
         let (output, keys) = pty.into_split();
         let emulator = Arc::new(Mutex::new(Emulator::new(size)));
         let (change, changed) = watch::channel(());
-        let pump = tokio::spawn(pump(output, Arc::clone(&emulator), change));
+        let pump = tokio::spawn(pump(output, Arc::clone(&emulator), change, recorder));
         Self {
             emulator,
             changed,
@@ -171,9 +183,15 @@ impl Terminal {
 }
 
 /// Brings to the screen what the program writes.
-async fn pump(mut output: OwnedReadPty, emulator: Arc<Mutex<Emulator>>, change: watch::Sender<()>) {
+async fn pump(
+    mut output: OwnedReadPty,
+    emulator: Arc<Mutex<Emulator>>,
+    change: watch::Sender<()>,
+    mut recorder: Recorder,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = output.read(&mut buffer).await {
+        recorder(&buffer[..length]);
         lock(&emulator).advance(&buffer[..length]);
         change.send_replace(());
     }

@@ -1,6 +1,7 @@
 //! The command-line options that both programs share.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use chat_core::trust::Fingerprint;
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
+use crate::app::completion;
 use crate::locale;
 
 /// Options of both programs.
@@ -28,7 +30,7 @@ pub struct CommonArgs {
     pub literal: bool,
 
     /// Forget the peer of this name or fingerprint and its key, and do nothing else
-    #[arg(long, value_name = "NAME|SHA256:…")]
+    #[arg(long, value_name = "NAME|SHA256:…", add = completion::names())]
     pub forget: Option<String>,
 
     /// Write down what is said, and keep it when the call is over. Without this, a call at a
@@ -141,6 +143,19 @@ pub fn target(text: &str) -> Result<Target, String> {
 /// The text is no address; the error says how to write one.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     tcp::parse_address(text).map_err(|_| locale::NO_LISTEN_ADDRESS.to_owned())
+}
+
+/// Parses the path of a program.
+///
+/// # Errors
+/// There is no file there that may be executed.
+pub fn program(text: &str) -> Result<PathBuf, String> {
+    let path = std::path::absolute(text).map_err(|error| error.to_string())?;
+    let metadata = path.metadata().map_err(|error| error.to_string())?;
+    match metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+        true => Ok(path),
+        false => Err(locale::NO_PROGRAM.to_owned()),
+    }
 }
 
 /// Parses a fingerprint.

@@ -1,6 +1,7 @@
 //! The `main` that both programs share, around their own work.
 
 pub mod args;
+pub mod completion;
 pub mod console;
 pub mod exit;
 pub(crate) mod logging;
@@ -9,3 +10,4 @@ pub mod peer;
 pub mod record;
 pub mod runtime;
 pub mod signals;
+pub mod version;

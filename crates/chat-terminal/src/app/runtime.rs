@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::app::args::CommonArgs;
-use crate::app::{exit, logging, memory};
+use crate::app::{exit, logging, memory, version};
 use crate::locale::Explain;
 use crate::text::sanitize;
 use crate::text::stderr::Stderr;
@@ -50,7 +50,7 @@ where
     logging::start(args)?;
     memory::keep_private();
     // An empty log would look like one that could not be written.
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "{program} starts");
+    tracing::info!(version = version::short(), "{program} starts");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

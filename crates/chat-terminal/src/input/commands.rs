@@ -182,6 +182,18 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_every_command() {
+        let manual = include_str!("../../../../docs/man/chat.7");
+        for name in NAMES {
+            let is_entry = |line: &str| {
+                let entry = line.strip_prefix(".It Ic ");
+                entry.is_some_and(|entry| entry.split(' ').next() == Some(name))
+            };
+            assert!(manual.lines().any(is_entry), "{name}");
+        }
+    }
+
+    #[test]
     fn errors_are_explained() {
         let unknown = |typed: &str, nearest| {
             Err(CommandError::Unknown {

@@ -554,6 +554,16 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen on {address}: {error}{advice}")
 }
 
+/// Why the socket that a service manager has passed is no use.
+pub fn cannot_use_passed_socket(error: &io::Error) -> String {
+    format!(
+        "cannot listen on the socket that was passed: {error}; give the socket unit one ListenStream="
+    )
+}
+
+/// A file that cannot be run.
+pub(crate) const NO_PROGRAM: &str = "it is no program: make it executable with chmod +x";
+
 /// A duration of zero.
 pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
 
