@@ -229,6 +229,30 @@ pub(crate) fn rings(name: &str) -> String {
 /// What the user can do about a call that rings, for the status row.
 pub(crate) const HOW_TO_ANSWER: &str = "Enter answers, /decline, /block";
 
+/// Who calls while another call is on, in a notification.
+pub(crate) const SOMEBODY: &str = "somebody";
+
+/// The title of the terminal without a call.
+pub(crate) const TITLE: &str = "chat";
+
+/// The title of the terminal during a call.
+pub(crate) fn title(name: &str, unread: usize) -> String {
+    let name = name_in_notice(name).unwrap_or_default();
+    match unread {
+        0 => format!("{name} - chat"),
+        1..=99 => format!("({unread}) {name} - chat"),
+        _ => format!("(99+) {name} - chat"),
+    }
+}
+
+/// A message, in a notification.
+pub(crate) fn says(name: &str, text: &str) -> String {
+    format!("{name}: {text}")
+}
+
+/// Before the first message that came after the user looked away.
+pub(crate) const UNREAD_FROM_HERE: &str = "new since you looked away:";
+
 /// A new day has begun.
 pub(crate) fn date(date: Date) -> String {
     date.strftime("%A, %-d %B %Y").to_string()

@@ -18,7 +18,7 @@ use crate::screen::channel::{Backend, Stamped, weight};
 use crate::screen::painter::{LiveRegion, Painter};
 use crate::screen::transcript::Timestamp;
 use crate::screen::tty::{self, Change, Signals};
-use crate::screen::view::{ScreenOptions, TerminalRequest, View};
+use crate::screen::view::{self, ScreenOptions, TerminalRequest, View};
 use crate::screen::writer::Writer;
 use crate::text::charset::Charset;
 
@@ -202,14 +202,14 @@ impl EventLoop {
         let live = self
             .view
             .live(self.painter.size(), Instant::now().into_std());
-        let bell = self.view.take_bell();
-        self.write(&lines, &live, bell);
+        let signals = self.view.take_signals();
+        self.write(&lines, &live, &signals);
         self.next_frame = Instant::now() + FRAME;
     }
 
     /// Starts to write a frame, in the bytes of the terminal's charset.
-    fn write(&mut self, lines: &str, live: &LiveRegion, bell: bool) {
-        let frame = self.painter.frame(lines, live, bell);
+    fn write(&mut self, lines: &str, live: &LiveRegion, signals: &view::Signals) {
+        let frame = self.painter.frame(lines, live, signals);
         self.writer.write(self.charset.encode(frame));
     }
 
@@ -290,6 +290,7 @@ impl EventLoop {
         tty::suspend()?;
         let _ = timeout(STOPPED, self.signals.woken()).await;
         tty::resume()?;
+        self.view.forget_title();
         self.resumed = Some(Instant::now());
         self.resize();
         Ok(())
@@ -300,6 +301,7 @@ impl EventLoop {
         let now = Instant::now();
         if self.resumed.is_none_or(|resumed| now - resumed > AWAKE) {
             tty::resume()?;
+            self.view.forget_title();
             self.painter.forget();
             self.resize();
         }
@@ -313,7 +315,7 @@ impl EventLoop {
         while self.settle().await? {
             let lines = self.view.transcript().take(FRAME_BYTES, columns);
             let last = self.view.transcript().waiting() == 0;
-            self.write(&lines, &LiveRegion::default(), false);
+            self.write(&lines, &LiveRegion::default(), &view::Signals::default());
             if last {
                 return self.settle().await;
             }

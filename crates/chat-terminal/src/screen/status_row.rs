@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_core::protocol::{ConnectionStatus, Peer};
+use chat_core::protocol::ConnectionStatus;
 use chat_core::trust::{Security, Verification};
 use unicode_width::UnicodeWidthStr;
 
@@ -87,7 +87,7 @@ impl StatusRow<'_> {
         } = self.status;
         match peer {
             Some(peer) => {
-                part(0, Style::Peer, name_of(peer));
+                part(0, Style::Peer, locale::short_name(peer));
                 part(
                     0,
                     trust(&peer.security),
@@ -98,7 +98,11 @@ impl StatusRow<'_> {
             None => part(0, Style::Plain, sanitize::line(self.idle).into_owned()),
         }
         if let Some(caller) = ringing {
-            part(0, Style::Warning, locale::rings(&name_of(caller)));
+            part(
+                0,
+                Style::Warning,
+                locale::rings(&locale::short_name(caller)),
+            );
             part(4, Style::Plain, locale::HOW_TO_ANSWER.to_owned());
         }
         if let Some(ahead) = ahead {
@@ -140,11 +144,6 @@ struct Part {
     rank: u8,
     style: Style,
     text: String,
-}
-
-fn name_of(peer: &Peer) -> String {
-    let name = locale::name_in_notice(locale::name_or_address(peer));
-    name.unwrap_or_else(|| peer.address.clone())
 }
 
 fn trust(security: &Security) -> Style {

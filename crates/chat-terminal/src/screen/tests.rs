@@ -7,6 +7,7 @@ use crate::input::memory::Typed;
 use crate::input::parser::InputParser;
 use crate::locale;
 use crate::screen::channel::Moment;
+use crate::screen::notify::Protocol;
 use crate::screen::painter::Painter;
 use crate::screen::size::Size;
 use crate::screen::style::Colors;
@@ -112,6 +113,8 @@ impl Desk {
             colors: Colors::Many,
             charset,
             bell: true,
+            title: true,
+            notifications: Some(Protocol::Osc9),
             tells_typing: true,
             marks_pastes: false,
             idle,
@@ -180,8 +183,8 @@ impl Desk {
                 .transcript()
                 .take(16 * 1024, self.painter.size().columns);
             let live = self.view.live(self.painter.size(), self.now.at);
-            let bell = self.view.take_bell();
-            let frame = self.painter.frame(&lines, &live, bell);
+            let signals = self.view.take_signals();
+            let frame = self.painter.frame(&lines, &live, &signals);
             drawn += frame.len();
             let bytes = self.charset.encode(frame);
             match self.charset {
@@ -717,7 +720,48 @@ fn the_bell_rings_once_for_a_burst_while_nobody_looks() {
     assert_eq!(desk.terminal.bells(), 1);
     desk.pass(Duration::from_secs(60));
     desk.show(lines("later"));
-    assert_eq!(desk.terminal.bells(), 2);
+    assert_eq!(desk.terminal.bells(), 1, "they are unread still");
+    desk.show(Event::QueueLength(1));
+    assert_eq!(desk.terminal.bells(), 2, "somebody waits");
+    desk.show(Event::QueueLength(2));
+    assert_eq!(desk.terminal.bells(), 2, "strangers ring now and then");
+
+    desk.read("\x1b[I");
+    desk.show(lines("seen"));
+    desk.read("\x1b[O");
+    desk.show(lines("again"));
+    assert_eq!(desk.terminal.bells(), 3);
+}
+
+#[test]
+fn the_title_and_a_row_tell_what_is_unread() {
+    let mut desk = Desk::in_call(60, 12);
+    let title = |desk: &Desk| {
+        let mut reports = desk.terminal.take_reports();
+        reports.retain(|report| report.starts_with("Title"));
+        reports.pop()
+    };
+    assert_eq!(title(&desk), Some("Title(ann - chat)".into()));
+    desk.show(lines("seen"));
+    desk.read("\x1b[O");
+    desk.show(lines("one\ntwo"));
+    assert_eq!(title(&desk), Some("Title((2) ann - chat)".into()));
+    assert_eq!(
+        desk.terminal.text()[1..5],
+        [
+            "      <ann> seen",
+            "      -- new since you looked away:",
+            "      <ann> one",
+            "      <ann> two",
+        ]
+    );
+    let told = String::from_utf8_lossy(&desk.written).into_owned();
+    assert_eq!(told.matches("\x1b]9;").count(), 1);
+    assert!(told.contains("\x1b]9;ann: one\x1b\\"), "{told:?}");
+    desk.read("\x1b[I");
+    assert_eq!(title(&desk), Some("Title(ann - chat)".into()));
+    desk.show(ended());
+    assert_eq!(title(&desk), Some("Title(chat)".into()));
 }
 
 #[test]
@@ -1083,6 +1127,8 @@ fn nobody_is_told_of_typing_who_is_not_to_know() {
             colors: Colors::Many,
             charset: Charset::Utf8,
             bell: true,
+            title: true,
+            notifications: Some(Protocol::Osc9),
             tells_typing: false,
             marks_pastes: false,
             idle: Idle::Waiting(String::new()),
@@ -1209,6 +1255,15 @@ fn that_acts(charset: Charset, written: &[u8]) -> Option<char> {
         };
         match character {
             '\x1b' => {
+                // The title and the notifications end with ST.
+                if rest.starts_with("]2;") || rest.starts_with("]9;") {
+                    let end = rest.find("\x1b\\").unwrap_or(rest.len());
+                    if rest[..end].contains(char::is_control) {
+                        return Some(character);
+                    }
+                    rest = &rest[(end + 2).min(rest.len())..];
+                    continue;
+                }
                 let end = rest.find(char::is_alphabetic).map_or(0, |at| at + 1);
                 let sequence = rest[..end].strip_prefix('[').unwrap_or("no sequence");
                 if !OURS.contains(&sequence) && !is_moved(sequence) {
@@ -1291,6 +1346,7 @@ proptest! {
     ) {
         for charset in [Charset::Utf8, Charset::Latin1, Charset::Ascii] {
             let mut desk = Desk::in_charset(charset, columns, 12);
+            desk.read("\x1b[O");
             desk.press("你好 \u{6db}\u{e9}");
             let peer = Peer { name: Some(name.clone()), ..peer(verified()) };
             desk.show(Event::Ringing(peer.clone()));
@@ -1335,7 +1391,9 @@ proptest! {
         prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         prop_assert_eq!(desk.terminal.mode(), modes);
         prop_assert_eq!(desk.terminal.pen(), &Cell::default());
-        let reports = desk.terminal.take_reports();
+        // The title is of the program.
+        let mut reports = desk.terminal.take_reports();
+        reports.retain(|report| !report.starts_with("Title("));
         prop_assert!(reports.is_empty(), "{:?}", reports);
     }
 }

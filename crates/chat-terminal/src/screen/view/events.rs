@@ -1,7 +1,5 @@
 //! The events of the call: how each changes the screen.
 
-use std::time::Duration;
-
 use chat_core::protocol::{ConnectionStatus, Earlier, Event, Side};
 use chat_core::trust::Security;
 
@@ -10,12 +8,6 @@ use super::{Addressee, Call, Idle, PendingMessage, View};
 use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
-
-/// The bell rings again after so long without messages.
-const QUIET: Duration = Duration::from_secs(10);
-
-/// Without focus reports, the user counts as away after so long without a key.
-const AWAY: Duration = Duration::from_secs(30);
 
 impl View {
     /// Handles an event of the call.
@@ -29,7 +21,7 @@ impl View {
                 let since = self.call.as_ref().map_or(now.at, |call| call.since);
                 self.call = Some(Call::new(peer, since));
                 self.hint = None;
-                self.ring(now);
+                self.announce_call(&locale::short_name(peer), now);
                 // Who calls a certain peer has typed for it; who waits, for anybody, or for the last.
                 if is_new && matches!(self.options.idle, Idle::Waiting(_)) {
                     self.put_aside_unless_for(&Addressee::new(peer), now);
@@ -49,7 +41,12 @@ impl View {
             Event::Message(text) => return self.message(text, now),
             Event::Delivered(count) => return self.delivered(*count, now),
             Event::Earlier(earlier) => return self.earlier(earlier, now),
-            Event::QueueLength(callers) => self.waiting = *callers,
+            Event::QueueLength(callers) => {
+                if *callers > self.waiting {
+                    self.announce_call(locale::SOMEBODY, now);
+                }
+                self.waiting = *callers;
+            }
             Event::Typing(typing) => {
                 if let Some(call) = &mut self.call {
                     call.typing = *typing;
@@ -73,7 +70,7 @@ impl View {
             }
             Event::SendFailed(text, _) => self.send_failed(text),
             Event::Ended(_) => self.mark_lost(now),
-            Event::Ringing(_) => self.ring(now),
+            Event::Ringing(peer) => self.announce_call(&locale::short_name(peer), now),
             Event::RingingStopped => self.waiting = self.waiting.saturating_sub(1),
             Event::PeerEof
             | Event::PeerKeeps(_)
@@ -102,15 +99,15 @@ impl View {
     }
 
     fn message(&mut self, text: &str, now: Timestamp) {
-        self.ring(now);
         let name = match &mut self.call {
             Some(call) => {
                 call.typing = false;
-                call.peer.name.as_str()
+                call.peer.name.clone()
             }
-            None => "",
+            None => String::new(),
         };
-        self.transcript.message(name, text, now);
+        self.announce_message(&name, text, now);
+        self.transcript.message(&name, text, now);
         if self.transcript.is_transliterated() && !self.told_of_charset {
             self.told_of_charset = true;
             self.transcript
@@ -137,18 +134,6 @@ impl View {
             };
             self.transcript.earlier(&name, &message.text, now);
         }
-    }
-
-    /// Rings once for a run of events that come while the user is away.
-    fn ring(&mut self, now: Timestamp) {
-        let away = match self.focus {
-            Some(focus) => !focus,
-            None => now.at.duration_since(self.last_key) >= AWAY,
-        };
-        let last = self.last_message.replace(now.at);
-        let quiet =
-            last.is_none_or(|last| last < self.last_key || now.at.duration_since(last) >= QUIET);
-        self.bell |= self.options.bell && away && quiet;
     }
 
     fn delivered(&mut self, count: u64, now: Timestamp) {
