@@ -1067,6 +1067,30 @@ mod typing {
     }
 
     #[test]
+    fn who_goes_away_is_away_until_the_other_is_said() {
+        let mut call = Call::on();
+        let told = |end: &End| -> Vec<bool> {
+            let away = end.events.iter().filter_map(|event| match event {
+                Event::Away(away) => Some(*away),
+                _ => None,
+            });
+            away.collect()
+        };
+        call.ends[DIALER].session.typing(true);
+        call.settle();
+        call.ends[DIALER].session.away(true);
+        call.settle();
+        assert_eq!(notices(&call.ends[LISTENER]), [true, false]);
+        assert_eq!(told(&call.ends[LISTENER]), [true]);
+        call.cut();
+        call.ends[DIALER].session.away(false);
+        call.connect();
+        call.settle();
+        assert_eq!(told(&call.ends[LISTENER]), [true, false]);
+        assert!(told(&call.ends[DIALER]).is_empty(), "the other never was");
+    }
+
+    #[test]
     fn it_expires_when_the_link_is_gone() {
         let mut call = Call::on();
         call.ends[DIALER].session.typing(true);

@@ -404,12 +404,22 @@ async fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
     terminal.wait_for_line("stopped (").await;
     assert_same_settings(&settings_before().await, &terminal.settings());
     assert_eq!(terminal.screen().mode(), Emulator::new(SIZE).mode());
+    server
+        .terminal
+        .wait_for_line("-- The other side is away")
+        .await;
+    server.terminal.wait_for_status("bob is away").await;
+    assert!(!server.terminal.screen().last_rows(1)[0].contains("typing"));
 
     // What is said meanwhile is not lost.
     server.terminal.wait_for_status("bob · ").await;
     server.terminal.type_keys("are you there?\r").await;
     server.terminal.wait_for_line("· you: are you there?").await;
     terminal.type_keys("go on\r").await;
+    server
+        .terminal
+        .wait_for_line("-- The other side is back.")
+        .await;
     terminal.wait_for_line("<ann> are you there?").await;
     terminal
         .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))

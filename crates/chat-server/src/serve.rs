@@ -179,7 +179,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             Input::Command(Command::Answer | Command::Decline | Command::Block) => {
                 locale::NOBODY_RINGS.into()
             }
-            Input::Typing(_) => return None,
+            Input::Typing(_) | Input::Away(_) => return None,
             _ => locale::NOBODY_THERE.into(),
         })
     }

@@ -131,6 +131,7 @@ fn is_status(event: &Event) -> bool {
         event,
         Event::Delivered(_)
             | Event::Typing(_)
+            | Event::Away(_)
             | Event::Connection(_)
             | Event::PeerIdleTimeout(_)
             | Event::QueueLength(_)

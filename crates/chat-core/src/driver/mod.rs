@@ -652,6 +652,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 }
             }
             Input::Typing(typing) => self.protocol.typing(typing),
+            Input::Away(away) => self.protocol.away(away),
             Input::Command(command) => return Some(Step::Command(command)),
         }
         None

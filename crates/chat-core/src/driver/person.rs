@@ -19,6 +19,8 @@ pub enum Input {
     Eof,
     /// Has begun or stopped typing.
     Typing(bool),
+    /// Goes away for a while, or comes back.
+    Away(bool),
     /// Gives this program a command; nothing goes to the peer.
     Command(Command),
 }

@@ -39,6 +39,8 @@ pub enum Event {
     SendFailed(String, SendError),
     /// The peer has begun or stopped typing.
     Typing(bool),
+    /// The peer has gone, or come back.
+    Away(bool),
     /// The peer has nothing more to send, but still reads.
     PeerEof,
     /// The peer hangs up because this side sent no text for this long.

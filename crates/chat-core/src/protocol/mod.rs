@@ -102,6 +102,9 @@ pub trait Protocol: Send {
     /// The person has begun or stopped typing.
     fn typing(&mut self, typing: bool);
 
+    /// The person goes away for a while, or comes back.
+    fn away(&mut self, away: bool);
+
     /// The person has nothing more to send.
     fn finish(&mut self);
 

@@ -154,6 +154,8 @@ impl Protocol for Plain {
 
     fn typing(&mut self, _typing: bool) {}
 
+    fn away(&mut self, _away: bool) {}
+
     fn finish(&mut self) {
         self.finished = true;
     }

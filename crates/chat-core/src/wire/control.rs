@@ -34,6 +34,8 @@ pub enum Control {
     Received(u64),
     /// The person has begun or stopped typing.
     Typing(bool),
+    /// The person has gone, or come back.
+    Away(bool),
     /// To be answered with the same number.
     Ping(u64),
     /// The answer to a ping.
@@ -296,7 +298,7 @@ impl Control {
     pub fn to_line(&self) -> Bytes {
         let mut line = vec![CONTROL];
         serde_json::to_writer(&mut line, self).expect("names, numbers and strings are JSON");
-        if let Self::Typing(_) | Self::Ping(_) | Self::Pong(_) = self {
+        if let Self::Typing(_) | Self::Away(_) | Self::Ping(_) | Self::Pong(_) = self {
             line.pop();
             line.resize(PADDED - 2, b' ');
             line.push(b'}');
@@ -335,6 +337,7 @@ enum Member {
     Say,
     Received,
     Typing,
+    Away,
     Ping,
     Pong,
     Waiting,
@@ -384,6 +387,7 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 Member::Say => Control::Say(members.next_value()?),
                 Member::Received => Control::Received(members.next_value()?),
                 Member::Typing => Control::Typing(members.next_value()?),
+                Member::Away => Control::Away(members.next_value()?),
                 Member::Ping => Control::Ping(members.next_value()?),
                 Member::Pong => Control::Pong(members.next_value()?),
                 Member::Waiting => {
@@ -493,6 +497,7 @@ mod tests {
         for control in [
             Control::Typing(true),
             Control::Typing(false),
+            Control::Away(true),
             Control::Ping(1),
             Control::Ping(u64::MAX),
             Control::Pong(u64::MAX),

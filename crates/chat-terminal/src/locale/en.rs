@@ -316,6 +316,11 @@ pub(crate) fn typing(name: &str) -> String {
     format!("{name} is typing …")
 }
 
+/// The peer is away.
+pub(crate) fn away(name: &str) -> String {
+    format!("{name} is away")
+}
+
 /// How many callers are served before this side.
 pub(crate) fn ahead(ahead: u64) -> String {
     match ahead {
@@ -334,6 +339,8 @@ pub fn describe(event: &Event) -> Option<String> {
     Some(match event {
         Event::Established(peer) => call(peer),
         Event::PeerEof => "The other side has no more to say, but still listens.".into(),
+        Event::Away(true) => "The other side is away for a while; what you say waits there.".into(),
+        Event::Away(false) => "The other side is back.".into(),
         Event::PeerIdleTimeout(idle) => {
             format!(
                 "The other side hangs up: nothing heard for {}.",

@@ -37,6 +37,9 @@ const STALLED: Duration = Duration::from_millis(500);
 /// How long to wait for the process to be stopped and continued.
 const STOPPED: Duration = Duration::from_millis(500);
 
+/// How long Ctrl-Z waits until the other side was told.
+const TOLD: Duration = Duration::from_millis(200);
+
 /// Two SIGCONT within this time count as one.
 const AWAKE: Duration = Duration::from_secs(1);
 
@@ -52,11 +55,14 @@ pub(crate) fn run(options: ScreenOptions, typed: Typed, memory: Option<Memory>, 
         .build();
     let result = runtime.and_then(|runtime| {
         runtime.block_on(async {
+            let inputs = Inputs {
+                sender: backend.inputs,
+                sent: 0,
+                handled: backend.handled,
+            };
             let mut event_loop =
-                EventLoop::new(options, typed, backend.pending, backend.has_draft)?;
-            let result = event_loop
-                .run(backend.events, backend.inputs, read_keys()?)
-                .await;
+                EventLoop::new(options, typed, backend.pending, backend.has_draft, inputs)?;
+            let result = event_loop.run(backend.events, read_keys()?).await;
             // Also when the terminal is gone.
             if let Some(memory) = memory
                 && let Err(error) = memory.save(&event_loop.view.typed())
@@ -95,6 +101,14 @@ fn read_keys() -> io::Result<Keys> {
     Ok(Keys { bytes, _stop: stop })
 }
 
+/// The way of what the user does to the program.
+struct Inputs {
+    sender: mpsc::Sender<Stamped>,
+    /// How many were sent, and how many of them the program has handled.
+    sent: u64,
+    handled: watch::Receiver<u64>,
+}
+
 /// The state of the screen's thread.
 struct EventLoop {
     charset: Charset,
@@ -105,6 +119,7 @@ struct EventLoop {
     signals: Signals,
     pending: watch::Sender<usize>,
     has_draft: Arc<AtomicBool>,
+    inputs: Inputs,
     /// For each event, up to which line of the transcript it goes, and its weight in bytes.
     owed: VecDeque<(u64, usize)>,
     /// How many lines of the transcript have been written to the terminal.
@@ -120,6 +135,7 @@ impl EventLoop {
         typed: Typed,
         pending: watch::Sender<usize>,
         has_draft: Arc<AtomicBool>,
+        inputs: Inputs,
     ) -> io::Result<Self> {
         Ok(Self {
             charset: options.charset,
@@ -130,6 +146,7 @@ impl EventLoop {
             signals: Signals::new()?,
             pending,
             has_draft,
+            inputs,
             owed: VecDeque::new(),
             reached: 0,
             next_frame: Instant::now(),
@@ -142,9 +159,9 @@ impl EventLoop {
     async fn run(
         &mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
-        inputs: mpsc::Sender<Stamped>,
         mut keys: Keys,
     ) -> io::Result<()> {
+        let inputs = self.inputs.sender.clone();
         // Once the sink is dropped: when to give up a terminal that takes no output.
         let mut give_up = None;
         loop {
@@ -180,6 +197,7 @@ impl EventLoop {
                 permit = inputs.reserve(), if self.view.has_input() && !inputs.is_closed() => {
                     if let (Ok(permit), Some(input)) = (permit, self.view.next_input()) {
                         permit.send(input);
+                        self.inputs.sent += 1;
                     }
                 }
                 event = events.recv(), if self.view.transcript().waiting() < MAX_LINES => {
@@ -284,6 +302,34 @@ impl EventLoop {
 
     /// Handles Ctrl-Z.
     async fn suspend(&mut self) -> io::Result<()> {
+        self.view.say_away(true);
+        // Once the process is stopped, it says nothing more.
+        let _ = timeout(TOLD, self.hand_over()).await;
+        let stopped = self.stop().await;
+        self.view.say_away(false);
+        stopped
+    }
+
+    /// Hands all inputs to the program, and waits until it has handled them.
+    async fn hand_over(&mut self) {
+        let Inputs {
+            sender,
+            sent,
+            handled,
+        } = &mut self.inputs;
+        while self.view.has_input() {
+            let Ok(permit) = sender.reserve().await else {
+                return;
+            };
+            if let Some(input) = self.view.next_input() {
+                permit.send(input);
+                *sent += 1;
+            }
+        }
+        let _ = handled.wait_for(|handled| handled >= sent).await;
+    }
+
+    async fn stop(&mut self) -> io::Result<()> {
         if !self.clear().await? {
             return Ok(());
         }

@@ -21,6 +21,8 @@ pub(crate) struct StatusRow<'a> {
     pub(crate) name: &'a str,
     /// Whether the peer is typing.
     pub(crate) typing: bool,
+    /// Whether the peer is away.
+    pub(crate) away: bool,
     /// How long nothing was heard, while the connection is silent or lost.
     pub(crate) silence: Duration,
     /// Whether this side is hanging up.
@@ -116,6 +118,10 @@ impl StatusRow<'_> {
                 ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
             }
+        }
+        if self.away {
+            let name = sanitize::cut(self.name, NAME);
+            part(2, Style::Warning, locale::away(&name));
         }
         if self.typing {
             part(

@@ -82,11 +82,14 @@ pub(super) struct ConnectionState {
     peer_closed: bool,
     pub(super) liveness: Liveness,
     pub(super) typing: LocalTyping,
+    /// The peer is to be told whether this side's person is away.
+    away_due: Option<bool>,
     pub(super) ack: DelayedAck,
 }
 
 impl ConnectionState {
-    pub(super) fn new(binding: Option<ChannelBinding>, now: Instant) -> Self {
+    /// `away`: whether this side's person is away, if the peer has to know.
+    pub(super) fn new(binding: Option<ChannelBinding>, away: Option<bool>, now: Instant) -> Self {
         let until = now + ANSWER_TIMEOUT;
         Self {
             binding,
@@ -95,6 +98,7 @@ impl ConnectionState {
             peer_closed: false,
             liveness: Liveness::new(now),
             typing: LocalTyping::default(),
+            away_due: away,
             ack: DelayedAck::default(),
         }
     }
@@ -196,6 +200,12 @@ impl ConnectionState {
         })
     }
 
+    /// This side's person goes away, which ends the typing too, or comes back.
+    pub(super) fn away(&mut self, away: bool) {
+        self.away_due = Some(away);
+        self.typing = LocalTyping::default();
+    }
+
     /// Appends the control lines that belong to this connection alone.
     pub(super) fn transmit_controls(&mut self, out: &mut WriteBuffer, now: Instant) {
         for control in self.control_queue.drain(..) {
@@ -210,9 +220,13 @@ impl ConnectionState {
         if let Some(number) = self.liveness.take_ping(now) {
             out.push(Control::Ping(number).to_line());
         }
-        if self.phase.is_open()
-            && let Some(typing) = self.typing.take(now)
-        {
+        if !self.phase.is_open() {
+            return;
+        }
+        if let Some(away) = self.away_due.take() {
+            out.push(Control::Away(away).to_line());
+        }
+        if let Some(typing) = self.typing.take(now) {
             out.push(Control::Typing(typing).to_line());
         }
     }

@@ -64,6 +64,9 @@ pub struct Session {
     /// When the peer was last heard on the connection that was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
+    /// Whether this side's person is away, once the peer has to know.
+    away: Option<bool>,
+    peer_away: bool,
     close: CloseState,
     /// The call is over for another reason than a hang-up.
     over: Option<CloseReason>,
@@ -77,6 +80,7 @@ impl Session {
             true => (DialerExchange::forgotten(), ListenerExchange::forgotten()),
             false => (DialerExchange::default(), ListenerExchange::new(None)),
         };
+        let away = state.established.then_some(false);
         Self {
             name: name_for(peer, name),
             state,
@@ -92,6 +96,9 @@ impl Session {
             connection: None,
             down_since: None,
             peer_typing: RemoteTyping::default(),
+            // The program may have been ended while its person was away.
+            away,
+            peer_away: false,
             close: CloseState::Open,
             over: None,
         }
@@ -229,7 +236,7 @@ impl Session {
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
         self.dialer.connected();
         let hello = self.hello();
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection = ConnectionState::new(binding, self.away, now);
         connection.control_queue.push(Control::Hello(hello));
         self.connection = Some(connection);
     }
@@ -249,7 +256,7 @@ impl Session {
             commitment,
             ..self.hello()
         };
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection = ConnectionState::new(binding, self.away, now);
         connection.control_queue.push(Control::Hello(own_hello));
         let cookie = Cookie::random();
         connection.control_queue.push(Control::Cookie(cookie));
@@ -417,6 +424,14 @@ impl Session {
             Control::Typing(typing) => {
                 if self.peer_typing.typing(typing, now) {
                     self.show(Event::Typing(typing));
+                }
+            }
+            Control::Away(away) => {
+                if self.peer_typing.typing(false, now) {
+                    self.show(Event::Typing(false));
+                }
+                if std::mem::replace(&mut self.peer_away, away) != away {
+                    self.show(Event::Away(away));
                 }
             }
             Control::Done(true) => {
@@ -691,6 +706,13 @@ impl Protocol for Session {
     fn typing(&mut self, typing: bool) {
         if let Some(connection) = &mut self.connection {
             connection.typing.typing(typing);
+        }
+    }
+
+    fn away(&mut self, away: bool) {
+        self.away = Some(away);
+        if let Some(connection) = &mut self.connection {
+            connection.away(away);
         }
     }
 

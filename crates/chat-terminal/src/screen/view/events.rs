@@ -52,6 +52,11 @@ impl View {
                     call.typing = *typing;
                 }
             }
+            Event::Away(away) => {
+                if let Some(call) = &mut self.call {
+                    call.away = *away;
+                }
+            }
             Event::Connection(link) => {
                 self.silent_since = match link {
                     ConnectionStatus::Silent(silence) => now.at.checked_sub(*silence),

@@ -355,6 +355,14 @@ impl View {
         }
     }
 
+    /// The user goes away for a while, or is back, and the peer may know.
+    pub(crate) fn say_away(&mut self, away: bool) {
+        if self.options.tells_typing && self.call.is_some() {
+            self.typing = false;
+            self.input(Input::Away(away));
+        }
+    }
+
     fn say_typing(&mut self, typing: bool) {
         self.typing = typing;
         // A typing notification that has to wait is out of date, so it is dropped.

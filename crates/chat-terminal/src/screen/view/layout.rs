@@ -67,6 +67,7 @@ impl View {
             status: &self.status,
             name: call.map_or("", |call| &call.peer.name),
             typing: call.is_some_and(|call| call.typing),
+            away: call.is_some_and(|call| call.away),
             silence: self
                 .silent_since
                 .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),

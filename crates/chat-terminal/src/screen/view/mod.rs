@@ -142,6 +142,7 @@ struct Call {
     peer: Addressee,
     since: Instant,
     typing: bool,
+    away: bool,
     hanging_up: bool,
     /// How many of this side's messages the peer has received.
     received: u64,
@@ -163,6 +164,7 @@ impl Call {
             peer: Addressee::new(peer),
             since,
             typing: false,
+            away: false,
             hanging_up: false,
             received: 0,
             unreceived: VecDeque::new(),
