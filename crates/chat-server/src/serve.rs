@@ -176,6 +176,9 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         Some(match input {
             Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
             Input::Command(Command::Peers) => peer::list(&self.keyring),
+            Input::Command(Command::History(_) | Command::Search(_)) => {
+                locale::NO_CALL_TO_READ.into()
+            }
             Input::Command(Command::Answer | Command::Decline | Command::Block) => {
                 locale::NOBODY_RINGS.into()
             }
