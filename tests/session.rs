@@ -11,7 +11,7 @@ use chat_core::protocol::{
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{
-    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, Refusal,
+    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, Presence, Refusal,
     RefusalCode, SessionId, WriteBuffer,
 };
 use chat_terminal::locale;
@@ -1067,6 +1067,30 @@ mod typing {
     }
 
     #[test]
+    fn who_goes_away_is_away_until_the_other_is_said() {
+        let mut call = Call::on();
+        let told = |end: &End| -> Vec<bool> {
+            let away = end.events.iter().filter_map(|event| match event {
+                Event::Presence(presence) => Some(*presence != Presence::Here),
+                _ => None,
+            });
+            away.collect()
+        };
+        call.ends[DIALER].session.typing(true);
+        call.settle();
+        call.ends[DIALER].session.suspended(true);
+        call.settle();
+        assert_eq!(notices(&call.ends[LISTENER]), [true, false]);
+        assert_eq!(told(&call.ends[LISTENER]), [true]);
+        call.cut();
+        call.ends[DIALER].session.suspended(false);
+        call.connect();
+        call.settle();
+        assert_eq!(told(&call.ends[LISTENER]), [true, false]);
+        assert!(told(&call.ends[DIALER]).is_empty(), "the other never was");
+    }
+
+    #[test]
     fn it_expires_when_the_link_is_gone() {
         let mut call = Call::on();
         call.ends[DIALER].session.typing(true);
@@ -1096,9 +1120,26 @@ mod resuming {
         call.settle();
         call.pass(20 * MS, true);
         call.assert_all_arrived();
+        // The receipt of the first message came 5 ms before the cut.
         assert!(has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Connection(ConnectionStatus::Resumed { after, resent: 3 }) if *after == 12 * S
+            Event::Connection(ConnectionStatus::Resumed { after, resent: 3 })
+                if *after == 12 * S + 5 * MS
+        )));
+    }
+
+    #[test]
+    fn an_outage_is_measured_from_the_last_byte() {
+        let mut call = Call::on();
+        call.pass(15 * S, false);
+        assert!(call.ends[DIALER].lost.is_some(), "that was silence enough");
+        call.cut();
+        call.pass(7 * S, false);
+        call.connect();
+        call.settle();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Connection(ConnectionStatus::Resumed { after, .. }) if *after == 22 * S
         )));
     }
 

@@ -94,7 +94,7 @@ where
 async fn person_leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
     loop {
         match source.next().await {
-            Ok(Input::Typing(_)) => {}
+            Ok(Input::Typing(_) | Input::Suspended(_)) => {}
             Ok(Input::HangUp | Input::Eof | Input::Command(Command::Quit)) | Err(_) => return,
             Ok(_) => sink.show(Event::Notice(locale::NOBODY_THERE.into())),
         }

@@ -665,6 +665,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 }
             }
             Input::Typing(typing) => self.protocol.typing(typing),
+            Input::Suspended(suspended) => self.protocol.suspended(suspended),
             Input::Command(command) => return Some(Step::Command(command)),
         }
         None

@@ -80,6 +80,14 @@ impl Liveness {
         pause
     }
 
+    /// When the peer was last heard. What comes while reading is paused waits to be heard.
+    pub(super) fn last_heard(&self, now: Instant) -> Instant {
+        let pause = self
+            .paused_since
+            .map_or(Duration::ZERO, |since| now - since);
+        self.last_heard + pause
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         self.paused_since.is_some()
     }

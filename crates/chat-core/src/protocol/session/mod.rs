@@ -32,7 +32,7 @@ use crate::wire::{
 
 use connection_state::{ConnectionState, Loss, Phase};
 use recording::Recording;
-use typing::RemoteTyping;
+use typing::{LocalTyping, RemoteTyping};
 
 pub use state::SessionState;
 
@@ -77,11 +77,16 @@ pub struct Session {
     listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
-    /// When the last connection was lost.
+    /// When the peer was last heard on the connection that was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
-    /// Whether this side's person is there.
+    /// Whether this side's person is there, as the person says.
     presence: Presence,
+    /// This side's program is stopped for a while.
+    suspended: bool,
+    /// The peer may think that this side's person is away.
+    was_away: bool,
+    peer_presence: Presence,
     /// What the peer called itself last.
     peer_name: Option<Name>,
     close: CloseState,
@@ -98,6 +103,7 @@ impl Session {
             false if state.restored => (DialerExchange::restored(), ListenerExchange::new(None)),
             false => (DialerExchange::default(), ListenerExchange::new(None)),
         };
+        let was_away = state.established;
         Self {
             name: name_for(peer, name),
             state,
@@ -115,6 +121,10 @@ impl Session {
             down_since: None,
             peer_typing: RemoteTyping::default(),
             presence: Presence::Here,
+            suspended: false,
+            // The program may have been ended while its person was away.
+            was_away,
+            peer_presence: Presence::Here,
             peer_name: None,
             close: CloseState::Open,
             over: None,
@@ -130,15 +140,24 @@ impl Session {
     }
 
     /// The same, with a person who is there or not.
-    pub fn with_presence(self, presence: Presence) -> Self {
-        Self { presence, ..self }
+    pub fn with_presence(mut self, presence: Presence) -> Self {
+        self.remark(Remark::Presence(presence));
+        self
+    }
+
+    /// What a peer on a new connection knows of this side's person, if that is certain.
+    fn told_presence(&self) -> Option<Presence> {
+        (!self.was_away).then_some(Presence::Here)
     }
 
     /// Tells the peer something besides messages, on this connection and each later one. A note is
     /// for who is waiting, and told once.
     pub fn remark(&mut self, remark: Remark) {
         match remark {
-            Remark::Presence(presence) => self.presence = presence,
+            Remark::Presence(presence) => {
+                self.was_away |= presence != Presence::Here;
+                self.presence = presence;
+            }
             Remark::Name(name) => {
                 self.name = name;
                 if let Some(connection) = &mut self.connection {
@@ -278,8 +297,12 @@ impl Session {
     /// This side has dialed: its hello goes first.
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
         self.dialer.connected();
+        if !self.state.established {
+            // Who waits is told anew.
+            self.peer_presence = Presence::Here;
+        }
         let hello = self.hello();
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection = ConnectionState::new(binding, self.told_presence(), now);
         connection.control_queue.push(Control::Hello(hello));
         self.connection = Some(connection);
     }
@@ -299,7 +322,7 @@ impl Session {
             commitment,
             ..self.hello()
         };
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection = ConnectionState::new(binding, self.told_presence(), now);
         connection.control_queue.push(Control::Hello(own_hello));
         let cookie = Cookie::random();
         connection.control_queue.push(Control::Cookie(cookie));
@@ -466,7 +489,12 @@ impl Session {
             }
             // Who waits for an answer hears why there is none.
             Control::Away(presence) if connection.phase.is_answered() => {
-                self.show(Event::Presence(presence));
+                if self.peer_typing.typing(false, now) {
+                    self.show(Event::Typing(false));
+                }
+                if std::mem::replace(&mut self.peer_presence, presence.clone()) != presence {
+                    self.show(Event::Presence(presence));
+                }
             }
             _ if !connection.phase.is_open() => {
                 return Err(ProtocolError::Violation(Violation::ControlBeforeHello));
@@ -622,7 +650,12 @@ impl Session {
         if !out.is_full() {
             let before = out.remaining();
             connection.transmit_controls(out, now);
-            connection.transmit_remarks(out, &self.name, &self.presence);
+            let away = Presence::Away(String::new());
+            let presence = match &self.presence {
+                Presence::Here if self.suspended => &away,
+                presence => presence,
+            };
+            connection.transmit_remarks(out, &self.name, presence);
             if connection.phase.is_open() {
                 if self.close == CloseState::Open
                     && let Some(nonce) = self.dialer.take_nonce()
@@ -706,11 +739,13 @@ impl Protocol for Session {
 
     fn disconnected(&mut self, disconnect: Disconnect, resumable: bool, now: Instant) {
         self.over = self.take_reason();
-        self.connection = None;
+        let connection = self.connection.take();
         if self.over.is_some() {
             return;
         }
-        self.down_since.get_or_insert(now);
+        // The person has waited since the last byte, not since the loss was noticed.
+        let heard = connection.map_or(now, |connection| connection.liveness.last_heard(now));
+        self.down_since.get_or_insert(heard);
         self.over = match self.close {
             CloseState::Open if resumable => None,
             CloseState::Flushing(_) if resumable && !self.is_hopeless() => None,
@@ -764,6 +799,14 @@ impl Protocol for Session {
     fn typing(&mut self, typing: bool) {
         if let Some(connection) = &mut self.connection {
             connection.typing.typing(typing);
+        }
+    }
+
+    fn suspended(&mut self, suspended: bool) {
+        self.suspended = suspended;
+        self.was_away |= suspended;
+        if suspended && let Some(connection) = &mut self.connection {
+            connection.typing = LocalTyping::default();
         }
     }
 
