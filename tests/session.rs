@@ -105,6 +105,8 @@ struct End {
     attentive: bool,
     reason: Option<CloseReason>,
     lost: Option<Disconnect>,
+    /// Whether the connection is in doubt.
+    doubted: bool,
 }
 
 impl End {
@@ -127,6 +129,7 @@ impl End {
             attentive: true,
             reason: None,
             lost: None,
+            doubted: false,
         }
     }
 
@@ -196,6 +199,10 @@ impl End {
                     continue;
                 }
                 ProtocolEvent::Cookie(_) => continue,
+                ProtocolEvent::Doubted(doubted) => {
+                    self.doubted = doubted;
+                    continue;
+                }
                 ProtocolEvent::Show(event) => event,
             };
             self.heard.extend(texts(&event));
@@ -790,6 +797,74 @@ mod liveness {
         call.pass(200 * MS, false);
         assert!(matches!(call.ends[DIALER].lost, Some(Disconnect::Silent(time)) if time == 15 * S));
         assert!(call.ends[DIALER].reason.is_none(), "the call goes on");
+    }
+
+    #[test]
+    fn who_was_asked_and_is_silent_is_in_doubt_until_it_speaks() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("are you there?");
+        call.transmit();
+        call.pass(1400 * MS, false);
+        assert!(!call.ends[DIALER].doubted);
+        call.pass(200 * MS, false);
+        assert!(call.ends[DIALER].doubted);
+        assert!(call.ends[DIALER].lost.is_none());
+        call.pass(20 * MS, true);
+        assert!(!call.ends[DIALER].doubted);
+        call.assert_all_arrived();
+    }
+
+    #[test]
+    fn an_idle_link_is_in_doubt_once_a_ping_has_no_answer() {
+        let mut call = Call::on();
+        call.pass(3400 * MS, false);
+        assert!(call.ends.iter().all(|end| !end.doubted));
+        call.pass(200 * MS, false);
+        assert!(call.ends.iter().all(|end| end.doubted));
+    }
+
+    #[test]
+    fn a_long_way_is_given_more_time() {
+        let mut call = Call::on();
+        call.pass(2 * S, true);
+        call.pass(2 * S, false);
+        call.pass(600 * MS, false);
+        call.settle();
+        // The round trip of 600 ms is known: four of them are waited for.
+        call.ends[DIALER].say("and now?");
+        call.transmit();
+        call.pass(3800 * MS, false);
+        assert!(!call.ends[DIALER].doubted);
+        call.pass(200 * MS, false);
+        assert!(call.ends[DIALER].doubted);
+    }
+
+    #[test]
+    fn who_has_moved_asks_at_once() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].session.suspect(now);
+        call.ends[DIALER].take_events(now);
+        assert!(call.ends[DIALER].doubted);
+        call.settle();
+        assert!(!call.ends[DIALER].doubted, "the pong has come");
+    }
+
+    #[test]
+    fn a_connection_beside_one_in_doubt_takes_its_place() {
+        let mut call = Call::on();
+        call.ends[DIALER].say_lines("one\ntwo");
+        call.transmit();
+        call.pass(4 * S, false);
+        assert!(call.ends[DIALER].doubted);
+        call.cut();
+        call.connect();
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Connection(ConnectionStatus::Resumed { after, .. }) if *after >= 4 * S
+        )));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::CallConfig;
+use chat_core::driver::{CallConfig, RESUME_WINDOW};
 use chat_core::protocol::CloseReason;
 use chat_core::transport::{Keyring, Listen};
 use chat_core::wire::Framing;
@@ -40,6 +40,9 @@ const RUNS: u64 = 1_000;
 
 /// By then everybody has ended, in virtual time.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// So many packets, of connections above all, may be held on their way.
+const CONNECTIONS: usize = 16 * 1024;
 
 /// How long a connection may be under way to the server after its client has ended: two
 /// handshakes.
@@ -192,6 +195,7 @@ impl World {
             .simulation_duration(LIMIT)
             .min_message_latency(plan.latency.start)
             .max_message_latency(plan.latency.end)
+            .tcp_capacity(CONNECTIONS)
             .enable_random_order()
             .build();
         let rng = fastrand::Rng::with_seed(seed ^ 0xcab1e);
@@ -234,6 +238,7 @@ impl World {
             backlog: 5,
             ring: false,
             once: plan.once,
+            give_up_after: RESUME_WINDOW,
             call_config: manners(&plan.server),
             interactive: false,
         };
@@ -277,7 +282,7 @@ impl World {
         let config = chat_client::Config {
             name: number.to_string().into(),
             call_config: manners(who),
-            reconnect: true,
+            redial_for: Some(RESUME_WINDOW),
         };
         let late = who.late;
         async move {

@@ -1,12 +1,13 @@
 //! A network on which cables break: turmoil carries the bytes, in virtual time.
 
+use std::future::pending;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_core::transport::{Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Origin};
+use chat_core::transport::{Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Origin, Packets};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
@@ -210,6 +211,7 @@ impl Listen for Listener {
 }
 
 /// How a client calls.
+#[derive(Clone)]
 pub struct Dialer {
     /// Its number, from 1.
     pub client: usize,
@@ -238,7 +240,7 @@ impl Dial for Dialer {
         DIAL_LIMIT + HANDSHAKE_TIMEOUT
     }
 
-    async fn dial(&self) -> Result<Cable, DialError> {
+    async fn dial(&self, _packets: Packets) -> Result<Cable, DialError> {
         let address = format!("server:{PORT}");
         match timeout(DIAL_LIMIT, self.connect()).await {
             Ok(Ok(stream)) => Ok(self.network.lay(stream)),
@@ -248,5 +250,9 @@ impl Dial for Dialer {
                 limit: DIAL_LIMIT,
             }),
         }
+    }
+
+    async fn moved(&self) {
+        pending().await
     }
 }

@@ -15,7 +15,7 @@ use crate::first_contact::{FirstContact, Work};
 use crate::reconnect::Reconnect;
 
 /// The program around a call to a server.
-pub(crate) struct Client<D> {
+pub(crate) struct Client<D: Dial> {
     peer: PeerRecord,
     /// Counts the tries to learn the safety number, until it is known.
     first_contact: Option<FirstContact>,
@@ -28,22 +28,21 @@ pub(crate) struct Client<D> {
 }
 
 impl<D: Dial + 'static> Client<D> {
-    /// In a call with `peer`; only its key is accepted when it has to reconnect.
+    /// In a call with `peer`. `reconnect` is the way back to it, if there is to be one.
     pub(crate) fn new(
-        connector: Connector<D>,
-        reconnects: bool,
+        connector: &Connector<D>,
+        reconnect: Option<Reconnect<D>>,
         peer: Peer,
         first_contact: Option<FirstContact>,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.address.clone();
-        let connector = connector.pin(&peer.security);
         Self {
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             counting: None,
             forgetting: None,
             peer: PeerRecord::new(peer, keyring, Some(address)),
-            reconnect: reconnects.then(|| Reconnect::new(connector)),
+            reconnect,
         }
     }
 
@@ -113,7 +112,7 @@ where
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         if let Some(reconnect) = &mut self.reconnect {
-            reconnect.answered();
+            reconnect.answered(call.cookie());
         }
         self.count_try(call);
     }
@@ -123,11 +122,17 @@ where
         self.forgetting = known.map(FirstContact::clear);
     }
 
-    fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
+    fn disconnected(&mut self, _call: &CallDriver<'_, In, Out>) -> Action {
         self.keep_tries();
         match &mut self.reconnect {
-            Some(reconnect) => reconnect.lost(call.cookie()),
+            Some(reconnect) => reconnect.lost(),
             None => Action::GiveUp(Disconnect::Cut),
+        }
+    }
+
+    fn doubted(&mut self, doubted: bool) {
+        if let Some(reconnect) = &mut self.reconnect {
+            reconnect.doubted(doubted);
         }
     }
 

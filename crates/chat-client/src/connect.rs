@@ -2,7 +2,9 @@
 
 use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::protocol::{Handshake, Peer};
-use chat_core::transport::{ConnectError, Dial, Keyring, PeerKind, SecureStream, TlsError};
+use chat_core::transport::{
+    ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
+};
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
 use tokio::time::{Instant, timeout_at};
@@ -55,35 +57,45 @@ impl<D: Dial> Connector<D> {
         self
     }
 
-    /// A new connection to the server, if it can be trusted. Nothing has been sent on it yet.
-    pub async fn connect(&self) -> Result<Connected, ConnectError> {
-        self.connect_again(None).await
+    /// A stream to the server, on which nothing has been sent yet.
+    pub(crate) async fn dial(&self, packets: Packets) -> Result<D::Stream, ConnectError> {
+        if let Trust::Plain(known) = &self.trust
+            && let Some(peer) = known.load()?.by_address(&self.address)
+        {
+            return Err(ConnectError::KnownKey {
+                address: self.address.clone(),
+                name: peer.name.clone(),
+            });
+        }
+        Ok(self.dialer.dial(packets).await?)
     }
 
-    /// The same for a further connection of a call, with the cookie that the server gave for it.
-    pub(crate) async fn connect_again(
+    /// Makes a connection of a stream, if the server can be trusted; nothing is said on it before.
+    /// A further one of a call shows the cookie that the server gave for it.
+    pub(crate) async fn secure(
         &self,
+        stream: D::Stream,
         cookie: Option<Cookie>,
+        deadline: Instant,
     ) -> Result<Connected, ConnectError> {
-        let (keyring, pinned_key) = match &self.trust {
-            Trust::Encrypted {
-                keyring,
-                pinned_key,
-            } => (keyring, *pinned_key),
-            Trust::Plain(known) => return self.connect_plain(known).await,
+        let Trust::Encrypted {
+            keyring,
+            pinned_key,
+        } = &self.trust
+        else {
+            let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
+            return Ok(self.without_key(connection, Security::Plaintext));
         };
-        let limit = self.dialer.limit();
-        let deadline = Instant::now() + limit;
-        let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.address, "connected, now the handshake");
+        let begun = Instant::now();
         let secured = timeout_at(deadline, keyring.tls.connect_again(stream, cookie)).await;
-        let secured = secured.unwrap_or(Err(TlsError::TimedOut(limit)));
+        let secured = secured.unwrap_or_else(|_| Err(TlsError::TimedOut(deadline - begun)));
         let known = keyring.known.load()?;
         let secured = secured.map_err(|error| self.no_handshake(&known, error))?;
         if secured.peer_key == Some(keyring.own_key) {
             return Err(ConnectError::OwnKey(self.address.clone()));
         }
-        self.check(&known, pinned_key, &secured)?;
+        self.check(&known, *pinned_key, &secured)?;
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
                 Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
@@ -114,18 +126,6 @@ impl<D: Dial> Connector<D> {
             }
             _ => ConnectError::Tls { address, reason },
         }
-    }
-
-    async fn connect_plain(&self, known: &KnownPeers) -> Result<Connected, ConnectError> {
-        if let Some(peer) = known.load()?.by_address(&self.address) {
-            return Err(ConnectError::KnownKey {
-                address: self.address.clone(),
-                name: peer.name.clone(),
-            });
-        }
-        let stream = self.dialer.dial().await?;
-        let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
-        Ok(self.without_key(connection, Security::Plaintext))
     }
 
     /// Checks the server's key before anything is sent.

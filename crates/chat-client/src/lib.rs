@@ -5,10 +5,13 @@
 mod call;
 mod connect;
 mod first_contact;
+mod race;
 mod reconnect;
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
 use chat_core::protocol::Event;
@@ -18,6 +21,8 @@ use chat_terminal::{exit, locale};
 
 use call::Client;
 use first_contact::FirstContact;
+use race::Race;
+use reconnect::Reconnect;
 
 pub use connect::{Connector, Trust};
 
@@ -28,8 +33,8 @@ pub struct Config {
     pub name: Name,
     /// How this side behaves in the call.
     pub call_config: CallConfig,
-    /// Whether to reconnect when the connection is lost.
-    pub reconnect: bool,
+    /// How long a connection that was lost is made again; `None` if it is not.
+    pub redial_for: Option<Duration>,
 }
 
 /// Calls, and runs the call until it ends or `shutdown` brings an exit code. Returns the exit
@@ -45,7 +50,7 @@ pub async fn run<D, In, Out>(
     shutdown: impl Future<Output = u8>,
 ) -> Result<u8, ConnectError>
 where
-    D: Dial + 'static,
+    D: Dial + Clone + 'static,
     In: Source,
     Out: Sink,
 {
@@ -55,15 +60,20 @@ where
         if let Some(first_contact) = &first_contact {
             first_contact.check().await?;
         }
-        connector.connect().await
+        Race::first(Arc::new(connector.clone())).win().await
     };
-    let connected = tokio::select! {
+    let (connected, path) = tokio::select! {
         connected = connect => connected?,
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let peer = connected.peer.clone();
-    let mut client = Client::new(connector, config.reconnect, peer, first_contact);
+    let reconnect = config.redial_for.map(|give_up_after| {
+        // Only the same key is accepted.
+        let connector = Arc::new(connector.clone().pin(&peer.security));
+        Reconnect::new(connector, path, give_up_after, config.call_config.graceful)
+    });
+    let mut client = Client::new(&connector, reconnect, peer, first_contact);
     let mut call = Runner::begin(connected, config.name, config.call_config, source, sink);
     let reason = call.run(&mut client, shutdown.as_mut()).await;
     client.ended(&reason).await;

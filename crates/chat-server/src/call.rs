@@ -1,8 +1,10 @@
 //! The server around its call: the peer, the connections that resume the call, and the queue
 //! behind it.
 
+use std::time::Duration;
+
 use chat_core::driver::{
-    Action, CallDriver, Command, Connected, Host, RESUME_WINDOW, Sink, Source, sleep_until_some,
+    Action, CallDriver, Command, Connected, Host, Sink, Source, sleep_until_some,
 };
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
 use chat_core::trust::Fingerprint;
@@ -31,6 +33,8 @@ pub(crate) struct Server<'a> {
     pub guesses: Option<&'a mut GuessLimiter>,
     /// Whether a person at a terminal gives commands.
     pub interactive: bool,
+    /// How long the place of a call is kept while its connection is lost.
+    pub keeps_place: Duration,
     /// While the connection is lost.
     pub outage: Option<Outage>,
     /// The person ends the program with this call.
@@ -81,7 +85,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             Some(event) = self.events.recv() => self.queue_changed(event),
             () = sleep_until_some(give_up_at) => {
                 self.outage = None;
-                Action::GiveUp(Disconnect::Silent(RESUME_WINDOW))
+                Action::GiveUp(Disconnect::Silent(self.keeps_place))
             }
         }
     }
@@ -106,10 +110,13 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         }
     }
 
+    /// The peer makes the connections.
+    fn doubted(&mut self, _doubted: bool) {}
+
     fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
         self.outage = Some(Outage {
             last_heard: call.last_heard(),
-            give_up_at: Instant::now() + RESUME_WINDOW,
+            give_up_at: Instant::now() + self.keeps_place,
         });
         Action::Show(vec![Event::Connection(ConnectionStatus::Reconnecting(0))])
     }

@@ -205,6 +205,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             notices: &mut self.notices,
             guesses: is_stranger.then_some(&mut self.guesses),
             interactive,
+            keeps_place: self.config.give_up_after,
             outage: None,
             quitting: false,
         };

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::{CallConfig, Input};
+use chat_core::driver::{CallConfig, Input, RESUME_WINDOW};
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::transport::{ConnectError, Keyring, Listen};
 use chat_core::trust::{Fingerprint, KnownPeer};
@@ -60,10 +60,7 @@ impl User {
         };
         Connector {
             address: target.to_string(),
-            dialer: TcpDialer {
-                target,
-                limit: NEVER,
-            },
+            dialer: TcpDialer::new(target, NEVER),
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
                 pinned_key: None,
@@ -111,7 +108,7 @@ impl User {
         let config = chat_client::Config {
             name,
             call_config: CallConfig::default(),
-            reconnect: true,
+            redial_for: Some(RESUME_WINDOW),
         };
         let task = tokio::spawn(async move {
             chat_client::run(connector, config, &mut script, &mut screen, pending()).await
@@ -174,6 +171,7 @@ impl User {
             backlog: BACKLOG,
             ring: false,
             once: false,
+            give_up_after: RESUME_WINDOW,
             call_config: CallConfig::default(),
             interactive: true,
         };

@@ -227,7 +227,7 @@ async fn drive(
                 };
                 call.show(Event::Established(peer.clone()));
             }
-            Step::Command(_) | Step::NumberShown | Step::Answered => {}
+            Step::Command(_) | Step::NumberShown | Step::Answered | Step::Doubted(_) => {}
         }
     };
     call.end(reason, Some(connection)).await

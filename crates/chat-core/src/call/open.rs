@@ -11,7 +11,7 @@ use super::{Call, CallError};
 use crate::driver::{BoxConnection, Connected, Connection};
 use crate::protocol::{Handshake, Peer};
 use crate::transport::tcp::{Target, TcpDialer, set_tcp_options};
-use crate::transport::{Dial, Keyring, Origin, TlsError};
+use crate::transport::{Dial, Keyring, Origin, Packets, TlsError};
 use crate::trust::safety_number::ChannelBinding;
 use crate::trust::{
     self, ChangedKey, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, PeerList, Security,
@@ -90,8 +90,8 @@ impl Call {
     ) -> Result<Self, CallError> {
         let target = Target::parse(address)?;
         let address = target.to_string();
-        let limit = DIAL_TIMEOUT;
-        let stream = TcpDialer { target, limit }.dial().await?;
+        let dialer = TcpDialer::new(target, DIAL_TIMEOUT);
+        let stream = dialer.dial(Packets::Whole).await?;
         let secured = keyring.tls.connect(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;

@@ -65,6 +65,8 @@ pub enum Step {
     NumberShown,
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
+    /// The connection is in doubt: the call may go on over another; or no longer.
+    Doubted(bool),
     /// The connection is lost, but the call can be resumed over another.
     Disconnected,
     /// The call is over.
@@ -224,6 +226,14 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         session.map_or_else(Vec::new, |session| session.final_ack())
     }
 
+    /// There is a reason to doubt the present connection, such as that this machine has moved; it
+    /// is asked whether it is still there, and [`Step::Doubted`] tells.
+    pub fn suspect(&mut self) {
+        if let Some(session) = self.protocol.session() {
+            session.suspect(Instant::now().into_std());
+        }
+    }
+
     /// No other connection can be made; drive on until the call has ended.
     pub fn give_up(&mut self, disconnect: Disconnect) {
         tracing::info!(%disconnect, "giving the connection up");
@@ -237,7 +247,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
                 Step::Disconnected => self.give_up(Disconnect::Cut),
-                Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
+                Step::Command(_)
+                | Step::Established(_)
+                | Step::NumberShown
+                | Step::Answered
+                | Step::Doubted(_) => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -393,6 +407,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 ProtocolEvent::Cookie(cookie) => {
                     self.cookie = Some(cookie);
                     continue;
+                }
+                ProtocolEvent::Doubted(doubted) => {
+                    tracing::debug!(doubted, "the connection is in doubt");
+                    return Some(Step::Doubted(doubted));
                 }
                 ProtocolEvent::Show(event) => event,
             };

@@ -15,7 +15,7 @@ use crate::protocol::{
 };
 use crate::wire::{Name, SessionId};
 
-/// How long a call whose connection is lost can be resumed.
+/// How long a call whose connection is lost can be resumed, unless a person wants otherwise.
 pub const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// A connection that is ready for a call, and who is at its other end.
@@ -61,6 +61,9 @@ pub trait Host<In, Out>: Send {
     /// The safety number was shown.
     fn number_shown(&mut self);
 
+    /// The present connection is in doubt, or no longer. [`next`](Self::next) may bring another.
+    fn doubted(&mut self, doubted: bool);
+
     /// The connection is lost.
     fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action;
 
@@ -73,6 +76,8 @@ pub trait Host<In, Out>: Send {
 pub enum Action {
     /// Go on over this connection, in place of the present one if there is one.
     Resume(Box<Connected>),
+    /// Ask on the present connection whether it is still there, which is now in doubt.
+    Suspect,
     /// Show these to the person.
     Show(Vec<Event>),
     /// Do without a safety number on the present connection, and show why.
@@ -157,6 +162,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Step::Established(name) => host.established(&mut self.call, name),
             Step::Answered => host.answered(&mut self.call),
             Step::NumberShown => host.number_shown(),
+            Step::Doubted(doubted) => host.doubted(doubted),
             Step::Disconnected => {
                 self.connection = None;
                 let action = host.disconnected(&self.call);
@@ -173,6 +179,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
     fn act(&mut self, action: Action) {
         match action {
             Action::Resume(connected) => self.resume(*connected),
+            Action::Suspect => self.call.suspect(),
             Action::Show(events) => self.call.show_all(events),
             Action::WithholdNonce(why) => {
                 self.call.withhold_nonce();

@@ -83,14 +83,18 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    pub(super) fn new(binding: Option<ChannelBinding>, now: Instant) -> Self {
+    pub(super) fn new(
+        binding: Option<ChannelBinding>,
+        round_trip: Option<Duration>,
+        now: Instant,
+    ) -> Self {
         let until = now + ANSWER_TIMEOUT;
         Self {
             binding,
             control_queue: Vec::new(),
             phase: Phase::HelloSent { until },
             peer_closed: false,
-            liveness: Liveness::new(now),
+            liveness: Liveness::new(round_trip, now),
             typing: LocalTyping::default(),
             ack: DelayedAck::default(),
         }
@@ -99,7 +103,7 @@ impl ConnectionState {
     /// The peer has answered with its hello or its queue: from now on its liveness is checked.
     pub(super) fn answered(&mut self, phase: Phase, now: Instant) {
         if let Phase::HelloSent { .. } = self.phase {
-            self.liveness = Liveness::new(now);
+            self.liveness = Liveness::new(self.liveness.round_trip, now);
         }
         self.phase = phase;
     }
@@ -146,7 +150,10 @@ impl ConnectionState {
 
     pub(super) fn timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::HelloSent { .. } => return self.phase_timeout(),
+            Phase::HelloSent { .. } => {
+                let timeouts = [self.phase_timeout(), self.liveness.doubt_timeout()];
+                return timeouts.into_iter().flatten().min();
+            }
             Phase::Drained | Phase::Lost(_) => return None,
             _ => {}
         }

@@ -45,6 +45,8 @@ pub struct Session {
     listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
+    /// The round trip on the last connection.
+    round_trip: Option<Duration>,
     /// When the last connection was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
@@ -68,6 +70,7 @@ impl Session {
             dialer,
             listener,
             connection: None,
+            round_trip: None,
             down_since: None,
             peer_typing: RemoteTyping::default(),
             close: CloseState::Open,
@@ -95,6 +98,22 @@ impl Session {
         vec![hello, Control::Received(shown)]
     }
 
+    /// There is a reason to doubt the present connection, such as that this machine has moved: the
+    /// peer is asked whether it still hears this side.
+    pub fn suspect(&mut self, now: Instant) {
+        if let Some(connection) = &mut self.connection {
+            connection.liveness.suspect(now);
+        }
+        self.take_doubt(now);
+    }
+
+    /// Reports that the present connection is in doubt, or no longer.
+    fn take_doubt(&mut self, now: Instant) {
+        let connection = self.connection.as_mut();
+        let doubt = connection.and_then(|connection| connection.liveness.take_doubt(now));
+        self.events.extend(doubt.map(ProtocolEvent::Doubted));
+    }
+
     /// The dialer's part in the safety number.
     pub fn dialer_exchange(&mut self) -> &mut DialerExchange {
         &mut self.dialer
@@ -108,8 +127,12 @@ impl Session {
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
         self.dialer.connected();
         let hello = self.state.hello(&self.name, self.state.received(), None);
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection = ConnectionState::new(binding, self.round_trip, now);
         connection.control_queue.push(hello);
+        // The first hello may wait for a person.
+        if self.state.established {
+            connection.liveness.asked(now);
+        }
         self.connection = Some(connection);
     }
 
@@ -127,7 +150,7 @@ impl Session {
         let own_hello = self
             .state
             .hello(&self.name, self.state.received(), commitment);
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection = ConnectionState::new(binding, self.round_trip, now);
         connection.control_queue.push(own_hello);
         let cookie = Cookie::random();
         connection.control_queue.push(Control::Cookie(cookie));
@@ -229,6 +252,7 @@ impl Session {
             Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
                 if connection.liveness.pong(number, now)? {
+                    self.round_trip = connection.liveness.round_trip;
                     let status = connection.status_up();
                     self.show(status);
                 }
@@ -371,6 +395,7 @@ impl Session {
                     && let Some(bytes) = self.state.outbox.send()
                 {
                     out.push(bytes);
+                    connection.liveness.asked(now);
                 }
                 let finished = self.state.finished && self.state.outbox.is_sent();
                 if finished && connection.phase == Phase::Open {
@@ -442,11 +467,13 @@ impl Protocol for Session {
 
     fn disconnected(&mut self, disconnect: Disconnect, resumable: bool, now: Instant) {
         self.over = self.take_reason();
-        self.connection = None;
+        let connection = self.connection.take();
         if self.over.is_some() {
             return;
         }
-        self.down_since.get_or_insert(now);
+        let silent_since =
+            connection.map_or(now, |connection| connection.liveness.silent_since(now));
+        self.down_since.get_or_insert(silent_since);
         self.over = match self.close {
             CloseState::Open if resumable => None,
             CloseState::Flushing(_) if resumable && !self.is_hopeless() => None,
@@ -463,6 +490,7 @@ impl Protocol for Session {
             let status = connection.status_up();
             self.show(status);
         }
+        self.take_doubt(now);
     }
 
     fn receive(&mut self, frame: Option<Frame>, now: Instant) {
@@ -583,6 +611,7 @@ impl Protocol for Session {
         let connection = self.connection.as_mut();
         let event = connection.and_then(|connection| connection.handle_timeout(now));
         self.events.extend(event.map(ProtocolEvent::Show));
+        self.take_doubt(now);
         self.reveal(now);
     }
 
