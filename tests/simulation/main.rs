@@ -382,23 +382,25 @@ impl<'p> Weather<'p> {
         let client = client.as_str();
         if !self.under_way && fault.begin <= sim.elapsed() {
             self.under_way = true;
-            network.loses(fault.client, !matches!(fault.kind, FaultKind::Hold));
+            network.begins(fault.client, fault.kind);
             match fault.kind {
-                FaultKind::Hold => sim.hold("server", client),
+                FaultKind::Hold | FaultKind::Sleep => sim.hold("server", client),
                 FaultKind::Partition => sim.partition("server", client),
                 FaultKind::Deaf => sim.partition_oneway(client, "server"),
                 FaultKind::Mute => sim.partition_oneway("server", client),
+                FaultKind::Refuse | FaultKind::Roam | FaultKind::Hole => {}
             }
         }
         if self.under_way && fault.end <= sim.elapsed() {
             self.under_way = false;
             self.faults = later;
-            network.loses(fault.client, false);
+            network.ends(fault.client, fault.kind);
             match fault.kind {
-                FaultKind::Hold => sim.release("server", client),
+                FaultKind::Hold | FaultKind::Sleep => sim.release("server", client),
                 FaultKind::Partition => sim.repair("server", client),
                 FaultKind::Deaf => sim.repair_oneway(client, "server"),
                 FaultKind::Mute => sim.repair_oneway("server", client),
+                FaultKind::Refuse | FaultKind::Roam | FaultKind::Hole => {}
             }
         }
     }

@@ -1,16 +1,16 @@
 //! Dialing over TCP: names, addresses, and which of them answers first.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
-use tokio::sync::Semaphore;
-use tokio::task::{JoinError, JoinSet};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use super::names::Names;
 use super::way::{Changes, Way};
 use super::{limit_packets, set_tcp_options};
 use crate::DEFAULT_PORT;
@@ -19,9 +19,6 @@ use crate::transport::{Dial, DialError, Packets};
 
 /// Head start of an address before the next is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
-
-/// So many lookups of the name may be under way at once.
-const MOST_LOOKUPS: usize = 8;
 
 /// Who is called: a host name or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +91,7 @@ impl std::fmt::Display for Target {
 pub struct TcpDialer {
     target: Target,
     limit: Duration,
-    lookups: Arc<Semaphore>,
+    names: Arc<Names>,
     way: Arc<Mutex<Option<Way>>>,
 }
 
@@ -104,7 +101,7 @@ impl TcpDialer {
         Self {
             target,
             limit,
-            lookups: Arc::new(Semaphore::new(MOST_LOOKUPS)),
+            names: Arc::new(Names::new()),
             way: Arc::default(),
         }
     }
@@ -141,33 +138,46 @@ impl TcpDialer {
     /// Tries every address, each a little after the one before. While the name is looked up, the
     /// address that answered last stands in for it, after a head start: it may be another's now.
     async fn first_to_answer(&self, packets: Packets) -> Result<TcpStream, DialError> {
+        let Target { host, port } = &self.target;
         let mut attempts = Attempts::new(packets);
-        let mut last = None;
-        let mut lookup = pin!(self.look_up());
-        let mut looked_up = false;
+        let mut found = self.names.found();
         let mut known = self.way().map(|way| way.peer);
+        let mut lookup = match host.parse() {
+            Ok(address) => {
+                attempts.add(SocketAddr::new(address, *port));
+                None
+            }
+            Err(_) => self.names.look_up(host.clone(), *port),
+        };
+        let mut last = None;
         loop {
+            let waits = last.is_none() && attempts.tried.is_empty();
+            if attempts.running.is_empty() && lookup.is_none() && !waits {
+                let nothing = || self.no_connection(Ok(Err(io::ErrorKind::NotFound.into())));
+                return Err(last.unwrap_or_else(nothing));
+            }
             tokio::select! {
                 biased;
-                found = &mut lookup, if !looked_up => {
-                    looked_up = true;
-                    match found {
-                        Ok(addresses) => addresses.into_iter().for_each(|a| attempts.add(a)),
-                        Err(error) => last = Some(error),
+                Ok(()) = found.changed() => {
+                    let addresses = found.borrow_and_update().clone();
+                    addresses.into_iter().for_each(|address| attempts.add(address));
+                }
+                looked_up = done(&mut lookup) => {
+                    let found = looked_up.unwrap_or_else(|error| Err(error.into()));
+                    if let Err(reason) = found {
+                        let name = host.clone();
+                        last = Some(DialError::Resolve { name, reason });
                     }
                 }
                 Some(attempt) = attempts.running.join_next() => match attempt {
                     Ok(Ok(stream)) => return Ok(stream),
                     failed => last = Some(self.no_connection(failed)),
                 },
-                () = sleep(HEAD_START), if !looked_up && known.is_some() => {
+                () = sleep(HEAD_START), if known.is_some() => {
                     known.take().into_iter().for_each(|address| attempts.add(address));
                 }
-                else => break,
             }
         }
-        let nothing = || self.no_connection(Ok(Err(io::ErrorKind::NotFound.into())));
-        Err(last.unwrap_or_else(nothing))
     }
 
     fn no_connection(&self, attempt: Result<io::Result<TcpStream>, JoinError>) -> DialError {
@@ -180,23 +190,6 @@ impl TcpDialer {
             address: self.target.to_string(),
             reason,
         }
-    }
-
-    /// Looks the name up, on a thread that goes on when this is dropped: a resolver that does not
-    /// answer may keep it for long, so there are only so many.
-    async fn look_up(&self) -> Result<Vec<SocketAddr>, DialError> {
-        let permit = Arc::clone(&self.lookups).acquire_owned().await;
-        let Target { host, port } = self.target.clone();
-        let lookup = tokio::spawn(async move {
-            let _permit = permit;
-            let found = lookup_host((host.as_str(), port)).await;
-            found.map(Iterator::collect)
-        });
-        let found = lookup.await.unwrap_or_else(|error| Err(error.into()));
-        found.map_err(|reason| DialError::Resolve {
-            name: self.target.host.clone(),
-            reason,
-        })
     }
 
     /// Waits until this machine would speak to the peer from another address than it last did.
@@ -215,6 +208,18 @@ impl TcpDialer {
     fn way(&self) -> MutexGuard<'_, Option<Way>> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until a lookup is done, or for ever if there is none.
+async fn done(
+    lookup: &mut Option<JoinHandle<io::Result<()>>>,
+) -> Result<io::Result<()>, JoinError> {
+    let Some(handle) = lookup else {
+        return pending().await;
+    };
+    let done = handle.await;
+    *lookup = None;
+    done
 }
 
 /// Connections that are begun one a little after the other.

@@ -2,6 +2,7 @@
 
 mod dial;
 mod listen;
+mod names;
 mod way;
 
 use std::time::Duration;
