@@ -237,10 +237,12 @@ impl World {
             name: SERVER.to_string().into(),
             backlog: 5,
             ring: false,
+            on_call: None,
             once: plan.once,
             give_up_after: RESUME_WINDOW,
             call_config: manners(&plan.server),
             interactive: false,
+            recorder: None,
         };
         let clients = plan.clients.len();
         let mut ended = ended.subscribe();
@@ -283,6 +285,7 @@ impl World {
             name: number.to_string().into(),
             call_config: manners(who),
             redial_for: Some(RESUME_WINDOW),
+            recorder: None,
         };
         let late = who.late;
         async move {

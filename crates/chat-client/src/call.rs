@@ -1,14 +1,18 @@
 //! The client around its call: what it knows of the server, and the way back to it.
 
-use std::future::pending;
+use std::future::{Future, pending};
+use std::pin::Pin;
 
-use chat_core::driver::{Action, CallDriver, Command, Host, Sink, Source};
+use chat_core::Blocking;
+use chat_core::driver::{Action, CallDriver, Command, Host, Renewal, Sink, Source};
+use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
 use chat_core::transport::Dial;
 use chat_core::trust::FirstContactError;
+use chat_core::wire::SessionId;
 use chat_terminal::locale;
 use chat_terminal::peer::PeerRecord;
-use tokio::task::JoinHandle;
+use chat_terminal::record::{self, Record};
 
 use crate::connect::Connector;
 use crate::first_contact::{FirstContact, Work};
@@ -22,18 +26,33 @@ pub(crate) struct Client<D: Dial> {
     /// The try that is being counted.
     counting: Option<Work>,
     /// The number is known, and they are being forgotten.
-    forgetting: Option<JoinHandle<()>>,
-    /// The way back; `None` if a lost connection is not to be made again.
-    reconnect: Option<Reconnect<D>>,
+    forgetting: Option<Blocking<()>>,
+    /// The way back.
+    reconnect: Reconnect<D>,
+    /// Whether a lost connection is made again.
+    reconnects: bool,
+    record: Record,
+    /// The call is to go on in another session, whose journal is being begun.
+    renewing: Option<Renewing>,
+    /// To be shown.
+    notices: Vec<Event>,
 }
 
+/// A new session, with its journal.
+type Renewing = Pin<
+    Box<dyn Future<Output = (SessionId, Result<Option<(Journal, bool)>, JournalError>)> + Send>,
+>;
+
 impl<D: Dial + 'static> Client<D> {
-    /// In a call with `peer`. `reconnect` is the way back to it, if there is to be one.
+    /// In a call with `peer`. `reconnect` is the way back to it; without
+    /// `reconnects` a lost connection is the end.
     pub(crate) fn new(
         connector: &Connector<D>,
-        reconnect: Option<Reconnect<D>>,
+        reconnect: Reconnect<D>,
+        reconnects: bool,
         peer: Peer,
         first_contact: Option<FirstContact>,
+        record: Record,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.address.clone();
@@ -43,6 +62,10 @@ impl<D: Dial + 'static> Client<D> {
             forgetting: None,
             peer: PeerRecord::new(peer, keyring, Some(address)),
             reconnect,
+            reconnects,
+            record,
+            renewing: None,
+            notices: Vec::new(),
         }
     }
 
@@ -64,14 +87,15 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    /// The call is over.
-    pub(crate) async fn ended(self, reason: &CloseReason) {
+    /// The call is over. Returns whether what was to be recorded is.
+    pub(crate) async fn ended(self, reason: &CloseReason) -> bool {
         if let Some(first_contact) = self.first_contact {
             first_contact.ended(reason).await;
         }
         if let Some(forgetting) = self.forgetting {
-            forgetting.await.expect("it does not panic");
+            forgetting.await;
         }
+        !self.record.has_broken_its_word()
     }
 }
 
@@ -82,14 +106,27 @@ where
     Out: Sink,
 {
     async fn next(&mut self) -> Action {
-        let reconnected = async {
-            match &mut self.reconnect {
-                Some(reconnect) => reconnect.next().await,
-                None => pending().await,
-            }
-        };
+        if !self.notices.is_empty() {
+            return Action::Show(std::mem::take(&mut self.notices));
+        }
         tokio::select! {
-            events = self.peer.next() => Action::Show(events),
+            mut events = self.peer.next() => {
+                self.record.show_earlier(&mut events);
+                Action::Show(events)
+            }
+            (id, begun) = begun(&mut self.renewing) => {
+                let journal = begun.unwrap_or_else(|error| {
+                    self.notices.push(self.record.fail(&error));
+                    None
+                });
+                self.reconnect.begin_anew();
+                Action::Renew(Box::new(Renewal {
+                    id,
+                    journal,
+                    reveal_after: None,
+                    connected: None,
+                }))
+            }
             counted = counted(&mut self.counting), if !self.peer.is_remembering() => match counted {
                 Ok(()) => Action::Show(Vec::new()),
                 Err(error) => {
@@ -97,7 +134,7 @@ where
                     Action::WithholdNonce(Event::Notice(locale::number_withheld(&error)))
                 }
             },
-            action = reconnected => action,
+            action = self.reconnect.next() => action,
         }
     }
 
@@ -111,10 +148,18 @@ where
     }
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
-        if let Some(reconnect) = &mut self.reconnect {
-            reconnect.answered(call.cookie());
-        }
+        self.reconnect.answered();
         self.count_try(call);
+    }
+
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64) {
+        call.show(record::renewed(self.peer.peer(), resent));
+        self.answered(call);
+    }
+
+    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError) {
+        let told = self.record.fail(&error);
+        call.show(told);
     }
 
     fn number_shown(&mut self) {
@@ -122,26 +167,48 @@ where
         self.forgetting = known.map(FirstContact::clear);
     }
 
-    fn disconnected(&mut self, _call: &CallDriver<'_, In, Out>) -> Action {
+    fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
         self.keep_tries();
-        match &mut self.reconnect {
-            Some(reconnect) => reconnect.lost(),
-            None => Action::GiveUp(Disconnect::Cut),
+        match self.reconnects {
+            true => self.reconnect.lost(call.cookie()),
+            false => Action::GiveUp(Disconnect::Cut),
         }
     }
 
-    fn doubted(&mut self, doubted: bool) {
-        if let Some(reconnect) = &mut self.reconnect {
-            reconnect.doubted(doubted);
+    fn doubted(&mut self, call: &CallDriver<'_, In, Out>, doubted: bool) {
+        if self.reconnects {
+            self.reconnect.doubted(doubted, call.cookie());
         }
     }
 
-    fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action {
+    fn forgotten(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
+        self.keep_tries();
+        let id = SessionId::random();
+        let texts = call.unacknowledged();
+        let begun = self.record.begin_anew(self.peer.peer(), id, texts);
+        self.renewing = Some(Box::pin(async move { (id, begun.await) }));
+        Action::Show(Vec::new())
+    }
+
+    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action {
         match command {
+            Command::Keep => Action::Show(vec![self.record.keep(call)]),
             Command::Quit => Action::HangUp,
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }
+}
+
+/// Waits until the journal of a new session is begun, or forever if there is none.
+async fn begun(
+    renewing: &mut Option<Renewing>,
+) -> (SessionId, Result<Option<(Journal, bool)>, JournalError>) {
+    let Some(begun) = renewing else {
+        return pending().await;
+    };
+    let begun = begun.await;
+    *renewing = None;
+    begun
 }
 
 /// Waits until the try is counted, or forever if there is none.

@@ -13,10 +13,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
+use chat_core::driver::{CallConfig, Command, Input, RESUME_WINDOW, Runner, Sink, Source};
+use chat_core::journal::Recorder;
 use chat_core::protocol::Event;
 use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::Name;
+use chat_terminal::record::Record;
 use chat_terminal::{exit, locale};
 
 use call::Client;
@@ -35,6 +37,8 @@ pub struct Config {
     pub call_config: CallConfig,
     /// How long a connection that was lost is made again; `None` if it is not.
     pub redial_for: Option<Duration>,
+    /// How calls with people who have a key are recorded; `None` if they are not.
+    pub recorder: Option<Recorder>,
 }
 
 /// Calls, and runs the call until it ends or `shutdown` brings an exit code. Returns the exit
@@ -60,24 +64,47 @@ where
         if let Some(first_contact) = &first_contact {
             first_contact.check().await?;
         }
-        Race::first(Arc::new(connector.clone())).win().await
+        let (connected, path) = Race::first(Arc::new(connector.clone())).win().await?;
+        let key = connected.peer.security.fingerprint();
+        let recorded = match (config.recorder.clone(), key) {
+            (Some(recorder), Some(key)) => {
+                let recording = recorder.dial(key).await;
+                (Record::new(recorder, &recording), recording.ok())
+            }
+            _ => (Record::none(), None),
+        };
+        Ok::<_, ConnectError>((connected, path, recorded))
     };
-    let (connected, path) = tokio::select! {
+    let (connected, path, (record, recording)) = tokio::select! {
         connected = connect => connected?,
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let peer = connected.peer.clone();
-    let reconnect = config.redial_for.map(|give_up_after| {
-        // Only the same key is accepted.
-        let connector = Arc::new(connector.clone().pin(&peer.security));
-        Reconnect::new(connector, path, give_up_after, config.call_config.graceful)
-    });
-    let mut client = Client::new(&connector, reconnect, peer, first_contact);
-    let mut call = Runner::begin(connected, config.name, config.call_config, source, sink);
+    // Only the same key is accepted.
+    let pinned = Arc::new(connector.clone().pin(&peer.security));
+    let give_up_after = config.redial_for.unwrap_or(RESUME_WINDOW);
+    let reconnect = Reconnect::new(pinned, path, give_up_after, config.call_config.graceful);
+    let reconnects = config.redial_for.is_some();
+    let mut client = Client::new(
+        &connector,
+        reconnect,
+        reconnects,
+        peer,
+        first_contact,
+        record,
+    );
+    let Config {
+        name, call_config, ..
+    } = config;
+    let mut call = Runner::begin(connected, recording, name, call_config, source, sink);
     let reason = call.run(&mut client, shutdown.as_mut()).await;
-    client.ended(&reason).await;
-    Ok(exit::of(&call.end(reason, shutdown).await))
+    let recorded = client.ended(&reason).await;
+    let code = exit::of(&call.end(reason, shutdown).await);
+    Ok(match recorded {
+        true => code,
+        false => code.max(exit::FAILED),
+    })
 }
 
 /// Waits until the person gives up waiting for an answer. There is nobody yet to talk to.

@@ -84,14 +84,14 @@ impl<D: Dial + 'static> Reconnect<D> {
     }
 
     /// The peer has answered on the present connection.
-    pub(crate) fn answered(&mut self, cookie: Option<Cookie>) {
-        self.cookie = cookie;
+    pub(crate) fn answered(&mut self) {
         self.outage = None;
         self.race = None;
     }
 
     /// The present connection is in doubt, or no longer.
-    pub(crate) fn doubted(&mut self, doubted: bool) {
+    pub(crate) fn doubted(&mut self, doubted: bool, cookie: Option<Cookie>) {
+        self.cookie = cookie;
         if self.outage.is_some() {
             return;
         }
@@ -108,7 +108,8 @@ impl<D: Dial + 'static> Reconnect<D> {
     }
 
     /// The connection was lost. Returns what the person is told.
-    pub(crate) fn lost(&mut self) -> Action {
+    pub(crate) fn lost(&mut self, cookie: Option<Cookie>) -> Action {
+        self.cookie = cookie;
         let now = Instant::now();
         // One on which the peer does not answer is not made again at once.
         let at = self
@@ -120,6 +121,13 @@ impl<D: Dial + 'static> Reconnect<D> {
         }
         self.outage.get_or_insert_with(Outage::new);
         Action::Show(self.tell())
+    }
+
+    /// The peer does not know the session: calls for a new one, at once.
+    pub(crate) fn begin_anew(&mut self) {
+        self.cookie = None;
+        self.outage.get_or_insert_with(Outage::new);
+        self.race = Some(self.race_at(Instant::now()));
     }
 
     /// Waits for another connection, or for what the person is to be told. Cancel safe.

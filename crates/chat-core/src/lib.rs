@@ -44,6 +44,7 @@
 
 #![warn(unreachable_pub)]
 
+mod blocking;
 mod call;
 pub mod driver;
 pub mod journal;
@@ -52,6 +53,7 @@ pub mod transport;
 pub mod trust;
 pub mod wire;
 
+pub use blocking::{Blocking, blocking};
 pub use call::{Call, CallError};
 
 /// The TCP port of a chat, unless another is named.

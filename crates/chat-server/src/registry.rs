@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_core::driver::Connected;
 use chat_core::protocol::{CloseReason, Side};
-use chat_core::wire::{Control, Cookie, RefusalCode};
+use chat_core::wire::{Control, Cookie, RefusalCode, SessionId};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, SessionKey};
@@ -34,6 +34,8 @@ struct Current {
     /// What its peer shows in the next handshake.
     cookie: Option<Cookie>,
     connections: mpsc::Sender<Connected>,
+    /// It has no connection.
+    interrupted: bool,
 }
 
 /// A call on which this side has hung up.
@@ -51,8 +53,23 @@ impl SessionRegistry {
             session_key,
             cookie: None,
             connections,
+            interrupted: false,
         });
         coming
+    }
+
+    /// The present call has lost its connection, or has one again.
+    pub(crate) fn interrupted(&self, interrupted: bool) {
+        if let Some(current) = &mut self.calls().current {
+            current.interrupted = interrupted;
+        }
+    }
+
+    /// The present call goes on in this session.
+    pub(crate) fn renewed(&self, session: SessionId) {
+        if let Some(current) = &mut self.calls().current {
+            current.session_key.session = session;
+        }
     }
 
     /// The peer of the present call was given this cookie.
@@ -69,6 +86,11 @@ impl SessionRegistry {
             .current
             .as_ref()
             .is_some_and(|current| current.cookie == Some(cookie))
+    }
+
+    /// The call has not begun after all.
+    pub(crate) fn abandon(&self) {
+        self.calls().current = None;
     }
 
     /// The call is over. A peer that missed the hang-up and reconnects gets the `final_ack`.
@@ -104,6 +126,14 @@ impl SessionRegistry {
             Some(current) if current.session_key.session == session_key.session => {
                 Purpose::Nothing(RefusalCode::ForeignSession)
             }
+            // The program there was started anew.
+            Some(current)
+                if current.session_key.key == session_key.key
+                    && current.interrupted
+                    && !hello.resumed =>
+            {
+                Purpose::Continuation(current.connections.clone())
+            }
             _ => {
                 let hung_up = calls
                     .hung_up
@@ -111,7 +141,7 @@ impl SessionRegistry {
                     .find(|call| call.session_key == session_key);
                 match hung_up {
                     Some(call) => Purpose::HangUp(call.final_ack.clone()),
-                    None if hello.resumed => Purpose::Nothing(RefusalCode::NoSession),
+                    None if hello.resumed => Purpose::Resumption,
                     None => Purpose::Call,
                 }
             }

@@ -109,6 +109,7 @@ impl User {
             name,
             call_config: CallConfig::default(),
             redial_for: Some(RESUME_WINDOW),
+            recorder: None,
         };
         let task = tokio::spawn(async move {
             chat_client::run(connector, config, &mut script, &mut screen, pending()).await
@@ -170,10 +171,12 @@ impl User {
             name: self.name.into(),
             backlog: BACKLOG,
             ring: false,
+            on_call: None,
             once: false,
             give_up_after: RESUME_WINDOW,
             call_config: CallConfig::default(),
             interactive: true,
+            recorder: None,
         };
         set_up(&mut config);
         let (stop, stopped) = oneshot::channel::<()>();

@@ -28,10 +28,12 @@ pub fn server_config() -> chat_server::Config {
         name: "server".into(),
         backlog: 5,
         ring: false,
+        on_call: None,
         once: false,
         give_up_after: RESUME_WINDOW,
         call_config: CallConfig::default(),
         interactive: true,
+        recorder: None,
     }
 }
 
@@ -41,6 +43,7 @@ pub fn client_config() -> chat_client::Config {
         name: "client".into(),
         call_config: CallConfig::default(),
         redial_for: Some(RESUME_WINDOW),
+        recorder: None,
     }
 }
 

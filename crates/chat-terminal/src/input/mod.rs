@@ -3,4 +3,6 @@
 pub(crate) mod commands;
 pub(crate) mod editor;
 mod history;
+mod line;
+pub(crate) mod memory;
 pub(crate) mod parser;
