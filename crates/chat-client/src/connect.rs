@@ -1,5 +1,7 @@
 //! From a dialed stream to a trusted connection: encryption, and whose key it is.
 
+use std::time::Duration;
+
 use chat_core::blocking;
 use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::protocol::{Handshake, Peer};
@@ -47,6 +49,13 @@ pub struct Connector<D> {
     pub framing: Framing,
 }
 
+/// By when a connection must be made, and how long it was given for that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub at: Instant,
+    pub limit: Duration,
+}
+
 impl<D: Dial> Connector<D> {
     /// The same connector, but accepting only this key.
     pub(crate) fn pin(mut self, security: &Security) -> Self {
@@ -75,7 +84,7 @@ impl<D: Dial> Connector<D> {
         &self,
         stream: D::Stream,
         cookie: Option<Cookie>,
-        deadline: Instant,
+        within: Deadline,
     ) -> Result<Connected, ConnectError> {
         let Trust::Encrypted {
             keyring,
@@ -86,9 +95,8 @@ impl<D: Dial> Connector<D> {
             return Ok(self.without_key(connection, Security::Plaintext));
         };
         tracing::info!(address = %self.address, "connected, now the handshake");
-        let begun = Instant::now();
-        let secured = timeout_at(deadline, keyring.tls.connect_again(stream, cookie)).await;
-        let secured = secured.unwrap_or_else(|_| Err(TlsError::TimedOut(deadline - begun)));
+        let secured = timeout_at(within.at, keyring.tls.connect_again(stream, cookie)).await;
+        let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
         let secured = match secured {
             Ok(secured) => secured,
             Err(reason) => {

@@ -12,7 +12,7 @@ use chat_core::wire::Cookie;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::connect::Connector;
+use crate::connect::{Connector, Deadline};
 
 /// So many connections may be under way at once.
 const MOST: usize = 8;
@@ -44,8 +44,8 @@ pub(crate) struct Path {
 /// How long connections may take.
 #[derive(Clone, Copy, Debug)]
 enum Limit {
-    /// All of them together, until then.
-    Until(Instant),
+    /// All of them together.
+    Together(Deadline),
     /// Each one.
     Each(Duration),
 }
@@ -69,14 +69,16 @@ pub(crate) struct Race<D: Dial> {
 struct Dialed<S> {
     stream: S,
     path: Path,
-    deadline: Instant,
+    within: Deadline,
 }
 
 impl<D: Dial + 'static> Race<D> {
     /// The first connection of a call, within the limit of its dialer.
     pub(crate) fn first(connector: Arc<Connector<D>>) -> Self {
-        let limit = Limit::Until(Instant::now() + connector.dialer.limit());
-        Self::new(connector, None, Path::default(), limit, Instant::now())
+        let (now, limit) = (Instant::now(), connector.dialer.limit());
+        let at = now + limit;
+        let together = Limit::Together(Deadline { at, limit });
+        Self::new(connector, None, Path::default(), together, now)
     }
 
     /// A further one, which begins at `at`, with the cookie that the server gave for it.
@@ -176,22 +178,25 @@ impl<D: Dial + 'static> Race<D> {
         }
         let path = self.path;
         let connector = Arc::clone(&self.connector);
-        let deadline = match self.limit {
-            Limit::Until(moment) => moment,
-            Limit::Each(time) => now + time,
+        let within = match self.limit {
+            Limit::Together(deadline) => deadline,
+            Limit::Each(limit) => Deadline {
+                at: now + limit,
+                limit,
+            },
         };
         self.dials.spawn(async move {
-            let Ok(dialed) = timeout_at(deadline, connector.dial(path.packets)).await else {
+            let Ok(dialed) = timeout_at(within.at, connector.dial(path.packets)).await else {
                 return Err(ConnectError::Dial(DialError::Timeout {
                     address: connector.address.clone(),
-                    limit: deadline - now,
+                    limit: within.limit,
                 }));
             };
             let round_trip = now.elapsed();
             Ok(Dialed {
                 stream: dialed?,
                 path: Path { round_trip, ..path },
-                deadline,
+                within,
             })
         });
     }
@@ -200,7 +205,7 @@ impl<D: Dial + 'static> Race<D> {
         let Dialed {
             stream,
             path,
-            deadline,
+            within,
         } = dialed;
         // A handshake takes two round trips.
         let due = Instant::now() + PAUSE.max(4 * path.round_trip);
@@ -208,7 +213,7 @@ impl<D: Dial + 'static> Race<D> {
         let connector = Arc::clone(&self.connector);
         let cookie = self.cookie;
         self.handshakes
-            .spawn(async move { (path, connector.secure(stream, cookie, deadline).await) });
+            .spawn(async move { (path, connector.secure(stream, cookie, within).await) });
     }
 }
 

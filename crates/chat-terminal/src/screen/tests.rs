@@ -534,7 +534,8 @@ fn an_outage_is_told_once_and_its_tries_are_counted() {
         resent: 0,
     }));
     let text = desk.terminal.text().join("\n");
-    assert_eq!(text.matches(" -- ").count(), 1, "{text}");
+    let rows = "the call and its return";
+    assert_eq!(text.matches(" -- ").count(), 2, "{rows}: {text}");
     assert!(text.contains("Back after 9 s."), "{text}");
 }
 
