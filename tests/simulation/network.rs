@@ -320,12 +320,16 @@ impl Dialer {
 impl Dial for Dialer {
     type Stream = Cable;
 
+    fn address(&self) -> String {
+        format!("server:{PORT}")
+    }
+
     fn limit(&self) -> Duration {
         DIAL_LIMIT + HANDSHAKE_TIMEOUT
     }
 
     async fn dial(&self, packets: Packets) -> Result<Cable, DialError> {
-        let address = format!("server:{PORT}");
+        let address = self.address();
         let end = ClientEnd {
             network: self.network.clone(),
             client: self.client,

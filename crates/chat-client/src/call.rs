@@ -55,7 +55,7 @@ impl<D: Dial + 'static> Client<D> {
         record: Record,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
-        let address = connector.address.clone();
+        let address = connector.dialer.address();
         Self {
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             counting: None,

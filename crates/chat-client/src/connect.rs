@@ -41,8 +41,6 @@ impl Trust {
 pub struct Connector<D> {
     /// Makes the streams.
     pub dialer: D,
-    /// The address as the person wrote it, with the port.
-    pub address: String,
     /// How far the server is to be trusted.
     pub trust: Trust,
     /// How messages are told apart with peers without chat/1.
@@ -72,7 +70,7 @@ impl<D: Dial> Connector<D> {
         if let Trust::Plain(known) = &self.trust
             && let Some(KnownPeer { name, .. }) = self.known_here(known).await?
         {
-            let address = self.address.clone();
+            let address = self.dialer.address();
             return Err(ConnectError::KnownKey { address, name });
         }
         Ok(self.dialer.dial(packets).await?)
@@ -94,7 +92,7 @@ impl<D: Dial> Connector<D> {
             let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
             return Ok(self.without_key(connection, Security::Plaintext));
         };
-        tracing::info!(address = %self.address, "connected, now the handshake");
+        tracing::info!(address = %self.dialer.address(), "connected, now the handshake");
         let secured = timeout_at(within.at, keyring.tls.connect_again(stream, cookie)).await;
         let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
         let secured = match secured {
@@ -106,9 +104,9 @@ impl<D: Dial> Connector<D> {
         };
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                let owner = keyring.check_dialed(self.address.clone(), key).await;
+                let owner = keyring.check_dialed(self.dialer.address(), key).await;
                 let owner = owner.map_err(|reason| ConnectError::Key {
-                    address: self.address.clone(),
+                    address: self.dialer.address(),
                     reason,
                 })?;
                 self.check_pin(*pinned_key, secured.peer_key)?;
@@ -117,7 +115,7 @@ impl<D: Dial> Connector<D> {
             _ => {
                 if let Some(peer) = self.known_here(&keyring.known).await? {
                     return Err(ConnectError::Downgraded {
-                        address: self.address.clone(),
+                        address: self.dialer.address(),
                         known: peer.fingerprint,
                     });
                 }
@@ -132,12 +130,12 @@ impl<D: Dial> Connector<D> {
 
     /// Who is known at the address. The file is read on another thread.
     async fn known_here(&self, known: &KnownPeers) -> Result<Option<KnownPeer>, FileError> {
-        let (known, address) = (known.clone(), self.address.clone());
+        let (known, address) = (known.clone(), self.dialer.address());
         blocking(move || Ok(known.load()?.by_address(&address).cloned())).await
     }
 
     fn no_handshake(&self, known: Option<KnownPeer>, reason: TlsError) -> ConnectError {
-        let address = self.address.clone();
+        let address = self.dialer.address();
         if let Some(KnownPeer { name, .. }) = known {
             return ConnectError::NoHandshakeWithKnown {
                 address,
@@ -162,7 +160,7 @@ impl<D: Dial> Connector<D> {
     ) -> Result<(), ConnectError> {
         match pinned_key {
             Some(wanted) if found != Some(wanted) => Err(ConnectError::OtherKey {
-                address: self.address.clone(),
+                address: self.dialer.address(),
                 wanted,
                 found,
             }),
@@ -180,7 +178,7 @@ impl<D: Dial> Connector<D> {
         Connected {
             peer: Peer {
                 name: known.and_then(KnownPeer::given_name).map(str::to_owned),
-                address: self.address.clone(),
+                address: self.dialer.address(),
                 security: trust::security(key, known),
             },
             handshake: Some(Handshake {
@@ -196,7 +194,7 @@ impl<D: Dial> Connector<D> {
             connection,
             peer: Peer {
                 name: None,
-                address: self.address.clone(),
+                address: self.dialer.address(),
                 security,
             },
             handshake: None,

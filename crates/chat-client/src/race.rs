@@ -118,6 +118,11 @@ impl<D: Dial + 'static> Race<D> {
         self.tries
     }
 
+    /// How long it has been on.
+    pub(crate) fn lasts(&self) -> Duration {
+        self.since.elapsed()
+    }
+
     /// What is known of the way now.
     pub(crate) fn path(&self) -> Path {
         self.path
@@ -188,7 +193,7 @@ impl<D: Dial + 'static> Race<D> {
         self.dials.spawn(async move {
             let Ok(dialed) = timeout_at(within.at, connector.dial(path.packets)).await else {
                 return Err(ConnectError::Dial(DialError::Timeout {
-                    address: connector.address.clone(),
+                    address: connector.dialer.address(),
                     limit: within.limit,
                 }));
             };

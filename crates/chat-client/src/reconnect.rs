@@ -25,6 +25,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// A doubt that lasts longer than this was none in vain: the network was away.
+const FLEETING: Duration = Duration::from_secs(1);
+
 /// After so long without doubt those pauses are short again.
 const CALM: Duration = Duration::from_secs(60);
 
@@ -98,7 +101,7 @@ impl<D: Dial + 'static> Reconnect<D> {
         match (doubted, &self.race) {
             (true, None) => self.race = Some(self.race_at(self.doubts.next_at())),
             (false, Some(race)) => {
-                if race.tries() > 0 {
+                if race.tries() > 0 && race.lasts() < FLEETING {
                     self.doubts.in_vain();
                 }
                 self.race = None;

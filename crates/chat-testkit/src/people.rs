@@ -59,7 +59,6 @@ impl User {
             port: address.port(),
         };
         Connector {
-            address: target.to_string(),
             dialer: TcpDialer::new(target, NEVER),
             trust: Trust::Encrypted {
                 keyring: self.keyring(),

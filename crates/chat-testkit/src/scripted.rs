@@ -149,7 +149,6 @@ pub fn client_with(address: SocketAddr, set_up: impl FnOnce(&mut chat_client::Co
     let task = tokio::spawn(async move {
         let home = home();
         let connector = Connector {
-            address: target.to_string(),
             dialer: TcpDialer::new(target, NEVER),
             trust: Trust::Plain(KnownPeers::open(home.path()).expect("a new directory")),
             framing: Framing::Auto,

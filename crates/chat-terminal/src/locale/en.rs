@@ -15,15 +15,16 @@ use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
 use chat_core::wire::{Refusal, RefusalCode};
+use jiff::civil::Date;
 
 use super::{Explain, name_in_notice, who};
 use crate::call_status::CallStatus;
-use crate::input::commands::{CommandError, Role};
+use crate::input::commands::{CommandError, MAX_SHOWN, Role};
 use crate::text::sanitize;
 
 pub(super) use errors::{
-    NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error, journal_error,
-    keyring_error, known_peers_error,
+    NEEDLE_TOO_LONG, NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error,
+    flaw, journal_error, keyring_error, known_peers_error,
 };
 pub(crate) use errors::{
     NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
@@ -31,9 +32,6 @@ pub(crate) use errors::{
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
-
-/// Before a message that was said before the program was started.
-pub(crate) const EARLIER: &str = "(earlier)";
 
 /// The hint on the status row, during a call.
 pub(crate) const HINT: &str = "/help";
@@ -134,6 +132,8 @@ To know who is there:
                by telephone or face to face, never here
   /peers       the known keys            /status      about this call
 To keep what is said from now on, after the call too:  /keep
+To read back what was recorded:
+  /history N   the last N messages       /search T    those with T in them
 ";
 
 const CALLERS_HELP: &str = "\
@@ -186,6 +186,10 @@ pub(crate) fn command_error(error: &CommandError) -> String {
         } => format!("There is no {typed}; /help lists the commands. To say it, type /{typed}"),
         CommandError::TakesNothing(name) => format!("{name} takes nothing after it."),
         CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
+        CommandError::SearchesNothing => "Search for what? Type the text after /search".to_owned(),
+        CommandError::NoCount => {
+            format!("How many messages? Type a number from 1 to {MAX_SHOWN} after /history")
+        }
     }
 }
 
@@ -346,6 +350,7 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::Peer(_)
         | Event::Lines(_)
         | Event::Message(_)
+        | Event::History(_)
         | Event::Delivered(_)
         | Event::Earlier(_)
         | Event::Typing(_)
@@ -659,6 +664,34 @@ pub(crate) fn peers(known: &PeerList) -> String {
         false => format!("Known peers:{lines}"),
     }
 }
+
+/// A day, before its messages.
+pub(crate) fn day(date: Date) -> String {
+    date.strftime("%A, %-d %B %Y").to_string()
+}
+
+/// `/history` with nothing to show.
+pub(crate) fn nothing_recorded(peer: &Peer) -> String {
+    format!("Nothing is recorded of calls with {}.", who(peer))
+}
+
+/// What `/search` found, before the last `shown` of it.
+pub(crate) fn search_found(text: &str, found: usize, shown: usize) -> String {
+    let text = sanitize::quote(text);
+    match found {
+        0 => format!("No recorded message with this peer contains {text}."),
+        1 => format!("One recorded message contains {text}:"),
+        _ if found == shown => format!("{found} recorded messages contain {text}:"),
+        _ => format!("{found} recorded messages contain {text}; the last {shown}:"),
+    }
+}
+
+/// `--history` or `--search` with nothing to print.
+pub(crate) const NOTHING_FOUND: &str = "Nothing was found.";
+
+/// `/history` or `/search` without a call.
+pub const NO_CALL_TO_READ: &str =
+    "Nobody is on the line; chat-server --history NAME shows what was recorded with NAME.";
 
 /// What `--forget` did.
 pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
