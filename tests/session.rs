@@ -928,6 +928,24 @@ mod liveness {
     }
 
     #[test]
+    fn a_slow_person_is_no_reason_to_doubt() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[LISTENER]
+            .session
+            .sink_changed(SinkState::Busy, now);
+        for number in 0..20 {
+            call.ends[DIALER].say(&number.to_string());
+            for _ in 0..10 {
+                call.pass(100 * MS, false);
+                // The listener does not read; the dialer still hears it.
+                call.deliver(DIALER, usize::MAX);
+                assert!(!call.ends[DIALER].doubted);
+            }
+        }
+    }
+
+    #[test]
     fn bytes_without_a_whole_line_are_a_sign_of_life() {
         let mut call = Call::on();
         call.ends[LISTENER].say(&"x".repeat(1000));

@@ -7,6 +7,10 @@ use crate::protocol::{ProtocolError, Violation};
 /// After this much silence a ping is sent.
 const PING_AFTER: Duration = Duration::from_secs(2);
 
+/// While reading is paused nothing is answered, and a ping is sent this often, so that the peer has
+/// no reason to doubt.
+const PAUSED_PING_AFTER: Duration = Duration::from_secs(1);
+
 /// After this much silence the person is told.
 const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(5);
 
@@ -193,10 +197,9 @@ impl Liveness {
 
     /// While reading is paused nothing is received, but the peer must go on hearing this side.
     fn next_ping(&self) -> Instant {
-        if self.is_paused() {
-            self.last_ping + PING_AFTER
-        } else {
-            self.last_ping.max(self.last_heard) + PING_AFTER
+        match self.paused_since {
+            Some(since) => self.last_ping.max(since) + PAUSED_PING_AFTER,
+            None => self.last_ping.max(self.last_heard) + PING_AFTER,
         }
     }
 
