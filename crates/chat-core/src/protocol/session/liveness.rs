@@ -31,6 +31,8 @@ pub(super) struct Liveness {
     asked: Option<Instant>,
     /// Whether it has waited too long for that.
     doubted: bool,
+    /// The ping whose pong ends the doubt. Other bytes only show that one direction works.
+    proof: u64,
     /// Since when reading is paused. Meanwhile silence means nothing.
     paused_since: Option<Instant>,
     /// The person was told of the silence.
@@ -64,6 +66,7 @@ impl Liveness {
             last_heard: now,
             asked: None,
             doubted: false,
+            proof: 0,
             paused_since: None,
             unresponsive: false,
             pings: 0,
@@ -83,7 +86,9 @@ impl Liveness {
     /// Something was received. Returns whether that ends a silence that the person was told of.
     pub(super) fn heard(&mut self, now: Instant) -> bool {
         self.last_heard = now;
-        self.asked = None;
+        if !self.doubted {
+            self.asked = None;
+        }
         std::mem::take(&mut self.unresponsive)
     }
 
@@ -115,14 +120,17 @@ impl Liveness {
 
     /// There is a reason to doubt the connection at once: it is asked.
     pub(super) fn suspect(&mut self, now: Instant) {
-        self.ping_due = true;
-        self.last_ping = now;
         self.asked = now.checked_sub(self.patience());
     }
 
     /// Whether it is newly in doubt, or newly beyond it.
     pub(super) fn take_doubt(&mut self, now: Instant) -> Option<bool> {
         let doubted = !self.is_paused() && self.doubt_at().is_some_and(|at| at <= now);
+        if doubted && !self.doubted {
+            self.ping_due = true;
+            self.last_ping = now;
+            self.proof = self.pings + 1;
+        }
         (std::mem::replace(&mut self.doubted, doubted) != doubted).then_some(doubted)
     }
 
@@ -151,6 +159,9 @@ impl Liveness {
     pub(super) fn pong(&mut self, number: u64, now: Instant) -> Result<bool, ProtocolError> {
         if number > self.pings {
             return Err(ProtocolError::Violation(Violation::PongUnasked));
+        }
+        if self.doubted && number >= self.proof {
+            self.asked = None;
         }
         if number < self.pings {
             return Ok(false);

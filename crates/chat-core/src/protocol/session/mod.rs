@@ -416,9 +416,11 @@ impl Session {
             Control::Refused(refusal) => self.over = Some(CloseReason::Refused(refusal)),
             Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
-                if connection.liveness.pong(number, now)? {
-                    self.round_trip = connection.liveness.round_trip;
-                    let status = connection.status_up();
+                let is_measured = connection.liveness.pong(number, now)?;
+                self.round_trip = connection.liveness.round_trip;
+                let status = connection.status_up();
+                self.take_doubt(now);
+                if is_measured {
                     self.show(status);
                 }
             }
