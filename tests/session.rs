@@ -204,8 +204,8 @@ impl End {
                     assert_eq!(self.met.replace(name), None, "only once");
                     continue;
                 }
-                ProtocolEvent::Renewed(resent) => {
-                    self.renewed = Some(resent);
+                ProtocolEvent::Renewed(renewed) => {
+                    self.renewed = Some(renewed.resent);
                     continue;
                 }
                 ProtocolEvent::Cookie(_) => continue,

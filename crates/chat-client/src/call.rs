@@ -6,7 +6,7 @@ use std::pin::Pin;
 use chat_core::Blocking;
 use chat_core::driver::{Action, CallDriver, Command, Host, Renewal, Sink, Source};
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
+use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Renewed};
 use chat_core::transport::Dial;
 use chat_core::trust::FirstContactError;
 use chat_core::wire::SessionId;
@@ -152,8 +152,8 @@ where
         self.count_try(call);
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64) {
-        call.show(record::renewed(self.peer.peer(), resent));
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
+        call.show(record::renewed(self.peer.peer(), renewed));
         self.answered(call);
     }
 

@@ -10,7 +10,7 @@ use chat_core::driver::{
     Action, CallDriver, Command, Connected, Host, Renewal, Sink, Source, sleep_until_some,
 };
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
+use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Renewed};
 use chat_core::wire::SessionId;
 use chat_terminal::locale;
 use chat_terminal::peer::PeerRecord;
@@ -61,10 +61,10 @@ pub(crate) struct Outage {
 }
 
 /// A new session of the call: its first connection, and its journal.
-type Renewing = Pin<Box<dyn Future<Output = Option<Renewed>> + Send>>;
+type Renewing = Pin<Box<dyn Future<Output = Option<NewSession>> + Send>>;
 
 /// A session that the caller has begun anew.
-pub(crate) struct Renewed {
+pub(crate) struct NewSession {
     connected: Connected,
     session: SessionId,
     journal: Result<Option<(Journal, bool)>, JournalError>,
@@ -108,7 +108,7 @@ impl Server<'_> {
                 true => Ok(None),
                 false => record.begin_anew(&peer, session, texts).await,
             };
-            Some(Renewed {
+            Some(NewSession {
                 connected,
                 session,
                 journal,
@@ -116,12 +116,12 @@ impl Server<'_> {
         })
     }
 
-    fn renew(&mut self, renewed: Renewed) -> Action {
-        let Renewed {
+    fn renew(&mut self, new: NewSession) -> Action {
+        let NewSession {
             connected,
             session,
             journal,
-        } = renewed;
+        } = new;
         if Some(session) == self.session() {
             return Action::Resume(Box::new(connected));
         }
@@ -216,8 +216,8 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         self.outage = None;
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64) {
-        call.show(record::renewed(self.peer.peer(), resent));
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
+        call.show(record::renewed(self.peer.peer(), renewed));
         self.answered(call);
     }
 
@@ -271,7 +271,7 @@ fn session_of(connected: &Connected) -> Option<SessionId> {
 
 /// Waits for the caller that calls anew, and the journal of its session, or forever if there is
 /// none. `None` if it has just left.
-async fn renewed(renewing: &mut Option<Renewing>) -> Option<Renewed> {
+async fn renewed(renewing: &mut Option<Renewing>) -> Option<NewSession> {
     let Some(coming) = renewing else {
         return pending().await;
     };

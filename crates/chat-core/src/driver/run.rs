@@ -12,7 +12,8 @@ use super::{
 };
 use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{
-    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Session, SessionState,
+    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Renewed, Session,
+    SessionState,
 };
 use crate::wire::{Name, RefusalCode, SessionId};
 
@@ -66,8 +67,8 @@ pub trait Host<In, Out>: Send {
     /// The peer has resumed the call, or said that this side is queued.
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>);
 
-    /// The call goes on in a new session, in which so many messages are sent again.
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64);
+    /// The call goes on in a new session.
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed);
 
     /// Nothing is recorded any more, for this reason.
     fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError);
@@ -206,7 +207,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Step::Established(name) => host.established(&mut self.call, name),
             Step::Answered => host.answered(&mut self.call),
             Step::NumberShown => host.number_shown(),
-            Step::Renewed(resent) => host.renewed(&mut self.call, resent),
+            Step::Renewed(renewed) => host.renewed(&mut self.call, renewed),
             Step::Unrecorded(error) => host.unrecorded(&mut self.call, error),
             Step::Doubted(doubted) => host.doubted(&self.call, doubted),
             Step::Disconnected => {

@@ -14,8 +14,8 @@ use crate::wire::{Batch, Cookie};
 pub enum ProtocolEvent {
     /// Both sides have said hello, for the first time. The peer calls itself this; it may be empty.
     Established(String),
-    /// The call goes on in a new session, in which so many messages are sent again.
-    Renewed(u64),
+    /// The call goes on in a new session.
+    Renewed(Renewed),
     /// The dialer shows this in its next handshake of the session.
     Cookie(Cookie),
     /// The present connection is in doubt: what was asked has had no answer for too long; or no
@@ -23,6 +23,15 @@ pub enum ProtocolEvent {
     Doubted(bool),
     /// The person is to see this.
     Show(Event),
+}
+
+/// How a call goes on in a new session, for the peer does not know the old one any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// How many messages of this side are sent again.
+    pub resent: u64,
+    /// The peer may have some of them already.
+    pub in_doubt: bool,
 }
 
 /// What is shown to the person.

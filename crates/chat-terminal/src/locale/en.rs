@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::journal::JournalError;
-use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Side};
+use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Renewed, Side};
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
@@ -708,12 +708,15 @@ pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
 }
 
 /// The call goes on with a program that was started anew.
-pub(crate) fn renewed(peer: &Peer, resent: u64) -> String {
+pub(crate) fn renewed(peer: &Peer, renewed: Renewed) -> String {
     let name = peer.name.as_deref().and_then(super::name_in_notice);
     let name = name.unwrap_or_else(|| peer.address.clone());
-    let resent = match resent {
+    let resent = match renewed.resent {
         0 => String::new(),
-        _ => format!("; {} sent again", messages(resent)),
+        count if renewed.in_doubt => {
+            format!("; {} sent again, which may arrive twice", messages(count))
+        }
+        count => format!("; {} sent again", messages(count)),
     };
     format!("{name}'s program was restarted{resent}.")
 }
