@@ -74,6 +74,8 @@ pub enum Step {
     Unrecorded(JournalError),
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
+    /// The connection is in doubt: the call may go on over another; or no longer.
+    Doubted(bool),
     /// The connection is lost, but the call can be resumed over another.
     Disconnected,
     /// The same, but in another session, because the peer does not know this one:
@@ -311,6 +313,14 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         session.map_or_else(Vec::new, |session| session.final_ack())
     }
 
+    /// There is a reason to doubt the present connection, such as that this machine has moved; it
+    /// is asked whether it is still there, and [`Step::Doubted`] tells.
+    pub fn suspect(&mut self) {
+        if let Some(session) = self.protocol.session() {
+            session.suspect(Instant::now().into_std());
+        }
+    }
+
     /// No other connection can be made; drive on until the call has ended.
     pub fn give_up(&mut self, disconnect: Disconnect) {
         tracing::info!(%disconnect, "giving the connection up");
@@ -330,7 +340,8 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 | Step::Renewed(_)
                 | Step::Unrecorded(_)
                 | Step::NumberShown
-                | Step::Answered => {}
+                | Step::Answered
+                | Step::Doubted(_) => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -556,6 +567,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 ProtocolEvent::Cookie(cookie) => {
                     self.cookie = Some(cookie);
                     continue;
+                }
+                ProtocolEvent::Doubted(doubted) => {
+                    tracing::debug!(doubted, "the connection is in doubt");
+                    return Some(Step::Doubted(doubted));
                 }
                 ProtocolEvent::Show(event) => event,
             };

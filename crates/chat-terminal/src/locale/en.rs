@@ -416,6 +416,19 @@ pub fn describe(event: &Event) -> Option<String> {
     })
 }
 
+/// Nobody takes connections where the peer was; it is called again for so long. In a pipe 88 waits
+/// until all has arrived.
+pub fn refused_for_now(left: Duration, piped: bool) -> String {
+    let minutes = left.as_secs().div_ceil(60);
+    let time = match minutes {
+        0 | 1 => "another minute".to_owned(),
+        2..=120 => format!("{minutes} more minutes"),
+        _ => format!("{} more hours", minutes.div_ceil(60)),
+    };
+    let way_out = if piped { "Ctrl-C" } else { "88" };
+    format!("Nobody answers at that port. Trying for {time}; {way_out} gives up.")
+}
+
 /// The same for a user who cannot give commands, because every line is text.
 pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
     match event {

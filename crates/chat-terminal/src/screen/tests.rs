@@ -554,8 +554,15 @@ fn an_outage_is_told_once_and_its_tries_are_counted() {
         desk.show(Event::Connection(ConnectionStatus::Reconnecting(tries)));
     }
     let text = desk.terminal.text().join("\n");
-    assert_eq!(text.matches("Connection lost").count(), 1, "{text}");
     assert!(text.contains("try 3"), "{text}");
+    desk.show(Event::Connection(ConnectionStatus::Resumed {
+        after: Duration::from_secs(9),
+        resent: 0,
+    }));
+    let text = desk.terminal.text().join("\n");
+    let rows = "the call and its return";
+    assert_eq!(text.matches(" -- ").count(), 2, "{rows}: {text}");
+    assert!(text.contains("Back after 9 s."), "{text}");
 }
 
 #[test]

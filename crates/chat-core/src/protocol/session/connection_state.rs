@@ -96,9 +96,11 @@ pub(super) struct ConnectionState {
 
 impl ConnectionState {
     /// `told_presence`: what the peer knows of this side's person, if that is certain.
+    /// `round_trip`: that of the last connection.
     pub(super) fn new(
         binding: Option<ChannelBinding>,
         told_presence: Option<Presence>,
+        round_trip: Option<Duration>,
         now: Instant,
     ) -> Self {
         let until = now + ANSWER_TIMEOUT;
@@ -109,7 +111,7 @@ impl ConnectionState {
             renamed: false,
             told_presence,
             peer_closed: false,
-            liveness: Liveness::new(now),
+            liveness: Liveness::new(round_trip, now),
             typing: LocalTyping::default(),
             ack: DelayedAck::default(),
         }
@@ -118,7 +120,7 @@ impl ConnectionState {
     /// The peer has answered with its hello or its queue: from now on its liveness is checked.
     pub(super) fn answered(&mut self, phase: Phase, now: Instant) {
         if let Phase::HelloSent { .. } = self.phase {
-            self.liveness = Liveness::new(now);
+            self.liveness = Liveness::new(self.liveness.round_trip, now);
         }
         self.phase = phase;
     }
@@ -165,7 +167,10 @@ impl ConnectionState {
 
     pub(super) fn timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::HelloSent { .. } => return self.phase_timeout(),
+            Phase::HelloSent { .. } => {
+                let timeouts = [self.phase_timeout(), self.liveness.doubt_timeout()];
+                return timeouts.into_iter().flatten().min();
+            }
             Phase::Drained | Phase::Lost(_) => return None,
             _ => {}
         }

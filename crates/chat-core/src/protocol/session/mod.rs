@@ -77,6 +77,8 @@ pub struct Session {
     listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
+    /// The round trip on the last connection.
+    round_trip: Option<Duration>,
     /// When the peer was last heard on the connection that was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
@@ -118,6 +120,7 @@ impl Session {
             dialer,
             listener,
             connection: None,
+            round_trip: None,
             down_since: None,
             peer_typing: RemoteTyping::default(),
             presence: Presence::Here,
@@ -285,6 +288,22 @@ impl Session {
         }
     }
 
+    /// There is a reason to doubt the present connection, such as that this machine has moved: the
+    /// peer is asked whether it still hears this side.
+    pub fn suspect(&mut self, now: Instant) {
+        if let Some(connection) = &mut self.connection {
+            connection.liveness.suspect(now);
+        }
+        self.take_doubt(now);
+    }
+
+    /// Reports that the present connection is in doubt, or no longer.
+    fn take_doubt(&mut self, now: Instant) {
+        let connection = self.connection.as_mut();
+        let doubt = connection.and_then(|connection| connection.liveness.take_doubt(now));
+        self.events.extend(doubt.map(ProtocolEvent::Doubted));
+    }
+
     /// The dialer's part in the safety number.
     pub fn dialer_exchange(&mut self) -> &mut DialerExchange {
         &mut self.dialer
@@ -302,8 +321,13 @@ impl Session {
             self.peer_presence = Presence::Here;
         }
         let hello = self.hello();
-        let mut connection = ConnectionState::new(binding, self.told_presence(), now);
+        let mut connection =
+            ConnectionState::new(binding, self.told_presence(), self.round_trip, now);
         connection.control_queue.push(Control::Hello(hello));
+        // The first hello may wait for a person.
+        if self.state.established {
+            connection.liveness.asked(now);
+        }
         self.connection = Some(connection);
     }
 
@@ -322,7 +346,8 @@ impl Session {
             commitment,
             ..self.hello()
         };
-        let mut connection = ConnectionState::new(binding, self.told_presence(), now);
+        let mut connection =
+            ConnectionState::new(binding, self.told_presence(), self.round_trip, now);
         connection.control_queue.push(Control::Hello(own_hello));
         let cookie = Cookie::random();
         connection.control_queue.push(Control::Cookie(cookie));
@@ -482,8 +507,11 @@ impl Session {
             Control::Refused(refusal) => self.over = Some(CloseReason::Refused(refusal)),
             Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
-                if connection.liveness.pong(number, now)? {
-                    let status = connection.status_up();
+                let is_measured = connection.liveness.pong(number, now)?;
+                self.round_trip = connection.liveness.round_trip;
+                let status = connection.status_up();
+                self.take_doubt(now);
+                if is_measured {
                     self.show(status);
                 }
             }
@@ -667,6 +695,7 @@ impl Session {
                     && let Some(bytes) = self.state.outbox.send(sendable)
                 {
                     out.push(bytes);
+                    connection.liveness.asked(now);
                 }
                 let finished = self.state.finished && self.state.outbox.is_sent();
                 if finished && may_finish && connection.phase == Phase::Open {
@@ -762,6 +791,7 @@ impl Protocol for Session {
             let status = connection.status_up();
             self.show(status);
         }
+        self.take_doubt(now);
     }
 
     fn receive(&mut self, frame: Option<Frame>, now: Instant) {
@@ -895,6 +925,7 @@ impl Protocol for Session {
         let connection = self.connection.as_mut();
         let event = connection.and_then(|connection| connection.handle_timeout(now));
         self.events.extend(event.map(ProtocolEvent::Show));
+        self.take_doubt(now);
         self.reveal(now);
     }
 

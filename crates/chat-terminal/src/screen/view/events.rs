@@ -65,8 +65,8 @@ impl View {
                 if let Some(call) = &mut self.call {
                     call.typing &= matches!(link, ConnectionStatus::Up { .. });
                 }
-                // One line is enough: the status row counts the tries.
-                if matches!(link, ConnectionStatus::Reconnecting(2..)) {
+                // One row for an outage is enough, when it is over: the status row tells meanwhile.
+                if !matches!(link, ConnectionStatus::Resumed { .. }) {
                     return;
                 }
             }
