@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use chat_core::driver::{CallConfig, Input, Sink, Source};
+use chat_core::driver::{CallConfig, Input, RESUME_WINDOW, Sink, Source};
 use chat_core::journal::Recorder;
 use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
@@ -323,7 +323,7 @@ fn calls(
     let config = chat_client::Config {
         name: "1".to_owned().into(),
         call_config: CallConfig::default(),
-        reconnect: true,
+        redial_for: Some(RESUME_WINDOW),
         recorder: Some(recorder(home.clone())),
     };
     async move {
