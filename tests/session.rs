@@ -913,10 +913,11 @@ mod recorded {
     fn what_stays_written_down_is_told_on_every_connection() {
         let told = |event: &Event| matches!(event, Event::PeerHistory(true));
         let mut call = call();
-        call.ends[DIALER].session.keep_history();
-        call.ends[DIALER].session.keep_history();
-        call.settle();
-        assert_eq!(count(&call.ends[LISTENER], told), 1);
+        for _ in 0..2 {
+            call.ends[DIALER].session.keep_history();
+            call.settle();
+            assert_eq!(count(&call.ends[LISTENER], told), 1);
+        }
         call.cut();
         call.connect();
         call.settle();
@@ -965,9 +966,12 @@ mod renewing {
     fn what_may_have_arrived_is_said_again_and_told() {
         let mut call = Call::on();
         call.ends[DIALER].say("one");
+        call.ends[DIALER].session.finish();
         call.transmit();
         renew(&mut call);
         assert_eq!(call.ends[LISTENER].heard, ["one"]);
+        let told = |event: &Event| matches!(event, Event::PeerEof);
+        assert!(has(&call.ends[LISTENER], told), "so is the end");
         let renewed = Renewed {
             resent: 1,
             in_doubt: true,
