@@ -103,15 +103,15 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    /// The call is over. Returns whether what was to be recorded is.
-    pub(crate) async fn ended(self, reason: &CloseReason) -> bool {
+    /// The call is over. Returns how it was recorded.
+    pub(crate) async fn ended(self, reason: &CloseReason) -> Record {
         if let Some(first_contact) = self.first_contact {
             first_contact.ended(reason).await;
         }
         if let Some(forgetting) = self.forgetting {
             forgetting.await;
         }
-        !self.record.has_broken_its_word()
+        self.record
     }
 }
 

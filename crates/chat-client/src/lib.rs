@@ -99,12 +99,10 @@ where
     } = config;
     let mut call = Runner::begin(connected, recording, name, call_config, source, sink);
     let reason = call.run(&mut client, shutdown.as_mut()).await;
-    let recorded = client.ended(&reason).await;
-    let code = exit::of(&call.end(reason, shutdown).await);
-    Ok(match recorded {
-        true => code,
-        false => code.max(exit::FAILED),
-    })
+    let mut record = client.ended(&reason).await;
+    let (outcome, unrecorded) = call.end(reason, shutdown).await;
+    record.end(unrecorded, sink);
+    Ok(record.exit_code(&outcome))
 }
 
 /// Waits until the person gives up waiting for an answer. There is nobody yet to talk to.

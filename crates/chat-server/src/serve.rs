@@ -278,13 +278,14 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         );
         call.call().show(Event::QueueLength(self.queue.waiting()));
         let reason = call.run(&mut server, shutdown.as_mut()).await;
-        let recorded = !server.record.has_broken_its_word();
+        let mut record = server.record;
         if server.quitting {
             self.quitting = Some(exit::OK);
         }
         self.registry.end(&reason, call.call().final_ack());
         let wordless = !call.call().has_conversed() && is_by_peer(&reason);
-        let outcome = call.end(reason, shutdown).await;
+        let (outcome, unrecorded) = call.end(reason, shutdown).await;
+        record.end(unrecorded, self.sink);
         if let Outcome::Interrupted(code) = outcome {
             self.quitting = Some(code);
         }
@@ -298,10 +299,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             let notice = locale::strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
-        match recorded {
-            true => exit::of(&outcome),
-            false => exit::of(&outcome).max(exit::FAILED),
-        }
+        record.exit_code(&outcome)
     }
 }
 

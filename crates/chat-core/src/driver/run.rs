@@ -283,24 +283,30 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
     }
 
     /// Shows the person why the call is over, and closes the connection in good order. From the
-    /// exit code of `shutdown` on, this takes 2 s at most.
-    pub async fn end<F>(self, reason: CloseReason, shutdown: Pin<&mut F>) -> Outcome
+    /// exit code of `shutdown` on, this takes 2 s at most. Returns also why the last of the call
+    /// could not be recorded, if it could not.
+    pub async fn end<F>(
+        self,
+        reason: CloseReason,
+        shutdown: Pin<&mut F>,
+    ) -> (Outcome, Option<JournalError>)
     where
         F: Future<Output = u8>,
     {
         let mut end = pin!(self.call.end(reason, self.connection));
-        let code = tokio::select! {
-            ended = &mut end => match self.interrupted {
-                Some(code) => code,
-                None => return Outcome::Ended(ended),
-            },
+        tokio::select! {
+            (ended, unrecorded) = &mut end => {
+                let interrupted = self.interrupted.map(Outcome::Interrupted);
+                (interrupted.unwrap_or(Outcome::Ended(ended)), unrecorded)
+            }
             code = shutdown, if self.interrupted.is_none() => {
-                if timeout(FINAL_FLUSH_TIMEOUT, end).await.is_err() {
+                let ended = timeout(FINAL_FLUSH_TIMEOUT, end).await;
+                if ended.is_err() {
                     tracing::debug!("the end of the call was not shown in time");
                 }
-                code
+                let unrecorded = ended.ok().and_then(|(_, unrecorded)| unrecorded);
+                (Outcome::Interrupted(code), unrecorded)
             }
-        };
-        Outcome::Interrupted(code)
+        }
     }
 }

@@ -55,7 +55,11 @@ pub(super) enum Record<'a> {
         heard: u64,
     },
     /// The call is over: the session cannot be resumed.
-    Ended,
+    Ended {
+        /// What the peer has not acknowledged is said again in another session.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        carried: bool,
+    },
 }
 
 /// A message with its number in its direction, from 1.

@@ -198,7 +198,7 @@ impl Recorder {
             set_aside.push(blocking(|| damaged.set_aside()).await?);
         }
         for (_, journal, _) in left.open {
-            journal.end().await?;
+            journal.carry_over().await?;
         }
         Ok(Recording {
             session: session.expect("what was said before can be said again"),

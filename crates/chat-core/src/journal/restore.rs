@@ -153,7 +153,7 @@ impl Restored {
                 }
                 (self.said, self.acknowledged, self.heard) = (said, acknowledged, heard);
             }
-            Record::Ended => self.ended = true,
+            Record::Ended { .. } => self.ended = true,
         }
         Ok(())
     }
@@ -210,7 +210,7 @@ pub(super) fn compact(bytes: &[u8]) -> Option<Vec<u8>> {
     if start < bytes.len() {
         compacted.extend_from_slice(&bytes[start..]);
     } else if restored.ended {
-        Record::Ended.write_to(&mut compacted);
+        Record::Ended { carried: false }.write_to(&mut compacted);
     }
     Some(compacted)
 }

@@ -870,6 +870,14 @@ pub(crate) fn not_recorded(error: &JournalError) -> String {
     )
 }
 
+/// The last of a call could not be recorded.
+pub(crate) fn end_not_recorded(error: &JournalError) -> String {
+    format!(
+        "The end of this call is not recorded: {}. The next call may send some of it again.",
+        error.explain()
+    )
+}
+
 /// A journal of an earlier call cannot be used.
 pub(crate) fn passed_over(error: &JournalError) -> String {
     format!("An earlier call is left as it is: {}.", error.explain())
