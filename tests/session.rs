@@ -198,14 +198,14 @@ impl End {
             any = true;
             let event = match event {
                 ProtocolEvent::Established(name) => {
-                    assert_eq!(self.met.replace(name), None, "only once");
+                    assert_eq!(self.met.replace(name.text), None, "only once");
                     continue;
                 }
                 ProtocolEvent::Renewed(renewed) => {
                     self.renewed = Some(renewed.resent);
                     continue;
                 }
-                ProtocolEvent::Cookie(_) => continue,
+                ProtocolEvent::Renamed(_) | ProtocolEvent::Cookie(_) => continue,
                 ProtocolEvent::Show(event) => event,
             };
             self.heard.extend(texts(&event));

@@ -6,12 +6,12 @@ use std::pin::Pin;
 use chat_core::Blocking;
 use chat_core::driver::{Action, CallDriver, Command, Host, Renewal, Sink, Source};
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Renewed};
+use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Remark, Renewed};
 use chat_core::transport::Dial;
 use chat_core::trust::FirstContactError;
-use chat_core::wire::SessionId;
+use chat_core::wire::{Name, Presence, SessionId};
 use chat_terminal::locale;
-use chat_terminal::peer::PeerRecord;
+use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::{self, Record};
 
 use crate::connect::Connector;
@@ -27,6 +27,9 @@ pub(crate) struct Client<D> {
     counting: Option<Work>,
     /// The number is known, and they are being forgotten.
     forgetting: Option<Blocking<()>>,
+    /// The person's, as the server is told.
+    presence: Presence,
+    note: Note,
     /// The way back.
     reconnect: Reconnect<D>,
     /// Whether a lost connection is made again.
@@ -36,6 +39,17 @@ pub(crate) struct Client<D> {
     renewing: Option<Renewing>,
     /// To be shown.
     notices: Vec<Event>,
+}
+
+/// Whether a line can be left for the person there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Note {
+    /// The server has not answered yet.
+    TooEarly,
+    /// This side waits.
+    Possible,
+    /// One was left, or the call has begun.
+    TooLate,
 }
 
 /// A new session, with its journal.
@@ -59,6 +73,8 @@ impl<D: Dial + 'static> Client<D> {
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             counting: None,
             forgetting: None,
+            presence: Presence::Here,
+            note: Note::TooEarly,
             peer: PeerRecord::new(peer, keyring, Some(address)),
             reconnect: Reconnect::new(connector),
             reconnects,
@@ -141,13 +157,21 @@ where
         self.peer.is_remembering() || self.counting.is_some()
     }
 
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
+        self.note = Note::TooLate;
         self.peer.met(name);
         self.answered(call);
     }
 
+    fn renamed(&mut self, name: Name) {
+        self.peer.renamed(name);
+    }
+
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         self.reconnect.answered();
+        if self.note == Note::TooEarly {
+            self.note = Note::Possible;
+        }
         self.count_try(call);
     }
 
@@ -187,6 +211,20 @@ where
         match command {
             Command::Keep => Action::Show(vec![self.record.keep(call)]),
             Command::Quit => Action::HangUp,
+            Command::Away(text) => {
+                let (presence, notice) = peer::away(&self.presence, text);
+                self.presence = presence.clone();
+                Action::Remark(Remark::Presence(presence), vec![notice])
+            }
+            Command::Name(name) => {
+                let notice = Event::Notice(locale::you_are_called(&name));
+                Action::Remark(Remark::Name(name.into()), vec![notice])
+            }
+            Command::Note(text) if self.note == Note::Possible => {
+                self.note = Note::TooLate;
+                let notice = Event::Notice(locale::NOTE_LEFT.to_owned());
+                Action::Remark(Remark::Note(text), vec![notice])
+            }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }

@@ -10,10 +10,10 @@ use chat_core::driver::{
     sleep_until_some,
 };
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Renewed};
-use chat_core::wire::SessionId;
+use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Remark, Renewed};
+use chat_core::wire::{Name, Presence, SessionId};
 use chat_terminal::locale;
-use chat_terminal::peer::PeerRecord;
+use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::{self, Record};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -48,6 +48,9 @@ pub(crate) struct Server<'a> {
     pub interactive: bool,
     /// While the connection is lost.
     pub outage: Option<Outage>,
+    /// What callers are told of the person, in this call and later.
+    pub name: &'a mut Name,
+    pub presence: &'a mut Presence,
     /// The person ends the program with this call.
     pub quitting: bool,
 }
@@ -151,7 +154,7 @@ impl Server<'_> {
             QueueEvent::Arrived(peer) | QueueEvent::Left(peer) => {
                 own_key.is_some() && peer.security.fingerprint() == own_key
             }
-            QueueEvent::TurnedAway(_) | QueueEvent::Refused(_) => false,
+            QueueEvent::Note(..) | QueueEvent::TurnedAway(_) | QueueEvent::Refused(_) => false,
         };
         let notice = match is_own {
             true => None,
@@ -203,9 +206,13 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         self.peer.is_remembering()
     }
 
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
         self.registry.set_cookie(call.cookie());
         self.peer.met(name);
+    }
+
+    fn renamed(&mut self, name: Name) {
+        self.peer.renamed(name);
     }
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
@@ -253,6 +260,24 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             }
             Command::Next if self.queue.waiting() > 0 => Action::HangUp,
             Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
+            Command::Decline(text) => {
+                let notice = match self.queue.decline_next(text) {
+                    Some(peer) => locale::declined(&peer),
+                    None => locale::NOBODY_WAITS.into(),
+                };
+                Action::Show(vec![Event::Notice(notice)])
+            }
+            Command::Away(text) => {
+                let (presence, notice) = peer::away(self.presence, text);
+                *self.presence = presence.clone();
+                self.queue.set_presence(presence.clone());
+                Action::Remark(Remark::Presence(presence), vec![notice])
+            }
+            Command::Name(name) => {
+                let notice = Event::Notice(locale::you_are_called(&name));
+                *self.name = name.into();
+                Action::Remark(Remark::Name(self.name.clone()), vec![notice])
+            }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }

@@ -18,7 +18,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink, Source};
@@ -43,6 +43,12 @@ const NOTICE_BURST: u32 = 10;
 
 /// After that, one in this time.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
+
+/// This many traces of refused callers may be shown at once.
+const TRACE_BURST: u32 = 3;
+
+/// After that, one in this time.
+const TRACE_EVERY: Duration = Duration::from_secs(60);
 
 /// What the person asked of the server.
 #[derive(Clone, Debug)]
@@ -90,6 +96,7 @@ where
         acceptor,
         registry: Arc::clone(&registry),
         queue: Arc::clone(&queue),
+        traces: Mutex::new(RateLimiter::new(TRACE_BURST, TRACE_EVERY)),
         recorder: config.recorder.clone(),
         on_call: config.on_call.clone().map(OnCall::new),
     };

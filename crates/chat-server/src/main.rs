@@ -77,7 +77,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let data_dir = data_dir()?;
     let keyring = Keyring::open(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
-    notices.push(locale::own_key(keyring.own_key));
+    let own_key = keyring.own_key;
     let acceptor = Acceptor {
         keyring,
         allow_plain: args.allow_plain,
@@ -104,7 +104,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         recorder: args.common.recorder(data_dir, console.interactive),
     };
     let reachable = chat_server::reachable(address);
-    notices.push(locale::invitation(address.port(), &reachable));
+    notices.push(locale::invitation(address.port(), &reachable, own_key));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
     }

@@ -19,8 +19,8 @@ use crate::input::commands::{self, Request, Role};
 use crate::locale;
 use crate::text::charset::Charset;
 use crate::text::past::{MARK, PastRows};
-use crate::text::sanitize;
 use crate::text::stderr::Stderr;
+use crate::text::{action, sanitize};
 
 /// Size of a new read buffer, in bytes.
 const READ: usize = 128 * 1024;
@@ -270,7 +270,8 @@ impl LineSink {
 
     fn write_line(&mut self, line: &str) {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
+        let line = action::after_name(line);
+        let line = format!("<{}> {}\n", self.speaker, sanitize::line(&line));
         let shown = self.charset.show(&line).into_owned();
         self.unwritten.push(self.charset.encode(shown).into());
     }

@@ -204,8 +204,8 @@ async fn drive(
             Step::Established(name) => {
                 call.withhold_nonce();
                 peer.name = match memory.take() {
-                    None => Some(name).filter(|name| !name.is_empty()),
-                    Some(memory) => match memory.remember(name).await {
+                    None => Some(name.text).filter(|name| !name.is_empty()),
+                    Some(memory) => match memory.remember(name.text).await {
                         Ok(name) => name,
                         Err(error) => {
                             connection.push_line(HANG_UP);
@@ -216,6 +216,7 @@ async fn drive(
                 call.show(Event::Established(peer.clone()));
             }
             Step::Command(_)
+            | Step::Renamed(_)
             | Step::Renewed(_)
             | Step::Unrecorded(_)
             | Step::NumberShown

@@ -26,10 +26,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::journal::{Journal, JournalError};
 use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolEvent, Recorded, Renewed, SendError, Side, SinkState,
+    Protocol, ProtocolEvent, Recorded, Remark, Renewed, SendError, Side, SinkState,
 };
 use crate::transport::Stream;
-use crate::wire::{Control, Cookie, LineError, SessionId, WriteBuffer};
+use crate::wire::{Control, Cookie, LineError, Name, Presence, SessionId, WriteBuffer};
 
 pub use connection::{BoxConnection, Connection};
 pub use hello::HelloError;
@@ -51,6 +51,8 @@ pub struct CallConfig {
     pub interactive: bool,
     /// Before hanging up, wait until everything has arrived, as long as there is progress.
     pub graceful: bool,
+    /// Whether the person is there, as a chat/1 peer is told.
+    pub presence: Presence,
     /// As the listener, neither show nor reveal a safety number before this moment.
     pub reveal_after: Option<std::time::Instant>,
 }
@@ -61,7 +63,9 @@ pub enum Step {
     /// The person gave a command. Drive on afterwards.
     Command(Command),
     /// Both sides have said hello, and the peer calls itself this; it may be empty. Show the call.
-    Established(String),
+    Established(Name),
+    /// The peer calls itself something else from now on.
+    Renamed(Name),
     /// The safety number was shown.
     NumberShown,
     /// The call goes on in a new session.
@@ -159,6 +163,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             safety_number: None,
             cookie: None,
             conversed: false,
+        }
+    }
+
+    /// Tells a chat/1 peer something besides messages.
+    pub fn remark(&mut self, remark: Remark) {
+        if let Some(session) = self.protocol.session() {
+            session.remark(remark);
         }
     }
 
@@ -315,6 +326,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 Step::Disconnected | Step::Forgotten => self.give_up(Disconnect::Cut),
                 Step::Command(_)
                 | Step::Established(_)
+                | Step::Renamed(_)
                 | Step::Renewed(_)
                 | Step::Unrecorded(_)
                 | Step::NumberShown
@@ -539,6 +551,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         while let Some(event) = self.protocol.poll_event() {
             let event = match event {
                 ProtocolEvent::Established(name) => return Some(Step::Established(name)),
+                ProtocolEvent::Renamed(name) => return Some(Step::Renamed(name)),
                 ProtocolEvent::Renewed(renewed) => return Some(Step::Renewed(renewed)),
                 ProtocolEvent::Cookie(cookie) => {
                     self.cookie = Some(cookie);

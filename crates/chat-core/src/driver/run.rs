@@ -12,8 +12,8 @@ use super::{
 };
 use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{
-    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Renewed, Session,
-    SessionState,
+    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Remark, Renewed,
+    Session, SessionState,
 };
 use crate::wire::{Name, RefusalCode, SessionId};
 
@@ -47,6 +47,7 @@ impl Connected {
         let begin = || SessionState::new(begun.unwrap_or_else(SessionId::random));
         let state = session.unwrap_or_else(begin);
         let session = Session::new(name, &self.peer.security, state);
+        let session = session.with_presence(config.presence.clone());
         Box::new(session.reveal_after(config.reveal_after))
     }
 }
@@ -62,7 +63,10 @@ pub trait Host<In, Out>: Send {
 
     /// Both sides have said hello, and the peer calls itself this; it may be empty. The program
     /// shows the call, by [`next`](Self::next).
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String);
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name);
+
+    /// The peer calls itself something else from now on.
+    fn renamed(&mut self, name: Name);
 
     /// The peer has resumed the call, or said that this side is queued.
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>);
@@ -110,6 +114,8 @@ pub enum Action {
     Show(Vec<Event>),
     /// Do without a safety number on the present connection, and show why.
     WithholdNonce(Event),
+    /// Tell the peer something besides messages, and show these to the person.
+    Remark(Remark, Vec<Event>),
     /// Hang up.
     HangUp,
     /// End the call: there will be no other connection.
@@ -200,6 +206,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         match step {
             Step::Ended(reason) => return Some(reason),
             Step::Established(name) => host.established(&mut self.call, name),
+            Step::Renamed(name) => host.renamed(name),
             Step::Answered => host.answered(&mut self.call),
             Step::NumberShown => host.number_shown(),
             Step::Renewed(renewed) => host.renewed(&mut self.call, renewed),
@@ -242,6 +249,10 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Action::WithholdNonce(why) => {
                 self.call.withhold_nonce();
                 self.call.show(why);
+            }
+            Action::Remark(remark, events) => {
+                self.call.remark(remark);
+                self.call.show_all(events);
             }
             Action::HangUp => self.call.hang_up(),
             Action::GiveUp(disconnect) => self.call.give_up(disconnect),

@@ -22,7 +22,7 @@ pub use event::{
 };
 pub use plain::Plain;
 pub use record::{Entry, Recorded};
-pub use session::{Session, SessionState};
+pub use session::{Remark, Session, SessionState};
 
 /// A new connection, as the protocol learns of it.
 #[derive(Clone, Debug, Default)]

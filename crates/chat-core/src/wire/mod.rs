@@ -14,7 +14,7 @@ pub(crate) use codec::CONTROL;
 pub use codec::{Frame, Framing, LineCodec, LineError};
 pub use control::{
     Commitment, Control, ControlError, Cookie, Hello, Hex, HexError, MAX_CONTROL, MAX_DEPTH, Name,
-    Nonce, SessionId,
+    Nonce, Presence, SessionId,
 };
 pub use line::{Batch, HANG_UP, MAX_LINE, is_hang_up};
 pub use refusal::{Refusal, RefusalCode};

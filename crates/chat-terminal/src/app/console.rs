@@ -42,14 +42,16 @@ pub enum ConsoleSink {
 
 impl Console {
     /// Opens standard input and output: as a screen if both are a terminal that can be
-    /// painted, as plain lines otherwise. `idle` is what the status row says while there is no
+    /// painted, as plain lines otherwise, or if they are asked for. `idle` is what the status row says while there is no
     /// call. A draft that is not sent is kept for `address`. Must be called within a runtime.
     ///
     /// # Errors
     /// The terminal cannot be set up.
     pub fn open(args: &CommonArgs, idle: Idle, address: String) -> io::Result<Self> {
-        let interactive = Screen::is_possible();
-        if interactive && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
+        // Whoever asks for lines may also send the output elsewhere, to `tee` say.
+        let interactive = Screen::is_possible() || args.linear && io::stdin().is_terminal();
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if interactive && !is_dumb && !args.linear {
             let options = ScreenOptions {
                 color: args.color(),
                 charset: Charset::of_locale(),
@@ -142,14 +144,12 @@ fn marks_pastes() -> bool {
 /// What is to be remembered of what is typed, and what was. The error is told to the person, for
 /// whom it is no reason to do without a call.
 fn remember(args: &CommonArgs, address: String) -> Result<(Option<Memory>, Typed), String> {
-    if args.no_drafts {
-        return Ok(Default::default());
-    }
     let data_dir = data_dir().map_err(|error| error.explain())?;
-    let remembered = Memory::open(&data_dir, address, args.remember).and_then(|memory| {
-        let typed = memory.load()?;
-        Ok((Some(memory), typed))
-    });
+    let remembered =
+        Memory::open(&data_dir, address, !args.no_drafts, args.keep).and_then(|memory| {
+            let typed = memory.load()?;
+            Ok((Some(memory), typed))
+        });
     remembered.map_err(|error| error.explain())
 }
 

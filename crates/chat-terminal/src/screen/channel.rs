@@ -50,7 +50,8 @@ impl Stamped {
     pub(crate) fn is_current(&self, now: Moment) -> bool {
         match self.input {
             Input::Command(Command::Peers | Command::Status | Command::Quit) => true,
-            Input::Command(Command::Answer | Command::Decline | Command::Block) => {
+            Input::Command(Command::Away(_) | Command::Name(_)) => true,
+            Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
                 self.moment.rings == now.rings
             }
             _ => self.moment.calls == now.calls,
@@ -303,7 +304,7 @@ mod tests {
 
     #[test]
     fn nobody_is_answered_or_blocked_in_the_place_of_another() {
-        for command in [Command::Answer, Command::Decline, Command::Block] {
+        for command in [Command::Answer, Command::Decline(None), Command::Block] {
             let input = Input::Command(command);
             let another = [Event::RingingStopped, Event::Ringing(peer("mallory"))];
             assert_eq!(heard_after(another, input.clone()), None);

@@ -2,6 +2,7 @@
 
 use chat_core::protocol::{ConnectionStatus, Peer};
 use chat_core::trust::{Security, Verification};
+use chat_core::wire::Presence;
 use unicode_width::UnicodeWidthStr;
 
 use crate::call_status::CallStatus;
@@ -76,6 +77,8 @@ impl StatusRow<'_> {
         };
         let CallStatus {
             peer,
+            claims,
+            presence,
             ahead,
             link,
             ringing,
@@ -84,6 +87,9 @@ impl StatusRow<'_> {
         match peer {
             Some(peer) => {
                 part(0, Style::Peer, name_of(peer));
+                if let Some(claims) = claims {
+                    part(1, Style::Warning, sanitize::quote(claims));
+                }
                 part(
                     0,
                     trust(&peer.security),
@@ -108,6 +114,9 @@ impl StatusRow<'_> {
                 ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
             }
+        }
+        if let Presence::Away(text) = presence {
+            part(2, Style::Warning, locale::away(text));
         }
         if self.typing {
             part(

@@ -341,6 +341,26 @@ fn what_looks_like_88_is_asked_about_once() {
 }
 
 #[test]
+fn what_somebody_does_follows_a_star_and_the_name() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.show(lines("/me waves\n/me -- ann is verified from now on.\n/me"));
+    desk.show(Event::Message("/me waves\n-- and more".into()));
+    desk.press("/me waves back\r");
+    assert_eq!(desk.inputs(), [say("/me waves back")]);
+    let told = [
+        "      * ann waves",
+        "      * ann -- ann is verified from now on.",
+        "      <ann> /me",
+        "      <ann> /me waves",
+        "        │ -- and more",
+        "      · you: * waves back",
+        ">",
+        STATUS,
+    ];
+    assert_eq!(desk.terminal.last_rows(8), told);
+}
+
+#[test]
 fn a_line_and_its_enter_may_come_in_one_piece() {
     let mut desk = Desk::in_call(40, 8);
     desk.pass(Duration::from_secs(1));
@@ -900,7 +920,7 @@ fn a_call_that_rings_is_answered_with_enter_alone() {
     assert_eq!(
         desk.inputs(),
         [
-            Input::Command(Command::Decline),
+            Input::Command(Command::Decline(None)),
             Input::Command(Command::Block)
         ]
     );

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::screen::line::{Line, Mark};
 use crate::screen::style::{Palette, Style};
-use crate::text::sanitize;
+use crate::text::{action, sanitize};
 
 /// A point in time, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +69,15 @@ impl Transcript {
     /// Appends a message of the peer. The name must be sanitized already.
     pub(crate) fn message(&mut self, name: &str, text: &str, now: Timestamp) {
         let name = self.palette.charset.show(name).into_owned();
-        self.lines_of(Mark::Peer(name), text, now);
+        match action::of(text) {
+            Some(action) => self.lines_of(Mark::Actor(name), action, now),
+            None => self.lines_of(Mark::Peer(name), text, now),
+        }
     }
 
     /// Appends a message of this side.
     pub(crate) fn own(&mut self, state: DeliveryState, text: &str, now: Timestamp) {
-        self.lines_of(Mark::Own(state), text, now);
+        self.lines_of(Mark::Own(state), &action::after_name(text), now);
     }
 
     /// Appends a notice of the program, of one line or more.

@@ -7,7 +7,7 @@ use super::liveness::{DEAD_AFTER, Liveness, Silence};
 use super::typing::LocalTyping;
 use crate::protocol::{ConnectionStatus, Disconnect, Event};
 use crate::trust::safety_number::ChannelBinding;
-use crate::wire::{Control, RefusalCode, WriteBuffer};
+use crate::wire::{Control, Name, Presence, RefusalCode, WriteBuffer};
 
 /// How long the peer may take to say hello, or that there is a queue.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,6 +65,11 @@ impl Phase {
         !matches!(self, Self::HelloSent { .. } | Self::Queued | Self::Lost(_))
     }
 
+    /// Whether the peer has answered, with its hello or its queue.
+    pub(super) fn is_answered(self) -> bool {
+        !matches!(self, Self::HelloSent { .. } | Self::Lost(_))
+    }
+
     /// Whether nothing more is sent.
     pub(super) fn is_draining(self) -> bool {
         matches!(self, Self::Draining { .. } | Self::Drained)
@@ -78,6 +83,10 @@ pub(super) struct ConnectionState {
     /// Control lines to send before anything else.
     pub(super) control_queue: Vec<Control>,
     pub(super) phase: Phase,
+    /// This side has another name than in its hello.
+    pub(super) renamed: bool,
+    /// What the peer knows of this side's person.
+    told_presence: Presence,
     /// The peer has closed its side because both are finished.
     peer_closed: bool,
     pub(super) liveness: Liveness,
@@ -92,6 +101,8 @@ impl ConnectionState {
             binding,
             control_queue: Vec::new(),
             phase: Phase::HelloSent { until },
+            renamed: false,
+            told_presence: Presence::Here,
             peer_closed: false,
             liveness: Liveness::new(now),
             typing: LocalTyping::default(),
@@ -194,6 +205,25 @@ impl ConnectionState {
         Event::Connection(ConnectionStatus::Up {
             round_trip: self.liveness.round_trip,
         })
+    }
+
+    /// Appends what the peer does not know yet of this side's person.
+    pub(super) fn transmit_remarks(
+        &mut self,
+        out: &mut WriteBuffer,
+        name: &Name,
+        presence: &Presence,
+    ) {
+        if !self.phase.is_open() {
+            return;
+        }
+        if std::mem::take(&mut self.renamed) {
+            out.push(Control::Name(name.text.clone()).to_line());
+        }
+        if self.told_presence != *presence {
+            self.told_presence = presence.clone();
+            out.push(Control::Away(presence.clone()).to_line());
+        }
     }
 
     /// Appends the control lines that belong to this connection alone.

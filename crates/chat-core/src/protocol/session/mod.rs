@@ -26,7 +26,8 @@ use crate::trust::safety_number::{
 };
 use crate::trust::{Security, Verification};
 use crate::wire::{
-    Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, RefusalCode, SessionId, WriteBuffer,
+    Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, Presence, RefusalCode, SessionId,
+    WriteBuffer,
 };
 
 use connection_state::{ConnectionState, Loss, Phase};
@@ -34,6 +35,17 @@ use recording::Recording;
 use typing::RemoteTyping;
 
 pub use state::SessionState;
+
+/// What a person tells the peer's program besides messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Whether the person is there.
+    Presence(Presence),
+    /// What the person is called from now on.
+    Name(Name),
+    /// What the person says who waits for an answer.
+    Note(String),
+}
 
 /// One end of a chat/1 session, over one connection after another.
 ///
@@ -68,6 +80,10 @@ pub struct Session {
     /// When the last connection was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
+    /// Whether this side's person is there.
+    presence: Presence,
+    /// What the peer called itself last.
+    peer_name: Option<Name>,
     close: CloseState,
     /// The call is over for another reason than a hang-up.
     over: Option<CloseReason>,
@@ -98,6 +114,8 @@ impl Session {
             connection: None,
             down_since: None,
             peer_typing: RemoteTyping::default(),
+            presence: Presence::Here,
+            peer_name: None,
             close: CloseState::Open,
             over: None,
         }
@@ -109,6 +127,30 @@ impl Session {
             self.listener = ListenerExchange::new(moment);
         }
         self
+    }
+
+    /// The same, with a person who is there or not.
+    pub fn with_presence(self, presence: Presence) -> Self {
+        Self { presence, ..self }
+    }
+
+    /// Tells the peer something besides messages, on this connection and each later one. A note is
+    /// for who is waiting, and told once.
+    pub fn remark(&mut self, remark: Remark) {
+        match remark {
+            Remark::Presence(presence) => self.presence = presence,
+            Remark::Name(name) => {
+                self.name = name;
+                if let Some(connection) = &mut self.connection {
+                    connection.renamed = true;
+                }
+            }
+            Remark::Note(text) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.control_queue.push(Control::Note(text));
+                }
+            }
+        }
     }
 
     /// What outlives the connections.
@@ -309,11 +351,17 @@ impl Session {
         connection.ack.repeat(receipt);
         self.peer_keeps = hello.keeps;
         self.close.delivered(now);
+        let name = Name {
+            text: hello.name,
+            chosen: hello.chosen,
+        };
         let down_since = self.down_since.take();
         let resumed = std::mem::replace(&mut self.state.established, true);
         let met = std::mem::replace(&mut self.met, true);
-        if !met {
-            let name = hello.name;
+        if met {
+            self.peer_is_called(name);
+        } else {
+            self.peer_name = Some(name.clone());
             self.events.push_back(ProtocolEvent::Established(name));
         }
         if let Some(in_doubt) = self.renewed.take() {
@@ -333,6 +381,14 @@ impl Session {
             self.show(Event::PeerHistory(true));
         }
         Ok(())
+    }
+
+    /// The peer calls itself this. After a restart of this side that is no news.
+    fn peer_is_called(&mut self, name: Name) {
+        let before = self.peer_name.replace(name.clone());
+        if before.is_some_and(|before| before != name) && name.chosen {
+            self.events.push_back(ProtocolEvent::Renamed(name));
+        }
     }
 
     /// Whether the peer may have forgotten the session: both knew it once.
@@ -408,9 +464,17 @@ impl Session {
                     self.show(status);
                 }
             }
+            // Who waits for an answer hears why there is none.
+            Control::Away(presence) if connection.phase.is_answered() => {
+                self.show(Event::Presence(presence));
+            }
             _ if !connection.phase.is_open() => {
                 return Err(ProtocolError::Violation(Violation::ControlBeforeHello));
             }
+            Control::Away(_) => {}
+            Control::Name(name) => self.peer_is_called(name.into()),
+            // The call has begun meanwhile, so it is heard like a message.
+            Control::Note(text) => self.show(encode::event(text)),
             Control::Say(text) => {
                 let bytes = text.len();
                 self.receive_text(encode::event(text), 1, bytes, now)?;
@@ -558,6 +622,7 @@ impl Session {
         if !out.is_full() {
             let before = out.remaining();
             connection.transmit_controls(out, now);
+            connection.transmit_remarks(out, &self.name, &self.presence);
             if connection.phase.is_open() {
                 if self.close == CloseState::Open
                     && let Some(nonce) = self.dialer.take_nonce()

@@ -69,6 +69,8 @@ impl View {
             Event::Ended(_) => self.ended(now),
             Event::Ringing(_) => self.ring(now),
             Event::PeerEof
+            | Event::Presence(_)
+            | Event::Claims(_)
             | Event::PeerKeeps(_)
             | Event::PeerHistory(_)
             | Event::RingingStopped

@@ -9,8 +9,8 @@ use crate::screen::size::Size;
 use crate::screen::status_row::StatusRow;
 use crate::screen::style::{Row, Style};
 use crate::screen::transcript::DeliveryState;
-use crate::text::sanitize;
 use crate::text::wrap::{self, LongWords};
+use crate::text::{action, sanitize};
 
 /// The most rows of the draft that are shown.
 const DRAFT_ROWS: usize = 8;
@@ -111,7 +111,8 @@ impl View {
                 row.push(self.palette, Style::Faint, GUTTER, columns);
                 line::own_mark(self.palette, DeliveryState::Sent, columns, &mut row);
                 let text = message.text.split('\n').next().unwrap_or_default();
-                row.push(self.palette, Style::Plain, &sanitize::line(text), columns);
+                let text = action::after_name(text);
+                row.push(self.palette, Style::Plain, &sanitize::line(&text), columns);
                 row
             })
             .collect()
