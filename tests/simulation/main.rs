@@ -230,6 +230,7 @@ impl World {
             name: SERVER.to_string().into(),
             backlog: 5,
             ring: false,
+            answer: None,
             on_call: None,
             once: plan.once,
             call_config: manners(&plan.server),

@@ -173,6 +173,7 @@ impl User {
             name: self.name.into(),
             backlog: BACKLOG,
             ring: false,
+            answer: None,
             on_call: None,
             once: false,
             call_config: CallConfig::default(),

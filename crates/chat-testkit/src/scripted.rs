@@ -26,6 +26,7 @@ pub fn server_config() -> chat_server::Config {
         name: "server".into(),
         backlog: 5,
         ring: false,
+        answer: None,
         on_call: None,
         once: false,
         call_config: CallConfig::default(),

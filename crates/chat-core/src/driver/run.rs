@@ -47,7 +47,9 @@ impl Connected {
         let begin = || SessionState::new(begun.unwrap_or_else(SessionId::random));
         let state = session.unwrap_or_else(begin);
         let session = Session::new(name, &self.peer.security, state);
-        let session = session.with_presence(config.presence.clone());
+        let session = session
+            .with_presence(config.presence.clone())
+            .with_machine(config.answering);
         Box::new(session.reveal_after(config.reveal_after))
     }
 }

@@ -110,6 +110,7 @@ impl CommonArgs {
             data_dir,
             person,
             keep: self.keep,
+            answering: false,
         })
     }
 
@@ -121,6 +122,18 @@ impl CommonArgs {
 
 /// The longest duration that an option takes. What is added to the clock must not overflow it.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Parses what callers hear from the answering machine.
+///
+/// # Errors
+/// The text is empty, too long for a control line, or not one line.
+pub fn answer(text: &str) -> Result<String, String> {
+    let is_usable =
+        !text.trim().is_empty() && text.len() <= 256 && !text.contains(char::is_control);
+    is_usable
+        .then(|| text.to_owned())
+        .ok_or_else(|| locale::NO_ANSWER_TEXT.to_owned())
+}
 
 /// Parses a duration such as `10s` or `5m`.
 ///

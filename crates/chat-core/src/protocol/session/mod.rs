@@ -82,6 +82,10 @@ pub struct Session {
     peer_typing: RemoteTyping,
     /// Whether this side's person is there.
     presence: Presence,
+    /// A machine records what the peer says, for nobody is there.
+    answering: bool,
+    /// Whether that is so at the peer.
+    peer_answering: bool,
     /// What the peer called itself last.
     peer_name: Option<Name>,
     close: CloseState,
@@ -115,6 +119,8 @@ impl Session {
             down_since: None,
             peer_typing: RemoteTyping::default(),
             presence: Presence::Here,
+            answering: false,
+            peer_answering: false,
             peer_name: None,
             close: CloseState::Open,
             over: None,
@@ -132,6 +138,12 @@ impl Session {
     /// The same, with a person who is there or not.
     pub fn with_presence(self, presence: Presence) -> Self {
         Self { presence, ..self }
+    }
+
+    /// The same, but nobody is there, and a machine records what is said. As the listener it has no
+    /// part in a safety number, which nobody could compare.
+    pub fn with_machine(self, answering: bool) -> Self {
+        Self { answering, ..self }
     }
 
     /// Tells the peer something besides messages, on this connection and each later one. A note is
@@ -262,6 +274,7 @@ impl Session {
         Hello {
             keeps: self.recording.is_some(),
             history: self.history,
+            answering: self.answering,
             ..self.state.hello(&self.name, self.state.received())
         }
     }
@@ -294,7 +307,8 @@ impl Session {
         if hello.commitment.is_some() {
             return Err(ExchangeError::Unasked.into());
         }
-        let commitment = binding.as_ref().and_then(|_| self.listener.commit());
+        let compared = binding.as_ref().filter(|_| !self.answering);
+        let commitment = compared.and_then(|_| self.listener.commit());
         let own_hello = Hello {
             commitment,
             ..self.hello()
@@ -379,6 +393,9 @@ impl Session {
         }
         if hello.history {
             self.show(Event::PeerHistory(true));
+        }
+        if std::mem::replace(&mut self.peer_answering, hello.answering) != hello.answering {
+            self.show(Event::Answering(hello.answering));
         }
         Ok(())
     }
