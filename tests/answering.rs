@@ -163,7 +163,7 @@ async fn a_plain_caller_hears_the_text_and_can_leave_nothing() {
     let mut nc = Wire::new(stream.expect("it listens"));
     nc.sends("hello\n").await;
     nc.receives_at_last(&format!(
-        "{TEXT} (Nobody is there. Only chat-client can leave messages here.)\n"
+        "{TEXT} (Nobody is there. Only chat-client can leave messages here.)\n88"
     ))
     .await;
     drop(nc);
