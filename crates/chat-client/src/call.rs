@@ -19,7 +19,7 @@ use crate::first_contact::{FirstContact, Work};
 use crate::reconnect::Reconnect;
 
 /// The program around a call to a server.
-pub(crate) struct Client<D> {
+pub(crate) struct Client<D: Dial> {
     peer: PeerRecord,
     /// Counts the tries to learn the safety number, until it is known.
     first_contact: Option<FirstContact>,
@@ -58,9 +58,11 @@ type Renewing = Pin<
 >;
 
 impl<D: Dial + 'static> Client<D> {
-    /// In a call with `peer`; only its key is accepted when it has to reconnect.
+    /// In a call with `peer`. `reconnect` is the way back to it; without
+    /// `reconnects` a lost connection is the end.
     pub(crate) fn new(
-        connector: Connector<D>,
+        connector: &Connector<D>,
+        reconnect: Reconnect<D>,
         reconnects: bool,
         peer: Peer,
         first_contact: Option<FirstContact>,
@@ -68,7 +70,6 @@ impl<D: Dial + 'static> Client<D> {
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.dialer.address();
-        let connector = connector.pin(&peer.security);
         Self {
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             counting: None,
@@ -76,7 +77,7 @@ impl<D: Dial + 'static> Client<D> {
             presence: Presence::Here,
             note: Note::TooEarly,
             peer: PeerRecord::new(peer, keyring, Some(address)),
-            reconnect: Reconnect::new(connector),
+            reconnect,
             reconnects,
             record,
             renewing: None,
@@ -195,6 +196,12 @@ where
         match self.reconnects {
             true => self.reconnect.lost(call.cookie()),
             false => Action::GiveUp(Disconnect::Cut),
+        }
+    }
+
+    fn doubted(&mut self, call: &CallDriver<'_, In, Out>, doubted: bool) {
+        if self.reconnects {
+            self.reconnect.doubted(doubted, call.cookie());
         }
     }
 

@@ -5,12 +5,15 @@
 mod call;
 mod connect;
 mod first_contact;
+mod race;
 mod reconnect;
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
+use chat_core::driver::{CallConfig, Command, Input, RESUME_WINDOW, Runner, Sink, Source};
 use chat_core::journal::Recorder;
 use chat_core::protocol::Event;
 use chat_core::transport::{ConnectError, Dial};
@@ -20,6 +23,8 @@ use chat_terminal::{exit, locale};
 
 use call::Client;
 use first_contact::FirstContact;
+use race::Race;
+use reconnect::Reconnect;
 
 pub use connect::{Connector, Trust};
 
@@ -30,8 +35,8 @@ pub struct Config {
     pub name: Name,
     /// How this side behaves in the call.
     pub call_config: CallConfig,
-    /// Whether to reconnect when the connection is lost.
-    pub reconnect: bool,
+    /// How long a connection that was lost is made again; `None` if it is not.
+    pub redial_for: Option<Duration>,
     /// How calls with people who have a key are recorded; `None` if they are not.
     pub recorder: Option<Recorder>,
 }
@@ -49,7 +54,7 @@ pub async fn run<D, In, Out>(
     shutdown: impl Future<Output = u8>,
 ) -> Result<u8, ConnectError>
 where
-    D: Dial + 'static,
+    D: Dial + Clone + 'static,
     In: Source,
     Out: Sink,
 {
@@ -59,7 +64,7 @@ where
         if let Some(first_contact) = &first_contact {
             first_contact.check().await?;
         }
-        let connected = connector.connect().await?;
+        let (connected, path) = Race::first(Arc::new(connector.clone())).win().await?;
         let key = connected.peer.security.fingerprint();
         let recorded = match (config.recorder.clone(), key) {
             (Some(recorder), Some(key)) => {
@@ -68,15 +73,27 @@ where
             }
             _ => (Record::none(), None),
         };
-        Ok::<_, ConnectError>((connected, recorded))
+        Ok::<_, ConnectError>((connected, path, recorded))
     };
-    let (connected, (record, recording)) = tokio::select! {
+    let (connected, path, (record, recording)) = tokio::select! {
         connected = connect => connected?,
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let peer = connected.peer.clone();
-    let mut client = Client::new(connector, config.reconnect, peer, first_contact, record);
+    // Only the same key is accepted.
+    let pinned = Arc::new(connector.clone().pin(&peer.security));
+    let give_up_after = config.redial_for.unwrap_or(RESUME_WINDOW);
+    let reconnect = Reconnect::new(pinned, path, give_up_after, config.call_config.graceful);
+    let reconnects = config.redial_for.is_some();
+    let mut client = Client::new(
+        &connector,
+        reconnect,
+        reconnects,
+        peer,
+        first_contact,
+        record,
+    );
     let Config {
         name, call_config, ..
     } = config;
@@ -94,7 +111,7 @@ where
 async fn person_leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
     loop {
         match source.next().await {
-            Ok(Input::Typing(_)) => {}
+            Ok(Input::Typing(_) | Input::Suspended(_)) => {}
             Ok(Input::HangUp | Input::Eof | Input::Command(Command::Quit)) | Err(_) => return,
             Ok(_) => sink.show(Event::Notice(locale::NOBODY_THERE.into())),
         }

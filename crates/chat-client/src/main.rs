@@ -65,6 +65,12 @@ struct Args {
     #[arg(long)]
     no_redial: bool,
 
+    /// How long to call again when the connection is lost, such as 1h; the server keeps the place
+    /// for as long as its own --give-up-after
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(conflicts_with = "no_redial")]
+    give_up_after: Duration,
+
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -109,10 +115,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let idle = Idle::Calling(locale::calling(&address));
     let mut console = Console::open(&args.common, idle, address.clone())?;
     let connector = Connector {
-        dialer: TcpDialer {
-            target: args.target.clone(),
-            limit: args.connect_timeout,
-        },
+        dialer: TcpDialer::new(args.target.clone(), args.connect_timeout),
         trust,
         framing: args.common.framing.into(),
     };
@@ -122,7 +125,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             send_only: args.send_only,
             ..console.call_config()
         },
-        reconnect: !args.no_redial,
+        redial_for: (!args.no_redial).then_some(args.give_up_after),
         recorder: args.common.recorder(data_dir, console.interactive),
     };
     let Console { source, sink, .. } = &mut console;

@@ -4,10 +4,10 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::driver::{
-    Action, CallDriver, Command, Connected, Host, RESUME_WINDOW, Renewal, Sink, Source,
-    sleep_until_some,
+    Action, CallDriver, Command, Connected, Host, Renewal, Sink, Source, sleep_until_some,
 };
 use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Remark, Renewed};
@@ -46,6 +46,8 @@ pub(crate) struct Server<'a> {
     pub guesses: Option<&'a mut GuessLimiter>,
     /// Whether a person at a terminal gives commands.
     pub interactive: bool,
+    /// How long the place of a call is kept while its connection is lost.
+    pub keeps_place: Duration,
     /// While the connection is lost.
     pub outage: Option<Outage>,
     /// What callers are told of the person, in this call and later.
@@ -197,7 +199,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             Some(event) = self.events.recv() => self.queue_changed(event),
             () = sleep_until_some(give_up_at) => {
                 self.outage = None;
-                Action::GiveUp(Disconnect::Silent(RESUME_WINDOW))
+                Action::GiveUp(Disconnect::Silent(self.keeps_place))
             }
         }
     }
@@ -237,10 +239,13 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         }
     }
 
+    /// The peer makes the connections.
+    fn doubted(&mut self, _call: &CallDriver<'_, In, Out>, _doubted: bool) {}
+
     fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
         self.outage = Some(Outage {
             last_heard: call.last_heard(),
-            give_up_at: Instant::now() + RESUME_WINDOW,
+            give_up_at: Instant::now() + self.keeps_place,
         });
         self.registry.interrupted(true);
         self.unreceived = call.unacknowledged();

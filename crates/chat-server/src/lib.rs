@@ -67,6 +67,8 @@ pub struct Config {
     pub on_call: Option<PathBuf>,
     /// End after one call.
     pub once: bool,
+    /// How long the place of a call is kept while its connection is lost.
+    pub give_up_after: Duration,
     /// How this side behaves in a call.
     pub call_config: CallConfig,
     /// Whether a person at a terminal may give commands between the calls too.

@@ -126,6 +126,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             interactive: false,
             name: &mut self.config.name,
             presence: &mut self.config.call_config.presence,
+            keeps_place: answering::SILENCE,
             outage: None,
             quitting: false,
         };
@@ -191,7 +192,7 @@ async fn returns<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) -> io::
         match source.next().await? {
             Input::Command(Command::Answer | Command::Away(None)) => return Ok(Return::ToTheCall),
             Input::Command(Command::Quit) => return Ok(Return::ToQuit),
-            Input::Typing(_) => {}
+            Input::Typing(_) | Input::Suspended(_) => {}
             _ => sink.show(Event::Notice(locale::MACHINE_TALKS.into())),
         }
     }

@@ -53,6 +53,10 @@ struct Args {
     #[arg(long)]
     once: bool,
 
+    /// How long to keep the place of a caller whose connection is lost, such as 1h
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    give_up_after: Duration,
+
     /// Also answer unencrypted callers (nc, telnet, plain sockets), on the same port
     #[arg(long)]
     allow_plain: bool,
@@ -107,6 +111,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         answer: args.answer.clone(),
         on_call: args.on_call.clone(),
         once: args.once,
+        give_up_after: args.give_up_after,
         call_config: CallConfig {
             idle_timeout: args.idle_timeout,
             ..console.call_config()

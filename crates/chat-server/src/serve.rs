@@ -281,6 +281,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             mut call_config,
             interactive,
             once,
+            give_up_after: keeps_place,
             ..
         } = self.config.clone();
         let is_stranger = connected.peer.security.is_unverified();
@@ -309,6 +310,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             interactive,
             name: own_name,
             presence: &mut own_config.presence,
+            keeps_place,
             outage: None,
             quitting: false,
         };

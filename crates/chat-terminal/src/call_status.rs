@@ -65,10 +65,10 @@ impl CallStatus {
             Event::Connection(link) => {
                 self.link = link.clone();
                 if let ConnectionStatus::Reconnecting(_) = link {
-                    // It is told anew on the next connection.
-                    self.presence = Presence::Here;
-                    // The place in the queue is lost with the connection.
-                    self.ahead = None;
+                    // The place in the queue is lost with the connection, and what was told there.
+                    if self.ahead.take().is_some() {
+                        self.presence = Presence::Here;
+                    }
                 }
             }
             Event::SafetyNumber { digits, emoji } => {

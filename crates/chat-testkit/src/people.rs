@@ -4,7 +4,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::{CallConfig, Input};
+use chat_core::driver::{CallConfig, Input, RESUME_WINDOW};
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::transport::{ConnectError, Keyring, Listen};
 use chat_core::trust::{Fingerprint, KnownPeer};
@@ -59,10 +59,7 @@ impl User {
             port: address.port(),
         };
         Connector {
-            dialer: TcpDialer {
-                target,
-                limit: NEVER,
-            },
+            dialer: TcpDialer::new(target, NEVER),
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
                 pinned_key: None,
@@ -110,7 +107,7 @@ impl User {
         let config = chat_client::Config {
             name,
             call_config: CallConfig::default(),
-            reconnect: true,
+            redial_for: Some(RESUME_WINDOW),
             recorder: None,
         };
         let task = tokio::spawn(async move {
@@ -176,6 +173,7 @@ impl User {
             answer: None,
             on_call: None,
             once: false,
+            give_up_after: RESUME_WINDOW,
             call_config: CallConfig::default(),
             interactive: true,
             recorder: None,

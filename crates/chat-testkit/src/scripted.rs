@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Sink, Source};
+use chat_core::driver::{
+    CallConfig, CallDriver, Command, Connection, Input, RESUME_WINDOW, Sink, Source,
+};
 use chat_core::protocol::{Ended, Event, Plain, Side};
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::transport::{Keyring, Listen, Stream};
@@ -29,6 +31,7 @@ pub fn server_config() -> chat_server::Config {
         answer: None,
         on_call: None,
         once: false,
+        give_up_after: RESUME_WINDOW,
         call_config: CallConfig::default(),
         interactive: true,
         recorder: None,
@@ -40,7 +43,7 @@ pub fn client_config() -> chat_client::Config {
     chat_client::Config {
         name: "client".into(),
         call_config: CallConfig::default(),
-        reconnect: true,
+        redial_for: Some(RESUME_WINDOW),
         recorder: None,
     }
 }
@@ -147,10 +150,7 @@ pub fn client_with(address: SocketAddr, set_up: impl FnOnce(&mut chat_client::Co
     let task = tokio::spawn(async move {
         let home = home();
         let connector = Connector {
-            dialer: TcpDialer {
-                target,
-                limit: NEVER,
-            },
+            dialer: TcpDialer::new(target, NEVER),
             trust: Trust::Plain(KnownPeers::open(home.path()).expect("a new directory")),
             framing: Framing::Auto,
         };

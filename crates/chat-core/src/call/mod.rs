@@ -220,7 +220,8 @@ async fn drive(
             | Step::Renewed(_)
             | Step::Unrecorded(_)
             | Step::NumberShown
-            | Step::Answered => {}
+            | Step::Answered
+            | Step::Doubted(_) => {}
         }
     };
     call.end(reason, Some(connection)).await

@@ -76,6 +76,8 @@ pub enum Step {
     Unrecorded(JournalError),
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
+    /// The connection is in doubt: the call may go on over another; or no longer.
+    Doubted(bool),
     /// The connection is lost, but the call can be resumed over another.
     Disconnected,
     /// The same, but in another session, because the peer does not know this one:
@@ -313,6 +315,14 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         session.map_or_else(Vec::new, |session| session.final_ack())
     }
 
+    /// There is a reason to doubt the present connection, such as that this machine has moved; it
+    /// is asked whether it is still there, and [`Step::Doubted`] tells.
+    pub fn suspect(&mut self) {
+        if let Some(session) = self.protocol.session() {
+            session.suspect(Instant::now().into_std());
+        }
+    }
+
     /// No other connection can be made; drive on until the call has ended.
     pub fn give_up(&mut self, disconnect: Disconnect) {
         tracing::info!(%disconnect, "giving the connection up");
@@ -332,7 +342,8 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 | Step::Renewed(_)
                 | Step::Unrecorded(_)
                 | Step::NumberShown
-                | Step::Answered => {}
+                | Step::Answered
+                | Step::Doubted(_) => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -563,6 +574,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                     self.cookie = Some(cookie);
                     continue;
                 }
+                ProtocolEvent::Doubted(doubted) => {
+                    tracing::debug!(doubted, "the connection is in doubt");
+                    return Some(Step::Doubted(doubted));
+                }
                 ProtocolEvent::Show(event) => event,
             };
             self.conversed |= matches!(event, Event::Lines(_) | Event::Message(_));
@@ -671,6 +686,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 }
             }
             Input::Typing(typing) => self.protocol.typing(typing),
+            Input::Suspended(suspended) => self.protocol.suspended(suspended),
             Input::Command(command) => return Some(Step::Command(command)),
         }
         None

@@ -19,6 +19,8 @@ pub enum Input {
     Eof,
     /// Has begun or stopped typing.
     Typing(bool),
+    /// Has stopped this program for a while, or continued it.
+    Suspended(bool),
     /// Gives this program a command; nothing goes to the peer.
     Command(Command),
 }

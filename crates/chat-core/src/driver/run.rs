@@ -17,7 +17,7 @@ use crate::protocol::{
 };
 use crate::wire::{Name, RefusalCode, SessionId};
 
-/// How long a call whose connection is lost can be resumed.
+/// How long a call whose connection is lost can be resumed, unless a person wants otherwise.
 pub const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// A connection that is ready for a call, and who is at its other end.
@@ -82,6 +82,9 @@ pub trait Host<In, Out>: Send {
     /// The safety number was shown.
     fn number_shown(&mut self);
 
+    /// The present connection is in doubt, or no longer. [`next`](Self::next) may bring another.
+    fn doubted(&mut self, call: &CallDriver<'_, In, Out>, doubted: bool);
+
     /// The connection is lost.
     fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action;
 
@@ -110,6 +113,8 @@ pub struct Renewal {
 pub enum Action {
     /// Go on over this connection, in place of the present one if there is one.
     Resume(Box<Connected>),
+    /// Ask on the present connection whether it is still there, which is now in doubt.
+    Suspect,
     /// Go on in this session.
     Renew(Box<Renewal>),
     /// Show these to the person.
@@ -213,6 +218,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Step::NumberShown => host.number_shown(),
             Step::Renewed(renewed) => host.renewed(&mut self.call, renewed),
             Step::Unrecorded(error) => host.unrecorded(&mut self.call, error),
+            Step::Doubted(doubted) => host.doubted(&self.call, doubted),
             Step::Disconnected => {
                 self.connection = None;
                 let action = host.disconnected(&self.call);
@@ -234,6 +240,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
     fn act(&mut self, action: Action) {
         match action {
             Action::Resume(connected) => self.resume(*connected),
+            Action::Suspect => self.call.suspect(),
             Action::Renew(renewal) => {
                 let Renewal {
                     id,

@@ -20,6 +20,9 @@ pub enum ProtocolEvent {
     Renewed(Renewed),
     /// The dialer shows this in its next handshake of the session.
     Cookie(Cookie),
+    /// The present connection is in doubt: what was asked has had no answer for too long; or no
+    /// longer.
+    Doubted(bool),
     /// The person is to see this.
     Show(Event),
 }

@@ -104,6 +104,9 @@ pub trait Protocol: Send {
     /// The person has begun or stopped typing.
     fn typing(&mut self, typing: bool);
 
+    /// This side's program is about to be stopped for a while, or goes on.
+    fn suspended(&mut self, suspended: bool);
+
     /// The person has nothing more to send.
     fn finish(&mut self);
 

@@ -347,7 +347,7 @@ impl Control {
     pub fn to_line(&self) -> Bytes {
         let mut line = vec![CONTROL];
         serde_json::to_writer(&mut line, self).expect("names, numbers and strings are JSON");
-        if let Self::Typing(_) | Self::Ping(_) | Self::Pong(_) = self {
+        if let Self::Typing(_) | Self::Away(_) | Self::Ping(_) | Self::Pong(_) = self {
             line.pop();
             line.resize(PADDED - 2, b' ');
             line.push(b'}');

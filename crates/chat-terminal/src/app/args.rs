@@ -56,6 +56,10 @@ pub struct CommonArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
+    /// Notify you on the desktop while you look elsewhere, if the terminal can (OSC 9, 777, 99)
+    #[arg(long)]
+    pub notify: bool,
+
     /// Do not tell the other side that you are typing
     #[arg(long)]
     pub no_typing: bool,

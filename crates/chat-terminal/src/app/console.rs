@@ -11,7 +11,7 @@ use crate::app::exit;
 use crate::input::memory::{Memory, Typed};
 use crate::locale::{self, Explain};
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
-use crate::screen::{Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
+use crate::screen::{Colors, Idle, Protocol, Screen, ScreenOptions, ScreenSink, ScreenSource};
 use crate::text::charset::Charset;
 
 /// Standard input and output, as a source and a sink.
@@ -53,9 +53,14 @@ impl Console {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         if interactive && !is_dumb && !args.linear {
             let options = ScreenOptions {
-                color: args.color(),
+                colors: match args.color() {
+                    true => Colors::of_terminal(),
+                    false => Colors::None,
+                },
                 charset: Charset::of_locale(),
                 bell: !args.quiet,
+                title: has_title(),
+                notifications: Protocol::of_terminal().filter(|_| args.notify),
                 tells_typing: !args.no_typing,
                 marks_pastes: marks_pastes(),
                 idle,
@@ -204,4 +209,12 @@ impl Sink for ConsoleSink {
             Self::Screen(sink) => sink.flushed().await,
         }
     }
+}
+
+/// Whether the terminal has a title that can be set.
+fn has_title() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    !["linux", "vt", "ansi", "cons"]
+        .iter()
+        .any(|name| term.starts_with(name))
 }

@@ -240,6 +240,46 @@ pub(crate) fn rings(name: &str) -> String {
 /// What the user can do about a call that rings, for the status row.
 pub(crate) const HOW_TO_ANSWER: &str = "Enter answers, /decline, /block";
 
+/// Who calls while another call is on, in a notification.
+pub(crate) const SOMEBODY: &str = "somebody";
+
+/// The title of the terminal without a call.
+pub(crate) const TITLE: &str = "chat";
+
+/// The title of the terminal during a call.
+pub(crate) fn title(name: &str, unread: usize) -> String {
+    let name = name_in_notice(name).unwrap_or_default();
+    match unread {
+        0 => format!("{name} - chat"),
+        1..=99 => format!("({unread}) {name} - chat"),
+        _ => format!("(99+) {name} - chat"),
+    }
+}
+
+/// A message, in a notification.
+pub(crate) fn says(name: &str, text: &str) -> String {
+    format!("{name}: {text}")
+}
+
+/// Before the first message that came after the user looked away.
+pub(crate) const UNREAD_FROM_HERE: &str = "new since you looked away:";
+
+/// A new day has begun.
+pub(crate) fn date(date: Date) -> String {
+    date.strftime("%A, %-d %B %Y").to_string()
+}
+
+/// How long a call was, after the words that it is over.
+pub(crate) fn call_lasted(time: Duration) -> String {
+    let (hours, minutes) = (time.as_secs() / 3600, time.as_secs() / 60 % 60);
+    let time = match (hours, minutes) {
+        (0, 0) => format!("{} s", time.as_secs()),
+        (0, _) => format!("{minutes} min"),
+        _ => format!("{hours} h {minutes} min"),
+    };
+    format!("The call lasted {time}.")
+}
+
 /// The prompt of a search through older lines.
 pub(crate) fn searching(text: &str) -> String {
     format!("search “{text}” (Enter takes it, Ctrl-R older, Esc back): ")
@@ -266,13 +306,18 @@ pub(crate) fn lock(security: &Security) -> &'static str {
     }
 }
 
-/// The state of the connection, for the status row.
-pub(crate) fn link(link: &ConnectionStatus) -> Option<String> {
+/// The state of the connection, for the status row. `silence`: how long nothing was heard.
+pub(crate) fn link(link: &ConnectionStatus, silence: Duration) -> Option<String> {
+    let silence = silence.as_secs();
     match link {
         ConnectionStatus::Up { round_trip } => round_trip.map(milliseconds),
-        ConnectionStatus::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
-        ConnectionStatus::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
-        ConnectionStatus::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
+        ConnectionStatus::Silent(_) => Some(format!("silent for {silence} s")),
+        ConnectionStatus::Reconnecting(0) => {
+            Some(format!("link lost, waiting for them ({silence} s)"))
+        }
+        ConnectionStatus::Reconnecting(tries) => {
+            Some(format!("link lost, try {tries} ({silence} s)"))
+        }
         ConnectionStatus::Resumed { .. } | ConnectionStatus::Restored { .. } => None,
     }
 }
@@ -351,6 +396,8 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::Answering(false) => "Somebody is there now: ✓ means that they have it.".into(),
         Event::Presence(Presence::Here) => "The other side is back.".into(),
         Event::Presence(Presence::Away(text)) => format!("The other side is {}.", away(text)),
+        // Whether the line is busy, or a person is being asked, is for them to know.
+        Event::QueuePosition(0) => "Nobody has answered yet; you are next.".into(),
         Event::QueuePosition(callers) => format!("The other side is busy; {}.", ahead(*callers)),
         Event::Ringing(peer) => format!(
             "{} is calling, {}: /answer, /decline or /block",
@@ -371,6 +418,19 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::QueueLength(_)
         | Event::Connection(ConnectionStatus::Up { .. }) => return None,
     })
+}
+
+/// Nobody takes connections where the peer was; it is called again for so long. In a pipe 88 waits
+/// until all has arrived.
+pub fn refused_for_now(left: Duration, piped: bool) -> String {
+    let minutes = left.as_secs().div_ceil(60);
+    let time = match minutes {
+        0 | 1 => "another minute".to_owned(),
+        2..=120 => format!("{minutes} more minutes"),
+        _ => format!("{} more hours", minutes.div_ceil(60)),
+    };
+    let way_out = if piped { "Ctrl-C" } else { "88" };
+    format!("Nobody answers at that port. Trying for {time}; {way_out} gives up.")
 }
 
 /// The same for a user who cannot give commands, because every line is text.
@@ -1027,7 +1087,7 @@ fn ordinal(number: u32) -> String {
 
 fn seconds(time: Duration) -> String {
     match time.as_secs() {
-        0..120 if time.subsec_millis() >= 100 => format!("{:.1} s", time.as_secs_f64()),
+        0..10 if time.subsec_millis() >= 100 => format!("{:.1} s", time.as_secs_f64()),
         seconds @ 0..120 => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
     }

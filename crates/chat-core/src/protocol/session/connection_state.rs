@@ -85,8 +85,8 @@ pub(super) struct ConnectionState {
     pub(super) phase: Phase,
     /// This side has another name than in its hello.
     pub(super) renamed: bool,
-    /// What the peer knows of this side's person.
-    told_presence: Presence,
+    /// What the peer knows of this side's person, if that is certain.
+    told_presence: Option<Presence>,
     /// The peer has closed its side because both are finished.
     peer_closed: bool,
     pub(super) liveness: Liveness,
@@ -95,16 +95,23 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    pub(super) fn new(binding: Option<ChannelBinding>, now: Instant) -> Self {
+    /// `told_presence`: what the peer knows of this side's person, if that is certain.
+    /// `round_trip`: that of the last connection.
+    pub(super) fn new(
+        binding: Option<ChannelBinding>,
+        told_presence: Option<Presence>,
+        round_trip: Option<Duration>,
+        now: Instant,
+    ) -> Self {
         let until = now + ANSWER_TIMEOUT;
         Self {
             binding,
             control_queue: Vec::new(),
             phase: Phase::HelloSent { until },
             renamed: false,
-            told_presence: Presence::Here,
+            told_presence,
             peer_closed: false,
-            liveness: Liveness::new(now),
+            liveness: Liveness::new(round_trip, now),
             typing: LocalTyping::default(),
             ack: DelayedAck::default(),
         }
@@ -113,7 +120,7 @@ impl ConnectionState {
     /// The peer has answered with its hello or its queue: from now on its liveness is checked.
     pub(super) fn answered(&mut self, phase: Phase, now: Instant) {
         if let Phase::HelloSent { .. } = self.phase {
-            self.liveness = Liveness::new(now);
+            self.liveness = Liveness::new(self.liveness.round_trip, now);
         }
         self.phase = phase;
     }
@@ -160,7 +167,10 @@ impl ConnectionState {
 
     pub(super) fn timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::HelloSent { .. } => return self.phase_timeout(),
+            Phase::HelloSent { .. } => {
+                let timeouts = [self.phase_timeout(), self.liveness.doubt_timeout()];
+                return timeouts.into_iter().flatten().min();
+            }
             Phase::Drained | Phase::Lost(_) => return None,
             _ => {}
         }
@@ -220,8 +230,8 @@ impl ConnectionState {
         if std::mem::take(&mut self.renamed) {
             out.push(Control::Name(name.text.clone()).to_line());
         }
-        if self.told_presence != *presence {
-            self.told_presence = presence.clone();
+        if self.told_presence.as_ref() != Some(presence) {
+            self.told_presence = Some(presence.clone());
             out.push(Control::Away(presence.clone()).to_line());
         }
     }
@@ -240,9 +250,10 @@ impl ConnectionState {
         if let Some(number) = self.liveness.take_ping(now) {
             out.push(Control::Ping(number).to_line());
         }
-        if self.phase.is_open()
-            && let Some(typing) = self.typing.take(now)
-        {
+        if !self.phase.is_open() {
+            return;
+        }
+        if let Some(typing) = self.typing.take(now) {
             out.push(Control::Typing(typing).to_line());
         }
     }

@@ -32,7 +32,7 @@ use crate::wire::{
 
 use connection_state::{ConnectionState, Loss, Phase};
 use recording::Recording;
-use typing::RemoteTyping;
+use typing::{LocalTyping, RemoteTyping};
 
 pub use state::SessionState;
 
@@ -77,15 +77,22 @@ pub struct Session {
     listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
-    /// When the last connection was lost.
+    /// The round trip on the last connection.
+    round_trip: Option<Duration>,
+    /// When the peer was last heard on the connection that was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
-    /// Whether this side's person is there.
+    /// Whether this side's person is there, as the person says.
     presence: Presence,
     /// A machine records what the peer says, for nobody is there.
     answering: bool,
     /// Whether that is so at the peer.
     peer_answering: bool,
+    /// This side's program is stopped for a while.
+    suspended: bool,
+    /// The peer may think that this side's person is away.
+    was_away: bool,
+    peer_presence: Presence,
     /// What the peer called itself last.
     peer_name: Option<Name>,
     close: CloseState,
@@ -102,6 +109,7 @@ impl Session {
             false if state.restored => (DialerExchange::restored(), ListenerExchange::new(None)),
             false => (DialerExchange::default(), ListenerExchange::new(None)),
         };
+        let was_away = state.established;
         Self {
             name: name_for(peer, name),
             state,
@@ -116,11 +124,16 @@ impl Session {
             dialer,
             listener,
             connection: None,
+            round_trip: None,
             down_since: None,
             peer_typing: RemoteTyping::default(),
             presence: Presence::Here,
             answering: false,
             peer_answering: false,
+            suspended: false,
+            // The program may have been ended while its person was away.
+            was_away,
+            peer_presence: Presence::Here,
             peer_name: None,
             close: CloseState::Open,
             over: None,
@@ -136,8 +149,14 @@ impl Session {
     }
 
     /// The same, with a person who is there or not.
-    pub fn with_presence(self, presence: Presence) -> Self {
-        Self { presence, ..self }
+    pub fn with_presence(mut self, presence: Presence) -> Self {
+        self.remark(Remark::Presence(presence));
+        self
+    }
+
+    /// What a peer on a new connection knows of this side's person, if that is certain.
+    fn told_presence(&self) -> Option<Presence> {
+        (!self.was_away).then_some(Presence::Here)
     }
 
     /// The same, but nobody is there, and a machine records what is said. As the listener it has no
@@ -150,7 +169,10 @@ impl Session {
     /// for who is waiting, and told once.
     pub fn remark(&mut self, remark: Remark) {
         match remark {
-            Remark::Presence(presence) => self.presence = presence,
+            Remark::Presence(presence) => {
+                self.was_away |= presence != Presence::Here;
+                self.presence = presence;
+            }
             Remark::Name(name) => {
                 self.name = name;
                 if let Some(connection) = &mut self.connection {
@@ -279,6 +301,22 @@ impl Session {
         }
     }
 
+    /// There is a reason to doubt the present connection, such as that this machine has moved: the
+    /// peer is asked whether it still hears this side.
+    pub fn suspect(&mut self, now: Instant) {
+        if let Some(connection) = &mut self.connection {
+            connection.liveness.suspect(now);
+        }
+        self.take_doubt(now);
+    }
+
+    /// Reports that the present connection is in doubt, or no longer.
+    fn take_doubt(&mut self, now: Instant) {
+        let connection = self.connection.as_mut();
+        let doubt = connection.and_then(|connection| connection.liveness.take_doubt(now));
+        self.events.extend(doubt.map(ProtocolEvent::Doubted));
+    }
+
     /// The dialer's part in the safety number.
     pub fn dialer_exchange(&mut self) -> &mut DialerExchange {
         &mut self.dialer
@@ -291,9 +329,18 @@ impl Session {
     /// This side has dialed: its hello goes first.
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
         self.dialer.connected();
+        if !self.state.established {
+            // Who waits is told anew.
+            self.peer_presence = Presence::Here;
+        }
         let hello = self.hello();
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection =
+            ConnectionState::new(binding, self.told_presence(), self.round_trip, now);
         connection.control_queue.push(Control::Hello(hello));
+        // The first hello may wait for a person.
+        if self.state.established {
+            connection.liveness.asked(now);
+        }
         self.connection = Some(connection);
     }
 
@@ -313,7 +360,8 @@ impl Session {
             commitment,
             ..self.hello()
         };
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection =
+            ConnectionState::new(binding, self.told_presence(), self.round_trip, now);
         connection.control_queue.push(Control::Hello(own_hello));
         let cookie = Cookie::random();
         connection.control_queue.push(Control::Cookie(cookie));
@@ -476,14 +524,22 @@ impl Session {
             Control::Refused(refusal) => self.over = Some(CloseReason::Refused(refusal)),
             Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
-                if connection.liveness.pong(number, now)? {
-                    let status = connection.status_up();
+                let is_measured = connection.liveness.pong(number, now)?;
+                self.round_trip = connection.liveness.round_trip;
+                let status = connection.status_up();
+                self.take_doubt(now);
+                if is_measured {
                     self.show(status);
                 }
             }
             // Who waits for an answer hears why there is none.
             Control::Away(presence) if connection.phase.is_answered() => {
-                self.show(Event::Presence(presence));
+                if self.peer_typing.typing(false, now) {
+                    self.show(Event::Typing(false));
+                }
+                if std::mem::replace(&mut self.peer_presence, presence.clone()) != presence {
+                    self.show(Event::Presence(presence));
+                }
             }
             _ if !connection.phase.is_open() => {
                 return Err(ProtocolError::Violation(Violation::ControlBeforeHello));
@@ -639,7 +695,12 @@ impl Session {
         if !out.is_full() {
             let before = out.remaining();
             connection.transmit_controls(out, now);
-            connection.transmit_remarks(out, &self.name, &self.presence);
+            let away = Presence::Away(String::new());
+            let presence = match &self.presence {
+                Presence::Here if self.suspended => &away,
+                presence => presence,
+            };
+            connection.transmit_remarks(out, &self.name, presence);
             if connection.phase.is_open() {
                 if self.close == CloseState::Open
                     && let Some(nonce) = self.dialer.take_nonce()
@@ -651,6 +712,7 @@ impl Session {
                     && let Some(bytes) = self.state.outbox.send(sendable)
                 {
                     out.push(bytes);
+                    connection.liveness.asked(now);
                 }
                 let finished = self.state.finished && self.state.outbox.is_sent();
                 if finished && may_finish && connection.phase == Phase::Open {
@@ -723,11 +785,13 @@ impl Protocol for Session {
 
     fn disconnected(&mut self, disconnect: Disconnect, resumable: bool, now: Instant) {
         self.over = self.take_reason();
-        self.connection = None;
+        let connection = self.connection.take();
         if self.over.is_some() {
             return;
         }
-        self.down_since.get_or_insert(now);
+        // The person has waited since the last byte, not since the loss was noticed.
+        let heard = connection.map_or(now, |connection| connection.liveness.last_heard(now));
+        self.down_since.get_or_insert(heard);
         self.over = match self.close {
             CloseState::Open if resumable => None,
             CloseState::Flushing(_) if resumable && !self.is_hopeless() => None,
@@ -744,6 +808,7 @@ impl Protocol for Session {
             let status = connection.status_up();
             self.show(status);
         }
+        self.take_doubt(now);
     }
 
     fn receive(&mut self, frame: Option<Frame>, now: Instant) {
@@ -781,6 +846,14 @@ impl Protocol for Session {
     fn typing(&mut self, typing: bool) {
         if let Some(connection) = &mut self.connection {
             connection.typing.typing(typing);
+        }
+    }
+
+    fn suspended(&mut self, suspended: bool) {
+        self.suspended = suspended;
+        self.was_away |= suspended;
+        if suspended && let Some(connection) = &mut self.connection {
+            connection.typing = LocalTyping::default();
         }
     }
 
@@ -869,6 +942,7 @@ impl Protocol for Session {
         let connection = self.connection.as_mut();
         let event = connection.and_then(|connection| connection.handle_timeout(now));
         self.events.extend(event.map(ProtocolEvent::Show));
+        self.take_doubt(now);
         self.reveal(now);
     }
 

@@ -55,7 +55,7 @@ impl View {
         now: Timestamp,
     ) -> Option<TerminalRequest> {
         let mut request = None;
-        let burst = now.at.duration_since(self.last_key) < PASTE_GAP;
+        let burst = now.at.duration_since(self.attention.last_key) < PASTE_GAP;
         if !burst {
             self.settle(now);
             self.paste_detector = PasteDetector::default();
@@ -64,7 +64,7 @@ impl View {
             self.changed = true;
             match event {
                 InputEvent::Focus(focus) => {
-                    self.focus = Some(*focus);
+                    self.attention.set_focus(*focus);
                     continue;
                 }
                 InputEvent::Paste(text) => {
@@ -84,7 +84,7 @@ impl View {
                     request = self.key(*key, alone, last, now).or(request);
                 }
             }
-            self.last_key = now.at;
+            self.attention.key(now.at);
         }
         self.tell_typing();
         request
@@ -92,8 +92,10 @@ impl View {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        let thinking = self.typing.then(|| self.last_key + TYPING_TIMEOUT);
-        [self.paste_detector.enter, thinking]
+        let thinking = self
+            .typing
+            .then(|| self.attention.last_key + TYPING_TIMEOUT);
+        [self.paste_detector.enter, thinking, self.next_second]
             .into_iter()
             .flatten()
             .min()
@@ -105,7 +107,11 @@ impl View {
             self.settle(now);
             self.tell_typing();
         }
-        if self.typing && now.at.duration_since(self.last_key) >= TYPING_TIMEOUT {
+        if self.next_second.is_some_and(|due| due <= now.at) {
+            self.next_second = None;
+            self.changed = true;
+        }
+        if self.typing && now.at.duration_since(self.attention.last_key) >= TYPING_TIMEOUT {
             self.say_typing(false);
         }
     }
@@ -346,6 +352,14 @@ impl View {
             && !text.starts_with('/');
         if typing != self.typing {
             self.say_typing(typing);
+        }
+    }
+
+    /// The user goes away for a while, or is back, and the peer may know.
+    pub(crate) fn say_suspended(&mut self, suspended: bool) {
+        if self.options.tells_typing && self.call.is_some() {
+            self.typing = false;
+            self.input(Input::Suspended(suspended));
         }
     }
 
