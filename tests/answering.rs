@@ -196,3 +196,90 @@ async fn who_is_away_at_the_screen_comes_back_to_the_call() {
     server.type_keys("/quit\r").await;
     assert_eq!(server.exit_code().await, 0);
 }
+
+/// A server in a pipe, at this address.
+async fn pipe_at(home: &TempDir, address: SocketAddr) -> Process {
+    let arguments = [&address.to_string()];
+    let arguments = arguments.map(String::as_str);
+    let mut server = Process::start(&program("chat-server"), home.path(), &arguments);
+    server.listens().await;
+    server
+}
+
+fn waits(home: &TempDir, address: SocketAddr) -> Process {
+    let address = address.to_string();
+    let arguments = [address.as_str(), "--when-there"];
+    Process::start(&program("chat-client"), home.path(), &arguments)
+}
+
+/// Two who have had a call.
+async fn acquainted() -> (TempDir, TempDir, SocketAddr) {
+    let (server_home, client_home, address) = (home(), home(), a_port().await.1);
+    let mut server = pipe_at(&server_home, address).await;
+    let arguments = [address.to_string()];
+    let arguments = arguments.each_ref().map(String::as_str);
+    let mut client = Process::start(&program("chat-client"), client_home.path(), &arguments);
+    drop(client.types_at_last("hello\n88\n".to_owned()));
+    server.prints("hello").await;
+    assert_eq!(client.ends().await.code, Some(0));
+    server.dies().await;
+    (server_home, client_home, address)
+}
+
+#[tokio::test]
+async fn what_is_said_with_nobody_there_arrives_when_there_is() {
+    let (server_home, client_home, address) = acquainted().await;
+    let mut client = waits(&client_home, address);
+    client.tells("until somebody is there").await;
+    drop(client.types_at_last("one\n88\n".to_owned()));
+    let recorded = async {
+        let calls = client_home.path().join("calls");
+        let is_recorded = || {
+            let mut files = std::fs::read_dir(&calls).ok()?;
+            files.find_map(|file| {
+                let text = std::fs::read_to_string(file.ok()?.path()).ok()?;
+                text.contains("\"88\"").then_some(())
+            })
+        };
+        while is_recorded().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    chat_testkit::soon(recorded).await;
+    // Its death loses nothing, and another one needs no input.
+    client.dies().await;
+    let mut client = waits(&client_home, address);
+    drop(client.types_at_last("two\n".to_owned()));
+    client.tells("until somebody is there").await;
+    let mut server = pipe_at(&server_home, address).await;
+    for text in ["one", "88", "two"] {
+        server.prints(text).await;
+    }
+    assert_eq!(client.ends().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn who_was_never_called_cannot_be_waited_for() {
+    let client = waits(&home(), a_port().await.1);
+    let ended = client.ends().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("--peer-key"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_person_at_a_screen_talks_before_somebody_is_there() {
+    let (server_home, client_home, address) = acquainted().await;
+    let command = terminal::command("chat-client", client_home.path())
+        .args([&address.to_string(), "--when-there"]);
+    let mut client = Terminal::start(SIZE, command);
+    client.wait_for_line("until somebody is there").await;
+    client.type_keys("are you there?\r").await;
+    client.wait_for_line("· you: are you there?").await;
+    let mut server = pipe_at(&server_home, address).await;
+    server.prints("are you there?").await;
+    client.wait_for_line("✓ you: are you there?").await;
+    server.types("yes\n").await;
+    client.wait_for_line("yes").await;
+    client.type_keys("88\r").await;
+    assert_eq!(client.exit_code().await, 0);
+}

@@ -284,6 +284,7 @@ impl World {
             call_config: manners(who),
             redial_for: Some(RESUME_WINDOW),
             recorder: None,
+            when_there: None,
         };
         let late = who.late;
         async move {

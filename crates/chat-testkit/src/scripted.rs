@@ -45,6 +45,7 @@ pub fn client_config() -> chat_client::Config {
         call_config: CallConfig::default(),
         redial_for: Some(RESUME_WINDOW),
         recorder: None,
+        when_there: None,
     }
 }
 

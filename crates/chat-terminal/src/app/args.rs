@@ -110,12 +110,17 @@ impl CommonArgs {
     /// How the calls of this user are recorded: by a person at a terminal until everything has
     /// arrived, in a pipe only if they are to be kept.
     pub fn recorder(&self, data_dir: PathBuf, person: bool) -> Option<Recorder> {
-        (person || self.keep).then_some(Recorder {
+        (person || self.keep).then(|| self.recorder_of(data_dir, person))
+    }
+
+    /// The same, also for a pipe.
+    pub fn recorder_of(&self, data_dir: PathBuf, person: bool) -> Recorder {
+        Recorder {
             data_dir,
             person,
             keep: self.keep,
             answering: false,
-        })
+        }
     }
 
     /// Whether colours are wanted (<https://no-color.org>).

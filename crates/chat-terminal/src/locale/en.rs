@@ -827,6 +827,29 @@ pub(crate) fn still_unread(error: &JournalError) -> String {
     )
 }
 
+/// A call begins with nobody at the other end.
+pub fn nobody_there_yet(peer: &Peer) -> String {
+    format!(
+        "Calling {} until somebody is there; what you say is kept until then.",
+        who(peer)
+    )
+}
+
+/// Text for later cannot be kept.
+pub fn cannot_keep_for_later(error: &JournalError) -> String {
+    format!(
+        "What you say cannot be kept, so nothing is called: {}",
+        error.explain()
+    )
+}
+
+/// `--when-there` to an address at which no key is known.
+pub fn no_key_to_wait_for(address: &str) -> String {
+    format!(
+        "{address} was never called, so it is not known whom to wait for: call once without --when-there, or give --peer-key"
+    )
+}
+
 /// A peer claims a name that looks like that of another known peer.
 pub(crate) fn name_is_taken(known: &str, name: &str) -> String {
     format!("You know another {known}, by another key; this one is {name} here.")
