@@ -50,6 +50,7 @@ impl CallStatus {
             Event::Established(peer) => {
                 *self = Self {
                     peer: Some(peer.clone()),
+                    presence: std::mem::take(&mut self.presence),
                     ..Self::default()
                 };
             }
