@@ -63,6 +63,7 @@ fn hello(received: u64) -> Hello {
         resumed: false,
         keeps: false,
         history: false,
+        answering: false,
         ended: false,
         commitment: None,
     }

@@ -281,6 +281,7 @@ fn recorder(home: PathBuf) -> Recorder {
         data_dir: home,
         person: true,
         keep: true,
+        answering: false,
     }
 }
 
@@ -324,6 +325,7 @@ fn calls(
         name: "1".to_owned().into(),
         call_config: CallConfig::default(),
         redial_for: Some(RESUME_WINDOW),
+        when_there: None,
         recorder: Some(recorder(home.clone())),
     };
     async move {

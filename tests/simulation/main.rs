@@ -288,6 +288,7 @@ impl World {
             call_config: manners(who),
             redial_for: Some(RESUME_WINDOW),
             recorder: None,
+            when_there: None,
         };
         let late = who.late;
         async move {
@@ -322,6 +323,7 @@ fn server_config(call_config: CallConfig, once: bool) -> chat_server::Config {
         name: SERVER.to_string().into(),
         backlog: 5,
         ring: false,
+        answer: None,
         on_call: None,
         once,
         give_up_after: RESUME_WINDOW,

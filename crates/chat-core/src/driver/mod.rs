@@ -53,6 +53,8 @@ pub struct CallConfig {
     pub graceful: bool,
     /// Whether the person is there, as a chat/1 peer is told.
     pub presence: Presence,
+    /// A machine answers: what cannot be recorded is not taken, and ends the call.
+    pub answering: bool,
     /// As the listener, neither show nor reveal a safety number before this moment.
     pub reveal_after: Option<std::time::Instant>,
 }
@@ -513,6 +515,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// The journal cannot be written any more.
     fn take_unrecorded(&mut self, error: JournalError, now: Instant) -> Step {
         tracing::warn!(%error, "nothing is recorded any more");
+        if self.config.answering {
+            // A receipt for what is neither shown nor recorded would be a lie.
+            return Step::Ended(CloseReason::Local(io::Error::other(error)));
+        }
         self.journal = None;
         self.disk_is_behind = false;
         self.protocol.sink_changed(self.sink_state, now.into_std());

@@ -15,6 +15,7 @@ use crate::protocol::{
     CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Remark, Renewed,
     Session, SessionState,
 };
+use crate::trust::Security;
 use crate::wire::{Name, RefusalCode, SessionId};
 
 /// How long a call whose connection is lost can be resumed, unless a person wants otherwise.
@@ -46,10 +47,17 @@ impl Connected {
         let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
         let begin = || SessionState::new(begun.unwrap_or_else(SessionId::random));
         let state = session.unwrap_or_else(begin);
-        let session = Session::new(name, &self.peer.security, state);
-        let session = session.with_presence(config.presence.clone());
-        Box::new(session.reveal_after(config.reveal_after))
+        Box::new(chat1(name, &self.peer.security, config, state))
     }
+}
+
+/// A session with a peer of this kind.
+fn chat1(name: Name, peer: &Security, config: &CallConfig, state: SessionState) -> Session {
+    let session = Session::new(name, peer, state);
+    let session = session
+        .with_presence(config.presence.clone())
+        .with_machine(config.answering);
+    session.reveal_after(config.reveal_after)
 }
 
 /// The program around a call between a source and a sink.
@@ -174,6 +182,26 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         Self {
             call,
             connection: Some(connected.connection),
+            interrupted: None,
+        }
+    }
+
+    /// Begins a call of which there is no connection yet: what the person says is recorded, and
+    /// sent once the host brings one.
+    pub fn begin_unconnected(
+        peer: &Security,
+        recording: Recording,
+        name: Name,
+        config: CallConfig,
+        source: &'p mut In,
+        sink: &'p mut Out,
+    ) -> Self {
+        let session = chat1(name, peer, &config, recording.session);
+        let mut call = CallDriver::new(Box::new(session), config, source, sink);
+        call.record(recording.journal, recording.history);
+        Self {
+            call,
+            connection: None,
             interrupted: None,
         }
     }

@@ -48,6 +48,10 @@ pub(super) enum Record<'a> {
     PeerLast { number: u64 },
     /// What follows is kept when the call is over.
     Keep,
+    /// Whether what follows is heard by nobody but the answering machine.
+    Answering { on: bool },
+    /// The person has read what the machine heard before.
+    Read,
     /// What the lines came to that stood here.
     Counts {
         said: u64,

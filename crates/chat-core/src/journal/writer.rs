@@ -146,6 +146,12 @@ impl Journal {
         self.append(&Record::Keep);
     }
 
+    /// Whether what follows is heard by nobody but the answering machine. Then it is kept until it
+    /// was read.
+    pub fn answering(&mut self, on: bool) {
+        self.append(&Record::Answering { on });
+    }
+
     /// Whether the disk keeps up; otherwise read no more from the peer, nor from a pipe.
     pub fn has_room(&self) -> bool {
         self.shared.queue().lines.len() < MAX_QUEUED

@@ -133,6 +133,9 @@ pub struct Hello {
     /// What is said stays written down when the call is over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub history: bool,
+    /// Nobody is there: a machine records what is said, and a receipt says no more than that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answering: bool,
     /// The sender has ended the session: its last receipt and the hang-up follow.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
@@ -491,6 +494,7 @@ mod tests {
             resumed: false,
             keeps: false,
             history: false,
+            answering: false,
             ended: false,
             commitment: None,
         }

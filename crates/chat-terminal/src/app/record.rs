@@ -104,6 +104,11 @@ impl Record {
         }
     }
 
+    /// Whether something of the call is not recorded that was to be.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// The exit code after the call: a pipe fails that was to be recorded, and was not.
     pub fn exit_code(&self, outcome: &Outcome) -> u8 {
         let must_keep = |recorder: &Recorder| recorder.keep && !recorder.person;

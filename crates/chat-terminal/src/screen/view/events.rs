@@ -81,6 +81,7 @@ impl View {
             | Event::Presence(_)
             | Event::Claims(_)
             | Event::PeerKeeps(_)
+            | Event::Answering(_)
             | Event::PeerHistory(_)
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
@@ -150,6 +151,10 @@ impl View {
         let Some(call) = &mut self.call else {
             return;
         };
+        let state = match self.status.answering {
+            true => DeliveryState::Recorded,
+            false => DeliveryState::Received,
+        };
         let mut later = 0;
         while call.received < count
             && let Some(message) = call.unreceived.pop_front()
@@ -158,8 +163,7 @@ impl View {
             if message.written {
                 later += 1;
             } else {
-                self.transcript
-                    .own(DeliveryState::Received, &message.text, now);
+                self.transcript.own(state, &message.text, now);
             }
         }
         if later > 0 {
