@@ -195,7 +195,7 @@ impl End {
                     assert_eq!(self.met.replace(name), None, "only once");
                     continue;
                 }
-                ProtocolEvent::Cookie(_) => continue,
+                ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => continue,
                 ProtocolEvent::Show(event) => event,
             };
             self.heard.extend(texts(&event));

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use chat_client::{Connector, Trust};
 use chat_core::driver::CallConfig;
+use chat_core::files::FileConfig;
 use chat_core::protocol::CloseReason;
 use chat_core::transport::{Keyring, Listen};
 use chat_core::wire::Framing;
@@ -235,6 +236,8 @@ impl World {
             ring: false,
             once: plan.once,
             call_config: manners(&plan.server),
+            files: FileConfig::none(),
+            files_from_anyone: false,
             interactive: false,
         };
         let clients = plan.clients.len();
@@ -277,6 +280,8 @@ impl World {
         let config = chat_client::Config {
             name: number.to_string().into(),
             call_config: manners(who),
+            files: FileConfig::none(),
+            send_files: Vec::new(),
             reconnect: true,
         };
         let late = who.late;

@@ -1,15 +1,20 @@
 //! The client around its call: what it knows of the server, and the way back to it.
 
 use std::future::pending;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use chat_core::driver::{Action, CallDriver, Command, Host, Sink, Source};
+use chat_core::files::{FileCommand, OpenFile, Transfers};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
 use chat_core::transport::Dial;
-use chat_core::trust::FirstContactError;
-use chat_terminal::locale;
+use chat_core::trust::{FirstContactError, Security};
+use chat_core::wire::Control;
 use chat_terminal::peer::PeerRecord;
+use chat_terminal::{exit, locale};
 use tokio::task::JoinHandle;
 
+use crate::Config;
 use crate::connect::Connector;
 use crate::first_contact::{FirstContact, Work};
 use crate::reconnect::Reconnect;
@@ -25,25 +30,45 @@ pub(crate) struct Client<D> {
     forgetting: Option<JoinHandle<()>>,
     /// The way back; `None` if a lost connection is not to be made again.
     reconnect: Option<Reconnect<D>>,
+    files: Transfers,
+    /// What is to be offered; the call ends when it is taken.
+    errand: Option<Vec<PathBuf>>,
+    /// The errand is done.
+    done: bool,
 }
 
 impl<D: Dial + 'static> Client<D> {
     /// In a call with `peer`; only its key is accepted when it has to reconnect.
     pub(crate) fn new(
         connector: Connector<D>,
-        reconnects: bool,
+        config: &Config,
         peer: Peer,
         first_contact: Option<FirstContact>,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.address.clone();
-        let connector = connector.pin(&peer.security);
+        let connector = Arc::new(connector.pin(&peer.security));
+        let key = match peer.security {
+            Security::Key { fingerprint, .. } => Some(fingerprint),
+            Security::NoKey { .. } | Security::Plaintext => None,
+        };
+        let open = open_file(Arc::clone(&connector));
+        let mut files = Transfers::new(key, Some(open), config.files.clone());
+        let errand = Some(config.send_files.clone()).filter(|paths| !paths.is_empty());
+        // A peer without a key takes no files, which is told and is the end.
+        let hopeless = key.is_none() && errand.is_some();
+        if hopeless {
+            files.command(FileCommand::Send(Vec::new()));
+        }
         Self {
+            files,
+            errand,
+            done: hopeless,
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             counting: None,
             forgetting: None,
             peer: PeerRecord::new(peer, keyring, Some(address)),
-            reconnect: reconnects.then(|| Reconnect::new(connector)),
+            reconnect: config.reconnect.then(|| Reconnect::new(connector)),
         }
     }
 
@@ -59,14 +84,34 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
+    fn command_files(&mut self, command: FileCommand) -> Action {
+        self.files.command(command);
+        Action::Files(self.files.take_output())
+    }
+
+    /// Once all that was to be offered is taken or refused, the call ends.
+    fn check_errand(&mut self) {
+        self.done |= self.files.is_idle() && self.errand.take().is_some();
+    }
+
     fn keep_tries(&mut self) {
         if let Some(first_contact) = &mut self.first_contact {
             first_contact.keep();
         }
     }
 
+    /// What the errand adds to the exit code of the call.
+    pub(crate) fn errand_code(&self) -> u8 {
+        match self.files.unsuccessful() {
+            (0, _) if self.errand.is_none() => exit::OK,
+            (all, declined) if all == declined && self.errand.is_none() => exit::BUSY,
+            _ => exit::FAILED,
+        }
+    }
+
     /// The call is over.
     pub(crate) async fn ended(self, reason: &CloseReason) {
+        self.files.stop().await;
         if let Some(first_contact) = self.first_contact {
             first_contact.ended(reason).await;
         }
@@ -89,7 +134,15 @@ where
                 None => pending().await,
             }
         };
+        if self.done {
+            self.done = false;
+            return Action::HangUp;
+        }
         tokio::select! {
+            output = self.files.next() => {
+                self.check_errand();
+                Action::Files(output)
+            }
             events = self.peer.next() => Action::Show(events),
             counted = counted(&mut self.counting), if !self.peer.is_remembering() => match counted {
                 Ok(()) => Action::Show(Vec::new()),
@@ -109,13 +162,25 @@ where
     fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
         self.peer.met(name);
         self.answered(call);
+        if let Some(paths) = self.errand.clone() {
+            self.files.command(FileCommand::Send(paths));
+        }
     }
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         if let Some(reconnect) = &mut self.reconnect {
             reconnect.answered();
         }
+        if let Some(session) = call.session_id() {
+            self.files.connected(session, call.cookie());
+        }
         self.count_try(call);
+    }
+
+    fn file(&mut self, control: Control) -> Action {
+        self.files.control(control);
+        self.check_errand();
+        Action::Files(self.files.take_output())
     }
 
     fn number_shown(&mut self) {
@@ -134,9 +199,21 @@ where
     fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action {
         match command {
             Command::Quit => Action::HangUp,
+            Command::File(command) => self.command_files(command),
+            Command::Decline if self.files.has_question() => {
+                self.command_files(FileCommand::Decline(None))
+            }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }
+}
+
+/// How connections for files are made: as the connection of the call is.
+fn open_file<D: Dial + 'static>(connector: Arc<Connector<D>>) -> OpenFile {
+    Arc::new(move |cookie| {
+        let connector = Arc::clone(&connector);
+        Box::pin(async move { connector.connect_for_file(cookie).await })
+    })
 }
 
 /// Waits until the try is counted, or forever if there is none.

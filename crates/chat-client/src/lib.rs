@@ -8,9 +8,11 @@ mod first_contact;
 mod reconnect;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::pin;
 
 use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
+use chat_core::files::FileConfig;
 use chat_core::protocol::Event;
 use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::Name;
@@ -28,6 +30,10 @@ pub struct Config {
     pub name: Name,
     /// How this side behaves in the call.
     pub call_config: CallConfig,
+    /// How files are handled.
+    pub files: FileConfig,
+    /// Offers these, and ends the call when they are taken.
+    pub send_files: Vec<PathBuf>,
     /// Whether to reconnect when the connection is lost.
     pub reconnect: bool,
 }
@@ -63,11 +69,15 @@ where
         code = shutdown.as_mut() => return Ok(code),
     };
     let peer = connected.peer.clone();
-    let mut client = Client::new(connector, config.reconnect, peer, first_contact);
+    let mut client = Client::new(connector, &config, peer, first_contact);
     let mut call = Runner::begin(connected, config.name, config.call_config, source, sink);
     let reason = call.run(&mut client, shutdown.as_mut()).await;
+    let errand = client.errand_code();
     client.ended(&reason).await;
-    Ok(exit::of(&call.end(reason, shutdown).await))
+    Ok(match exit::of(&call.end(reason, shutdown).await) {
+        exit::OK => errand,
+        code => code,
+    })
 }
 
 /// Waits until the person gives up waiting for an answer. There is nobody yet to talk to.

@@ -1,5 +1,6 @@
 //! `chat-client`: calls a server.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use chat_core::transport::Keyring;
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::trust::{Fingerprint, KnownPeers, data_dir};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, duration, fingerprint, target};
+use chat_terminal::args::{CommonArgs, FileArgs, duration, fingerprint, target};
 use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
@@ -50,6 +51,13 @@ struct Args {
     #[arg(long)]
     no_redial: bool,
 
+    /// Offer these files, and end when they are taken
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["plain", "send_only"])]
+    send_file: Vec<PathBuf>,
+
+    #[command(flatten)]
+    files: FileArgs,
+
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -82,7 +90,10 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     }
     let signals = Signals::new()?;
     let idle = Idle::Calling(locale::calling(&address));
-    let mut console = Console::open(&args.common, idle)?;
+    let mut console = match args.send_file.is_empty() {
+        true => Console::open(&args.common, idle)?,
+        false => Console::silent(),
+    };
     let connector = Connector {
         dialer: TcpDialer {
             target: args.target.clone(),
@@ -98,6 +109,8 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             send_only: args.send_only,
             ..console.call_config()
         },
+        files: args.files.config(console.interactive, &data_dir)?,
+        send_files: args.send_file.clone(),
         reconnect: !args.no_redial,
     };
     let Console { source, sink, .. } = &mut console;

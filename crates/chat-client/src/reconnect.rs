@@ -43,9 +43,9 @@ struct Outage {
 }
 
 impl<D: Dial + 'static> Reconnect<D> {
-    pub(crate) fn new(connector: Connector<D>) -> Self {
+    pub(crate) fn new(connector: Arc<Connector<D>>) -> Self {
         Self {
-            connector: Arc::new(connector),
+            connector,
             cookie: None,
             outage: None,
             attempt: None,

@@ -4,8 +4,10 @@
 use chat_core::driver::{
     Action, CallDriver, Command, Connected, Host, RESUME_WINDOW, Sink, Source, sleep_until_some,
 };
+use chat_core::files::{FileCommand, FileConnection, Transfers};
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
 use chat_core::trust::Fingerprint;
+use chat_core::wire::Control;
 use chat_terminal::locale;
 use chat_terminal::peer::PeerRecord;
 use tokio::sync::mpsc;
@@ -23,6 +25,9 @@ pub(crate) struct Server<'a> {
     pub key: Option<Fingerprint>,
     /// New connections of the call.
     pub resumed: mpsc::Receiver<Connected>,
+    /// New connections for its files.
+    pub file_connections: mpsc::Receiver<FileConnection>,
+    pub files: Transfers,
     pub registry: &'a SessionRegistry,
     pub queue: &'a CallQueue,
     pub events: &'a mut mpsc::Receiver<QueueEvent>,
@@ -54,6 +59,18 @@ impl Server<'_> {
         }
     }
 
+    /// Both sides have said hello: the offers that are open are said again.
+    fn say_files<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
+        if let Some(session) = call.session_id() {
+            self.files.connected(session, None);
+        }
+    }
+
+    fn command_files(&mut self, command: FileCommand) -> Action {
+        self.files.command(command);
+        Action::Files(self.files.take_output())
+    }
+
     fn queue_changed(&mut self, event: QueueEvent) -> Action {
         let waiting = self.queue.waiting();
         let notice = notice_of(self.notices, event, waiting, self.interactive);
@@ -79,6 +96,11 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             events = self.peer.next() => Action::Show(events),
             Some(connected) = self.resumed.recv() => Action::Resume(Box::new(connected)),
             Some(event) = self.events.recv() => self.queue_changed(event),
+            Some(file) = self.file_connections.recv() => {
+                self.files.incoming(file);
+                Action::Files(self.files.take_output())
+            }
+            output = self.files.next() => Action::Files(output),
             () = sleep_until_some(give_up_at) => {
                 self.outage = None;
                 Action::GiveUp(Disconnect::Silent(RESUME_WINDOW))
@@ -93,11 +115,18 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
     fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
         self.registry.set_cookie(call.cookie());
         self.peer.met(name);
+        self.say_files(call);
     }
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         self.registry.set_cookie(call.cookie());
         self.outage = None;
+        self.say_files(call);
+    }
+
+    fn file(&mut self, control: Control) -> Action {
+        self.files.control(control);
+        Action::Files(self.files.take_output())
     }
 
     fn number_shown(&mut self) {
@@ -122,6 +151,10 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             }
             Command::Next if self.queue.waiting() > 0 => Action::HangUp,
             Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
+            Command::File(command) => self.command_files(command),
+            Command::Decline if self.files.has_question() => {
+                self.command_files(FileCommand::Decline(None))
+            }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }

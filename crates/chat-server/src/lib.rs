@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink, Source};
+use chat_core::files::FileConfig;
 use chat_core::transport::Listen;
 use chat_core::wire::Name;
 use tokio::task::JoinSet;
@@ -52,6 +53,10 @@ pub struct Config {
     pub once: bool,
     /// How this side behaves in a call.
     pub call_config: CallConfig,
+    /// How files are handled.
+    pub files: FileConfig,
+    /// Whether files of strangers are handled like those of others.
+    pub files_from_anyone: bool,
     /// Whether a person at a terminal may give commands between the calls too.
     pub interactive: bool,
 }

@@ -10,7 +10,7 @@ use chat_core::transport::{Keyring, tcp};
 use chat_core::trust::data_dir;
 use chat_server::{Acceptor, Config};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, address, duration};
+use chat_terminal::args::{CommonArgs, FileArgs, address, duration};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
@@ -51,6 +51,13 @@ struct Args {
     known_only: bool,
 
     #[command(flatten)]
+    files: FileArgs,
+
+    /// With --accept-files: also the files of keys that were not known before
+    #[arg(long, requires = "accept_files")]
+    from_anyone: bool,
+
+    #[command(flatten)]
     common: CommonArgs,
 }
 
@@ -64,7 +71,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         peer::forget(name)?;
         return Ok(exit::OK);
     }
-    let keyring = Keyring::open(&data_dir()?)?;
+    let data_dir = data_dir()?;
+    let keyring = Keyring::open(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
     notices.push(locale::own_key(keyring.own_key));
     let acceptor = Acceptor {
@@ -88,6 +96,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             idle_timeout: args.idle_timeout,
             ..console.call_config()
         },
+        files: args.files.config(console.interactive, &data_dir)?,
+        files_from_anyone: args.from_anyone,
         interactive: console.interactive,
     };
     let reachable = chat_server::reachable(address);

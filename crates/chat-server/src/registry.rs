@@ -4,12 +4,17 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_core::driver::Connected;
+use chat_core::files::FileConnection;
 use chat_core::protocol::{CloseReason, Side};
+use chat_core::trust::Fingerprint;
 use chat_core::wire::{Control, Cookie, RefusalCode};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, SessionKey};
 use crate::dispatch::Purpose;
+
+/// How many connections for files may wait for the call to take them.
+const MAX_FILES: usize = 8;
 
 /// How many hang-ups are remembered, for peers whose connection was lost before they heard them.
 const MAX_HUNG_UP: usize = 64;
@@ -34,6 +39,16 @@ struct Current {
     /// What its peer shows in the next handshake.
     cookie: Option<Cookie>,
     connections: mpsc::Sender<Connected>,
+    files: mpsc::Sender<FileConnection>,
+}
+
+/// New connections of the present call, as they come.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    /// Over which it goes on.
+    pub connections: mpsc::Receiver<Connected>,
+    /// Each for a file.
+    pub files: mpsc::Receiver<FileConnection>,
 }
 
 /// A call on which this side has hung up.
@@ -45,14 +60,19 @@ struct HungUp {
 
 impl SessionRegistry {
     /// A call begins. Returns its new connections, as they come.
-    pub(crate) fn begin(&self, session_key: Option<SessionKey>) -> mpsc::Receiver<Connected> {
+    pub(crate) fn begin(&self, session_key: Option<SessionKey>) -> Coming {
         let (connections, coming) = mpsc::channel(1);
+        let (files, coming_files) = mpsc::channel(MAX_FILES);
         self.calls().current = session_key.map(|session_key| Current {
             session_key,
             cookie: None,
             connections,
+            files,
         });
-        coming
+        Coming {
+            connections: coming,
+            files: coming_files,
+        }
     }
 
     /// The peer of the present call was given this cookie.
@@ -116,6 +136,19 @@ impl SessionRegistry {
                 }
             }
         }
+    }
+
+    /// Where a connection for a file belongs: to the present call, if that is its session and its
+    /// key.
+    pub(crate) fn call_of(
+        &self,
+        file: &FileConnection,
+        key: Fingerprint,
+    ) -> Option<mpsc::Sender<FileConnection>> {
+        let session = file.hello.conversation;
+        let calls = self.calls();
+        let current = calls.current.as_ref()?;
+        (current.session_key == SessionKey { session, key }).then(|| current.files.clone())
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {

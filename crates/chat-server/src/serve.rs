@@ -6,8 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chat_core::driver::{Command, Input, Outcome, Runner, Sink, Source};
+use chat_core::files::{Policy, Transfers};
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
+use chat_core::trust::{Security, Verification};
 use chat_core::wire::RefusalCode;
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::{exit, locale};
@@ -168,6 +170,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             Input::Command(Command::Answer | Command::Decline | Command::Block) => {
                 locale::NOBODY_RINGS.into()
             }
+            Input::Command(Command::File(_)) => locale::NO_FILES.into(),
             Input::Typing(_) => return None,
             _ => locale::NOBODY_THERE.into(),
         })
@@ -195,10 +198,18 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             call_config.reveal_after = self.guesses.reveal_after().map(Instant::into_std);
         }
         while self.events.try_recv().is_ok() {}
+        let coming = self.registry.begin(session_key);
+        let mut file_config = self.config.files.clone();
+        if is_new(&connected.peer.security) && !self.config.files_from_anyone {
+            file_config.policy = wary(file_config.policy, interactive);
+        }
+        let peer_key = session_key.map(|session_key| session_key.key);
         let mut server = Server {
             peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
-            key: session_key.map(|session_key| session_key.key),
-            resumed: self.registry.begin(session_key),
+            key: peer_key,
+            resumed: coming.connections,
+            file_connections: coming.files,
+            files: Transfers::new(peer_key, None, file_config),
             registry: &self.registry,
             queue: &self.queue,
             events: &mut self.events,
@@ -214,6 +225,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         if server.quitting {
             self.quitting = Some(exit::OK);
         }
+        server.files.stop().await;
         self.registry.end(&reason, call.call().final_ack());
         let wordless = !call.call().has_conversed() && is_by_peer(&reason);
         let outcome = call.end(reason, shutdown).await;
@@ -231,6 +243,26 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             self.sink.show(Event::Notice(notice));
         }
         exit::of(&outcome)
+    }
+}
+
+/// Whether nothing was known of the key before this call.
+fn is_new(security: &Security) -> bool {
+    matches!(
+        security,
+        Security::Key {
+            verification: Verification::New,
+            ..
+        }
+    )
+}
+
+/// What is done with the files of a stranger: never taken unasked.
+fn wary(policy: Policy, interactive: bool) -> Policy {
+    match policy {
+        Policy::Accept if interactive => Policy::Ask,
+        Policy::Accept => Policy::Refuse,
+        policy => policy,
     }
 }
 

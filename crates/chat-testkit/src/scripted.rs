@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Sink, Source};
+use chat_core::files::FileConfig;
 use chat_core::protocol::{Ended, Event, Plain, Side};
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::transport::{Keyring, Listen, Stream};
@@ -28,6 +29,8 @@ pub fn server_config() -> chat_server::Config {
         ring: false,
         once: false,
         call_config: CallConfig::default(),
+        files: FileConfig::none(),
+        files_from_anyone: false,
         interactive: true,
     }
 }
@@ -37,6 +40,8 @@ pub fn client_config() -> chat_client::Config {
     chat_client::Config {
         name: "client".into(),
         call_config: CallConfig::default(),
+        files: FileConfig::none(),
+        send_files: Vec::new(),
         reconnect: true,
     }
 }

@@ -227,6 +227,7 @@ async fn drive(
                 };
                 call.show(Event::Established(peer.clone()));
             }
+            Step::File(control) => call.decline_file(control),
             Step::Command(_) | Step::NumberShown | Step::Answered => {}
         }
     };

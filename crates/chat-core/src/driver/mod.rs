@@ -28,7 +28,9 @@ use crate::protocol::{
     Protocol, ProtocolEvent, SendError, Side, SinkState,
 };
 use crate::transport::Stream;
-use crate::wire::{Control, Cookie, LineError, WriteBuffer};
+use crate::wire::{
+    CancelCode, CancelledOffer, Control, Cookie, LineError, Offer, SessionId, WriteBuffer,
+};
 
 pub use connection::{BoxConnection, Connection};
 pub use hello::HelloError;
@@ -63,6 +65,8 @@ pub enum Step {
     Established(String),
     /// The safety number was shown.
     NumberShown,
+    /// The peer says this about a file.
+    File(Control),
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
     /// The connection is lost, but the call can be resumed over another.
@@ -218,6 +222,26 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
+    /// The session, which both sides have in common; `None` with a peer that speaks plain lines.
+    pub fn session_id(&mut self) -> Option<SessionId> {
+        self.protocol.session().map(|session| session.state().id())
+    }
+
+    /// Says this about a file, on the present connection.
+    pub fn say_of_file(&mut self, control: Control) {
+        if let Some(session) = self.protocol.session() {
+            session.say_of_file(control);
+        }
+    }
+
+    /// Nobody here takes files.
+    pub(crate) fn decline_file(&mut self, control: Control) {
+        if let Control::Offer(Offer { id, .. }) = control {
+            let code = CancelCode::Unattended;
+            self.say_of_file(Control::Cancel(CancelledOffer { id, code }));
+        }
+    }
+
     /// What to tell a peer that reconnects after this side has hung up.
     pub fn final_ack(&mut self) -> Vec<Control> {
         let session = self.protocol.session();
@@ -237,6 +261,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
                 Step::Disconnected => self.give_up(Disconnect::Cut),
+                Step::File(control) => self.decline_file(control),
                 Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
             }
         };
@@ -394,6 +419,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                     self.cookie = Some(cookie);
                     continue;
                 }
+                ProtocolEvent::File(control) => return Some(Step::File(control)),
                 ProtocolEvent::Show(event) => event,
             };
             self.conversed |= matches!(event, Event::Lines(_) | Event::Message(_));

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 
+use crate::files::FileCommand;
 use crate::protocol::Event;
 use crate::wire::Batch;
 
@@ -48,6 +49,8 @@ pub enum Command {
     Block,
     /// List the known peers.
     Peers,
+    /// Do this about files.
+    File(FileCommand),
     /// Tell about the call.
     Status,
     /// End this call and take the next caller.

@@ -10,10 +10,11 @@ use tokio::time::timeout;
 use super::{
     BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
 };
+use crate::files::Output;
 use crate::protocol::{
     CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Session, SessionState,
 };
-use crate::wire::{Name, SessionId};
+use crate::wire::{Control, Name, SessionId};
 
 /// How long a call whose connection is lost can be resumed.
 pub const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
@@ -58,6 +59,9 @@ pub trait Host<In, Out>: Send {
     /// The peer has resumed the call, or said that this side is queued.
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>);
 
+    /// The peer says this about a file.
+    fn file(&mut self, control: Control) -> Action;
+
     /// The safety number was shown.
     fn number_shown(&mut self);
 
@@ -75,6 +79,8 @@ pub enum Action {
     Resume(Box<Connected>),
     /// Show these to the person.
     Show(Vec<Event>),
+    /// Say and show these about files.
+    Files(Output),
     /// Do without a safety number on the present connection, and show why.
     WithholdNonce(Event),
     /// Hang up.
@@ -157,6 +163,10 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Step::Established(name) => host.established(&mut self.call, name),
             Step::Answered => host.answered(&mut self.call),
             Step::NumberShown => host.number_shown(),
+            Step::File(control) => {
+                let action = host.file(control);
+                self.act(action);
+            }
             Step::Disconnected => {
                 self.connection = None;
                 let action = host.disconnected(&self.call);
@@ -174,6 +184,12 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         match action {
             Action::Resume(connected) => self.resume(*connected),
             Action::Show(events) => self.call.show_all(events),
+            Action::Files(Output { controls, events }) => {
+                for control in controls {
+                    self.call.say_of_file(control);
+                }
+                self.call.show_all(events.into_iter().map(Event::File));
+            }
             Action::WithholdNonce(why) => {
                 self.call.withhold_nonce();
                 self.call.show(why);

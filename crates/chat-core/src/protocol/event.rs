@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CloseReason, SendError, Side};
+use crate::files::FileEvent;
 use crate::trust::Security;
-use crate::wire::{Batch, Cookie};
+use crate::wire::{Batch, Control, Cookie};
 
 /// What a protocol reports.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub enum ProtocolEvent {
     Established(String),
     /// The dialer shows this in its next handshake of the session.
     Cookie(Cookie),
+    /// The peer says this about a file.
+    File(Control),
     /// The person is to see this.
     Show(Event),
 }
@@ -56,6 +59,8 @@ pub enum Event {
     QueueLength(usize),
     /// The number of callers whom the peer serves before this one.
     QueuePosition(u64),
+    /// A file is offered, under way, or at its end.
+    File(FileEvent),
     /// The call is over.
     Ended(Arc<Ended>),
     /// A remark of the program, ready to read: the result of a command, a caller turned away.

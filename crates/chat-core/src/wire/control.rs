@@ -8,6 +8,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::codec::CONTROL;
+use super::file::{CancelledOffer, Offer, OfferId};
 use super::refusal::Refusal;
 
 /// The longest control line but `say`, in bytes, without its U+0001 and LF.
@@ -60,6 +61,14 @@ pub enum Control {
     Nonce(Nonce),
     /// The listener's part of the safety number, which opens its commitment.
     Reveal(Nonce),
+    /// The peer may have this file.
+    Offer(Offer),
+    /// The offer is wanted.
+    Accept(OfferId),
+    /// The offer has arrived whole, and is on the disk.
+    Taken(OfferId),
+    /// The offer is not, or no longer, to be taken.
+    Cancel(CancelledOffer),
 }
 
 /// How each side begins, on every connection of a session.
@@ -332,6 +341,10 @@ enum Member {
     Cookie,
     Nonce,
     Reveal,
+    Offer,
+    Accept,
+    Taken,
+    Cancel,
     #[serde(other)]
     Unknown,
 }
@@ -385,6 +398,10 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 Member::Cookie => Control::Cookie(members.next_value()?),
                 Member::Nonce => Control::Nonce(members.next_value()?),
                 Member::Reveal => Control::Reveal(members.next_value()?),
+                Member::Offer => Control::Offer(members.next_value()?),
+                Member::Accept => Control::Accept(members.next_value()?),
+                Member::Taken => Control::Taken(members.next_value()?),
+                Member::Cancel => Control::Cancel(members.next_value()?),
                 Member::Unknown => {
                     members.next_value::<IgnoredAny>()?;
                     continue;

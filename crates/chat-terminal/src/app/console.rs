@@ -1,6 +1,6 @@
 //! The user's side of this process: a pipe or a terminal.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use chat_core::driver::{CallConfig, Input, Sink, Source};
 use chat_core::protocol::Event;
@@ -60,13 +60,9 @@ impl Console {
         let (source, sink) = if interactive {
             pipe::interactive(pipe::stdin(), pipe::stdout())
         } else {
-            let style = match io::stdout().is_terminal() {
-                true => LineStyle::Sanitized,
-                false => LineStyle::Raw,
-            };
             (
                 LineSource::piped(pipe::stdin(), args.literal),
-                LineSink::new(pipe::stdout(), style),
+                LineSink::new(pipe::stdout(), LineStyle::of_stdout()),
             )
         };
         Ok(Self {
@@ -74,6 +70,17 @@ impl Console {
             sink: ConsoleSink::Lines(sink),
             interactive,
         })
+    }
+
+    /// Opens standard output alone, as plain lines: nobody says anything here. Must be called within
+    /// a runtime.
+    pub fn silent() -> Self {
+        let style = LineStyle::of_stdout();
+        Self {
+            source: ConsoleSource::Lines(LineSource::silent()),
+            sink: ConsoleSink::Lines(LineSink::new(pipe::stdout(), style)),
+            interactive: false,
+        }
     }
 
     /// How to drive a call: a pipe waits until everything is delivered, a user who hangs up

@@ -119,6 +119,7 @@ impl PeerRecord {
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
             (Command::Status, _) => locale::peer_status(&self.peer),
             (Command::Answer | Command::Decline | Command::Block, _) => locale::NOBODY_RINGS.into(),
+            (Command::File(_), _) => locale::NO_FILES.into(),
             (Command::Next | Command::Quit, _) => locale::NEXT_IS_FOR_SERVERS.into(),
         };
         vec![Event::Notice(notice)]

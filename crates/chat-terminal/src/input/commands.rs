@@ -1,7 +1,10 @@
 //! Parses a typed line: a message, the hang-up, or a command.
 
 use chat_core::driver::Command;
+use chat_core::files::FileCommand;
 use chat_core::wire;
+
+use crate::input::paths;
 
 /// A parsed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +31,18 @@ pub(crate) enum CommandError {
     },
     /// The command takes no argument.
     TakesNothing(&'static str),
+    /// `/send` without a path.
+    SendsNothing,
+    /// What stands after the command is no number.
+    NoNumber(&'static str),
     /// `/say` without a text.
     SaysNothing,
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 10] = [
-    "/answer", "/block", "/decline", "/help", "/next", "/peers", "/quit", "/say", "/status",
-    "/verify",
+pub(crate) const NAMES: [&str; 13] = [
+    "/accept", "/answer", "/block", "/cancel", "/decline", "/help", "/next", "/peers", "/quit",
+    "/say", "/send", "/status", "/verify",
 ];
 
 /// The similarity, from 0 to 1, from which a name is suggested for a mistyped one.
@@ -73,6 +80,13 @@ pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
             let number = number.map(str::to_owned);
             return Ok(Request::Command(Command::Verify(number)));
         }
+        "/send" if argument.trim().is_empty() => return Err(CommandError::SendsNothing),
+        "/send" => return Ok(about_files(FileCommand::Send(paths::split(argument)))),
+        "/accept" => return accept(argument),
+        "/cancel" => return Ok(about_files(FileCommand::Cancel(number(name, argument)?))),
+        "/decline" if !argument.trim().is_empty() => {
+            return Ok(about_files(FileCommand::Decline(number(name, argument)?)));
+        }
         "/answer" => Request::Command(Command::Answer),
         "/block" => Request::Command(Command::Block),
         "/decline" => Request::Command(Command::Decline),
@@ -86,6 +100,37 @@ pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
         return Err(CommandError::TakesNothing(name));
     }
     Ok(request)
+}
+
+fn about_files(command: FileCommand) -> Request {
+    Request::Command(Command::File(command))
+}
+
+/// The number after a command, if there is one.
+fn number(name: &'static str, argument: &str) -> Result<Option<u32>, CommandError> {
+    match argument.trim() {
+        "" => Ok(None),
+        number => number
+            .parse()
+            .map(Some)
+            .map_err(|_| CommandError::NoNumber(name)),
+    }
+}
+
+/// Reads `/accept [N] [as NAME]`.
+fn accept(argument: &str) -> Result<Request, CommandError> {
+    let argument = argument.trim();
+    let (before, name) = match argument.strip_prefix("as ") {
+        Some(name) => ("", Some(name)),
+        None => match argument.split_once(" as ") {
+            Some((number, name)) => (number, Some(name)),
+            None => (argument, None),
+        },
+    };
+    Ok(about_files(FileCommand::Accept {
+        number: number("/accept", before)?,
+        name: name.map(|name| name.trim().to_owned()),
+    }))
 }
 
 /// The commands that begin with `typed`.
@@ -135,6 +180,26 @@ mod tests {
     }
 
     #[test]
+    fn files_are_named_by_numbers() {
+        let file = |command| Ok(Request::Command(Command::File(command)));
+        let accept = |number, name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            file(FileCommand::Accept { number, name })
+        };
+        assert_eq!(parse("/accept"), accept(None, None));
+        assert_eq!(parse("/accept 2"), accept(Some(2), None));
+        assert_eq!(parse("/accept as x y"), accept(None, Some("x y")));
+        assert_eq!(parse("/accept 2 as x"), accept(Some(2), Some("x")));
+        assert_eq!(parse("/accept two"), Err(CommandError::NoNumber("/accept")));
+        assert_eq!(parse("/decline"), Ok(Request::Command(Command::Decline)));
+        assert_eq!(parse("/decline 1"), file(FileCommand::Decline(Some(1))));
+        assert_eq!(parse("/cancel"), file(FileCommand::Cancel(None)));
+        let paths = vec!["a b".into(), "c".into()];
+        assert_eq!(parse(r"/send a\ b c"), file(FileCommand::Send(paths)));
+        assert_eq!(parse("/send "), Err(CommandError::SendsNothing));
+    }
+
+    #[test]
     fn every_name_is_a_command() {
         for name in NAMES {
             assert!(
@@ -162,7 +227,7 @@ mod tests {
 
     #[test]
     fn names_are_completed() {
-        assert_eq!(completions("/s"), ["/say", "/status"]);
+        assert_eq!(completions("/s"), ["/say", "/send", "/status"]);
         assert_eq!(completions("/ver"), ["/verify"]);
         assert_eq!(completions("/").len(), NAMES.len());
         assert!(completions("s").is_empty());

@@ -4,3 +4,4 @@ pub(crate) mod commands;
 pub(crate) mod editor;
 mod history;
 pub(crate) mod parser;
+pub(crate) mod paths;

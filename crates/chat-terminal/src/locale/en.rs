@@ -1,6 +1,7 @@
 //! The texts in English.
 
 mod errors;
+mod files;
 pub mod replies;
 
 use std::io;
@@ -26,6 +27,7 @@ pub(super) use errors::{
 pub(crate) use errors::{
     NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
 };
+pub(crate) use files::progress;
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
@@ -56,6 +58,9 @@ pub(crate) const OWN_NUMBER_IN_LINE: &str = "Not sent. Your safety number? Someb
 
 /// A command that was given to a call, or to a caller, that is gone.
 pub(crate) const TOO_LATE: &str = "That came too late: the call was over, and nothing was done.";
+
+/// A command about a file, where there are none.
+pub const NO_FILES: &str = "Files go beside a call, and there is none.";
 
 /// `88` without a call.
 pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the program.";
@@ -88,6 +93,8 @@ Type a line and press Enter to say it; 88 alone hangs up.
 /next      take the next caller /quit    end the program
 /peers     list the known keys  /status  tell about this call
 /say TEXT  say TEXT, even 88    //x      say \"/x\"
+/send PATH offer a file; the other side says /accept or /decline, with its
+           number if there are several; /cancel N drops one of either side
 Alt-Enter or Ctrl-J: a new line    Up, Down: older lines
 Ctrl-R: search older lines         Tab: complete a command
 Ctrl-C: drop the line, or hang up  Ctrl-Z: suspend";
@@ -119,6 +126,8 @@ pub(crate) fn command_error(error: &CommandError) -> String {
             nearest: None,
         } => format!("There is no {typed}; /help lists the commands. To say it, type /{typed}"),
         CommandError::TakesNothing(name) => format!("{name} takes nothing after it."),
+        CommandError::SendsNothing => "Send what? Type a path after /send".to_owned(),
+        CommandError::NoNumber(name) => format!("{name} takes the number of a file."),
         CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
     }
 }
@@ -242,6 +251,7 @@ pub fn describe(event: &Event) -> Option<String> {
             mark(&peer.security)
         ),
         Event::RingingStopped => "Nobody is calling any more.".into(),
+        Event::File(event) => return files::file_event(event, true),
         Event::Ended(ended) => ending(ended),
         Event::Notice(text) | Event::Alarm(text) => text.clone(),
         Event::Peer(_)
@@ -258,6 +268,7 @@ pub fn describe(event: &Event) -> Option<String> {
 pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
     match event {
         Event::SafetyNumber { digits, emoji } => Some(safety_number(digits, emoji)),
+        Event::File(event) => files::file_event(event, false),
         event => describe(event),
     }
 }

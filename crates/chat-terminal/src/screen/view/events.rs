@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chat_core::files::{FileEvent, FileState};
 use chat_core::protocol::{ConnectionStatus, Event};
 use chat_core::trust::Security;
 
@@ -64,7 +65,11 @@ impl View {
             }
             Event::SendFailed(text, _) => self.send_failed(text),
             Event::Ended(_) => self.ended(now),
-            Event::Ringing(_) => self.ring(now),
+            Event::Ringing(_) | Event::File(FileEvent::Offer(_, FileState::Offered)) => {
+                self.ring(now);
+            }
+            Event::File(FileEvent::Progress(rates)) => self.files.clone_from(rates),
+            Event::File(_) => (),
             Event::PeerEof
             | Event::RingingStopped
             | Event::SafetyNumber { .. }
@@ -153,6 +158,7 @@ impl View {
         }
         self.typing = false;
         self.questioned = None;
+        self.files.clear();
     }
 
     /// Puts the draft into the history, so that it is not on the line when the next peer is:

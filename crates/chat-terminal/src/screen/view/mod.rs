@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use chat_core::driver::Input;
+use chat_core::files::Rate;
 use chat_core::protocol::Peer;
 
 use crate::call_status::CallStatus;
@@ -62,6 +63,8 @@ pub(crate) struct View {
     status: CallStatus,
     call: Option<Call>,
     waiting: usize,
+    /// The files under way.
+    files: Vec<Rate>,
     /// A hint or warning, shown until the next key.
     hint: Option<(Style, String)>,
     inputs: VecDeque<Stamped>,
@@ -131,6 +134,7 @@ impl View {
             status: CallStatus::default(),
             call: None,
             waiting: 0,
+            files: Vec::new(),
             hint: None,
             inputs: VecDeque::new(),
             moment: Moment::default(),
