@@ -1,7 +1,7 @@
 //! The vectors in `docs/protocol.md`, read from the document and held against the code.
 
 use bytes::BytesMut;
-use chat_core::wire::{Control, ControlError, Frame, LineCodec};
+use chat_core::wire::{Control, ControlError, FileLine, Frame, LineCodec};
 use serde_json::{Value, json};
 use tokio_util::codec::Decoder;
 
@@ -101,6 +101,23 @@ fn control_lines_are_read_and_written_as_documented() {
             }
             "none" => assert_eq!(parse(json), Ok(None), "{line}"),
             "bad" => assert!(parse(json).is_err(), "{line}"),
+            _ => panic!("what is that? {line}"),
+        }
+    }
+}
+
+#[test]
+fn lines_about_files_are_read_and_written_as_documented() {
+    for line in vectors("file") {
+        let (verdict, json) = line.split_once(' ').expect(line);
+        let json = json.trim();
+        let read = FileLine::parse(json.as_bytes());
+        match verdict {
+            "same" => {
+                let written = read.expect(line).to_line();
+                assert_eq!(written, format!("\u{1}{json}\n"), "{line}");
+            }
+            "bad" => assert!(read.is_err(), "{line}"),
             _ => panic!("what is that? {line}"),
         }
     }
