@@ -9,7 +9,7 @@ use std::time::Duration;
 use chat_core::driver::{Command, Input};
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::{ALPN, ConnectError};
-use chat_core::trust::{Fingerprint, PeerState, Security, Verification};
+use chat_core::trust::{Fingerprint, PeerState, RejectedKey, Security, Verification};
 use chat_terminal::exit;
 use chat_terminal::locale::Explain;
 use chat_testkit::anybody::Anybody;
@@ -443,7 +443,14 @@ async fn whom_one_has_blocked_is_neither_answered_nor_called() {
     let client = ann.calls(address);
     client.person.says("a secret");
     let refusal = client.fails().await;
-    assert!(matches!(refusal, ConnectError::Blocked { .. }), "{refusal}");
+    let rejected = matches!(
+        refusal,
+        ConnectError::Key {
+            reason: RejectedKey::Blocked(_),
+            ..
+        }
+    );
+    assert!(rejected, "{refusal}");
     assert_eq!(exit::code_without_call(&refusal), 3);
     let safe_to_paste = "chat-client --forget '$(reboot)'";
     assert!(refusal.explain().contains(safe_to_paste), "{refusal}");
@@ -464,7 +471,14 @@ async fn nobody_calls_themselves() {
     let client = bob.calls(server.address);
     client.person.says("is that me?");
     let refusal = client.fails().await;
-    assert!(matches!(refusal, ConnectError::OwnKey(_)), "{refusal}");
+    let rejected = matches!(
+        refusal,
+        ConnectError::Key {
+            reason: RejectedKey::Own,
+            ..
+        }
+    );
+    assert!(rejected, "{refusal}");
     assert!(refusal.explain().contains("CHAT_HOME="), "{refusal}");
     assert_eq!(exit::code_without_call(&refusal), 3);
 

@@ -9,11 +9,11 @@ use chat_core::driver::{Command, Input};
 use chat_core::files::{Direction, FileCommand, FileEvent, FileState, FileSummary};
 use chat_core::protocol::Event;
 use chat_core::wire::{CancelCode, Hex};
+use chat_testkit::home;
 use chat_testkit::people::{Client, Server, User, user};
 use chat_testkit::process::{Process, command, program};
 use chat_testkit::proxy::{Fate, Proxy};
 use chat_testkit::scripted::{Person, client, server};
-use chat_testkit::{home, soon};
 use tempfile::TempDir;
 
 /// Bytes that no two files have in common.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chat_core::driver::Connection;
 use chat_core::protocol::{CloseReason, Ended, Event, SendError, Side};
-use chat_core::trust::{Security, Verification};
+use chat_core::trust::{RejectedKey, Security, Verification};
 use chat_core::wire::{Control, LineCodec, MAX_LINE};
 use chat_core::{Call, CallError};
 use chat_testkit::people::{User, take_one, user};
@@ -205,7 +205,10 @@ async fn a_server_with_another_key_is_refused() {
         .expect("a file");
     let impostor = user("ann");
     let [dialed, accepted] = dial(&bob, &impostor, &listener).await;
-    assert!(matches!(dialed, Err(CallError::Changed(_))), "{dialed:?}");
+    assert!(
+        matches!(dialed, Err(CallError::Key(RejectedKey::Changed(_)))),
+        "{dialed:?}"
+    );
     assert!(accepted.is_err(), "{accepted:?}");
 }
 
@@ -216,7 +219,7 @@ async fn a_caller_is_told_why_it_is_refused() {
     let known = ann.keyring().known;
     known.block("bob", bob.key()).expect("a file");
     let [dialed, accepted] = dial(&bob, &ann, &listener).await;
-    assert!(matches!(accepted, Err(CallError::Blocked(name)) if name == "bob"));
+    assert!(matches!(accepted, Err(CallError::Key(RejectedKey::Blocked(name))) if name == "bob"));
     let mut dialed = dialed.expect("refused only after its hello");
     assert_eq!(soon(dialed.next()).await, None);
     let ended = soon(dialed.hang_up()).await;
@@ -260,7 +263,10 @@ async fn a_call_to_oneself_is_refused() {
     let ann = user("ann");
     let (listener, _) = a_port().await;
     let [dialed, _] = dial(&ann, &ann, &listener).await;
-    assert!(matches!(dialed, Err(CallError::OwnKey)), "{dialed:?}");
+    assert!(
+        matches!(dialed, Err(CallError::Key(RejectedKey::Own))),
+        "{dialed:?}"
+    );
 }
 
 #[tokio::test]

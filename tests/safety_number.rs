@@ -167,6 +167,9 @@ impl Guesser {
             conversation: SessionId::random(),
             received: 0,
             resumed: false,
+            keeps: false,
+            history: false,
+            ended: false,
             commitment: None,
         }));
         let number = timeout(patience, learn(&mut connection, &binding)).await;

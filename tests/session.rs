@@ -59,6 +59,9 @@ fn hello(received: u64) -> Hello {
         conversation: ID,
         received,
         resumed: false,
+        keeps: false,
+        history: false,
+        ended: false,
         commitment: None,
     }
 }
@@ -105,6 +108,8 @@ struct End {
     attentive: bool,
     reason: Option<CloseReason>,
     lost: Option<Disconnect>,
+    /// How many messages were sent again in a new session.
+    renewed: Option<u64>,
 }
 
 impl End {
@@ -127,6 +132,7 @@ impl End {
             attentive: true,
             reason: None,
             lost: None,
+            renewed: None,
         }
     }
 
@@ -195,6 +201,10 @@ impl End {
                     assert_eq!(self.met.replace(name), None, "only once");
                     continue;
                 }
+                ProtocolEvent::Renewed(resent) => {
+                    self.renewed = Some(resent);
+                    continue;
+                }
                 ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => continue,
                 ProtocolEvent::Show(event) => event,
             };
@@ -250,6 +260,7 @@ impl End {
         let written = serde_json::to_string(self.session.state());
         let state = serde_json::from_str(&written.expect("JSON")).expect("the same");
         self.session = restored("again", state);
+        self.met = None;
         self.heard.truncate(self.shown as usize);
     }
 
@@ -1237,10 +1248,10 @@ mod restarting {
             call.pass(20 * MS, true);
             call.assert_all_arrived();
             assert_eq!(call.ends[side].delivered, 5);
-            let resumed = |event: &Event| {
-                matches!(event, Event::Connection(ConnectionStatus::Resumed { .. }))
+            let restored = |event: &Event| {
+                matches!(event, Event::Connection(ConnectionStatus::Restored { .. }))
             };
-            assert!(has(&call.ends[side], resumed), "not a new call");
+            assert!(has(&call.ends[side], restored), "not a new call");
         }
     }
 
@@ -1276,9 +1287,13 @@ mod restarting {
         for (received, fits) in [(1, true), (2, false)] {
             let state = serde_json::from_str::<SessionState>(&early).expect("the same");
             let mut session = restored("ann", state);
-            accept(&mut session, None, hello(received), now);
+            let handshake = Handshake {
+                binding: None,
+                hello: Some(hello(received)),
+            };
+            assert_eq!(session.connected(handshake, now), fits);
             let next = poll(&mut session, &mut WriteBuffer::default(), true, now);
-            assert_eq!(matches!(next, Next::Wait), fits, "{next:?}");
+            assert!(matches!(next, Next::Wait), "{next:?}");
             assert_eq!(session.unacknowledged(), ["one"]);
         }
     }
@@ -1701,8 +1716,13 @@ mod bad_peers {
         call.connect();
         let hello = Control::Hello(hello(0)).to_line();
         let now = call.now;
-        let result = call.ends[DIALER].receive(&hello, false, now);
-        assert_absurd(result, "lost messages");
+        let dialer = &mut call.ends[DIALER];
+        dialer.receive(&hello, false, now).expect("no violation");
+        let lost = dialer.lost.as_ref().expect("another session is begun");
+        assert!(
+            matches!(lost, Disconnect::Refused(refusal) if refusal.code == RefusalCode::NoSession),
+            "{lost}"
+        );
     }
 
     #[test]

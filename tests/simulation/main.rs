@@ -234,11 +234,13 @@ impl World {
             name: SERVER.to_string().into(),
             backlog: 5,
             ring: false,
+            on_call: None,
             once: plan.once,
             call_config: manners(&plan.server),
             files: FileConfig::none(),
             files_from_anyone: false,
             interactive: false,
+            recorder: None,
         };
         let clients = plan.clients.len();
         let mut ended = ended.subscribe();
@@ -283,6 +285,7 @@ impl World {
             files: FileConfig::none(),
             send_files: Vec::new(),
             reconnect: true,
+            recorder: None,
         };
         let late = who.late;
         async move {

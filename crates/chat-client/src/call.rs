@@ -1,18 +1,21 @@
 //! The client around its call: what it knows of the server, and the way back to it.
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_core::driver::{Action, CallDriver, Command, Host, Sink, Source};
+use chat_core::Blocking;
+use chat_core::driver::{Action, CallDriver, Command, Host, Renewal, Sink, Source};
 use chat_core::files::{FileCommand, OpenFile, Transfers};
+use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
 use chat_core::transport::Dial;
 use chat_core::trust::{FirstContactError, Security};
-use chat_core::wire::Control;
+use chat_core::wire::{Control, SessionId};
 use chat_terminal::peer::PeerRecord;
+use chat_terminal::record::{self, Record};
 use chat_terminal::{exit, locale};
-use tokio::task::JoinHandle;
 
 use crate::Config;
 use crate::connect::Connector;
@@ -27,15 +30,27 @@ pub(crate) struct Client<D> {
     /// The try that is being counted.
     counting: Option<Work>,
     /// The number is known, and they are being forgotten.
-    forgetting: Option<JoinHandle<()>>,
-    /// The way back; `None` if a lost connection is not to be made again.
-    reconnect: Option<Reconnect<D>>,
+    forgetting: Option<Blocking<()>>,
+    /// The way back.
+    reconnect: Reconnect<D>,
+    /// Whether a lost connection is made again.
+    reconnects: bool,
+    record: Record,
+    /// The call is to go on in another session, whose journal is being begun.
+    renewing: Option<Renewing>,
+    /// To be shown.
+    notices: Vec<Event>,
     files: Transfers,
     /// What is to be offered; the call ends when it is taken.
     errand: Option<Vec<PathBuf>>,
     /// The errand is done.
     done: bool,
 }
+
+/// A new session, with its journal.
+type Renewing = Pin<
+    Box<dyn Future<Output = (SessionId, Result<Option<(Journal, bool)>, JournalError>)> + Send>,
+>;
 
 impl<D: Dial + 'static> Client<D> {
     /// In a call with `peer`; only its key is accepted when it has to reconnect.
@@ -44,6 +59,7 @@ impl<D: Dial + 'static> Client<D> {
         config: &Config,
         peer: Peer,
         first_contact: Option<FirstContact>,
+        record: Record,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.address.clone();
@@ -68,7 +84,11 @@ impl<D: Dial + 'static> Client<D> {
             counting: None,
             forgetting: None,
             peer: PeerRecord::new(peer, keyring, Some(address)),
-            reconnect: config.reconnect.then(|| Reconnect::new(connector)),
+            reconnect: Reconnect::new(connector),
+            reconnects: config.reconnect,
+            record,
+            renewing: None,
+            notices: Vec::new(),
         }
     }
 
@@ -109,15 +129,16 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    /// The call is over.
-    pub(crate) async fn ended(self, reason: &CloseReason) {
+    /// The call is over. Returns whether what was to be recorded is.
+    pub(crate) async fn ended(self, reason: &CloseReason) -> bool {
         self.files.stop().await;
         if let Some(first_contact) = self.first_contact {
             first_contact.ended(reason).await;
         }
         if let Some(forgetting) = self.forgetting {
-            forgetting.await.expect("it does not panic");
+            forgetting.await;
         }
+        !self.record.has_broken_its_word()
     }
 }
 
@@ -128,14 +149,10 @@ where
     Out: Sink,
 {
     async fn next(&mut self) -> Action {
-        let reconnected = async {
-            match &mut self.reconnect {
-                Some(reconnect) => reconnect.next().await,
-                None => pending().await,
-            }
-        };
-        if self.done {
-            self.done = false;
+        if !self.notices.is_empty() {
+            return Action::Show(std::mem::take(&mut self.notices));
+        }
+        if std::mem::take(&mut self.done) {
             return Action::HangUp;
         }
         tokio::select! {
@@ -143,7 +160,23 @@ where
                 self.check_errand();
                 Action::Files(output)
             }
-            events = self.peer.next() => Action::Show(events),
+            mut events = self.peer.next() => {
+                self.record.show_earlier(&mut events);
+                Action::Show(events)
+            }
+            (id, begun) = begun(&mut self.renewing) => {
+                let journal = begun.unwrap_or_else(|error| {
+                    self.notices.push(self.record.fail(&error));
+                    None
+                });
+                self.reconnect.begin_anew();
+                Action::Renew(Box::new(Renewal {
+                    id,
+                    journal,
+                    reveal_after: None,
+                    connected: None,
+                }))
+            }
             counted = counted(&mut self.counting), if !self.peer.is_remembering() => match counted {
                 Ok(()) => Action::Show(Vec::new()),
                 Err(error) => {
@@ -151,7 +184,7 @@ where
                     Action::WithholdNonce(Event::Notice(locale::number_withheld(&error)))
                 }
             },
-            action = reconnected => action,
+            action = self.reconnect.next() => action,
         }
     }
 
@@ -168,9 +201,7 @@ where
     }
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
-        if let Some(reconnect) = &mut self.reconnect {
-            reconnect.answered();
-        }
+        self.reconnect.answered();
         if let Some(session) = call.session_id() {
             self.files.connected(session, call.cookie());
         }
@@ -183,6 +214,16 @@ where
         Action::Files(self.files.take_output())
     }
 
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64) {
+        call.show(record::renewed(self.peer.peer(), resent));
+        self.answered(call);
+    }
+
+    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError) {
+        let told = self.record.fail(&error);
+        call.show(told);
+    }
+
     fn number_shown(&mut self) {
         let known = self.first_contact.take();
         self.forgetting = known.map(FirstContact::clear);
@@ -190,14 +231,24 @@ where
 
     fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
         self.keep_tries();
-        match &mut self.reconnect {
-            Some(reconnect) => reconnect.lost(call.cookie()),
-            None => Action::GiveUp(Disconnect::Cut),
+        match self.reconnects {
+            true => self.reconnect.lost(call.cookie()),
+            false => Action::GiveUp(Disconnect::Cut),
         }
     }
 
-    fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action {
+    fn forgotten(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
+        self.keep_tries();
+        let id = SessionId::random();
+        let texts = call.unacknowledged();
+        let begun = self.record.begin_anew(self.peer.peer(), id, texts);
+        self.renewing = Some(Box::pin(async move { (id, begun.await) }));
+        Action::Show(Vec::new())
+    }
+
+    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action {
         match command {
+            Command::Keep => Action::Show(vec![self.record.keep(call)]),
             Command::Quit => Action::HangUp,
             Command::File(command) => self.command_files(command),
             Command::Decline if self.files.has_question() => {
@@ -214,6 +265,18 @@ fn open_file<D: Dial + 'static>(connector: Arc<Connector<D>>) -> OpenFile {
         let connector = Arc::clone(&connector);
         Box::pin(async move { connector.connect_for_file(cookie).await })
     })
+}
+
+/// Waits until the journal of a new session is begun, or forever if there is none.
+async fn begun(
+    renewing: &mut Option<Renewing>,
+) -> (SessionId, Result<Option<(Journal, bool)>, JournalError>) {
+    let Some(begun) = renewing else {
+        return pending().await;
+    };
+    let begun = begun.await;
+    *renewing = None;
+    begun
 }
 
 /// Waits until the try is counted, or forever if there is none.

@@ -1,10 +1,11 @@
 //! From a dialed stream to a trusted connection: encryption, and whose key it is.
 
+use chat_core::blocking;
 use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{ConnectError, Dial, Keyring, PeerKind, SecureStream, TlsError};
-use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, Security};
+use chat_core::trust::{self, FileError, Fingerprint, KnownPeer, KnownPeers, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
 use tokio::time::{Instant, timeout_at};
 
@@ -78,18 +79,31 @@ impl<D: Dial> Connector<D> {
         let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.address, "connected, now the handshake");
         let secured = timeout_at(deadline, keyring.tls.connect_again(stream, cookie)).await;
-        let secured = secured.unwrap_or(Err(TlsError::TimedOut(limit)));
-        let known = keyring.known.load()?;
-        let secured = secured.map_err(|error| self.no_handshake(&known, error))?;
-        if secured.peer_key == Some(keyring.own_key) {
-            return Err(ConnectError::OwnKey(self.address.clone()));
-        }
-        self.check(&known, pinned_key, &secured)?;
+        let secured = match secured.unwrap_or(Err(TlsError::TimedOut(limit))) {
+            Ok(secured) => secured,
+            Err(reason) => {
+                let known = self.known_here(&keyring.known).await?;
+                return Err(self.no_handshake(known, reason));
+            }
+        };
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                Ok(self.with_key(keyring.own_key, key, known.by_key(key), secured))
+                let owner = keyring.check_dialed(self.address.clone(), key).await;
+                let owner = owner.map_err(|reason| ConnectError::Key {
+                    address: self.address.clone(),
+                    reason,
+                })?;
+                self.check_pin(pinned_key, secured.peer_key)?;
+                Ok(self.with_key(keyring.own_key, key, owner.as_ref(), secured))
             }
             _ => {
+                if let Some(peer) = self.known_here(&keyring.known).await? {
+                    return Err(ConnectError::Downgraded {
+                        address: self.address.clone(),
+                        known: peer.fingerprint,
+                    });
+                }
+                self.check_pin(pinned_key, secured.peer_key)?;
                 let connection: BoxConnection =
                     Connection::new(Box::new(secured.stream), self.codec());
                 let post_quantum = secured.post_quantum;
@@ -126,10 +140,15 @@ impl<D: Dial> Connector<D> {
         }
     }
 
-    fn no_handshake(&self, known: &PeerList, reason: TlsError) -> ConnectError {
+    /// Who is known at the address. The file is read on another thread.
+    async fn known_here(&self, known: &KnownPeers) -> Result<Option<KnownPeer>, FileError> {
+        let (known, address) = (known.clone(), self.address.clone());
+        blocking(move || Ok(known.load()?.by_address(&address).cloned())).await
+    }
+
+    fn no_handshake(&self, known: Option<KnownPeer>, reason: TlsError) -> ConnectError {
         let address = self.address.clone();
-        if let Some(peer) = known.by_address(&address) {
-            let name = peer.name.clone();
+        if let Some(KnownPeer { name, .. }) = known {
             return ConnectError::NoHandshakeWithKnown {
                 address,
                 name,
@@ -146,51 +165,27 @@ impl<D: Dial> Connector<D> {
     }
 
     async fn connect_plain(&self, known: &KnownPeers) -> Result<Connected, ConnectError> {
-        if let Some(peer) = known.load()?.by_address(&self.address) {
-            return Err(ConnectError::KnownKey {
-                address: self.address.clone(),
-                name: peer.name.clone(),
-            });
+        if let Some(KnownPeer { name, .. }) = self.known_here(known).await? {
+            let address = self.address.clone();
+            return Err(ConnectError::KnownKey { address, name });
         }
         let stream = self.dialer.dial().await?;
         let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
         Ok(self.without_key(connection, Security::Plaintext))
     }
 
-    /// Checks the server's key before anything is sent.
-    fn check<S>(
+    /// Checks that the server has the key that is demanded, if one is.
+    fn check_pin(
         &self,
-        known: &PeerList,
         pinned_key: Option<Fingerprint>,
-        secured: &SecureStream<S>,
+        found: Option<Fingerprint>,
     ) -> Result<(), ConnectError> {
-        match (secured.peer_kind, secured.peer_key) {
-            (PeerKind::Chat1, Some(key)) => {
-                let peer = known.check_dialed(&self.address, key)?;
-                if let Some(peer) = peer.filter(|peer| peer.is_blocked()) {
-                    return Err(ConnectError::Blocked {
-                        address: self.address.clone(),
-                        name: peer.name.clone(),
-                    });
-                }
-            }
-            _ => {
-                if let Some(peer) = known.by_address(&self.address) {
-                    return Err(ConnectError::Downgraded {
-                        address: self.address.clone(),
-                        known: peer.fingerprint,
-                    });
-                }
-            }
-        }
         match pinned_key {
-            Some(pinned_key) if secured.peer_key != Some(pinned_key) => {
-                Err(ConnectError::OtherKey {
-                    address: self.address.clone(),
-                    wanted: pinned_key,
-                    found: secured.peer_key,
-                })
-            }
+            Some(wanted) if found != Some(wanted) => Err(ConnectError::OtherKey {
+                address: self.address.clone(),
+                wanted,
+                found,
+            }),
             _ => Ok(()),
         }
     }

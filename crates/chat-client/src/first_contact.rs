@@ -1,12 +1,10 @@
 //! Calls to somebody who was never verified: how often their safety number was withheld.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use chat_core::protocol::{CloseReason, Side};
 use chat_core::trust::{FirstContactError, FirstContacts, KnownPeers, PeerState};
-use tokio::task::{JoinHandle, spawn_blocking};
+use chat_core::{Blocking, blocking};
 use tokio::time::Instant;
 
 use crate::connect::{Connector, Trust};
@@ -50,7 +48,7 @@ impl FirstContact {
             address,
             ..
         } = self.clone();
-        work(move || {
+        blocking(move || {
             let known = known.load()?;
             match known.by_address(&address) {
                 Some(peer) if peer.state == PeerState::Verified => Ok(()),
@@ -63,7 +61,7 @@ impl FirstContact {
     pub(crate) fn record(&mut self) -> Work {
         self.tried = Some(Instant::now());
         let (contacts, address) = (self.contacts.clone(), self.address.clone());
-        work(move || contacts.record(&address))
+        blocking(move || contacts.record(&address))
     }
 
     /// Whether a try was made on the present connection. What the peer says after it is no reason
@@ -79,8 +77,8 @@ impl FirstContact {
     }
 
     /// The number is known.
-    pub(crate) fn clear(self) -> JoinHandle<()> {
-        spawn_blocking(move || {
+    pub(crate) fn clear(self) -> Blocking<()> {
+        blocking(move || {
             if let Err(error) = self.contacts.clear(&self.address) {
                 tracing::warn!(%error, "a safety number that is known counts as withheld");
             }
@@ -91,7 +89,7 @@ impl FirstContact {
     pub(crate) async fn ended(self, reason: &CloseReason) {
         let hasty = self.tried.is_some_and(|tried| tried.elapsed() < PATIENCE);
         if hasty && let CloseReason::HungUp(Side::Local) = reason {
-            let taken_back = work(move || self.contacts.take_back(&self.address)).await;
+            let taken_back = blocking(move || self.contacts.take_back(&self.address)).await;
             if let Err(error) = taken_back {
                 tracing::warn!(%error, "a call that was cut short counts as a try");
             }
@@ -100,9 +98,4 @@ impl FirstContact {
 }
 
 /// Work on the file, off the runtime's own thread.
-pub(crate) type Work = Pin<Box<dyn Future<Output = Result<(), FirstContactError>> + Send>>;
-
-fn work(work: impl FnOnce() -> Result<(), FirstContactError> + Send + 'static) -> Work {
-    let work = spawn_blocking(work);
-    Box::pin(async { work.await.expect("it does not panic") })
-}
+pub(crate) type Work = Blocking<Result<(), FirstContactError>>;

@@ -13,9 +13,11 @@ use std::pin::pin;
 
 use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
 use chat_core::files::FileConfig;
+use chat_core::journal::Recorder;
 use chat_core::protocol::Event;
 use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::Name;
+use chat_terminal::record::Record;
 use chat_terminal::{exit, locale};
 
 use call::Client;
@@ -36,6 +38,8 @@ pub struct Config {
     pub send_files: Vec<PathBuf>,
     /// Whether to reconnect when the connection is lost.
     pub reconnect: bool,
+    /// How calls with people who have a key are recorded; `None` if they are not.
+    pub recorder: Option<Recorder>,
 }
 
 /// Calls, and runs the call until it ends or `shutdown` brings an exit code. Returns the exit
@@ -61,22 +65,38 @@ where
         if let Some(first_contact) = &first_contact {
             first_contact.check().await?;
         }
-        connector.connect().await
+        let connected = connector.connect().await?;
+        let key = connected.peer.security.fingerprint();
+        let recorded = match (config.recorder.clone(), key) {
+            (Some(recorder), Some(key)) => {
+                let recording = recorder.dial(key).await;
+                (Record::new(recorder, &recording), recording.ok())
+            }
+            _ => (Record::none(), None),
+        };
+        Ok::<_, ConnectError>((connected, recorded))
     };
-    let connected = tokio::select! {
+    let (connected, (record, recording)) = tokio::select! {
         connected = connect => connected?,
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let peer = connected.peer.clone();
-    let mut client = Client::new(connector, &config, peer, first_contact);
-    let mut call = Runner::begin(connected, config.name, config.call_config, source, sink);
+    let mut client = Client::new(connector, &config, peer, first_contact, record);
+    let Config {
+        name, call_config, ..
+    } = config;
+    let mut call = Runner::begin(connected, recording, name, call_config, source, sink);
     let reason = call.run(&mut client, shutdown.as_mut()).await;
     let errand = client.errand_code();
-    client.ended(&reason).await;
-    Ok(match exit::of(&call.end(reason, shutdown).await) {
+    let recorded = client.ended(&reason).await;
+    let code = match exit::of(&call.end(reason, shutdown).await) {
         exit::OK => errand,
         code => code,
+    };
+    Ok(match recorded {
+        true => code,
+        false => code.max(exit::FAILED),
     })
 }
 

@@ -16,23 +16,38 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer};
-use clap::Parser;
+use chat_terminal::{completion, exit, locale, peer, version};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version = version::short(), long_version = version::long())]
 struct Args {
     /// Who to call: a name, an IPv4 address or an [IPv6] address
-    #[arg(value_name = "HOST[:PORT]", default_value = "localhost:7788", value_parser = target)]
+    #[arg(
+        value_name = "HOST[:PORT]",
+        default_value = "localhost:7788",
+        value_parser = target,
+        add = completion::addresses()
+    )]
     target: Target,
+
+    /// What other programs take for the port
+    #[arg(hide = true)]
+    port: Option<String>,
 
     /// Dial without encryption
     #[arg(long, conflicts_with = "peer_key")]
     plain: bool,
 
     /// This key or nobody
-    #[arg(long, value_name = "SHA256:…", value_parser = fingerprint)]
+    #[arg(
+        long,
+        value_name = "SHA256:…",
+        value_parser = fingerprint,
+        add = completion::fingerprints()
+    )]
     peer_key: Option<Fingerprint>,
 
     /// Call again where the safety number was withheld three times
@@ -43,7 +58,7 @@ struct Args {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     connect_timeout: Duration,
 
-    /// At end of input, hang up as soon as everything has arrived
+    /// At end of input, hang up as soon as everything has arrived; "88" in it is text
     #[arg(long)]
     send_only: bool,
 
@@ -63,7 +78,14 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    completion::answer::<Args>();
+    let mut args = Args::parse();
+    if let Some(port) = &args.port {
+        let told = locale::how_to_write_a_port(&args.target.host, port);
+        Args::command().error(ErrorKind::TooManyValues, told).exit();
+    }
+    // Only the end of the input hangs up.
+    args.common.literal |= args.send_only;
     runtime::run("chat-client", &args.common, call(&args))
 }
 
@@ -91,7 +113,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let signals = Signals::new()?;
     let idle = Idle::Calling(locale::calling(&address));
     let mut console = match args.send_file.is_empty() {
-        true => Console::open(&args.common, idle)?,
+        true => Console::open(&args.common, idle, address.clone())?,
         false => Console::silent(),
     };
     let connector = Connector {
@@ -112,12 +134,14 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         files: args.files.config(console.interactive, &data_dir)?,
         send_files: args.send_file.clone(),
         reconnect: !args.no_redial,
+        recorder: args.common.recorder(data_dir, console.interactive),
     };
     let Console { source, sink, .. } = &mut console;
     for flaw in flaws {
         sink.show(Event::Notice(flaw));
     }
-    chat_client::run(connector, config, source, sink, signals.next())
+    let code = chat_client::run(connector, config, source, sink, signals.next())
         .await
-        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))
+        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))?;
+    Ok(console.exit_code(code).await)
 }

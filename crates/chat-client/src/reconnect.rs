@@ -70,6 +70,14 @@ impl<D: Dial + 'static> Reconnect<D> {
         self.try_again()
     }
 
+    /// The peer does not know the session: calls for a new one, at once.
+    pub(crate) fn begin_anew(&mut self) {
+        self.cookie = None;
+        self.outage.get_or_insert_with(Outage::new);
+        let connector = Arc::clone(&self.connector);
+        self.attempt = Some(Box::pin(async move { connector.connect_again(None).await }));
+    }
+
     /// Waits for a new connection, or why there is none. Cancel safe.
     pub(crate) async fn next(&mut self) -> Action {
         let Some(attempt) = &mut self.attempt else {

@@ -124,13 +124,51 @@ async fn a_piped_88_hangs_up() {
 
 #[tokio::test]
 async fn what_follows_a_piped_88_is_not_dropped_in_silence() {
-    let mut call = Call::start(&["--send-only"]).await;
+    let mut call = Call::start(&[]).await;
     call.types("87\n88\n89\n").await;
     call.peer.receives_at_last("87\n88").await;
     let ended = call.ends().await;
     let told = "what follows it was not sent in this call. With --literal, 88 is text.";
     assert!(ended.stderr.contains(told), "{ended:?}");
-    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.code, Some(1));
+}
+
+#[tokio::test]
+async fn what_is_left_when_the_other_side_hangs_up_is_not_dropped_in_silence() {
+    let mut call = Call::start(&[]).await;
+    call.types("one\n").await;
+    call.peer.receives("one\n").await;
+    // The program does not read while it writes what nobody takes.
+    let _typed = call.process.types_at_last(large_text());
+    call.peer.sends("88\n").await;
+    let ended = call.ends().await;
+    let lines = ended.stderr.matches("before all of the input was sent");
+    assert_eq!((lines.count(), ended.code), (1, Some(1)), "{ended:?}");
+}
+
+#[tokio::test]
+async fn input_that_is_no_text_is_told_once() {
+    let mut call = Call::start(&["--send-only"]).await;
+    let stdin = call.process.stdin.as_mut().expect("it is open");
+    soon(stdin.write_all(b"one\n\xff\n\xfe\n"))
+        .await
+        .expect("it reads");
+    call.input_ends();
+    call.peer
+        .receives_at_last("one\n\u{fffd}\n\u{fffd}\n88")
+        .await;
+    let ended = call.ends().await;
+    let told = ended.stderr.matches("is not UTF-8").count();
+    assert_eq!((told, ended.code), (1, Some(1)), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_88_is_text_for_who_only_sends() {
+    let mut call = Call::start(&["--send-only"]).await;
+    call.types("87\n88\n89\n").await;
+    call.input_ends();
+    call.peer.receives_at_last("87\n88\n89\n88").await;
+    assert_eq!(call.ends().await.code, Some(0));
 }
 
 #[tokio::test]
@@ -322,6 +360,9 @@ async fn a_wrong_command_line_is_2() {
         assert_eq!(ended.stdout, "");
         assert!(ended.stderr.starts_with("error: "), "{ended:?}");
     }
+    let ended = run(&["2001:db8::1", "7789"]).await;
+    let told = "the port follows a colon: chat-client [2001:db8::1]:7789\n";
+    assert!(ended.stderr.contains(told), "{ended:?}");
     let help = run(&["--help"]).await;
     assert_eq!(help.code, Some(0));
     assert!(help.stdout.contains("--plain"));

@@ -510,3 +510,17 @@ async fn a_port_scan_leaves_a_call_alone() {
     assert_eq!(ended.code, Some(0));
     assert_eq!(server.ends().await.code, Some(0));
 }
+
+#[tokio::test]
+async fn a_file_arrives_as_it_was_written() {
+    let (ann, bob) = (home(), home());
+    let (mut server, address, _) = serve(&bob, &["--once"]).await;
+    drop(server.stdin.take());
+    let mut client = call(&ann, &[&address, "--send-only"]);
+    let file = "DOS\r\n88\r\n\r\nUnix\n\u{1}x\nlast\r\n";
+    client.types(file).await;
+    drop(client.stdin.take());
+    assert_eq!(client.ends().await.code, Some(0));
+    let ended = server.ends().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), file));
+}

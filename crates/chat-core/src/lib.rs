@@ -45,6 +45,7 @@
 
 #![warn(unreachable_pub)]
 
+mod blocking;
 mod call;
 pub mod driver;
 pub mod files;
@@ -54,6 +55,7 @@ pub mod transport;
 pub mod trust;
 pub mod wire;
 
+pub use blocking::{Blocking, blocking};
 pub use call::{Call, CallError};
 
 /// The TCP port of a chat, unless another is named.

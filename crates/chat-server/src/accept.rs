@@ -7,7 +7,7 @@ use chat_core::driver::{BoxConnection, Connected, Connection, HelloError};
 use chat_core::files::FileConnection;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{ClientHello, Keyring, PeerKind, SecureStream, Stream, TlsError};
-use chat_core::trust::{self, ChangedKey, FileError, Fingerprint, KnownPeer, Security};
+use chat_core::trust::{self, Fingerprint, KnownPeer, RejectedKey, Security};
 use chat_core::wire::{
     Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, RefusalCode, SessionId,
 };
@@ -88,15 +88,9 @@ pub(crate) enum RejectReason {
     /// It has no key, or none that is known.
     #[error("{0} is not known")]
     Unknown(String),
-    /// Its owner was known by another key.
+    /// Its key is not welcome.
     #[error(transparent)]
-    Changed(#[from] ChangedKey),
-    /// This user wants no calls from its owner.
-    #[error("{0} is blocked")]
-    Blocked(String),
-    /// It has this user's own key.
-    #[error("the caller has this user's own key")]
-    OwnKey,
+    Key(#[from] RejectedKey),
     /// The handshake failed.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -106,9 +100,6 @@ pub(crate) enum RejectReason {
     /// It speaks chat/1, but did not say hello.
     #[error(transparent)]
     Hello(#[from] HelloError),
-    /// The known peers could not be read.
-    #[error(transparent)]
-    KnownPeers(#[from] FileError),
     /// The connection failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -118,13 +109,9 @@ impl RejectReason {
     /// What the caller is told; `None` if the connection is closed without a word.
     fn code(&self) -> Option<RefusalCode> {
         match self {
-            Self::Changed(_) => Some(RefusalCode::ChangedKey),
+            Self::Key(rejected) => Some(rejected.code()),
             Self::Unknown(_) => Some(RefusalCode::UnknownKey),
-            Self::Blocked(_) => Some(RefusalCode::Blocked),
-            Self::OwnKey => Some(RefusalCode::OwnKey),
             Self::Hello(HelloError::Malformed) => Some(RefusalCode::BadHello),
-            // That is no reason for the caller to give up.
-            Self::KnownPeers(_) => Some(RefusalCode::Unavailable),
             // Without a word the caller tries again: its hello may only have been delayed.
             _ => None,
         }
@@ -133,13 +120,13 @@ impl RejectReason {
     /// The notice for the person, who should know at once; the rest is for the log.
     pub(crate) fn notice(&self) -> Option<String> {
         match self {
-            Self::Changed(changed) => Some(locale::refused(changed)),
-            Self::OwnKey => Some(locale::refused_own_key()),
+            Self::Key(RejectedKey::Own) => Some(locale::refused_own_key()),
+            Self::Key(RejectedKey::Changed(changed)) => Some(locale::refused(changed)),
+            Self::Key(RejectedKey::File(error)) => Some(locale::refused(error)),
             Self::Hello(HelloError::Malformed) => Some(locale::refused_bad_hello()),
-            Self::KnownPeers(error) => Some(locale::refused(error)),
-            Self::Plaintext
+            Self::Key(RejectedKey::Blocked(_))
+            | Self::Plaintext
             | Self::Unknown(_)
-            | Self::Blocked(_)
             | Self::Tls(_)
             | Self::Evicted
             | Self::Hello(HelloError::Missing)
@@ -200,7 +187,8 @@ impl Acceptor {
         let Some(SessionKey { key, .. }) = caller.session_key() else {
             return Ok(caller);
         };
-        match self.identify(key, caller.hello().and_then(Hello::chosen_name)) {
+        let claimed = caller.hello().and_then(Hello::chosen_name);
+        match self.identify(key, claimed).await {
             Ok(known) => {
                 let peer = &mut caller.connected.peer;
                 peer.security = trust::security(key, known.as_ref());
@@ -220,19 +208,14 @@ impl Acceptor {
     }
 
     /// The owner of this key, if it is known and welcome under the name that it claims.
-    fn identify(
+    async fn identify(
         &self,
         key: Fingerprint,
         claimed: Option<&str>,
     ) -> Result<Option<KnownPeer>, RejectReason> {
-        if key == self.keyring.own_key {
-            return Err(RejectReason::OwnKey);
-        }
-        let known = self.keyring.known.load()?;
-        match known.check_caller(key, claimed)? {
+        match self.keyring.check_caller(key, claimed).await? {
             None if self.known_only => Err(RejectReason::Unknown(key.to_string())),
-            Some(peer) if peer.is_blocked() => Err(RejectReason::Blocked(peer.name.clone())),
-            known => Ok(known.cloned()),
+            known => Ok(known),
         }
     }
 

@@ -1,18 +1,26 @@
 //! The server around its call: the peer, the connections that resume the call, and the queue
 //! behind it.
 
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+
 use chat_core::driver::{
-    Action, CallDriver, Command, Connected, Host, RESUME_WINDOW, Sink, Source, sleep_until_some,
+    Action, CallDriver, Command, Connected, Host, RESUME_WINDOW, Renewal, Sink, Source,
+    sleep_until_some,
 };
 use chat_core::files::{FileCommand, FileConnection, Transfers};
+use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
-use chat_core::trust::Fingerprint;
 use chat_core::wire::Control;
+use chat_core::wire::SessionId;
 use chat_terminal::locale;
 use chat_terminal::peer::PeerRecord;
+use chat_terminal::record::{self, Record};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::accept::SessionKey;
 use crate::limits::{GuessLimiter, RateLimiter};
 use crate::queue::{CallQueue, QueueEvent};
 use crate::registry::SessionRegistry;
@@ -21,15 +29,22 @@ use crate::serve::notice_of;
 /// The program around a call that was taken.
 pub(crate) struct Server<'a> {
     pub peer: PeerRecord,
-    /// The key of a chat/1 caller.
-    pub key: Option<Fingerprint>,
+    /// The key of a chat/1 caller, and the session of the call.
+    pub session_key: Option<SessionKey>,
+    pub record: Record,
+    /// The caller calls anew.
+    pub renewing: Option<Renewing>,
+    /// To be shown.
+    pub unshown: Vec<Event>,
+    /// The messages that a caller who calls anew has not received.
+    pub unreceived: Vec<String>,
     /// New connections of the call.
     pub resumed: mpsc::Receiver<Connected>,
     /// New connections for its files.
     pub file_connections: mpsc::Receiver<FileConnection>,
     pub files: Transfers,
     pub registry: &'a SessionRegistry,
-    pub queue: &'a CallQueue,
+    pub queue: &'a Arc<CallQueue>,
     pub events: &'a mut mpsc::Receiver<QueueEvent>,
     pub notices: &'a mut RateLimiter,
     /// Counts what a stranger learns.
@@ -48,15 +63,89 @@ pub(crate) struct Outage {
     give_up_at: Instant,
 }
 
+/// A new session of the call: its first connection, and its journal.
+type Renewing = Pin<Box<dyn Future<Output = Option<Renewed>> + Send>>;
+
+/// A session that the caller has begun anew.
+pub(crate) struct Renewed {
+    connected: Connected,
+    session: SessionId,
+    journal: Result<Option<(Journal, bool)>, JournalError>,
+}
+
 impl Server<'_> {
-    /// Whether the caller calls anew. A restarted program must not queue behind its own
+    /// Somebody who waits, and calls anew. A restarted program must not queue behind its own
     /// interrupted call; one that came while the other was still heard is a second caller with
     /// that key.
-    fn is_superseded(&self) -> bool {
-        match (self.key, &self.outage) {
-            (Some(key), Some(outage)) => self.queue.has_newer(key, outage.last_heard),
-            _ => false,
+    fn superseding(&self) -> Option<u64> {
+        let outage = self.outage.as_ref()?;
+        self.queue.newer(self.session_key?, outage.last_heard)
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        self.session_key.map(|session_key| session_key.session)
+    }
+
+    /// Takes a connection of the call.
+    fn resumed(&mut self, connected: Connected) -> Action {
+        if session_of(&connected) == self.session() {
+            return Action::Resume(Box::new(connected));
         }
+        self.renewing = Some(self.begin_anew(async { Some(connected) }));
+        Action::Show(Vec::new())
+    }
+
+    /// Begins a new session for the caller that comes.
+    fn begin_anew(
+        &self,
+        caller: impl Future<Output = Option<Connected>> + Send + 'static,
+    ) -> Renewing {
+        let peer = self.peer.peer().clone();
+        let texts = self.unreceived.clone();
+        let record = self.record.clone();
+        let present = self.session();
+        Box::pin(async move {
+            let connected = caller.await?;
+            let session = session_of(&connected)?;
+            let journal = match Some(session) == present {
+                true => Ok(None),
+                false => record.begin_anew(&peer, session, texts).await,
+            };
+            Some(Renewed {
+                connected,
+                session,
+                journal,
+            })
+        })
+    }
+
+    fn renew(&mut self, renewed: Renewed) -> Action {
+        let Renewed {
+            connected,
+            session,
+            journal,
+        } = renewed;
+        if Some(session) == self.session() {
+            return Action::Resume(Box::new(connected));
+        }
+        self.registry.renewed(session);
+        if let Some(session_key) = &mut self.session_key {
+            session_key.session = session;
+        }
+        let journal = journal.unwrap_or_else(|error| {
+            self.unshown.push(self.record.fail(&error));
+            None
+        });
+        let reveal_after = self
+            .guesses
+            .as_mut()
+            .and_then(|guesses| guesses.reveal_after());
+        Action::Renew(Box::new(Renewal {
+            id: session,
+            journal,
+            reveal_after: reveal_after.map(Instant::into_std),
+            connected: Some(connected),
+        }))
     }
 
     /// Both sides have said hello: the offers that are open are said again.
@@ -73,7 +162,18 @@ impl Server<'_> {
 
     fn queue_changed(&mut self, event: QueueEvent) -> Action {
         let waiting = self.queue.waiting();
-        let notice = notice_of(self.notices, event, waiting, self.interactive);
+        // A program that was started anew does not wait for itself.
+        let own_key = self.session_key.map(|session_key| session_key.key);
+        let is_own = match &event {
+            QueueEvent::Arrived(peer) | QueueEvent::Left(peer) => {
+                own_key.is_some() && peer.security.fingerprint() == own_key
+            }
+            QueueEvent::TurnedAway(_) | QueueEvent::Refused(_) => false,
+        };
+        let notice = match is_own {
+            true => None,
+            false => notice_of(self.notices, event, waiting, self.interactive),
+        };
         let length = Event::QueueLength(waiting);
         Action::Show(
             notice
@@ -87,14 +187,27 @@ impl Server<'_> {
 
 impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
     async fn next(&mut self) -> Action {
-        if self.is_superseded() {
-            self.outage = None;
-            return Action::GiveUp(Disconnect::Superseded);
+        if !self.unshown.is_empty() {
+            return Action::Show(std::mem::take(&mut self.unshown));
+        }
+        if self.renewing.is_none()
+            && let Some(number) = self.superseding()
+        {
+            let queue = Arc::clone(self.queue);
+            let caller = async move { Some(queue.hand_over(number).await?.connected) };
+            self.renewing = Some(self.begin_anew(caller));
         }
         let give_up_at = self.outage.as_ref().map(|outage| outage.give_up_at);
         tokio::select! {
-            events = self.peer.next() => Action::Show(events),
-            Some(connected) = self.resumed.recv() => Action::Resume(Box::new(connected)),
+            mut events = self.peer.next() => {
+                self.record.show_earlier(&mut events);
+                Action::Show(events)
+            }
+            Some(connected) = self.resumed.recv() => self.resumed(connected),
+            renewed = renewed(&mut self.renewing) => match renewed {
+                Some(renewed) => self.renew(renewed),
+                None => Action::Show(Vec::new()),
+            },
             Some(event) = self.events.recv() => self.queue_changed(event),
             Some(file) = self.file_connections.recv() => {
                 self.files.incoming(file);
@@ -120,6 +233,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         self.registry.set_cookie(call.cookie());
+        self.registry.interrupted(false);
         self.outage = None;
         self.say_files(call);
     }
@@ -127,6 +241,16 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
     fn file(&mut self, control: Control) -> Action {
         self.files.control(control);
         Action::Files(self.files.take_output())
+    }
+
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64) {
+        call.show(record::renewed(self.peer.peer(), resent));
+        self.answered(call);
+    }
+
+    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError) {
+        let told = self.record.fail(&error);
+        call.show(told);
     }
 
     fn number_shown(&mut self) {
@@ -140,11 +264,18 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             last_heard: call.last_heard(),
             give_up_at: Instant::now() + RESUME_WINDOW,
         });
+        self.registry.interrupted(true);
+        self.unreceived = call.unacknowledged();
         Action::Show(vec![Event::Connection(ConnectionStatus::Reconnecting(0))])
     }
 
-    fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action {
+    fn forgotten(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
+        self.disconnected(call)
+    }
+
+    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action {
         match command {
+            Command::Keep => Action::Show(vec![self.record.keep(call)]),
             Command::Quit => {
                 self.quitting = true;
                 Action::HangUp
@@ -158,4 +289,21 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }
+}
+
+/// The session that a connection begins or resumes.
+fn session_of(connected: &Connected) -> Option<SessionId> {
+    let hello = connected.handshake.as_ref()?.hello.as_ref()?;
+    Some(hello.conversation)
+}
+
+/// Waits for the caller that calls anew, and the journal of its session, or forever if there is
+/// none. `None` if it has just left.
+async fn renewed(renewing: &mut Option<Renewing>) -> Option<Renewed> {
+    let Some(coming) = renewing else {
+        return pending().await;
+    };
+    let renewed = coming.await;
+    *renewing = None;
+    renewed
 }

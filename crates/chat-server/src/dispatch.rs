@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use chat_core::driver::Connected;
 use chat_core::files::FileConnection;
+use chat_core::journal::{Recorder, Seen};
 use chat_core::transport::{ClientHello, Listen, Origin, Stream};
-use chat_core::wire::{Control, MAX_LINE, RefusalCode};
+use chat_core::wire::{Control, MAX_LINE, Name, RefusalCode};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
-use crate::accept::{Acceptor, Arrival, RejectReason, hang_up};
+use crate::accept::{Acceptor, Arrival, RejectReason, SessionKey, hang_up};
 use crate::limits::{HandshakeLimiter, HandshakePermit};
+use crate::on_call::OnCall;
 use crate::queue::{CallQueue, Entry, QueueEvent, Seat};
 use crate::registry::SessionRegistry;
 
@@ -23,6 +25,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) enum Purpose {
     /// It begins a call.
     Call,
+    /// It resumes a call that is not on, and may have been recorded.
+    Resumption,
     /// The present call goes on over it.
     Continuation(mpsc::Sender<Connected>),
     /// It is to learn that this side has hung up, with the last receipt.
@@ -43,6 +47,10 @@ pub(crate) struct Dispatcher {
     pub acceptor: Acceptor,
     pub registry: Arc<SessionRegistry>,
     pub queue: Arc<CallQueue>,
+    /// How calls are recorded, if they are.
+    pub recorder: Option<Recorder>,
+    /// Told of each call.
+    pub on_call: Option<OnCall>,
 }
 
 impl Dispatcher {
@@ -122,11 +130,22 @@ impl Dispatcher {
             },
         };
         tracing::info!(%from, security = ?caller.connected.peer.security, "a caller");
-        match self.registry.purpose(&caller) {
-            Purpose::Call => {
+        let purpose = match self.registry.purpose(&caller) {
+            Purpose::Resumption => self.recorded_purpose(caller.session_key()).await,
+            purpose => purpose,
+        };
+        match purpose {
+            Purpose::Call | Purpose::Resumption => {
                 let caller = self.acceptor.admit(caller).await?;
                 match self.queue.enter(caller) {
-                    Entry::Seat(seat) => return Ok(Some(Place::Queue(seat))),
+                    Entry::Seat(seat) => {
+                        if let Some(on_call) = &self.on_call
+                            && let Some(caller) = seat.newcomer()
+                        {
+                            on_call.run(&caller.connected.peer, caller.is_friend);
+                        }
+                        return Ok(Some(Place::Queue(seat)));
+                    }
                     Entry::Full(caller) => caller.reject_busy(self.queue.waiting()).await,
                 }
             }
@@ -139,5 +158,24 @@ impl Dispatcher {
             Purpose::Nothing(code) => caller.connected.connection.refuse(code).await,
         }
         Ok(None)
+    }
+
+    /// What a connection is for that resumes a call of which only a journal can know.
+    async fn recorded_purpose(&self, session_key: Option<SessionKey>) -> Purpose {
+        let (Some(recorder), Some(session_key)) = (&self.recorder, session_key) else {
+            return Purpose::Nothing(RefusalCode::NoSession);
+        };
+        let SessionKey { key, session } = session_key;
+        match recorder.look_up(key, session).await {
+            Ok(Seen::Open) => Purpose::Resumption,
+            Ok(Seen::Ended(state)) => {
+                Purpose::HangUp(state.final_ack(&Name::of_account(String::new())))
+            }
+            Ok(Seen::Nothing) => Purpose::Nothing(RefusalCode::NoSession),
+            Err(error) => {
+                tracing::warn!(%error, "a journal cannot be read");
+                Purpose::Nothing(RefusalCode::NoSession)
+            }
+        }
     }
 }

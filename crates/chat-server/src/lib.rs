@@ -6,26 +6,31 @@ mod accept;
 mod call;
 mod dispatch;
 mod limits;
+mod on_call;
 mod queue;
 mod reachable;
 mod registry;
 mod serve;
+pub mod service;
 mod waiting;
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink, Source};
 use chat_core::files::FileConfig;
+use chat_core::journal::Recorder;
 use chat_core::transport::Listen;
 use chat_core::wire::Name;
 use tokio::task::JoinSet;
 
 use dispatch::Dispatcher;
 use limits::{GuessLimiter, RateLimiter, StrangerLimiter};
+use on_call::OnCall;
 use queue::CallQueue;
 use registry::SessionRegistry;
 use serve::CallLoop;
@@ -49,6 +54,8 @@ pub struct Config {
     pub backlog: usize,
     /// Whether strangers ring, and are connected only when the person answers.
     pub ring: bool,
+    /// The program to run when a call comes.
+    pub on_call: Option<PathBuf>,
     /// End after one call.
     pub once: bool,
     /// How this side behaves in a call.
@@ -59,6 +66,8 @@ pub struct Config {
     pub files_from_anyone: bool,
     /// Whether a person at a terminal may give commands between the calls too.
     pub interactive: bool,
+    /// How calls with people who have a key are recorded; `None` if they are not.
+    pub recorder: Option<Recorder>,
 }
 
 /// Takes calls from `listener` until the person quits, `shutdown` brings an exit code, or, with
@@ -86,6 +95,8 @@ where
         acceptor,
         registry: Arc::clone(&registry),
         queue: Arc::clone(&queue),
+        recorder: config.recorder.clone(),
+        on_call: config.on_call.clone().map(OnCall::new),
     };
     // Dropped at the end, with all connections still being accepted.
     let mut accepting = JoinSet::new();

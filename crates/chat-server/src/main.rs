@@ -1,6 +1,7 @@
 //! `chat-server`: waits for a call.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,18 +9,19 @@ use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::{Keyring, tcp};
 use chat_core::trust::data_dir;
-use chat_server::{Acceptor, Config};
+use chat_server::{Acceptor, Config, service};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, FileArgs, address, duration};
+use chat_terminal::args::{CommonArgs, FileArgs, address, duration, program};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{exit, locale, peer};
+use chat_terminal::{completion, exit, locale, peer, version};
 use clap::Parser;
+use tokio::net::TcpListener;
 
 /// Waits for a call and lets you talk; `88` hangs up.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version = version::short(), long_version = version::long())]
 struct Args {
     /// Where to listen: 7788, :7788, 127.0.0.1:7788 or [::1]:7788
     #[arg(default_value = "[::]:7788", value_parser = address)]
@@ -37,6 +39,10 @@ struct Args {
     /// Without a terminal they are connected at once
     #[arg(long)]
     ring: bool,
+
+    /// Run this program when a call comes; it finds who calls in CHAT_CALLER_NAME and others
+    #[arg(long, value_name = "PROGRAM", value_parser = program)]
+    on_call: Option<PathBuf>,
 
     /// Exit after one call
     #[arg(long)]
@@ -62,6 +68,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    completion::answer::<Args>();
     let args = Args::parse();
     runtime::run("chat-server", &args.common, serve(&args))
 }
@@ -83,14 +90,15 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     };
     chat_server::raise_descriptor_limit();
     let signals = Signals::new()?;
-    let listener = tcp::bind(args.address)
-        .map_err(|error| Failure::new(exit::FAILED, locale::cannot_listen(args.address, &error)))?;
+    let listener = listener(args.address)?;
     let address = listener.local_addr()?;
-    let mut console = Console::open(&args.common, Idle::Waiting(locale::idle(address.port())))?;
+    let idle = Idle::Waiting(locale::idle(address.port()));
+    let mut console = Console::open(&args.common, idle, "chat-server".to_owned())?;
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,
         ring: args.ring,
+        on_call: args.on_call.clone(),
         once: args.once,
         call_config: CallConfig {
             idle_timeout: args.idle_timeout,
@@ -99,13 +107,32 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         files: args.files.config(console.interactive, &data_dir)?,
         files_from_anyone: args.from_anyone,
         interactive: console.interactive,
+        recorder: args.common.recorder(data_dir, console.interactive),
     };
     let reachable = chat_server::reachable(address);
     notices.push(locale::invitation(address.port(), &reachable));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
     }
+    service::tell_ready(&locale::idle(address.port()));
+    let shutdown = async {
+        let code = signals.next().await;
+        service::tell_stopping();
+        code
+    };
     let Console { source, sink, .. } = &mut console;
-    let code = chat_server::run(listener, acceptor, config, source, sink, signals.next()).await?;
-    Ok(code)
+    let code = chat_server::run(listener, acceptor, config, source, sink, shutdown).await?;
+    Ok(console.exit_code(code).await)
+}
+
+/// The socket of the service manager, or else one of our own.
+fn listener(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let failure = |told| Failure::new(exit::FAILED, told);
+    match service::passed_listener() {
+        Ok(Some(listener)) => Ok(listener),
+        Ok(None) => {
+            tcp::bind(address).map_err(|error| failure(locale::cannot_listen(address, &error)))
+        }
+        Err(error) => Err(failure(locale::cannot_use_passed_socket(&error))),
+    }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chat_core::protocol::Peer;
-use chat_core::trust::Fingerprint;
 use chat_core::wire::{MAX_LINE, RefusalCode};
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -127,8 +126,23 @@ pub(crate) enum Entry {
 pub(crate) struct Seat {
     caller: Caller,
     number: u64,
+    is_new: bool,
     turn: oneshot::Receiver<Turn>,
     changed: watch::Receiver<()>,
+}
+
+impl Seat {
+    /// The caller, unless it had a seat before and has only reconnected.
+    pub(crate) fn newcomer(&self) -> Option<&Caller> {
+        self.is_new.then_some(&self.caller)
+    }
+}
+
+/// What a ticket was given for.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    number: u64,
+    is_new: bool,
 }
 
 impl CallQueue {
@@ -151,18 +165,20 @@ impl CallQueue {
         self.state().tickets.len()
     }
 
-    /// Whether the owner of this key waits, and arrived after that moment.
-    pub(crate) fn has_newer(&self, key: Fingerprint, moment: Instant) -> bool {
+    /// The number of the first who waits for this session, or with its key arrived after that
+    /// moment.
+    pub(crate) fn newer(&self, session_key: SessionKey, moment: Instant) -> Option<u64> {
         let state = self.state();
-        let mut later = state
+        let is_newer = |ticket: &&Ticket| {
+            ticket.session_key.is_some_and(|other| {
+                other == session_key || (other.key == session_key.key && ticket.arrived > moment)
+            })
+        };
+        state
             .tickets
             .iter()
-            .filter(|ticket| ticket.arrived > moment);
-        later.any(|ticket| {
-            ticket
-                .session_key
-                .is_some_and(|session_key| session_key.key == key)
-        })
+            .find(is_newer)
+            .map(|ticket| ticket.number)
     }
 
     /// While no call is on: waits until another caller than the one that rings is the next.
@@ -197,6 +213,11 @@ impl CallQueue {
     /// Takes a caller out of the queue for a call; `None` if it has just left.
     pub(crate) async fn take(&self, number: u64) -> Option<Caller> {
         self.state().free = false;
+        self.hand_over(number).await
+    }
+
+    /// The same for a call that is on.
+    pub(crate) async fn hand_over(&self, number: u64) -> Option<Caller> {
         let ticket = self.remove(number)?;
         let (slot, caller) = oneshot::channel();
         ticket.turn.send(Turn::Call(slot)).ok()?;
@@ -216,9 +237,10 @@ impl CallQueue {
         let changed = self.changed.subscribe();
         let (turn, comes) = oneshot::channel();
         match self.add(&caller, turn) {
-            Some(number) => Entry::Seat(Seat {
+            Some(Place { number, is_new }) => Entry::Seat(Seat {
                 caller,
                 number,
+                is_new,
                 turn: comes,
                 changed,
             }),
@@ -236,6 +258,7 @@ impl CallQueue {
             number,
             mut turn,
             changed,
+            ..
         } = seat;
         tokio::select! {
             turn = &mut turn => self.finish(caller, turn).await,
@@ -288,12 +311,15 @@ impl CallQueue {
         }
     }
 
-    /// Adds a ticket. Returns its number; `None` if there is no place.
-    fn add(&self, caller: &Caller, turn: oneshot::Sender<Turn>) -> Option<u64> {
+    /// Adds a ticket; `None` if there is no place.
+    fn add(&self, caller: &Caller, turn: oneshot::Sender<Turn>) -> Option<Place> {
         let mut state = self.state();
         if state.closed {
             // A number without a ticket: the caller is told that the queue is closed.
-            return Some(state.next_number);
+            return Some(Place {
+                number: state.next_number,
+                is_new: false,
+            });
         }
         let waits = !state.free || !state.tickets.is_empty();
         let number = state.next_number;
@@ -314,7 +340,10 @@ impl CallQueue {
             state.next_number += 1;
             drop(state);
             self.arrived.notify_one();
-            return Some(number);
+            return Some(Place {
+                number,
+                is_new: false,
+            });
         }
         // Not even one that rings may keep a friend out.
         let kept_seat = ticket.is_friend && (self.capacity > 0 || state.free);
@@ -336,7 +365,10 @@ impl CallQueue {
         if waits {
             self.tell(QueueEvent::Arrived(caller.connected.peer.clone()));
         }
-        Some(number)
+        Some(Place {
+            number,
+            is_new: true,
+        })
     }
 
     fn remove(&self, number: u64) -> Option<Ticket> {

@@ -7,7 +7,7 @@ use chat_core::driver::Connected;
 use chat_core::files::FileConnection;
 use chat_core::protocol::{CloseReason, Side};
 use chat_core::trust::Fingerprint;
-use chat_core::wire::{Control, Cookie, RefusalCode};
+use chat_core::wire::{Control, Cookie, RefusalCode, SessionId};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, SessionKey};
@@ -39,16 +39,10 @@ struct Current {
     /// What its peer shows in the next handshake.
     cookie: Option<Cookie>,
     connections: mpsc::Sender<Connected>,
-    files: mpsc::Sender<FileConnection>,
-}
-
-/// New connections of the present call, as they come.
-#[derive(Debug)]
-pub(crate) struct Coming {
-    /// Over which it goes on.
-    pub connections: mpsc::Receiver<Connected>,
-    /// Each for a file.
-    pub files: mpsc::Receiver<FileConnection>,
+    /// Where connections for its files go, once it takes them.
+    files: Option<mpsc::Sender<FileConnection>>,
+    /// It has no connection.
+    interrupted: bool,
 }
 
 /// A call on which this side has hung up.
@@ -60,18 +54,38 @@ struct HungUp {
 
 impl SessionRegistry {
     /// A call begins. Returns its new connections, as they come.
-    pub(crate) fn begin(&self, session_key: Option<SessionKey>) -> Coming {
+    pub(crate) fn begin(&self, session_key: Option<SessionKey>) -> mpsc::Receiver<Connected> {
         let (connections, coming) = mpsc::channel(1);
-        let (files, coming_files) = mpsc::channel(MAX_FILES);
         self.calls().current = session_key.map(|session_key| Current {
             session_key,
             cookie: None,
             connections,
-            files,
+            files: None,
+            interrupted: false,
         });
-        Coming {
-            connections: coming,
-            files: coming_files,
+        coming
+    }
+
+    /// The present call takes connections for files. Returns them, as they come.
+    pub(crate) fn take_files(&self) -> mpsc::Receiver<FileConnection> {
+        let (files, coming) = mpsc::channel(MAX_FILES);
+        if let Some(current) = &mut self.calls().current {
+            current.files = Some(files);
+        }
+        coming
+    }
+
+    /// The present call has lost its connection, or has one again.
+    pub(crate) fn interrupted(&self, interrupted: bool) {
+        if let Some(current) = &mut self.calls().current {
+            current.interrupted = interrupted;
+        }
+    }
+
+    /// The present call goes on in this session.
+    pub(crate) fn renewed(&self, session: SessionId) {
+        if let Some(current) = &mut self.calls().current {
+            current.session_key.session = session;
         }
     }
 
@@ -89,6 +103,11 @@ impl SessionRegistry {
             .current
             .as_ref()
             .is_some_and(|current| current.cookie == Some(cookie))
+    }
+
+    /// The call has not begun after all.
+    pub(crate) fn abandon(&self) {
+        self.calls().current = None;
     }
 
     /// The call is over. A peer that missed the hang-up and reconnects gets the `final_ack`.
@@ -124,6 +143,14 @@ impl SessionRegistry {
             Some(current) if current.session_key.session == session_key.session => {
                 Purpose::Nothing(RefusalCode::ForeignSession)
             }
+            // The program there was started anew.
+            Some(current)
+                if current.session_key.key == session_key.key
+                    && current.interrupted
+                    && !hello.resumed =>
+            {
+                Purpose::Continuation(current.connections.clone())
+            }
             _ => {
                 let hung_up = calls
                     .hung_up
@@ -131,7 +158,7 @@ impl SessionRegistry {
                     .find(|call| call.session_key == session_key);
                 match hung_up {
                     Some(call) => Purpose::HangUp(call.final_ack.clone()),
-                    None if hello.resumed => Purpose::Nothing(RefusalCode::NoSession),
+                    None if hello.resumed => Purpose::Resumption,
                     None => Purpose::Call,
                 }
             }
@@ -148,7 +175,10 @@ impl SessionRegistry {
         let session = file.hello.conversation;
         let calls = self.calls();
         let current = calls.current.as_ref()?;
-        (current.session_key == SessionKey { session, key }).then(|| current.files.clone())
+        match current.session_key == (SessionKey { session, key }) {
+            true => current.files.clone(),
+            false => None,
+        }
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {

@@ -5,13 +5,15 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_core::driver::{Command, Input, Outcome, Runner, Sink, Source};
+use chat_core::driver::{Command, Connected, Input, Outcome, Runner, Sink, Source};
 use chat_core::files::{Policy, Transfers};
+use chat_core::journal::Recording;
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
 use chat_core::trust::{Security, Verification};
 use chat_core::wire::RefusalCode;
 use chat_terminal::peer::{self, PeerRecord};
+use chat_terminal::record::Record;
 use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -39,6 +41,9 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub quitting: Option<u8>,
 }
 
+/// A caller with what is recorded of its call, if it is.
+type RecordedCaller = (Caller, Record, Option<Recording>);
+
 impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     /// Takes calls until the program is to end. Returns the exit code.
     pub(crate) async fn serve<F>(mut self, mut shutdown: Pin<&mut F>) -> io::Result<u8>
@@ -49,7 +54,13 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             let Some(caller) = self.wait(shutdown.as_mut()).await? else {
                 return Ok(self.quitting.unwrap_or(exit::OK));
             };
-            let code = self.call(caller, shutdown.as_mut()).await;
+            // Before anything is waited for: a further connection of the caller is for this call.
+            let resumed = self.registry.begin(caller.session_key());
+            let Some(caller) = self.record(caller).await else {
+                self.registry.abandon();
+                continue;
+            };
+            let code = self.call(caller, resumed, shutdown.as_mut()).await;
             if self.quitting.is_some() || self.config.once {
                 return Ok(self.quitting.unwrap_or(code));
             }
@@ -176,8 +187,30 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         })
     }
 
+    /// Finds the journal of a caller who has a key, or begins it. `None`: the caller has to begin
+    /// another session, and was told so.
+    async fn record(&self, caller: Caller) -> Option<RecordedCaller> {
+        let recorder = self.config.recorder.clone();
+        let key = caller.session_key().map(|session_key| session_key.key);
+        let (Some(recorder), Some(key), Some(hello)) = (recorder, key, caller.hello()) else {
+            return Some((caller, Record::none(), None));
+        };
+        let found = recorder.answer(key, hello).await;
+        let Some(recording) = found.transpose() else {
+            tokio::spawn(caller.connected.connection.refuse(RefusalCode::NoSession));
+            return None;
+        };
+        let record = Record::new(recorder, &recording);
+        Some((caller, record, recording.ok()))
+    }
+
     /// Runs one call to its end. Returns its exit code.
-    async fn call<F>(&mut self, caller: Caller, mut shutdown: Pin<&mut F>) -> u8
+    async fn call<F>(
+        &mut self,
+        (caller, record, recording): RecordedCaller,
+        resumed: mpsc::Receiver<Connected>,
+        mut shutdown: Pin<&mut F>,
+    ) -> u8
     where
         F: Future<Output = u8>,
     {
@@ -198,7 +231,6 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             call_config.reveal_after = self.guesses.reveal_after().map(Instant::into_std);
         }
         while self.events.try_recv().is_ok() {}
-        let coming = self.registry.begin(session_key);
         let mut file_config = self.config.files.clone();
         if is_new(&connected.peer.security) && !self.config.files_from_anyone {
             file_config.policy = wary(file_config.policy, interactive);
@@ -206,9 +238,13 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let peer_key = session_key.map(|session_key| session_key.key);
         let mut server = Server {
             peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
-            key: peer_key,
-            resumed: coming.connections,
-            file_connections: coming.files,
+            session_key,
+            record,
+            renewing: None,
+            unshown: Vec::new(),
+            unreceived: Vec::new(),
+            resumed,
+            file_connections: self.registry.take_files(),
             files: Transfers::new(peer_key, None, file_config),
             registry: &self.registry,
             queue: &self.queue,
@@ -219,9 +255,17 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             outage: None,
             quitting: false,
         };
-        let mut call = Runner::begin(connected, name, call_config, self.source, self.sink);
+        let mut call = Runner::begin(
+            connected,
+            recording,
+            name,
+            call_config,
+            self.source,
+            self.sink,
+        );
         call.call().show(Event::QueueLength(self.queue.waiting()));
         let reason = call.run(&mut server, shutdown.as_mut()).await;
+        let recorded = !server.record.has_broken_its_word();
         if server.quitting {
             self.quitting = Some(exit::OK);
         }
@@ -242,7 +286,10 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             let notice = locale::strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
-        exit::of(&outcome)
+        match recorded {
+            true => exit::of(&outcome),
+            false => exit::of(&outcome).max(exit::FAILED),
+        }
     }
 }
 

@@ -5,19 +5,23 @@ use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chat_core::driver::{Command, Input, Sink, Source};
 use chat_core::files::FileEvent;
-use chat_core::protocol::Event;
+use chat_core::protocol::{Event, Side};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
 use crate::call_status::CallStatus;
-use crate::input::commands::{self, Request};
+use crate::input::commands::{self, Request, Role};
 use crate::locale;
+use crate::text::charset::Charset;
 use crate::text::sanitize;
+use crate::text::stderr::Stderr;
 
 /// Size of a new read buffer, in bytes.
 const READ: usize = 128 * 1024;
@@ -26,6 +30,9 @@ const READ: usize = 128 * 1024;
 /// to be delivered share their buffer: one for each read would take far more memory than the
 /// lines themselves.
 const LEAST_READ: usize = 16 * 1024;
+
+/// How long to look, after the last call, for input that was not read.
+const LEFTOVER: Duration = Duration::from_millis(20);
 
 /// Capacity to ask for in a pipe at either end, in bytes.
 #[cfg(target_os = "linux")]
@@ -37,17 +44,20 @@ pub struct LineSource {
     codec: LineCodec,
     buffer: BytesMut,
     ended: bool,
+    /// The person was told that the input is not said as it is.
+    told: bool,
     /// Only for a user at a terminal.
     typed: Option<Typed>,
 }
 
 /// The state of a user who types.
 struct Typed {
+    role: Role,
     /// Lines that are not parsed yet.
     lines: Batch,
     /// The status that the sink keeps.
     status: Arc<Mutex<CallStatus>>,
-    /// A text that was not sent yet, because it holds the safety number.
+    /// A text that was not sent yet, because the person was asked about it.
     questioned: Option<String>,
 }
 
@@ -59,6 +69,7 @@ impl LineSource {
             codec: LineCodec::new(Framing::Line).literal(literal),
             buffer: BytesMut::new(),
             ended: false,
+            told: false,
             typed: None,
         }
     }
@@ -68,10 +79,43 @@ impl LineSource {
         Self::piped(Silence, true)
     }
 
+    /// Whether some of the input was not said as it was, or not at all. To be called when no call
+    /// is on.
+    pub(crate) async fn has_failed(&mut self) -> bool {
+        let altered = self.codec.has_mended() || self.codec.has_cut();
+        let is_person = self.typed.is_some();
+        if is_person || self.ended && self.buffer.is_empty() {
+            return altered;
+        }
+        if self.buffer.is_empty() {
+            let read = timeout(LEFTOVER, self.reader.read_buf(&mut self.buffer)).await;
+            if !matches!(read, Ok(Ok(1..))) {
+                return altered;
+            }
+        }
+        if !self.told {
+            notify(locale::INPUT_LEFT);
+        }
+        true
+    }
+
+    /// Tells once that what is said is not what was read.
+    fn tell_alterations(&mut self) {
+        let told = match (self.codec.has_mended(), self.codec.has_cut()) {
+            _ if self.told => return,
+            (true, _) => locale::INPUT_NOT_UTF8,
+            (_, true) => locale::INPUT_CUT,
+            _ => return,
+        };
+        self.told = true;
+        notify(told);
+    }
+
     /// Returns the next input from the typed lines; help, errors and a known status are printed
     /// here.
     fn next_request(&mut self) -> Option<Input> {
         let Typed {
+            role,
             lines,
             status,
             questioned,
@@ -82,7 +126,7 @@ impl LineSource {
             if text.is_empty() && known(status).ringing.is_some() {
                 return Some(Input::Command(Command::Answer));
             }
-            match commands::parse(text) {
+            match commands::parse(text, *role) {
                 Ok(Request::Say(text))
                     if questioned.as_ref() != Some(&text)
                         && known(status).gives_number_away(&text) =>
@@ -94,13 +138,17 @@ impl LineSource {
                     return Some(Input::Message(text));
                 }
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
-                Ok(Request::HangUp) => return Some(Input::HangUp),
+                Ok(Request::HangUpMaybe) if questioned.as_deref() != Some(text) => {
+                    notify(locale::HANG_UP_MAYBE_IN_LINE);
+                    *questioned = Some(text.to_owned());
+                }
+                Ok(Request::HangUp | Request::HangUpMaybe) => return Some(Input::HangUp),
                 // The sink has seen more of the queue and the connection than the program.
                 Ok(Request::Command(command)) => match locale::call_status(&known(status)) {
                     Some(text) if command == Command::Status => notify(&text),
                     _ => return Some(Input::Command(command)),
                 },
-                Ok(Request::Help) => notify(locale::HELP),
+                Ok(Request::Help) => notify(&locale::help(*role, false)),
                 Err(error) => notify(&locale::command_error(&error)),
             }
         }
@@ -117,6 +165,8 @@ impl LineSource {
 
 impl Source for LineSource {
     fn begin(&mut self, messages_are_counted: bool) {
+        // Plain peers may take CRLF for two ends of a line.
+        self.codec.set_keeps_cr(messages_are_counted);
         self.codec.set_whole_lines(messages_are_counted);
     }
 
@@ -125,7 +175,9 @@ impl Source for LineSource {
             if let Some(input) = self.next_request() {
                 return Ok(input);
             }
-            match self.frame().map_err(io::Error::other)? {
+            let frame = self.frame().map_err(io::Error::other)?;
+            self.tell_alterations();
+            match frame {
                 Some(Frame::Text(lines)) => match &mut self.typed {
                     Some(typed) => typed.lines = lines,
                     None => return Ok(Input::Lines(lines)),
@@ -133,6 +185,7 @@ impl Source for LineSource {
                 Some(Frame::HangUp) => {
                     // The data behind a line of 88 is lost, maybe by mistake.
                     if !self.buffer.is_empty() {
+                        self.told = true;
                         notify(locale::LEFT_UNSENT);
                     }
                     return Ok(Input::HangUp);
@@ -192,6 +245,8 @@ pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     unwritten: WriteBuffer,
     style: LineStyle,
+    /// What a terminal at the writer's end can show.
+    charset: Charset,
     speaker: String,
     /// How far the files are stands on the last line of stderr, which is a terminal.
     progress: bool,
@@ -203,9 +258,11 @@ pub struct LineSink {
 pub(crate) fn interactive(
     reader: impl AsyncRead + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
+    role: Role,
 ) -> (LineSource, LineSink) {
     let sink = LineSink::new(writer, LineStyle::Interactive);
     let typed = Typed {
+        role,
         lines: Batch::default(),
         status: Arc::clone(&sink.status),
         questioned: None,
@@ -224,6 +281,7 @@ impl LineSink {
             writer: Box::pin(writer),
             unwritten: WriteBuffer::default(),
             style,
+            charset: Charset::of_locale(),
             speaker: String::new(),
             progress: false,
             status: Arc::default(),
@@ -243,8 +301,10 @@ impl LineSink {
     }
 
     fn write_line(&mut self, line: &str) {
+        let line = line.strip_suffix('\r').unwrap_or(line);
         let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
-        self.unwritten.push(line.into());
+        let shown = self.charset.show(&line).into_owned();
+        self.unwritten.push(self.charset.encode(shown).into());
     }
 }
 
@@ -277,6 +337,17 @@ impl Sink for LineSink {
             Event::File(FileEvent::Progress(rates)) => {
                 self.show_progress(locale::progress(&rates));
             }
+            Event::Earlier(earlier) if self.style == LineStyle::Interactive => {
+                for message in &earlier.recent {
+                    let who = match message.side {
+                        Side::Local => locale::YOU.to_owned(),
+                        Side::Remote => format!("<{}>", self.speaker),
+                    };
+                    for line in message.text.split('\n') {
+                        notify(&format!("{} {who} {line}", locale::EARLIER));
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -298,7 +369,7 @@ fn notify(notice: &str) {
     let lines = notice
         .lines()
         .map(|line| format!("* {}\n", sanitize::line(line)));
-    let _ = io::stderr().write_all(lines.collect::<String>().as_bytes());
+    let _ = Stderr.write_all(lines.collect::<String>().as_bytes());
 }
 
 /// Standard input. A FIFO goes through the reactor, everything else is read on a thread.
@@ -359,7 +430,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_shown_answers_for_the_status() {
         let typed = b"/status\n/status\n/peers\n";
-        let (mut source, mut sink) = interactive(&typed[..], tokio::io::sink());
+        let (mut source, mut sink) = interactive(&typed[..], tokio::io::sink(), Role::Client);
         let first = source.next().await.expect("a line");
         assert_eq!(first, Input::Command(Command::Status), "nothing is known");
         sink.show(Event::QueuePosition(2));

@@ -47,6 +47,8 @@ pub struct Emulator {
     pub bytes: usize,
     /// How many frames these were.
     pub frames: usize,
+    /// Whether they were all ASCII.
+    pub is_ascii: bool,
     /// How much of [`FRAME`] was read last.
     begun: usize,
     terminal: Term<Reports>,
@@ -65,6 +67,7 @@ impl Emulator {
         Self {
             bytes: 0,
             frames: 0,
+            is_ascii: true,
             begun: 0,
             terminal: Term::new(config, &size, reports.clone()),
             processor: Processor::new(),
@@ -75,6 +78,7 @@ impl Emulator {
     /// Shows what a program writes.
     pub fn advance(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
+        self.is_ascii &= bytes.is_ascii();
         for &byte in bytes {
             self.begun = match byte {
                 _ if byte == FRAME[self.begun] => self.begun + 1,
@@ -143,6 +147,33 @@ impl Emulator {
     pub fn rows(&self) -> Vec<String> {
         let mut rows: Vec<String> = (0..self.terminal.screen_lines())
             .map(|line| self.row(Line(line as i32)).0.trim_end().to_owned())
+            .collect();
+        while rows.last().is_some_and(String::is_empty) {
+            rows.pop();
+        }
+        rows
+    }
+
+    /// The same, with the rows that the program has wrapped under their first column put together
+    /// again, as a person reads them.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = Vec::new();
+        for line in self.text() {
+            let text = line.trim_start_matches(' ');
+            let hangs = line.len() - text.len() >= 8 && !text.starts_with('│');
+            match sentences.last_mut().filter(|_| hangs) {
+                Some(sentence) => *sentence += &format!(" {text}"),
+                None => sentences.push(line),
+            }
+        }
+        sentences
+    }
+
+    /// Every row of the scrollback and the screen, as it is seen.
+    pub fn all_rows(&self) -> Vec<String> {
+        let lines = self.terminal.topmost_line().0..=self.terminal.bottommost_line().0;
+        let mut rows: Vec<String> = lines
+            .map(|line| self.row(Line(line)).0.trim_end().to_owned())
             .collect();
         while rows.last().is_some_and(String::is_empty) {
             rows.pop();

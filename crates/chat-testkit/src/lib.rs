@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 pub mod anybody;
+pub mod crash;
 pub mod emulator;
 pub mod mitm;
 pub mod network;

@@ -129,6 +129,7 @@ impl User {
             files: self.files(),
             send_files: Vec::new(),
             reconnect: true,
+            recorder: None,
         };
         let task = tokio::spawn(async move {
             chat_client::run(connector, config, &mut script, &mut screen, pending()).await
@@ -190,11 +191,13 @@ impl User {
             name: self.name.into(),
             backlog: BACKLOG,
             ring: false,
+            on_call: None,
             once: false,
             call_config: CallConfig::default(),
             files: self.files(),
             files_from_anyone: false,
             interactive: true,
+            recorder: None,
         };
         set_up(&mut config);
         let (stop, stopped) = oneshot::channel::<()>();

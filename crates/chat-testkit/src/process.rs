@@ -240,6 +240,19 @@ impl Process {
         }
     }
 
+    /// The same, for one that is looked at afterwards.
+    pub async fn ends_by_itself(&mut self) -> Option<i32> {
+        soon(self.child.wait()).await.expect("it ends").code()
+    }
+
+    /// What it has told on stderr.
+    pub fn told(&mut self) -> &str {
+        while let Ok(line) = self.stderr.try_recv() {
+            self.see(&line);
+        }
+        &self.seen
+    }
+
     /// Waits until it has ended by itself, and reads nothing meanwhile.
     pub async fn exit_code(mut self) -> Option<i32> {
         soon(self.child.wait()).await.expect("it ends").code()

@@ -27,11 +27,13 @@ pub fn server_config() -> chat_server::Config {
         name: "server".into(),
         backlog: 5,
         ring: false,
+        on_call: None,
         once: false,
         call_config: CallConfig::default(),
         files: FileConfig::none(),
         files_from_anyone: false,
         interactive: true,
+        recorder: None,
     }
 }
 
@@ -43,6 +45,7 @@ pub fn client_config() -> chat_client::Config {
         files: FileConfig::none(),
         send_files: Vec::new(),
         reconnect: true,
+        recorder: None,
     }
 }
 

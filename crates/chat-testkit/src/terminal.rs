@@ -22,10 +22,14 @@ pub fn command(name: &str, home: &Path) -> Command {
     Command::new(program(name))
         .env("CHAT_HOME", home)
         .env("TERM", "xterm-256color")
+        .env("LC_ALL", "C.UTF-8")
         .env_remove("NO_COLOR")
         .env_remove("RUST_LOG")
         .kill_on_drop(true)
 }
+
+/// Takes what a program writes to its terminal, as it comes.
+pub type Recorder = Box<dyn FnMut(&[u8]) + Send>;
 
 /// A terminal, and the program that runs in it.
 pub struct Terminal {
@@ -45,6 +49,15 @@ impl Terminal {
 
     /// The same, where the terminal has to be known before.
     pub fn start_with(size: Size, command: impl FnOnce(&Pts) -> Command) -> Self {
+        Self::start_recorded(size, command, Box::new(|_| ()))
+    }
+
+    /// The same, with somebody beside the emulator who reads along.
+    pub fn start_recorded(
+        size: Size,
+        command: impl FnOnce(&Pts) -> Command,
+        recorder: Recorder,
+    ) -> Self {
         let (pty, line) = pty_process::open().expect("a pseudo-terminal");
         pty.resize(window(size)).expect("it has a size");
         let program = command(&line)
@@ -53,7 +66,7 @@ impl Terminal {
         let (output, keys) = pty.into_split();
         let emulator = Arc::new(Mutex::new(Emulator::new(size)));
         let (change, changed) = watch::channel(());
-        let pump = tokio::spawn(pump(output, Arc::clone(&emulator), change));
+        let pump = tokio::spawn(pump(output, Arc::clone(&emulator), change, recorder));
         Self {
             emulator,
             changed,
@@ -102,7 +115,8 @@ impl Terminal {
         }
     }
 
-    /// Waits until a line of the screen or the scrollback contains this. Returns the line.
+    /// Waits until a line of the screen or the scrollback contains this, however it is wrapped.
+    /// Returns the line.
     pub async fn wait_for_line(&mut self, text: &str) -> String {
         self.wait_for(|screen| find(screen, text).is_some()).await;
         find(&self.screen(), text).expect("it was there just now")
@@ -169,9 +183,15 @@ impl Terminal {
 }
 
 /// Brings to the screen what the program writes.
-async fn pump(mut output: OwnedReadPty, emulator: Arc<Mutex<Emulator>>, change: watch::Sender<()>) {
+async fn pump(
+    mut output: OwnedReadPty,
+    emulator: Arc<Mutex<Emulator>>,
+    change: watch::Sender<()>,
+    mut recorder: Recorder,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = output.read(&mut buffer).await {
+        recorder(&buffer[..length]);
         lock(&emulator).advance(&buffer[..length]);
         change.send_replace(());
     }
@@ -182,7 +202,7 @@ fn lock(emulator: &Mutex<Emulator>) -> MutexGuard<'_, Emulator> {
 }
 
 fn find(screen: &Emulator, text: &str) -> Option<String> {
-    let mut lines = screen.text().into_iter();
+    let mut lines = screen.sentences().into_iter();
     lines.find(|line| line.contains(text))
 }
 

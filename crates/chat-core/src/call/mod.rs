@@ -14,7 +14,7 @@ use crate::driver::{CallConfig, CallDriver, Connected, HelloError, Input, Step};
 use crate::protocol::{CloseReason, Disconnect, Ended, Event, Peer};
 use crate::transport::tcp::TargetError;
 use crate::transport::{DialError, TlsError};
-use crate::trust::{ChangedKey, FileError};
+use crate::trust::RejectedKey;
 use crate::wire::{Batch, HANG_UP, Name, RefusalCode};
 
 use channel::{ChannelSink, ChannelSource, Events};
@@ -56,36 +56,24 @@ pub enum CallError {
     /// The peer encrypts, but is another program.
     #[error("the other side does not speak chat/1")]
     NotChat1,
-    /// The peer was known by another key.
+    /// The peer's key is not welcome.
     #[error(transparent)]
-    Changed(#[from] ChangedKey),
-    /// The user has blocked the peer of this name.
-    #[error("{0} is blocked")]
-    Blocked(String),
-    /// The peer has this side's own key.
-    #[error("the other side has your own key")]
-    OwnKey,
+    Key(#[from] RejectedKey),
     /// The caller did not say hello.
     #[error(transparent)]
     Hello(#[from] HelloError),
     /// The caller wants to go on with a call that is over.
     #[error("the caller resumes a call that is over")]
     NoSession,
-    /// The known peers could not be read.
-    #[error(transparent)]
-    KnownPeers(#[from] FileError),
 }
 
 impl CallError {
     /// What a caller that is not taken is told; `None` if the connection is closed without a word.
     fn code(&self) -> Option<RefusalCode> {
         match self {
-            Self::Changed(_) => Some(RefusalCode::ChangedKey),
-            Self::Blocked(_) => Some(RefusalCode::Blocked),
-            Self::OwnKey => Some(RefusalCode::OwnKey),
+            Self::Key(rejected) => Some(rejected.code()),
             Self::Hello(HelloError::Malformed) => Some(RefusalCode::BadHello),
             Self::NoSession => Some(RefusalCode::NoSession),
-            Self::KnownPeers(_) => Some(RefusalCode::Unavailable),
             Self::Hello(HelloError::Missing)
             | Self::Over
             | Self::Address(_)
@@ -190,7 +178,7 @@ async fn drive(
         graceful: true,
         ..CallConfig::default()
     };
-    let protocol = connected.protocol(name, &config);
+    let protocol = connected.protocol(name, &config, None);
     let Connected {
         mut connection,
         mut peer,
@@ -212,7 +200,7 @@ async fn drive(
         };
         match step {
             Step::Ended(reason) => break reason,
-            Step::Disconnected => call.give_up(Disconnect::Cut),
+            Step::Disconnected | Step::Forgotten => call.give_up(Disconnect::Cut),
             Step::Established(name) => {
                 call.withhold_nonce();
                 peer.name = match memory.take() {
@@ -228,7 +216,11 @@ async fn drive(
                 call.show(Event::Established(peer.clone()));
             }
             Step::File(control) => call.decline_file(control),
-            Step::Command(_) | Step::NumberShown | Step::Answered => {}
+            Step::Command(_)
+            | Step::Renewed(_)
+            | Step::Unrecorded(_)
+            | Step::NumberShown
+            | Step::Answered => {}
         }
     };
     call.end(reason, Some(connection)).await

@@ -1,21 +1,18 @@
 //! The ways to a call: dialed, accepted, or in memory; and who may be at its other end.
 
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 use tokio::io::duplex;
 use tokio::net::TcpStream;
-use tokio::task::spawn_blocking;
 
 use super::{Call, CallError};
+use crate::blocking;
 use crate::driver::{BoxConnection, Connected, Connection};
 use crate::protocol::{Handshake, Peer};
 use crate::transport::tcp::{Target, TcpDialer, set_tcp_options};
 use crate::transport::{Dial, Keyring, Origin, TlsError};
 use crate::trust::safety_number::ChannelBinding;
-use crate::trust::{
-    self, ChangedKey, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, PeerList, Security,
-};
+use crate::trust::{self, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, Security};
 use crate::wire::{Hello, LineCodec, MAX_CONTROL, MAX_LINE, Name};
 
 /// How long a server may take to answer, the handshake not counted.
@@ -95,9 +92,8 @@ impl Call {
         let secured = keyring.tls.connect(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;
-        let (key, at) = (binding.peer_key, address.clone());
-        let look_up = move |list: &PeerList| Ok(list.check_dialed(&at, key)?.cloned());
-        let owner = identify(keyring, key, look_up).await?;
+        let owner = keyring.check_dialed(address.clone(), binding.peer_key);
+        let owner = owner.await?;
         let connection = Connection::new(Box::new(secured.stream) as _, LineCodec::chat1());
         let opened = Opened::encrypted(connection, address, binding, None, keyring, owner.as_ref());
         Ok(Self::begin(opened, name.into()))
@@ -172,33 +168,11 @@ async fn admit(
     key: Fingerprint,
 ) -> Result<(Hello, Option<KnownPeer>), CallError> {
     let hello = connection.receive_hello().await?;
-    let claimed = hello.chosen_name().map(str::to_owned);
-    let look_up = move |list: &PeerList| Ok(list.check_caller(key, claimed.as_deref())?.cloned());
-    let owner = identify(keyring, key, look_up).await?;
+    let owner = keyring.check_caller(key, hello.chosen_name()).await?;
     match hello.resumed {
         true => Err(CallError::NoSession),
         false => Ok((hello, owner)),
     }
-}
-
-/// The owner of a key, if it is known and welcome. The file is read on another thread.
-async fn identify(
-    keyring: &Keyring,
-    key: Fingerprint,
-    look_up: impl FnOnce(&PeerList) -> Result<Option<KnownPeer>, ChangedKey> + Send + 'static,
-) -> Result<Option<KnownPeer>, CallError> {
-    if key == keyring.own_key {
-        return Err(CallError::OwnKey);
-    }
-    let known = keyring.known.clone();
-    blocking(move || {
-        let peer = look_up(&*known.load()?)?;
-        match peer {
-            Some(peer) if peer.is_blocked() => Err(CallError::Blocked(peer.name)),
-            peer => Ok(peer),
-        }
-    })
-    .await
 }
 
 impl Memory {
@@ -213,10 +187,4 @@ impl Memory {
         })
         .await
     }
-}
-
-/// Runs what reads or writes files, on another thread.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = spawn_blocking(work).await;
-    done.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }

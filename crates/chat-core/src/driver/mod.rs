@@ -23,9 +23,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::journal::{Journal, JournalError};
 use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolEvent, SendError, Side, SinkState,
+    Protocol, ProtocolEvent, Recorded, SendError, Side, SinkState,
 };
 use crate::transport::Stream;
 use crate::wire::{
@@ -35,7 +36,7 @@ use crate::wire::{
 pub use connection::{BoxConnection, Connection};
 pub use hello::HelloError;
 pub use person::{Command, Input, Sink, Source};
-pub use run::{Action, Connected, Host, Outcome, RESUME_WINDOW, Runner};
+pub use run::{Action, Connected, Host, Outcome, RESUME_WINDOW, Renewal, Runner};
 
 /// How long a person who hangs up waits for a screen or pipe that has stalled.
 const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -67,10 +68,17 @@ pub enum Step {
     NumberShown,
     /// The peer says this about a file.
     File(Control),
+    /// The call goes on in a new session, in which so many messages are sent again.
+    Renewed(u64),
+    /// Nothing is recorded any more, for this reason. The call goes on.
+    Unrecorded(JournalError),
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
     /// The connection is lost, but the call can be resumed over another.
     Disconnected,
+    /// The same, but in another session, because the peer does not know this one:
+    /// [`CallDriver::renew`].
+    Forgotten,
     /// The call is over.
     Ended(CloseReason),
 }
@@ -81,6 +89,7 @@ enum Ready {
     Io(io::Result<bool>),
     Input(io::Result<Input>),
     Flushed(io::Result<()>),
+    Recorded(Result<Recorded, JournalError>),
     Alarm,
 }
 
@@ -102,6 +111,10 @@ enum CloseCause {
 /// nothing, so it can stand in a `select!`.
 pub struct CallDriver<'p, In, Out> {
     protocol: Box<dyn Protocol>,
+    /// What is said is written down here.
+    journal: Option<Journal>,
+    /// The disk does not keep up, and nothing is read meanwhile.
+    disk_is_behind: bool,
     config: CallConfig,
     source: &'p mut In,
     sink: &'p mut Out,
@@ -136,6 +149,8 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         source.begin(chat1);
         Self {
             protocol,
+            journal: None,
+            disk_is_behind: false,
             config,
             source,
             sink,
@@ -149,6 +164,67 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             cookie: None,
             conversed: false,
         }
+    }
+
+    /// Records the call from now on, before its first connection. The journal has all that was
+    /// said in the session. `history`: it stays written down when the call is over.
+    pub fn record(&mut self, journal: Journal, history: bool) {
+        if let Some(session) = self.protocol.session()
+            && let Ok(recorded) = journal.recorded()
+        {
+            session.record(recorded, history);
+            // A pipe that has said its last may have more to say after a restart, too late.
+            self.source_open = !recorded.finished;
+            self.journal = Some(journal);
+        }
+    }
+
+    /// Whether the call is recorded.
+    pub fn is_recorded(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// What is said from now on stays written down when the call is over. Returns whether it does.
+    pub fn keep_history(&mut self) -> bool {
+        if let (Some(journal), Some(session)) = (&mut self.journal, self.protocol.session()) {
+            journal.keep();
+            session.keep_history();
+        }
+        self.journal.is_some()
+    }
+
+    /// Whether the peer records what it receives before it acknowledges it.
+    pub fn peer_keeps(&mut self) -> bool {
+        let session = self.protocol.session();
+        session.is_some_and(|session| session.peer_keeps())
+    }
+
+    /// Goes on in a new session, over connections that come later; what the peer has not received
+    /// is said again. It is recorded in `journal`, as with [`record`](Self::record). As the
+    /// listener, no safety number is shown before the given moment.
+    pub fn renew(
+        &mut self,
+        id: SessionId,
+        journal: Option<(Journal, bool)>,
+        reveal_after: Option<std::time::Instant>,
+    ) {
+        if let Some(session) = self.protocol.session() {
+            session.renew(id, reveal_after);
+        }
+        if let Some(old) = self.journal.take() {
+            // Its thread goes on by itself.
+            drop(old.end());
+        }
+        let source_open = self.source_open;
+        if let Some((journal, history)) = journal {
+            self.record(journal, history);
+        }
+        self.source_open = source_open;
+    }
+
+    /// This side's messages of which it is not known that they have arrived.
+    pub fn unacknowledged(&self) -> Vec<String> {
+        self.protocol.unacknowledged()
     }
 
     /// Shows the person an event.
@@ -260,9 +336,14 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         let reason = loop {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
-                Step::Disconnected => self.give_up(Disconnect::Cut),
                 Step::File(control) => self.decline_file(control),
-                Step::Command(_) | Step::Established(_) | Step::NumberShown | Step::Answered => {}
+                Step::Disconnected | Step::Forgotten => self.give_up(Disconnect::Cut),
+                Step::Command(_)
+                | Step::Established(_)
+                | Step::Renewed(_)
+                | Step::Unrecorded(_)
+                | Step::NumberShown
+                | Step::Answered => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -292,6 +373,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                     Some(Ok(false)) | None => break,
                 }
             }
+            self.record_entries(now);
             let next = match connection.as_deref_mut() {
                 Some(connection) => self.transmit(connection, now).await,
                 None => self.poll_unconnected(now),
@@ -304,9 +386,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             let timeout = self.next_timeout(connection.as_deref());
             set_alarm(alarm.as_mut(), timeout);
             let ready = tokio::select! {
-                read = drive_io(connection.as_deref_mut(), !self.is_showing()) => Ready::Io(read),
+                read = drive_io(connection.as_deref_mut(), self.reads()) => Ready::Io(read),
                 input = self.source.next(), if self.listens_to_person() => Ready::Input(input),
                 flushed = self.sink.flushed(), if self.is_showing() => Ready::Flushed(flushed),
+                recorded = recorded(&mut self.journal) => Ready::Recorded(recorded),
                 () = alarm.as_mut(), if timeout.is_some() => Ready::Alarm,
             };
             now = Instant::now();
@@ -332,6 +415,12 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 }
                 Ready::Input(Err(error)) => self.take_failure(error, now),
                 Ready::Flushed(flushed) => self.take_flushed(flushed, now),
+                Ready::Recorded(Ok(recorded)) => {
+                    if let Some(session) = self.protocol.session() {
+                        session.recorded(recorded, now.into_std());
+                    }
+                }
+                Ready::Recorded(Err(error)) => return self.take_unrecorded(error, now),
                 Ready::Alarm => self.take_timeout(now),
             }
         }
@@ -367,8 +456,68 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 connection.end().await;
             }
         };
-        tokio::join!(self.final_flush(), closed);
+        let journal = self.journal.take();
+        let recorded = async {
+            self.final_flush().await;
+            if let Some(journal) = journal {
+                self.final_record(journal, &ended).await;
+            }
+        };
+        tokio::join!(recorded, closed);
         ended
+    }
+
+    /// Records the last of the call. A session of which everything has arrived is over; another
+    /// one can be resumed later.
+    async fn final_record(&mut self, mut journal: Journal, ended: &Ended) {
+        if self.sink_state == SinkState::Idle {
+            let now = Instant::now().into_std();
+            self.protocol.sink_changed(SinkState::Idle, now);
+        }
+        let session = self.protocol.session();
+        session.into_iter().for_each(|session| {
+            while let Some(entry) = session.poll_entry() {
+                journal.record(&entry);
+            }
+        });
+        let written = match ended.is_in_good_order() {
+            true => journal.end().await,
+            false => journal.close().await,
+        };
+        if let Err(error) = written {
+            tracing::warn!(%error, "the end of the call is not recorded");
+        }
+    }
+
+    /// Has everything recorded that happened since the last time.
+    fn record_entries(&mut self, now: Instant) {
+        let (Some(journal), Some(session)) = (&mut self.journal, self.protocol.session()) else {
+            return;
+        };
+        while let Some(entry) = session.poll_entry() {
+            journal.record(&entry);
+        }
+        let is_behind = !journal.has_room();
+        if std::mem::replace(&mut self.disk_is_behind, is_behind) != is_behind {
+            // To the peer it is the same as a reader who is slow.
+            let sink = match is_behind {
+                true => SinkState::Busy,
+                false => self.sink_state,
+            };
+            self.protocol.sink_changed(sink, now.into_std());
+        }
+    }
+
+    /// The journal cannot be written any more.
+    fn take_unrecorded(&mut self, error: JournalError, now: Instant) -> Step {
+        tracing::warn!(%error, "nothing is recorded any more");
+        self.journal = None;
+        self.disk_is_behind = false;
+        self.protocol.sink_changed(self.sink_state, now.into_std());
+        if let Some(session) = self.protocol.session() {
+            session.stop_recording(now.into_std());
+        }
+        Step::Unrecorded(error)
     }
 
     async fn final_flush(&mut self) {
@@ -393,7 +542,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         connection: &mut Connection<S>,
         now: Instant,
     ) -> Result<bool, LineError> {
-        if self.is_showing() {
+        if !self.reads() {
             return Ok(false);
         }
         let now = now.into_std();
@@ -415,6 +564,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         while let Some(event) = self.protocol.poll_event() {
             let event = match event {
                 ProtocolEvent::Established(name) => return Some(Step::Established(name)),
+                ProtocolEvent::Renewed(resent) => return Some(Step::Renewed(resent)),
                 ProtocolEvent::Cookie(cookie) => {
                     self.cookie = Some(cookie);
                     continue;
@@ -444,6 +594,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// Whether the sink has something to flush. Meanwhile nothing is read.
     fn is_showing(&self) -> bool {
         self.sink_state == SinkState::Busy
+    }
+
+    /// Whether the peer is read.
+    fn reads(&self) -> bool {
+        !self.is_showing() && !self.disk_is_behind
     }
 
     /// Flushes the sink, if that is possible at once.
@@ -487,7 +642,8 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     fn listens_to_person(&self) -> bool {
-        self.source_open && (self.config.interactive || self.protocol.has_room())
+        let has_room = self.protocol.has_room() && !self.disk_is_behind;
+        self.source_open && (self.config.interactive || has_room)
     }
 
     /// Handles an input, or returns it if it is for the program.
@@ -558,9 +714,11 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     fn disconnected(&mut self, disconnect: Disconnect, now: Instant) -> Step {
         tracing::info!(%disconnect, "the connection is gone");
+        let forgotten = disconnect.is_forgotten();
         self.protocol.disconnected(disconnect, true, now.into_std());
         match self.poll_unconnected(now) {
             Next::Ended(reason) => Step::Ended(self.explained(reason)),
+            _ if forgotten => Step::Forgotten,
             _ => Step::Disconnected,
         }
     }
@@ -630,6 +788,14 @@ async fn drive_io<S: Stream>(
 ) -> io::Result<bool> {
     match connection {
         Some(connection) => connection.drive_io(reading).await,
+        None => pending().await,
+    }
+}
+
+/// Waits until more is recorded, or forever if nothing is. Cancel safe.
+async fn recorded(journal: &mut Option<Journal>) -> Result<Recorded, JournalError> {
+    match journal {
+        Some(journal) => journal.changed().await,
         None => pending().await,
     }
 }

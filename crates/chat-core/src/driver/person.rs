@@ -53,6 +53,8 @@ pub enum Command {
     File(FileCommand),
     /// Tell about the call.
     Status,
+    /// Keep what is said from now on when the call is over.
+    Keep,
     /// End this call and take the next caller.
     Next,
     /// End the program.

@@ -11,10 +11,11 @@ use super::{
     BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
 };
 use crate::files::Output;
+use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{
     CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Session, SessionState,
 };
-use crate::wire::{Control, Name, SessionId};
+use crate::wire::{Control, Name, RefusalCode, SessionId};
 
 /// How long a call whose connection is lost can be resumed.
 pub const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
@@ -31,13 +32,20 @@ pub struct Connected {
 }
 
 impl Connected {
-    /// The protocol that the peer speaks. `name` is what a chat/1 peer is told.
-    pub(crate) fn protocol(&self, name: Name, config: &CallConfig) -> Box<dyn Protocol> {
+    /// The protocol that the peer speaks. `name` is what a chat/1 peer is told, `session` a session
+    /// that is to be gone on with.
+    pub(crate) fn protocol(
+        &self,
+        name: Name,
+        config: &CallConfig,
+        session: Option<SessionState>,
+    ) -> Box<dyn Protocol> {
         let Some(handshake) = &self.handshake else {
             return Box::new(Plain::new());
         };
         let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
-        let state = SessionState::new(begun.unwrap_or_else(SessionId::random));
+        let begin = || SessionState::new(begun.unwrap_or_else(SessionId::random));
+        let state = session.unwrap_or_else(begin);
         let session = Session::new(name, &self.peer.security, state);
         Box::new(session.reveal_after(config.reveal_after))
     }
@@ -62,14 +70,36 @@ pub trait Host<In, Out>: Send {
     /// The peer says this about a file.
     fn file(&mut self, control: Control) -> Action;
 
+    /// The call goes on in a new session, in which so many messages are sent again.
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64);
+
+    /// Nothing is recorded any more, for this reason.
+    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError);
+
     /// The safety number was shown.
     fn number_shown(&mut self);
 
     /// The connection is lost.
     fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action;
 
+    /// The same, because the peer does not know the session.
+    fn forgotten(&mut self, call: &CallDriver<'_, In, Out>) -> Action;
+
     /// The person gave a command.
-    fn command(&mut self, call: &CallDriver<'_, In, Out>, command: Command) -> Action;
+    fn command(&mut self, call: &mut CallDriver<'_, In, Out>, command: Command) -> Action;
+}
+
+/// A session that takes the place of another.
+#[derive(Debug)]
+pub struct Renewal {
+    /// Its id.
+    pub id: SessionId,
+    /// What is said in it is recorded here; and whether it stays so when the call is over.
+    pub journal: Option<(Journal, bool)>,
+    /// As the listener, neither show nor reveal a safety number before this moment.
+    pub reveal_after: Option<std::time::Instant>,
+    /// Its first connection, if there is one already.
+    pub connected: Option<Connected>,
 }
 
 /// What a [`Host`] wants of its call.
@@ -77,6 +107,8 @@ pub trait Host<In, Out>: Send {
 pub enum Action {
     /// Go on over this connection, in place of the present one if there is one.
     Resume(Box<Connected>),
+    /// Go on in this session.
+    Renew(Box<Renewal>),
     /// Show these to the person.
     Show(Vec<Event>),
     /// Say and show these about files.
@@ -107,16 +139,28 @@ pub struct Runner<'p, In, Out> {
 }
 
 impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
-    /// Begins a call over its first connection. `name` is what a chat/1 peer is told.
+    /// Begins a call over its first connection, or goes on with the one that was recorded. `name` is
+    /// what a chat/1 peer is told.
     pub fn begin(
         connected: Connected,
+        recording: Option<Recording>,
         name: Name,
         config: CallConfig,
         source: &'p mut In,
         sink: &'p mut Out,
     ) -> Self {
-        let protocol = connected.protocol(name, &config);
+        let (session, journal) = match recording {
+            Some(recording) => {
+                let journal = (recording.journal, recording.history);
+                (Some(recording.session), Some(journal))
+            }
+            None => (None, None),
+        };
+        let protocol = connected.protocol(name, &config, session);
         let mut call = CallDriver::new(protocol, config, source, sink);
+        if let Some((journal, history)) = journal {
+            call.record(journal, history);
+        }
         match connected.handshake {
             Some(handshake) => _ = call.connected(handshake),
             None => call.show(Event::Established(connected.peer)),
@@ -167,13 +211,20 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                 let action = host.file(control);
                 self.act(action);
             }
+            Step::Renewed(resent) => host.renewed(&mut self.call, resent),
+            Step::Unrecorded(error) => host.unrecorded(&mut self.call, error),
             Step::Disconnected => {
                 self.connection = None;
                 let action = host.disconnected(&self.call);
                 self.act(action);
             }
+            Step::Forgotten => {
+                self.connection = None;
+                let action = host.forgotten(&self.call);
+                self.act(action);
+            }
             Step::Command(command) => {
-                let action = host.command(&self.call, command);
+                let action = host.command(&mut self.call, command);
                 self.act(action);
             }
         }
@@ -183,6 +234,19 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
     fn act(&mut self, action: Action) {
         match action {
             Action::Resume(connected) => self.resume(*connected),
+            Action::Renew(renewal) => {
+                let Renewal {
+                    id,
+                    journal,
+                    reveal_after,
+                    connected,
+                } = *renewal;
+                self.connection = None;
+                self.call.renew(id, journal, reveal_after);
+                if let Some(connected) = connected {
+                    self.resume(connected);
+                }
+            }
             Action::Show(events) => self.call.show_all(events),
             Action::Files(Output { controls, events }) => {
                 for control in controls {
@@ -207,6 +271,9 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Some(handshake) => {
                 if self.call.connected(handshake) {
                     self.connection = Some(connected.connection);
+                } else if self.connection.is_none() {
+                    // It was not held up: the peer has lost what it had written down.
+                    tokio::spawn(connected.connection.refuse(RefusalCode::NoSession));
                 }
             }
         }

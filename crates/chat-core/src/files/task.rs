@@ -2,7 +2,6 @@
 //! their own, so that they delay no line.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +9,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::io::SyncIoBridge;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -19,6 +17,7 @@ use super::{
     Complete, Directory, Expected, FileStream, FileViolation, Incoming, Opening, Progress, Record,
     RecordedSide, Source, Stage, Store, TransferError, lines,
 };
+use crate::blocking;
 use crate::wire::{FileHello, FileLine};
 
 /// How much is read from a connection at once, in bytes.
@@ -79,16 +78,6 @@ pub(super) async fn run(
     let sends = matches!(prepared, Prepared::Send(_));
     let bridge = SyncIoBridge::new(Guarded::new(stream, cancelled, sends));
     blocking(move || prepared.carry_out(bridge, hello, &progress)).await
-}
-
-/// Runs work that waits for the disk, or for a blocking stream.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = spawn_blocking(work).await;
-    done.unwrap_or_else(|error| match error.try_into_panic() {
-        Ok(panic) => resume_unwind(panic),
-        // The runtime ends, and nobody waits for this any more.
-        Err(_) => panic!("the runtime is gone"),
-    })
 }
 
 /// Work that knows how far it is.

@@ -10,12 +10,13 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::task::{self, Way, Work, blocking};
+use super::task::{self, Way, Work};
 use super::{
     Direction, Directory, Expected, FileCommand, FileConfig, FileConnection, FileEvent, FileName,
     FileState, FileStream, FileSummary, NotNow, OpenFile, Progress, Rate, Record, RecordedSide,
     Source, Stage, Store, TransferError,
 };
+use crate::blocking;
 use crate::trust::Fingerprint;
 use crate::wire::{
     CancelCode, CancelledOffer, Control, Cookie, FileHello, Hex, Offer, OfferId, RefusalCode,

@@ -5,6 +5,7 @@
 //! sent once it is recorded, and acknowledged once it is recorded.
 
 mod record;
+mod recorder;
 mod restore;
 mod writer;
 
@@ -23,8 +24,9 @@ use crate::wire::{Hex, SessionId};
 use record::Record;
 
 pub use record::VERSION;
-pub use restore::{RecordedText, Restored, Unreadable};
-pub use writer::{Journal, Recorded};
+pub use recorder::{Recorder, Recording, Seen};
+pub use restore::{Restored, Unreadable};
+pub use writer::Journal;
 
 /// How long the counts of a call that is over are there for a peer that missed the end.
 const ENDED_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -36,7 +38,7 @@ const MAX_COUNTS: u64 = 1024;
 const EXTENSION: &str = "jsonl";
 const SET_ASIDE: &str = "damaged";
 
-/// What a record outlives once it is [`Recorded`].
+/// What a record outlives once it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// The death of the program.
@@ -204,6 +206,21 @@ impl Calls {
         }
         let journal = start(file, path, length, &restored, durability)?;
         Ok(Found::Open(journal, restored))
+    }
+
+    /// How far a session has come, at a glance: also while another program uses its journal.
+    /// `None` if it has none that can be read.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn peek(
+        &self,
+        peer: Fingerprint,
+        session: SessionId,
+    ) -> Result<Option<Restored>, JournalError> {
+        let bytes = private_file::read(&self.path(peer, session))?;
+        let restored = bytes.map(|bytes| restore::read(&bytes));
+        Ok(restored.map(|(restored, ..)| restored))
     }
 
     /// The sessions with this peer that have a journal, those that were last written to first.

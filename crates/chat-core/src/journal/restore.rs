@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use time::OffsetDateTime;
-
 use super::record::{Message, Record};
-use crate::protocol::{SendError, SessionState, Side};
+use crate::protocol::{Earlier, RecordedText, SendError, SessionState, Side};
 use crate::wire::SessionId;
 
 /// How many texts are restored to be shown again.
@@ -32,19 +30,6 @@ pub struct Restored {
     pub ended: bool,
     /// The last texts of both sides, at most 20, the oldest first.
     pub recent: VecDeque<RecordedText>,
-}
-
-/// A message as it was recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedText {
-    /// Whose it is.
-    pub side: Side,
-    /// Its number, from 1.
-    pub number: u64,
-    /// When it was recorded.
-    pub at: OffsetDateTime,
-    /// What it says.
-    pub text: String,
 }
 
 /// A line that cannot be used, or before which something is missing.
@@ -96,6 +81,19 @@ impl Restored {
         state.finished = self.finished;
         state.peer_last = self.peer_last;
         Ok(state)
+    }
+
+    /// What is shown of it when the call goes on.
+    pub fn earlier(&self) -> Earlier {
+        let is_unreceived = |text: &&RecordedText| {
+            text.side == Side::Local && self.unacknowledged.contains_key(&text.number)
+        };
+        let shown = self.recent.iter().filter(|text| !is_unreceived(text));
+        Earlier {
+            recent: shown.cloned().collect(),
+            received: self.acknowledged,
+            unreceived: self.unacknowledged.values().cloned().collect(),
+        }
     }
 
     /// Takes the next record in. What can be taken is, even after a gap.
@@ -164,8 +162,8 @@ fn next(count: &mut u64, number: u64) -> Result<Result<(), &'static str>, &'stat
 }
 
 /// The journal of a call that is over, without the texts that are not kept: what stood before
-/// `keep`, or everything, becomes counts.
-pub(super) fn compact(bytes: &[u8]) -> Vec<u8> {
+/// `keep`, or everything, becomes counts. `None` if nothing was said at all.
+pub(super) fn compact(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut restored = Restored::default();
     let mut compacted = Vec::new();
     let mut start = 0;
@@ -179,6 +177,9 @@ pub(super) fn compact(bytes: &[u8]) -> Vec<u8> {
         }
         start = end + 1;
     }
+    if start == bytes.len() && (restored.said, restored.heard) == (0, 0) {
+        return None;
+    }
     let counts = Record::Counts {
         said: restored.said,
         acknowledged: restored.acknowledged,
@@ -190,5 +191,5 @@ pub(super) fn compact(bytes: &[u8]) -> Vec<u8> {
     } else if restored.ended {
         Record::Ended.write_to(&mut compacted);
     }
-    compacted
+    Some(compacted)
 }

@@ -1,6 +1,7 @@
 //! Writes a journal on a thread of its own: a disk that stalls holds up neither keys nor link.
 
 use std::fs::File;
+use std::future::Future;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use super::record::{Message, Record, now};
 use super::restore::{Restored, compact};
 use super::{Durability, JournalError};
+use crate::protocol::{Entry, Recorded};
 use crate::trust::private_file;
 
 /// How much may wait to be written, in bytes, before [`Journal::has_room`] says no.
@@ -25,23 +27,19 @@ const MAX_QUEUED: usize = 4 << 20;
 pub struct Journal {
     shared: Arc<Shared>,
     progress: watch::Receiver<Progress>,
-    /// The numbers of the last messages that were appended.
-    said: u64,
-    heard: u64,
+    /// What is recorded once everything that was appended is.
+    recorded: Recorded,
 }
 
 /// How far the records are safe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// Messages up to this number may be sent.
-    pub said: u64,
-    /// Messages up to this number may be acknowledged to the peer.
-    pub heard: u64,
+#[derive(Clone, Copy, Debug, Default)]
+struct Safe {
+    recorded: Recorded,
     /// How many records of all kinds were written since the journal was opened.
     records: u64,
 }
 
-type Progress = Result<Recorded, Arc<io::Error>>;
+type Progress = Result<Safe, Arc<io::Error>>;
 
 /// What the session and the thread share.
 #[derive(Debug)]
@@ -55,7 +53,7 @@ struct Shared {
 struct Queue {
     lines: Vec<u8>,
     /// What is recorded once all of them are.
-    then: Recorded,
+    then: Safe,
     /// Nothing more is appended.
     closed: bool,
     /// The call is over.
@@ -73,17 +71,21 @@ impl Journal {
         let recorded = Recorded {
             said: restored.said,
             heard: restored.heard,
+            finished: restored.finished,
+        };
+        let safe = Safe {
+            recorded,
             records: 0,
         };
         let shared = Arc::new(Shared {
             path,
             queue: Mutex::new(Queue {
-                then: recorded,
+                then: safe,
                 ..Queue::default()
             }),
             changed: Condvar::new(),
         });
-        let (progress, watched) = watch::channel(Ok(recorded));
+        let (progress, watched) = watch::channel(Ok(safe));
         let thread = {
             let shared = Arc::clone(&shared);
             move || shared.write_all(file, durability, &progress)
@@ -93,23 +95,33 @@ impl Journal {
         Ok(Self {
             shared,
             progress: watched,
-            said: restored.said,
-            heard: restored.heard,
+            recorded,
         })
+    }
+
+    /// Records what happened in the session.
+    pub fn record(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Said(text) => self.said(text),
+            Entry::Heard(text) => self.heard(text),
+            Entry::Acknowledged(number) => self.acknowledged(*number),
+            Entry::Finished => self.finished(),
+            Entry::PeerFinished(last) => self.peer_finished(*last),
+        }
     }
 
     /// This side says its next message. It may be sent once it is [`recorded`](Self::recorded).
     pub fn said(&mut self, text: &str) {
-        self.said += 1;
-        let message = message(self.said, text);
+        self.recorded.said += 1;
+        let message = message(self.recorded.said, text);
         self.append(&Record::Said(message));
     }
 
     /// The peer's next message was shown. It may be acknowledged once it is
     /// [`recorded`](Self::recorded).
     pub fn heard(&mut self, text: &str) {
-        self.heard += 1;
-        let message = message(self.heard, text);
+        self.recorded.heard += 1;
+        let message = message(self.recorded.heard, text);
         self.append(&Record::Heard(message));
     }
 
@@ -120,6 +132,7 @@ impl Journal {
 
     /// This side has nothing more to say.
     pub fn finished(&mut self) {
+        self.recorded.finished = true;
         self.append(&Record::Finished);
     }
 
@@ -168,14 +181,15 @@ impl Journal {
         self.recorded().map(drop)
     }
 
-    /// The call is over. What is not to be kept is removed: only counts stay, for a peer that
+    /// The call is over, which is written down whether or not this is awaited. What is not to be kept is removed: only counts stay, for a peer that
     /// missed the end and comes back.
     ///
     /// # Errors
     /// The file could not be written.
-    pub async fn end(self) -> Result<(), JournalError> {
+    pub fn end(self) -> impl Future<Output = Result<(), JournalError>> + Send {
         self.append(&Record::Ended);
-        self.leave(true).await
+        self.shared.close(true);
+        self.left()
     }
 
     /// Leaves the session to be resumed later: everything is recorded then, and the file no longer
@@ -183,12 +197,12 @@ impl Journal {
     ///
     /// # Errors
     /// The file could not be written.
-    pub async fn close(self) -> Result<(), JournalError> {
-        self.leave(false).await
+    pub fn close(self) -> impl Future<Output = Result<(), JournalError>> + Send {
+        self.shared.close(false);
+        self.left()
     }
 
-    async fn leave(mut self, ended: bool) -> Result<(), JournalError> {
-        self.shared.close(ended);
+    async fn left(mut self) -> Result<(), JournalError> {
         while self.progress.changed().await.is_ok() {}
         self.recorded().map(drop)
     }
@@ -201,14 +215,14 @@ impl Journal {
         }
         record.write_to(&mut queue.lines);
         queue.then.records += 1;
-        queue.then.said = self.said;
-        queue.then.heard = self.heard;
+        queue.then.recorded = self.recorded;
         self.shared.changed.notify_one();
     }
 
     fn told(&self, progress: &Progress) -> Result<Recorded, JournalError> {
         let failed = |error: &Arc<io::Error>| self.shared.failed(Arc::clone(error));
-        progress.as_ref().copied().map_err(failed)
+        let recorded = progress.as_ref().map(|safe| safe.recorded);
+        recorded.map_err(failed)
     }
 }
 
@@ -291,7 +305,9 @@ impl Shared {
 
     fn compact(&self) -> io::Result<()> {
         let bytes = private_file::read(&self.path).map_err(io::Error::other)?;
-        let compacted = compact(&bytes.unwrap_or_default());
+        let Some(compacted) = compact(&bytes.unwrap_or_default()) else {
+            return std::fs::remove_file(&self.path);
+        };
         let replaced = private_file::replace(&self.path, &compacted);
         replaced.map(drop).map_err(io::Error::other)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::transport::ConnectError;
 use crate::trust::safety_number::ExchangeError;
-use crate::wire::{ControlError, LineError, Refusal};
+use crate::wire::{ControlError, LineError, Refusal, RefusalCode};
 
 /// One end of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +54,6 @@ pub enum Disconnect {
     /// The stream ended without a hang-up.
     #[error("the other side is gone")]
     Cut,
-    /// The peer has begun another call instead of resuming this one.
-    #[error("the other side calls anew")]
-    Superseded,
     /// It could not be made again.
     #[error("no new connection: {0}")]
     Unreachable(Box<ConnectError>),
@@ -72,6 +69,13 @@ pub enum Disconnect {
     /// The stream failed.
     #[error(transparent)]
     Io(io::Error),
+}
+
+impl Disconnect {
+    /// Whether the peer no longer knows the session.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.code == RefusalCode::NoSession)
+    }
 }
 
 impl From<io::Error> for Disconnect {
@@ -113,9 +117,6 @@ pub enum Violation {
     /// It resumed with messages that were never sent.
     #[error("a resumption with unsent messages")]
     HasUnsent,
-    /// It resumed without messages that it had acknowledged.
-    #[error("a resumption without acknowledged messages")]
-    LostAcked,
     /// It answered a ping that was never sent.
     #[error("a pong without a ping")]
     PongUnasked,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use super::{CloseReason, SendError, Side};
 use crate::files::FileEvent;
 use crate::trust::Security;
@@ -13,6 +15,8 @@ use crate::wire::{Batch, Control, Cookie};
 pub enum ProtocolEvent {
     /// Both sides have said hello, for the first time. The peer calls itself this; it may be empty.
     Established(String),
+    /// The call goes on in a new session, in which so many messages are sent again.
+    Renewed(u64),
     /// The dialer shows this in its next handshake of the session.
     Cookie(Cookie),
     /// The peer says this about a file.
@@ -42,6 +46,12 @@ pub enum Event {
     PeerEof,
     /// The peer hangs up because this side sent no text for this long.
     PeerIdleTimeout(Duration),
+    /// What an earlier program has shown of this call, and has not delivered.
+    Earlier(Earlier),
+    /// Whether the peer records, from now on, what it receives before it acknowledges it.
+    PeerKeeps(bool),
+    /// Whether what is said from now on stays written down at the peer when the call is over.
+    PeerHistory(bool),
     /// The connection's status has changed.
     Connection(ConnectionStatus),
     /// The same at both ends unless somebody is in the middle: eight digits and five emoji.
@@ -79,6 +89,15 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Whether nothing is left to do: it was ended on purpose, and everything has arrived.
+    pub fn is_in_good_order(&self) -> bool {
+        let on_purpose = matches!(
+            self.reason,
+            CloseReason::HungUp(_) | CloseReason::BothFinished | CloseReason::Idle(_)
+        );
+        on_purpose && self.unacknowledged.is_empty()
+    }
+
     /// Whether this side or the other hung up, if one did.
     pub fn hung_up_by(&self) -> Option<Side> {
         match self.reason {
@@ -86,6 +105,30 @@ impl Ended {
             _ => None,
         }
     }
+}
+
+/// What is left of a call in which this program, or an earlier one, was interrupted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// The last messages of both sides, the oldest first, but for those that are unreceived.
+    pub recent: Vec<RecordedText>,
+    /// How many of this side's messages were received.
+    pub received: u64,
+    /// Those after them, of which that is not known.
+    pub unreceived: Vec<String>,
+}
+
+/// A message as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedText {
+    /// Whose it is.
+    pub side: Side,
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was recorded.
+    pub at: OffsetDateTime,
+    /// What it says.
+    pub text: String,
 }
 
 /// What is known of a connection.
@@ -105,6 +148,11 @@ pub enum ConnectionStatus {
     Resumed {
         /// How long it was gone.
         after: Duration,
+        /// How many messages of this side are sent again.
+        resent: u64,
+    },
+    /// A call goes on in which an earlier program was interrupted.
+    Restored {
         /// How many messages of this side are sent again.
         resent: u64,
     },

@@ -7,6 +7,7 @@ mod close;
 mod end;
 mod event;
 mod plain;
+mod record;
 mod session;
 
 use std::time::{Duration, Instant};
@@ -16,8 +17,9 @@ use crate::wire::{Batch, Frame, Hello, WriteBuffer};
 
 pub use close::Linger;
 pub use end::{CloseReason, Disconnect, ProtocolError, Side, Violation};
-pub use event::{ConnectionStatus, Ended, Event, Peer, ProtocolEvent};
+pub use event::{ConnectionStatus, Earlier, Ended, Event, Peer, ProtocolEvent, RecordedText};
 pub use plain::Plain;
+pub use record::{Entry, Recorded};
 pub use session::{Session, SessionState};
 
 /// A new connection, as the protocol learns of it.

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::TlsError;
-use crate::trust::{ChangedKey, FileError, Fingerprint, FirstContactError};
+use crate::trust::{FileError, Fingerprint, FirstContactError, RejectedKey};
 
 /// Why nobody answered.
 #[derive(Debug, thiserror::Error)]
@@ -77,20 +77,14 @@ pub enum ConnectError {
         /// Why.
         reason: TlsError,
     },
-    /// Its owner was known by another key.
-    #[error(transparent)]
-    Changed(#[from] ChangedKey),
-    /// This user has blocked its owner.
-    #[error("{address} is {name}, who is blocked")]
-    Blocked {
+    /// Its key is not welcome.
+    #[error("no call with {address}: {reason}")]
+    Key {
         /// Who was called.
         address: String,
-        /// The name by which it is known.
-        name: String,
+        /// Why.
+        reason: RejectedKey,
     },
-    /// It has this user's own key.
-    #[error("{0} has this user's own key")]
-    OwnKey(String),
     /// Not the key that was demanded.
     #[error("{address} does not have the key {wanted}")]
     OtherKey {
@@ -129,13 +123,10 @@ impl ConnectError {
     /// Whether somebody else has the address now. Where the handshake failed, that is not
     /// known: a hotel's network answers in the server's stead, but not forever.
     pub fn is_another_peer(&self) -> bool {
-        matches!(
-            self,
-            Self::Changed(_)
-                | Self::Blocked { .. }
-                | Self::OwnKey(_)
-                | Self::OtherKey { .. }
-                | Self::Downgraded { .. }
-        )
+        match self {
+            Self::Key { reason, .. } => !matches!(reason, RejectedKey::File(_)),
+            Self::OtherKey { .. } | Self::Downgraded { .. } => true,
+            _ => false,
+        }
     }
 }

@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::{TlsEndpoint, TlsError};
-use crate::trust::{FileError, Fingerprint, FirstContacts, Identity, IdentityError, KnownPeers};
+use crate::blocking;
+use crate::trust::{
+    ChangedKey, FileError, Fingerprint, FirstContacts, Identity, IdentityError, KnownPeer,
+    KnownPeers, PeerList, RejectedKey,
+};
 
 /// The user's own key and what is known of the keys of others. Cheap to clone.
 #[derive(Clone)]
@@ -45,5 +49,54 @@ impl Keyring {
             known: KnownPeers::open(data_dir)?,
             first_contacts: FirstContacts::open(data_dir)?,
         })
+    }
+
+    /// For the dialer: the owner of the key that answered at this address; `None` if it is new.
+    ///
+    /// # Errors
+    /// Another key is known there, the key is blocked or the own one, or it cannot be looked up.
+    pub async fn check_dialed(
+        &self,
+        address: String,
+        key: Fingerprint,
+    ) -> Result<Option<KnownPeer>, RejectedKey> {
+        self.check(key, move |list| {
+            Ok(list.check_dialed(&address, key)?.cloned())
+        })
+        .await
+    }
+
+    /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
+    /// if it is new.
+    ///
+    /// # Errors
+    /// Another key is known by that name, the key is blocked or the own one, or it cannot be
+    /// looked up.
+    pub async fn check_caller(
+        &self,
+        key: Fingerprint,
+        claimed: Option<&str>,
+    ) -> Result<Option<KnownPeer>, RejectedKey> {
+        let claimed = claimed.map(str::to_owned);
+        self.check(key, move |list| {
+            Ok(list.check_caller(key, claimed.as_deref())?.cloned())
+        })
+        .await
+    }
+
+    async fn check(
+        &self,
+        key: Fingerprint,
+        look_up: impl FnOnce(&PeerList) -> Result<Option<KnownPeer>, ChangedKey> + Send + 'static,
+    ) -> Result<Option<KnownPeer>, RejectedKey> {
+        if key == self.own_key {
+            return Err(RejectedKey::Own);
+        }
+        let known = self.known.clone();
+        blocking(move || match look_up(&*known.load()?)? {
+            Some(peer) if peer.is_blocked() => Err(RejectedKey::Blocked(peer.name)),
+            peer => Ok(peer),
+        })
+        .await
     }
 }

@@ -112,12 +112,16 @@ impl FirstContacts {
         change: impl FnOnce(&mut Tries) -> Result<(), FirstContactError>,
     ) -> Result<(), FirstContactError> {
         let _lock = private_file::lock(&self.path.with_extension("lock"))?;
-        let before = private_file::read(&self.path)?.unwrap_or_default();
-        let mut tries = Tries::parse(&before, now);
+        let before = private_file::read(&self.path)?;
+        let written = before.as_deref().unwrap_or_default();
+        let mut tries = Tries::parse(written, now);
         change(&mut tries)?;
         let after = tries.to_bytes();
-        if after != before {
-            private_file::replace(&self.path, &after)?;
+        match after.strip_prefix(written) {
+            Some([]) => {}
+            // A call waits for this, and a line is on the disk sooner than a new file.
+            Some(more) if before.is_some() => private_file::append(&self.path, more)?,
+            _ => _ = private_file::replace(&self.path, &after)?,
         }
         Ok(())
     }
@@ -254,6 +258,22 @@ mod tests {
         assert_eq!(text.lines().count(), 1);
         let error = contacts.record("bob example").expect_err("no address");
         assert!(matches!(error, FirstContactError::Address(_)));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_harms_no_other() {
+        let (_home, contacts) = contacts();
+        for rest in ["", "1", "1764"] {
+            let torn = format!("a.example:7788 {}\n{BOB} {rest}", now());
+            private_file::replace(&contacts.path, torn.as_bytes()).expect("a file");
+            use_up(&contacts, "c.example:7788");
+            use_up(&contacts, BOB);
+            assert!(is_used_up(&contacts, BOB));
+            assert!(is_used_up(&contacts, "c.example:7788"));
+            contacts.record("a.example:7788").expect("a try is left");
+            contacts.record("a.example:7788").expect("a try is left");
+            assert!(is_used_up(&contacts, "a.example:7788"));
+        }
     }
 
     #[cfg(unix)]

@@ -14,6 +14,7 @@ mod identity;
 mod ignorable;
 mod known_peers;
 pub(crate) mod private_file;
+mod rejected_key;
 pub mod safety_number;
 mod security;
 
@@ -25,5 +26,6 @@ pub use known_peers::{
     ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, PeerState,
     Unreadable,
 };
-pub use private_file::{FileError, FileKind};
+pub use private_file::{FileError, FileKind, PrivateFile};
+pub use rejected_key::RejectedKey;
 pub use security::{Security, Verification, security};

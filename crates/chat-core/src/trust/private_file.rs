@@ -66,6 +66,50 @@ pub enum FileKind {
     Directory,
 }
 
+/// A small file of the user's own, mode 0600, that is read and written as a whole.
+#[derive(Clone, Debug)]
+pub struct PrivateFile {
+    path: PathBuf,
+}
+
+impl PrivateFile {
+    /// The file of this name in `data_dir`, where the identity is. Makes the directory if it is
+    /// not there.
+    ///
+    /// # Errors
+    /// The directory is not the user's alone, or cannot be made.
+    pub fn open(data_dir: &Path, name: &str) -> Result<Self, FileError> {
+        private_dir(data_dir)?;
+        Ok(Self {
+            path: data_dir.join(name),
+        })
+    }
+
+    /// Its bytes; none if there is no file.
+    ///
+    /// # Errors
+    /// It is no file, others may read it, or it cannot be read.
+    pub fn read(&self) -> Result<Vec<u8>, FileError> {
+        Ok(read(&self.path)?.unwrap_or_default())
+    }
+
+    /// Reads, changes and writes it under a lock, so that no other program's change is lost; one
+    /// without bytes is removed. Waits for other programs for up to 2 s.
+    ///
+    /// # Errors
+    /// It cannot be read or written, or another program keeps it locked.
+    pub fn update(&self, change: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<(), FileError> {
+        let _lock = lock(&self.path.with_extension("lock"))?;
+        let before = self.read()?;
+        let after = change(&before);
+        match after.is_empty() {
+            _ if after == before => Ok(()),
+            true => fs::remove_file(&self.path).map_err(at(&self.path)),
+            false => replace(&self.path, &after).map(drop),
+        }
+    }
+}
+
 /// Adds the path to an I/O error.
 fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
     move |reason| FileError::Io {
@@ -164,6 +208,17 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, FileError> {
         .map_err(|failed| at(path)(failed.error))?;
     sync_directory(path)?;
     Ok(Stamp::of(&stamp))
+}
+
+/// Adds these bytes to a file that is there, safe on the disk. If that fails, a part of them may
+/// have been added.
+pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let write = || {
+        let mut file = OpenOptions::new().append(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    };
+    write().map_err(at(path))
 }
 
 /// Takes the lock, waiting at most 2 s for another program: a call may be on. Dropping the file

@@ -223,6 +223,18 @@ impl DialerExchange {
         }
     }
 
+    /// The call goes on in a new session. A number that is known stays the one of the call; nonces
+    /// that were not opened still count.
+    pub fn renew(&mut self) {
+        self.unanswered = None;
+        self.announced = false;
+        match self.stage {
+            DialerStage::Known { .. } => *self = Self::forgotten(),
+            DialerStage::Sent { .. } => self.stage = DialerStage::Fresh,
+            DialerStage::Fresh | DialerStage::Forgotten => {}
+        }
+    }
+
     /// There is a new connection, on which nothing was promised yet.
     pub fn connected(&mut self) {
         self.unanswered = None;

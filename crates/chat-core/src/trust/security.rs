@@ -22,6 +22,14 @@ pub enum Security {
 }
 
 impl Security {
+    /// The peer's key, if it has one.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        match self {
+            Self::Plaintext | Self::NoKey { .. } => None,
+            Self::Key { fingerprint, .. } => Some(*fingerprint),
+        }
+    }
+
     /// Whether the peer has a key that the two people have never compared.
     pub fn is_unverified(&self) -> bool {
         match self {

@@ -68,8 +68,8 @@ enum Overlong {
 
 /// Turns bytes into [`Frame`]s and back, many lines at a time.
 ///
-/// LF and CRLF end a line. Invalid UTF-8 becomes U+FFFD. At the end of the stream
-/// the rest is a line. No more than about one line over the limit is ever buffered.
+/// LF and CRLF end a line. Invalid UTF-8 becomes U+FFFD; [`has_mended`](Self::has_mended) tells
+/// whether there was any. At the end of the stream the rest is a line. No more than about one line over the limit is ever buffered.
 #[derive(Clone, Debug)]
 pub struct LineCodec {
     framing: Framing,
@@ -85,6 +85,10 @@ pub struct LineCodec {
     continued: bool,
     seen_lf: bool,
     seen_raw: bool,
+    /// A CR before an LF belongs to the line, unless it would hang up.
+    keeps_cr: bool,
+    mended: bool,
+    cut: bool,
 }
 
 impl Default for LineCodec {
@@ -108,6 +112,9 @@ impl LineCodec {
             continued: false,
             seen_lf: false,
             seen_raw: false,
+            keeps_cr: false,
+            mended: false,
+            cut: false,
         }
     }
 
@@ -152,6 +159,22 @@ impl LineCodec {
             true => Overlong::Refuse,
             false => Overlong::Cut,
         };
+    }
+
+    /// Sets whether the CR of a CRLF belongs to the line, for input that is to arrive as it was
+    /// written.
+    pub fn set_keeps_cr(&mut self, keeps_cr: bool) {
+        self.keeps_cr = keeps_cr;
+    }
+
+    /// Whether some of the bytes were not UTF-8, and became U+FFFD.
+    pub fn has_mended(&self) -> bool {
+        self.mended
+    }
+
+    /// Whether a line over the limit was cut.
+    pub fn has_cut(&self) -> bool {
+        self.cut
     }
 
     /// Whether `src` holds unterminated bytes that are a message if nothing follows soon.
@@ -200,7 +223,26 @@ impl LineCodec {
             return Frame::HangUp;
         }
         line.put_u8(b'\n');
-        Frame::Text(counted(line))
+        Frame::Text(self.counted(line))
+    }
+
+    /// Makes a batch of lines not yet counted.
+    fn counted(&mut self, text: BytesMut) -> Batch {
+        let lines = memchr_iter(b'\n', &text).count();
+        self.batch(text, lines)
+    }
+
+    /// Makes a batch of `lines` lines, replacing invalid UTF-8 with U+FFFD.
+    fn batch(&mut self, text: BytesMut, lines: usize) -> Batch {
+        let text = text.freeze();
+        match simdutf8::basic::from_utf8(&text) {
+            Ok(_) => Batch::from_wire(text, lines),
+            Err(_) => {
+                self.mended = true;
+                let mended = String::from_utf8_lossy(&text).into_owned();
+                Batch::from_wire(mended.into(), lines)
+            }
+        }
     }
 
     fn hangs_up(&self, line: &[u8]) -> bool {
@@ -221,10 +263,13 @@ impl LineCodec {
         while let Some(at) = memchr(b'\n', &src[from..]) {
             let lf = from + at;
             self.seen_lf = true;
-            let end = match &src[start..lf] {
+            let mut end = match &src[start..lf] {
                 [.., b'\r'] => lf - 1,
                 _ => lf,
             };
+            if self.keeps_cr && !self.is_special(&src[start..end]) {
+                end = lf;
+            }
             let overlong = end - start > self.limit;
             if overlong || self.is_special(&src[start..end]) {
                 if lines > 0 {
@@ -254,7 +299,7 @@ impl LineCodec {
         if lines > 0 {
             let mut text = src.split_to(start);
             text.truncate(kept);
-            return Ok(Some(Frame::Text(batch(text, lines))));
+            return Ok(Some(Frame::Text(self.batch(text, lines))));
         }
         // A CR that may yet become part of a CRLF does not count.
         let unterminated = src.len() - usize::from(src.last() == Some(&b'\r'));
@@ -277,7 +322,8 @@ impl LineCodec {
         let mut piece = src.split_to(at);
         piece.put_u8(b'\n');
         self.continued = true;
-        Ok(Frame::Text(counted(piece)))
+        self.cut = true;
+        Ok(Frame::Text(self.counted(piece)))
     }
 }
 
@@ -331,24 +377,6 @@ impl Encoder<Frame> for LineCodec {
             Frame::HangUp => dst.put_slice(HANG_UP.as_bytes()),
         }
         Ok(())
-    }
-}
-
-/// Makes a batch of lines not yet counted.
-fn counted(text: BytesMut) -> Batch {
-    let lines = memchr_iter(b'\n', &text).count();
-    batch(text, lines)
-}
-
-/// Makes a batch of `lines` lines, replacing invalid UTF-8 with U+FFFD.
-fn batch(text: BytesMut, lines: usize) -> Batch {
-    let text = text.freeze();
-    match simdutf8::basic::from_utf8(&text) {
-        Ok(_) => Batch::from_wire(text, lines),
-        Err(_) => {
-            let mended = String::from_utf8_lossy(&text).into_owned();
-            Batch::from_wire(mended.into(), lines)
-        }
     }
 }
 

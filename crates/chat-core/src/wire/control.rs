@@ -57,6 +57,10 @@ pub enum Control {
     Refused(Refusal),
     /// For the next handshake of this session, so that it is not dropped in favour of others.
     Cookie(Cookie),
+    /// Whether what is received from now on is recorded before it is acknowledged.
+    Keeps(bool),
+    /// Whether what is said from now on stays written down when the call is over.
+    History(bool),
     /// The dialer's part of the safety number.
     Nonce(Nonce),
     /// The listener's part of the safety number, which opens its commitment.
@@ -89,6 +93,15 @@ pub struct Hello {
     /// for a new one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
+    /// What is received is recorded before it is acknowledged, and outlives the program.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps: bool,
+    /// What is said stays written down when the call is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history: bool,
+    /// The sender has ended the session: its last receipt and the hang-up follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
     /// The listener's promise of a nonce, for the safety number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<Commitment>,
@@ -339,6 +352,8 @@ enum Member {
     Idle,
     Refused,
     Cookie,
+    Keeps,
+    History,
     Nonce,
     Reveal,
     Offer,
@@ -396,6 +411,8 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 Member::Idle => Control::Idle(members.next_value()?),
                 Member::Refused => Control::Refused(members.next_value()?),
                 Member::Cookie => Control::Cookie(members.next_value()?),
+                Member::Keeps => Control::Keeps(members.next_value()?),
+                Member::History => Control::History(members.next_value()?),
                 Member::Nonce => Control::Nonce(members.next_value()?),
                 Member::Reveal => Control::Reveal(members.next_value()?),
                 Member::Offer => Control::Offer(members.next_value()?),
@@ -427,6 +444,9 @@ mod tests {
             conversation: Hex([0xab; 16]),
             received: 7,
             resumed: false,
+            keeps: false,
+            history: false,
+            ended: false,
             commitment: None,
         }
     }
@@ -464,6 +484,9 @@ mod tests {
         for control in [
             Control::Hello(Hello {
                 resumed: true,
+                keeps: true,
+                history: true,
+                ended: true,
                 commitment,
                 ..hello()
             }),
@@ -472,6 +495,8 @@ mod tests {
             Control::Pong(0),
             Control::Idle(300),
             Control::Cookie(Hex::random()),
+            Control::Keeps(false),
+            Control::History(true),
             Control::Nonce(Hex::random()),
             Control::Reveal(Hex::random()),
         ] {

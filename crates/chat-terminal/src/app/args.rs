@@ -2,15 +2,18 @@
 
 use std::env;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chat_core::files::{FileConfig, Policy, Store};
+use chat_core::journal::Recorder;
 use chat_core::transport::tcp::{self, Target};
 use chat_core::trust::{FileError, Fingerprint};
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
+use crate::app::completion;
 use crate::locale;
 
 /// Options of both programs.
@@ -29,8 +32,13 @@ pub struct CommonArgs {
     pub literal: bool,
 
     /// Forget the peer of this name or fingerprint and its key, and do nothing else
-    #[arg(long, value_name = "NAME|SHA256:…")]
+    #[arg(long, value_name = "NAME|SHA256:…", add = completion::names())]
     pub forget: Option<String>,
+
+    /// Write down what is said, and keep it when the call is over. Without this, a call at a
+    /// terminal is written down until everything has arrived, and one in a pipe is not
+    #[arg(long, env = "CHAT_KEEP", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, hide_env = true)]
+    pub keep: bool,
 
     /// Use no colours
     #[arg(long)]
@@ -43,6 +51,14 @@ pub struct CommonArgs {
     /// Do not tell the other side that you are typing
     #[arg(long)]
     pub no_typing: bool,
+
+    /// Keep no draft on disk that was not sent
+    #[arg(long, conflicts_with = "remember")]
+    pub no_drafts: bool,
+
+    /// Keep the lines that you type on disk, for Up and Ctrl-R at the next start
+    #[arg(long)]
+    pub remember: bool,
 
     /// Log to stderr, unless that is the screen; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -129,6 +145,16 @@ impl CommonArgs {
         }
     }
 
+    /// How the calls of this user are recorded: by a person at a terminal until everything has
+    /// arrived, in a pipe only if they are to be kept.
+    pub fn recorder(&self, data_dir: PathBuf, person: bool) -> Option<Recorder> {
+        (person || self.keep).then_some(Recorder {
+            data_dir,
+            person,
+            keep: self.keep,
+        })
+    }
+
     /// Whether colours are wanted (<https://no-color.org>).
     pub(crate) fn color(&self) -> bool {
         !self.no_color && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
@@ -165,6 +191,19 @@ pub fn target(text: &str) -> Result<Target, String> {
 /// The text is no address; the error says how to write one.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     tcp::parse_address(text).map_err(|_| locale::NO_LISTEN_ADDRESS.to_owned())
+}
+
+/// Parses the path of a program.
+///
+/// # Errors
+/// There is no file there that may be executed.
+pub fn program(text: &str) -> Result<PathBuf, String> {
+    let path = std::path::absolute(text).map_err(|error| error.to_string())?;
+    let metadata = path.metadata().map_err(|error| error.to_string())?;
+    match metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+        true => Ok(path),
+        false => Err(locale::NO_PROGRAM.to_owned()),
+    }
 }
 
 /// Parses a fingerprint.

@@ -4,10 +4,15 @@ use std::io;
 
 use chat_core::driver::{CallConfig, Input, Sink, Source};
 use chat_core::protocol::Event;
+use chat_core::trust::data_dir;
 
 use crate::app::args::CommonArgs;
+use crate::app::exit;
+use crate::input::memory::{Memory, Typed};
+use crate::locale::{self, Explain};
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
 use crate::screen::{Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
+use crate::text::charset::Charset;
 
 /// Standard input and output, as a source and a sink.
 pub struct Console {
@@ -38,19 +43,32 @@ pub enum ConsoleSink {
 impl Console {
     /// Opens standard input and output: as a screen if both are a terminal that can be
     /// painted, as plain lines otherwise. `idle` is what the status row says while there is no
-    /// call. Must be called within a runtime.
+    /// call. A draft that is not sent is kept for `address`. Must be called within a runtime.
     ///
     /// # Errors
     /// The terminal cannot be set up.
-    pub fn open(args: &CommonArgs, idle: Idle) -> io::Result<Self> {
+    pub fn open(args: &CommonArgs, idle: Idle, address: String) -> io::Result<Self> {
         let interactive = Screen::is_possible();
         if interactive && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
-            let (source, sink) = Screen::open(ScreenOptions {
+            let options = ScreenOptions {
                 color: args.color(),
+                charset: Charset::of_locale(),
                 bell: !args.quiet,
                 tells_typing: !args.no_typing,
+                marks_pastes: marks_pastes(),
                 idle,
-            })?;
+            };
+            let remembered = remember(args, address);
+            let flaw = remembered.as_ref().err().cloned();
+            let (memory, typed) = remembered.unwrap_or_default();
+            let has_draft = !typed.draft.is_empty();
+            let (source, mut sink) = Screen::open(options, typed, memory)?;
+            if has_draft {
+                sink.show(Event::Notice(locale::DRAFT_IS_BACK.to_owned()));
+            }
+            if let Some(flaw) = flaw {
+                sink.show(Event::Notice(flaw));
+            }
             return Ok(Self {
                 source: ConsoleSource::Screen(source),
                 sink: ConsoleSink::Screen(sink),
@@ -58,7 +76,7 @@ impl Console {
             });
         }
         let (source, sink) = if interactive {
-            pipe::interactive(pipe::stdin(), pipe::stdout())
+            pipe::interactive(pipe::stdin(), pipe::stdout(), idle.role())
         } else {
             (
                 LineSource::piped(pipe::stdin(), args.literal),
@@ -83,6 +101,16 @@ impl Console {
         }
     }
 
+    /// The exit code of the program, after calls that ended with this one: a pipe fails if some of
+    /// its input was not sent as it was.
+    pub async fn exit_code(&mut self, code: u8) -> u8 {
+        let has_failed = match &mut self.source {
+            ConsoleSource::Lines(source) if code == exit::OK => source.has_failed().await,
+            _ => false,
+        };
+        if has_failed { exit::FAILED } else { code }
+    }
+
     /// How to drive a call: a pipe waits until everything is delivered, a user who hangs up
     /// does not wait.
     pub fn call_config(&self) -> CallConfig {
@@ -92,6 +120,44 @@ impl Console {
             ..CallConfig::default()
         }
     }
+}
+
+/// Terminals that mark what is pasted, by the beginning of `TERM`. Others may do so too.
+const MARK_PASTES: [&str; 13] = [
+    "alacritty",
+    "contour",
+    "foot",
+    "ghostty",
+    "iterm",
+    "konsole",
+    "mintty",
+    "rxvt",
+    "st-",
+    "tmux",
+    "vte",
+    "wezterm",
+    "xterm",
+];
+
+/// Whether the terminal is known to mark what is pasted. Tmux may call itself `screen`.
+fn marks_pastes() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    let is_tmux = std::env::var_os("TMUX").is_some();
+    is_tmux || MARK_PASTES.iter().any(|known| term.starts_with(known))
+}
+
+/// What is to be remembered of what is typed, and what was. The error is told to the person, for
+/// whom it is no reason to do without a call.
+fn remember(args: &CommonArgs, address: String) -> Result<(Option<Memory>, Typed), String> {
+    if args.no_drafts {
+        return Ok(Default::default());
+    }
+    let data_dir = data_dir().map_err(|error| error.explain())?;
+    let remembered = Memory::open(&data_dir, address, args.remember).and_then(|memory| {
+        let typed = memory.load()?;
+        Ok((Some(memory), typed))
+    });
+    remembered.map_err(|error| error.explain())
 }
 
 impl Source for ConsoleSource {

@@ -3,7 +3,7 @@
 use chat_core::driver::Outcome;
 use chat_core::protocol::{CloseReason, Ended};
 use chat_core::transport::{ConnectError, TlsError};
-use chat_core::trust::FirstContactError;
+use chat_core::trust::{FirstContactError, RejectedKey};
 use chat_core::wire::RefusalCode;
 
 /// The call ended normally.
@@ -53,10 +53,12 @@ pub fn code_without_call(error: &ConnectError) -> u8 {
             TlsError::TimedOut(_) | TlsError::Io(_) => FAILED,
             _ => REFUSED,
         },
-        ConnectError::NotEncrypted(_)
-        | ConnectError::Changed(_)
-        | ConnectError::Blocked { .. }
-        | ConnectError::OwnKey(_)
+        ConnectError::Key {
+            reason: RejectedKey::File(_),
+            ..
+        } => FAILED,
+        ConnectError::Key { .. }
+        | ConnectError::NotEncrypted(_)
         | ConnectError::OtherKey { .. }
         | ConnectError::Downgraded { .. }
         | ConnectError::KnownKey { .. } => REFUSED,

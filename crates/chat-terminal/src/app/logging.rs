@@ -8,8 +8,10 @@ use std::sync::Mutex;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::app::args::CommonArgs;
 use crate::app::exit;
@@ -17,6 +19,7 @@ use crate::app::runtime::Failure;
 use crate::locale;
 use crate::screen::Screen;
 use crate::text::sanitize;
+use crate::text::stderr::Stderr;
 
 /// The most bytes of a log file.
 const MAX_FILE: u64 = 64 << 20;
@@ -46,7 +49,13 @@ pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
                 .map_err(|error| Failure::new(exit::FAILED, locale::cannot_log(path, &error)))?;
             builder.with_writer(Mutex::new(SafeLines(file))).init();
         }
-        None => builder.with_writer(|| SafeLines(io::stderr())).init(),
+        None if is_journal() => builder
+            .with_writer(Journal)
+            .with_ansi(false)
+            .with_level(false)
+            .without_time()
+            .init(),
+        None => builder.with_writer(|| SafeLines(Stderr)).init(),
     }
     Ok(())
 }
@@ -73,6 +82,53 @@ impl From<io::Error> for LogError {
 /// Whether stderr is the terminal that is being painted.
 fn is_on_screen() -> bool {
     io::stderr().is_terminal() && Screen::is_possible()
+}
+
+/// Whether stderr goes to systemd's journal (systemd.exec(5), `JOURNAL_STREAM`).
+fn is_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").ok();
+    let stderr = rustix::fs::fstat(rustix::stdio::stderr()).ok();
+    match (stream, stderr) {
+        (Some(stream), Some(stderr)) => stream == format!("{}:{}", stderr.st_dev, stderr.st_ino),
+        _ => false,
+    }
+}
+
+/// Writes to the journal, which knows the time itself and takes the level from a prefix
+/// (sd-daemon(3)).
+struct Journal;
+
+impl<'a> MakeWriter<'a> for Journal {
+    type Writer = SafeLines<Prefixed<Stderr>>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        SafeLines(Prefixed("", Stderr))
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        let prefix = match *metadata.level() {
+            Level::ERROR => "<3>",
+            Level::WARN => "<4>",
+            Level::INFO => "<6>",
+            Level::DEBUG | Level::TRACE => "<7>",
+        };
+        SafeLines(Prefixed(prefix, Stderr))
+    }
+}
+
+/// Writes each line after a prefix.
+struct Prefixed<W>(&'static str, W);
+
+impl<W: Write> Write for Prefixed<W> {
+    /// Takes a whole line.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.1.write_all(&[self.0.as_bytes(), line].concat())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.1.flush()
+    }
 }
 
 /// Opens a log file to append to it: one that nobody else can read, and no link to another file.

@@ -1,10 +1,13 @@
 //! The `main` that both programs share, around their own work.
 
 pub mod args;
+pub mod completion;
 pub mod console;
 pub mod exit;
 pub(crate) mod logging;
 mod memory;
 pub mod peer;
+pub mod record;
 pub mod runtime;
 pub mod signals;
+pub mod version;

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::panic::resume_unwind;
 
 use chat_core::driver::Command;
+use chat_core::journal::Calls;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
-use tokio::task::{JoinHandle, spawn_blocking};
+use chat_core::{Blocking, blocking};
 
 use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
@@ -23,7 +23,7 @@ pub struct PeerRecord {
     /// The address that this side dialed, if it did.
     dialed: Option<String>,
     tasks: VecDeque<Task>,
-    running: Option<JoinHandle<Done>>,
+    running: Option<Blocking<Done>>,
     remembering: bool,
 }
 
@@ -63,6 +63,11 @@ impl PeerRecord {
         self.enqueue(move || remember(keyring.as_ref(), dialed.as_deref(), peer));
     }
 
+    /// Who it is, as far as is known.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// Whether the peer's key is still to be remembered.
     pub fn is_remembering(&self) -> bool {
         self.remembering
@@ -71,14 +76,13 @@ impl PeerRecord {
     /// Waits for what has become of the next task, as events to show. Cancel safe.
     pub async fn next(&mut self) -> Vec<Event> {
         if self.running.is_none() {
-            self.running = self.tasks.pop_front().map(spawn_blocking);
+            self.running = self.tasks.pop_front().map(blocking);
         }
         let Some(running) = &mut self.running else {
             return pending().await;
         };
         let done = running.await;
         self.running = None;
-        let done = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
         if let Some(peer) = done.peer {
             self.peer = peer;
             self.remembering = false;
@@ -120,7 +124,9 @@ impl PeerRecord {
             (Command::Status, _) => locale::peer_status(&self.peer),
             (Command::Answer | Command::Decline | Command::Block, _) => locale::NOBODY_RINGS.into(),
             (Command::File(_), _) => locale::NO_FILES.into(),
-            (Command::Next | Command::Quit, _) => locale::NEXT_IS_FOR_SERVERS.into(),
+            (Command::Next | Command::Quit | Command::Keep, _) => {
+                locale::NEXT_IS_FOR_SERVERS.into()
+            }
         };
         vec![Event::Notice(notice)]
     }
@@ -201,8 +207,7 @@ pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
     };
     let known = keyring.known.clone();
     let name = peer.name.clone().unwrap_or_default();
-    let blocked = spawn_blocking(move || known.block(&name, fingerprint)).await;
-    match blocked.unwrap_or_else(|error| resume_unwind(error.into_panic())) {
+    match blocking(move || known.block(&name, fingerprint)).await {
         Ok(()) => locale::blocked(peer),
         Err(error) => locale::not_remembered(&error),
     }
@@ -232,13 +237,19 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
         .collect())
 }
 
-/// Forgets the peer of this name or fingerprint, and reports it on stderr.
+/// Forgets the peer of this name or fingerprint, and what was said with it, and reports it on
+/// stderr.
 ///
 /// # Errors
 /// No peer has it, it is not clear who is meant, or the known-peers file cannot be used.
 pub fn forget(who: &str) -> Result<(), Failure> {
-    let forgotten = KnownPeers::open(&trust::data_dir()?)?.forget(who)?;
+    let data_dir = trust::data_dir()?;
+    let forgotten = KnownPeers::open(&data_dir)?.forget(who)?;
     eprintln!("{}", locale::forgotten(&forgotten));
+    let calls = Calls::open(&data_dir)?;
+    for peer in &forgotten {
+        calls.forget(peer.fingerprint)?;
+    }
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! The shared `main`: runtime, logging, exit code.
 
 use std::future::Future;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::app::args::CommonArgs;
-use crate::app::{exit, logging, memory};
+use crate::app::{exit, logging, memory, version};
 use crate::locale::Explain;
 use crate::text::sanitize;
+use crate::text::stderr::Stderr;
 
 /// Why a program fails: what the user reads, and the exit code.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ where
 {
     let code = start(program, args, work).unwrap_or_else(|Failure { code, told }| {
         // If stderr is closed, the exit code still tells.
-        let _ = writeln!(io::stderr(), "{program}: {}", sanitize::line(&told));
+        let _ = writeln!(Stderr, "{program}: {}", sanitize::line(&told));
         code
     });
     ExitCode::from(code)
@@ -49,7 +50,7 @@ where
     logging::start(args)?;
     memory::keep_private();
     // An empty log would look like one that could not be written.
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "{program} starts");
+    tracing::info!(version = version::short(), "{program} starts");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -6,6 +6,15 @@ use chat_core::wire;
 
 use crate::input::paths;
 
+/// Whose commands they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Who calls.
+    Client,
+    /// Who is called, and has callers who ring and wait.
+    Server,
+}
+
 /// A parsed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -13,6 +22,8 @@ pub(crate) enum Request {
     Say(String),
     /// Hang up.
     HangUp,
+    /// Hang up, unless it was meant as text: 88 with blanks, or from an input method.
+    HangUpMaybe,
     /// Run this command.
     Command(Command),
     /// Show the help text.
@@ -40,21 +51,27 @@ pub(crate) enum CommandError {
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 13] = [
-    "/accept", "/answer", "/block", "/cancel", "/decline", "/help", "/next", "/peers", "/quit",
-    "/say", "/send", "/status", "/verify",
+pub(crate) const NAMES: [&str; 14] = [
+    "/accept", "/answer", "/block", "/cancel", "/decline", "/help", "/keep", "/next", "/peers",
+    "/quit", "/say", "/send", "/status", "/verify",
 ];
+
+/// Those that are about callers.
+const FOR_SERVERS: [&str; 4] = ["/answer", "/block", "/decline", "/next"];
 
 /// The similarity, from 0 to 1, from which a name is suggested for a mistyped one.
 const ALIKE: f64 = 0.6;
 
 /// Parses a line. A text of several lines is always a message.
-pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
+pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
     if text.contains('\n') {
         return Ok(Request::Say(text.to_owned()));
     }
     if wire::is_hang_up(text.as_bytes()) {
         return Ok(Request::HangUp);
+    }
+    if is_like_hang_up(text) {
+        return Ok(Request::HangUpMaybe);
     }
     let Some(command) = text.strip_prefix('/') else {
         return Ok(Request::Say(text.to_owned()));
@@ -69,7 +86,7 @@ pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
     let Some(&name) = NAMES.iter().find(|&&name| name == typed) else {
         return Err(CommandError::Unknown {
             typed: typed.to_owned(),
-            nearest: nearest(typed),
+            nearest: nearest(typed, role),
         });
     };
     let request = match name {
@@ -90,6 +107,7 @@ pub(crate) fn parse(text: &str) -> Result<Request, CommandError> {
         "/answer" => Request::Command(Command::Answer),
         "/block" => Request::Command(Command::Block),
         "/decline" => Request::Command(Command::Decline),
+        "/keep" => Request::Command(Command::Keep),
         "/next" => Request::Command(Command::Next),
         "/peers" => Request::Command(Command::Peers),
         "/quit" => Request::Command(Command::Quit),
@@ -133,18 +151,28 @@ fn accept(argument: &str) -> Result<Request, CommandError> {
     }))
 }
 
+/// Whether a text looks like the hang-up, and is not.
+fn is_like_hang_up(text: &str) -> bool {
+    let digits: String = text.trim().replace('\u{ff18}', "8");
+    wire::is_hang_up(digits.as_bytes())
+}
+
+/// The commands of a role.
+fn names(role: Role) -> impl Iterator<Item = &'static str> {
+    let is_listed = move |name: &&str| role == Role::Server || !FOR_SERVERS.contains(name);
+    NAMES.into_iter().filter(is_listed)
+}
+
 /// The commands that begin with `typed`.
-pub(crate) fn completions(typed: &str) -> Vec<&'static str> {
-    NAMES
-        .into_iter()
+pub(crate) fn completions(typed: &str, role: Role) -> Vec<&'static str> {
+    names(role)
         .filter(|name| typed.starts_with('/') && name.starts_with(typed))
         .collect()
 }
 
-fn nearest(typed: &str) -> Option<&'static str> {
+fn nearest(typed: &str, role: Role) -> Option<&'static str> {
     let typed = typed[1..].to_lowercase();
-    NAMES
-        .into_iter()
+    names(role)
         .map(|name| {
             (
                 strsim::normalized_damerau_levenshtein(&typed, &name[1..]),
@@ -160,6 +188,10 @@ fn nearest(typed: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Request, CommandError> {
+        super::parse(text, Role::Server)
+    }
+
     fn said(text: &str) -> Result<Request, CommandError> {
         Ok(Request::Say(text.into()))
     }
@@ -171,7 +203,12 @@ mod tests {
         assert_eq!(parse("//help"), said("/help"));
         assert_eq!(parse("///"), said("//"));
         assert_eq!(parse("88"), Ok(Request::HangUp));
-        assert_eq!(parse("88 "), said("88 "));
+        for like in ["88 ", " 88\t", "８８", "8８", "\u{3000}８８"] {
+            assert_eq!(parse(like), Ok(Request::HangUpMaybe), "{like:?}");
+        }
+        for text in ["8 8", "88.", "888", "88\n"] {
+            assert_eq!(parse(text), said(text));
+        }
         assert_eq!(parse("/say 88"), said("88"));
         assert_eq!(parse("/say  x"), said(" x"));
         assert_eq!(parse("/help"), Ok(Request::Help));
@@ -210,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_every_command() {
+        let manual = include_str!("../../../../docs/man/chat.7");
+        for name in NAMES {
+            let is_entry = |line: &str| {
+                let entry = line.strip_prefix(".It Ic ");
+                entry.is_some_and(|entry| entry.split(' ').next() == Some(name))
+            };
+            assert!(manual.lines().any(is_entry), "{name}");
+        }
+    }
+
+    #[test]
     fn errors_are_explained() {
         let unknown = |typed: &str, nearest| {
             Err(CommandError::Unknown {
@@ -227,10 +276,23 @@ mod tests {
 
     #[test]
     fn names_are_completed() {
+        let completions = |typed| completions(typed, Role::Server);
         assert_eq!(completions("/s"), ["/say", "/send", "/status"]);
         assert_eq!(completions("/ver"), ["/verify"]);
         assert_eq!(completions("/").len(), NAMES.len());
         assert!(completions("s").is_empty());
         assert!(completions("").is_empty());
+    }
+
+    #[test]
+    fn the_caller_is_not_led_to_what_is_about_callers() {
+        assert!(completions("/n", Role::Client).is_empty());
+        let typo = super::parse("/nxt", Role::Client);
+        let unknown = |nearest| {
+            let typed = "/nxt".to_owned();
+            Err(CommandError::Unknown { typed, nearest })
+        };
+        assert_eq!(typo, unknown(None));
+        assert_eq!(parse("/nxt"), unknown(Some("/next")));
     }
 }

@@ -1,14 +1,13 @@
-//! The line being typed: the draft, its cursor, its history.
-//!
-//! `tui-input` keeps the text, the cursor and the kill buffer; the key bindings are here.
+//! The draft and the keys that edit it, which are those of readline; the lines typed before it.
 
 use std::mem;
 
 use termina::event::{KeyCode, KeyEvent, KeyEventKind, Modifiers};
-use tui_input::{Input, InputRequest};
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::input::history::History;
+use crate::input::line::Line;
+use crate::input::memory::Typed;
 
 /// What the caller has to do after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(crate) enum Action {
 /// Edits one draft after another.
 #[derive(Debug, Default)]
 pub(crate) struct Editor {
-    input: Input,
+    line: Line,
     history: History,
     browsing: Option<Browsing>,
     search: Option<Search>,
@@ -55,14 +54,38 @@ struct Search {
 }
 
 impl Editor {
+    /// Goes on with what was typed before.
+    pub(crate) fn new(typed: Typed) -> Self {
+        let mut editor = Self {
+            history: typed.lines.into(),
+            ..Self::default()
+        };
+        if !typed.draft.is_empty() {
+            editor.insert(&typed.draft);
+        }
+        editor
+    }
+
+    /// The draft, also while the person looks at older lines, and the lines of this time.
+    pub(crate) fn typed(&self) -> Typed {
+        let draft = match &self.browsing {
+            Some(browsing) => &browsing.draft,
+            None => self.text(),
+        };
+        Typed {
+            draft: draft.to_owned(),
+            lines: self.history.added().to_owned(),
+        }
+    }
+
     /// The draft.
     pub(crate) fn text(&self) -> &str {
-        self.input.value()
+        self.line.text()
     }
 
     /// The cursor, as a byte position in the draft.
     pub(crate) fn cursor(&self) -> usize {
-        byte_of(self.text(), self.input.cursor())
+        self.line.cursor()
     }
 
     /// The search text and the line found, while a search is on.
@@ -74,29 +97,31 @@ impl Editor {
 
     /// Takes the draft and adds it to the history.
     pub(crate) fn take(&mut self) -> String {
-        self.history.push(self.input.value());
-        self.clear()
-    }
-
-    /// Takes the draft without adding it to the history.
-    pub(crate) fn clear(&mut self) -> String {
+        self.history.push(self.line.text());
         self.browsing = None;
         self.search = None;
-        self.input.value_and_reset()
+        self.line.take()
+    }
+
+    /// Puts the draft into the history, and empties the line. Unlike [`take`](Self::take), this
+    /// can be undone.
+    pub(crate) fn put_aside(&mut self) {
+        self.history.push(self.line.text());
+        self.browsing = None;
+        self.search = None;
+        self.line.replace(String::new(), 0);
     }
 
     /// Replaces the draft and moves the cursor to its end.
     pub(crate) fn set(&mut self, text: String) {
-        self.input = mem::take(&mut self.input).with_value(text);
+        let end = text.len();
+        self.line.replace(text, end);
     }
 
     /// Inserts text at the cursor.
     pub(crate) fn insert(&mut self, text: &str) {
         self.search = None;
-        let at = self.cursor();
-        let mut draft = self.text().to_owned();
-        draft.insert_str(at, text);
-        self.replace(draft, at + text.len());
+        self.line.insert(text);
     }
 
     /// Handles a key.
@@ -107,19 +132,19 @@ impl Editor {
         if self.search.is_some() && self.key_in_search(key) {
             return Action::Edited;
         }
-        use InputRequest as Do;
         use KeyCode::{
             Backspace, Char, Delete, Down, End, Enter, Escape, Home, Left, Right, Tab, Up,
         };
         let control = key.modifiers.contains(Modifiers::CONTROL);
         let alt = key.modifiers.contains(Modifiers::ALT);
+        let line = &mut self.line;
         match key.code {
             Enter if alt => self.insert("\n"),
             Enter => return Action::Submit,
             Tab => return Action::Complete,
             Escape => return Action::Escape,
             Char('c') if control => return Action::Interrupt,
-            Char('d') if control && self.text().is_empty() => return Action::EndOfInput,
+            Char('d') if control && line.text().is_empty() => return Action::EndOfInput,
             Char('z') if control => return Action::Suspend,
             Char('l') if control => return Action::Redraw,
 
@@ -131,47 +156,36 @@ impl Editor {
             Char('p') if control => self.older(),
             Char('n') if control => self.newer(),
 
-            Left | Right if control || alt => self.edit(match key.code {
-                Left => Do::GoToPrevWord,
-                _ => Do::GoToNextWord,
-            }),
-            Left => self.edit(Do::GoToPrevChar),
-            Right => self.edit(Do::GoToNextChar),
-            Home => self.edit(Do::GoToStart),
-            End => self.edit(Do::GoToEnd),
-            Backspace if control || alt => self.edit(Do::DeletePrevWord),
-            Backspace => self.edit(Do::DeletePrevChar),
-            Delete if control || alt => self.edit(Do::DeleteNextWord),
-            Delete => self.edit(Do::DeleteNextChar),
+            Left if control || alt => line.move_to(line.word_start()),
+            Right if control || alt => line.move_to(line.word_end()),
+            Left => line.move_to(line.previous()),
+            Right => line.move_to(line.next()),
+            Home => line.move_to(0),
+            End => line.move_to(line.text().len()),
+            Backspace if control || alt => line.kill_to(line.word_start()),
+            Backspace => line.delete_to(line.previous()),
+            Delete if control || alt => line.kill_to(line.word_end()),
+            Delete => line.delete_to(line.next()),
 
-            Char('a') if control => self.edit(Do::GoToStart),
-            Char('e') if control => self.edit(Do::GoToEnd),
-            Char('b') if control => self.edit(Do::GoToPrevChar),
-            Char('f') if control => self.edit(Do::GoToNextChar),
-            Char('d') if control => self.edit(Do::DeleteNextChar),
-            Char('h') if control => self.edit(Do::DeletePrevChar),
-            Char('k') if control => self.edit(Do::DeleteTillEnd),
-            Char('u') if control => self.edit(Do::DeleteFromStart),
-            Char('w') if control => self.edit(Do::DeletePrevWord),
-            Char('y') if control => self.edit(Do::Yank),
-            Char('b') if alt => self.edit(Do::GoToPrevWord),
-            Char('f') if alt => self.edit(Do::GoToNextWord),
-            Char('d') if alt => self.edit(Do::DeleteNextWord),
-            Char(character) if !control && !alt => self.edit(Do::InsertChar(character)),
+            Char('a') if control => line.move_to(0),
+            Char('e') if control => line.move_to(line.text().len()),
+            Char('b') if control => line.move_to(line.previous()),
+            Char('f') if control => line.move_to(line.next()),
+            Char('d') if control => line.delete_to(line.next()),
+            Char('h') if control => line.delete_to(line.previous()),
+            Char('k') if control => line.kill_to(line.text().len()),
+            Char('u') if control => line.kill_to(0),
+            Char('w') if control => line.kill_to(line.blank_before()),
+            Char('y') if control => line.yank(),
+            // Terminals send Ctrl-_ as Ctrl-7, and Ctrl-/ as well.
+            Char('_' | '7' | '/') if control => line.undo(),
+            Char('b') if alt => line.move_to(line.word_start()),
+            Char('f') if alt => line.move_to(line.word_end()),
+            Char('d') if alt => line.kill_to(line.word_end()),
+            Char(character) if !control && !alt => line.type_character(character),
             _ => (),
         }
         Action::Edited
-    }
-
-    fn edit(&mut self, request: InputRequest) {
-        self.input.handle(request);
-    }
-
-    fn replace(&mut self, text: String, cursor: usize) {
-        let cursor = text[..cursor].chars().count();
-        self.input = mem::take(&mut self.input)
-            .with_value(text)
-            .with_cursor(cursor);
     }
 
     /// Swaps the graphemes around the cursor; at the end of the draft, the last two.
@@ -195,7 +209,7 @@ impl Editor {
             &text[end..],
         ]
         .concat();
-        self.replace(swapped, end);
+        self.line.replace(swapped, end);
     }
 
     /// Moves up within a draft of several lines; from its first line, into the history.
@@ -230,8 +244,7 @@ impl Editor {
             .grapheme_indices(true)
             .nth(column)
             .map_or(line.len(), |(at, _)| at);
-        let cursor = self.text()[..start + at].chars().count();
-        self.edit(InputRequest::SetCursor(cursor));
+        self.line.move_to(start + at);
     }
 
     fn older(&mut self) {
@@ -334,13 +347,6 @@ impl Editor {
     }
 }
 
-/// The byte position of the n-th character of a text.
-fn byte_of(text: &str, characters: usize) -> usize {
-    text.char_indices()
-        .nth(characters)
-        .map_or(text.len(), |(at, _)| at)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,9 +391,14 @@ mod tests {
             ("one two three", "C-Left C-Left C-k", "one |"),
             ("one two three", "C-Left C-u", "|three"),
             ("one two three", "C-w C-a C-y", "three|one two "),
-            ("one two three", "Home M-d", "|two three"),
-            ("one two three", "Home M-f C-d Del", "one |o three"),
-            ("one two three", "Home C-Right BS C-e", "onetwo three|"),
+            ("one two three", "Home M-d", "| two three"),
+            ("one two three", "Home M-f C-d Del", "one|wo three"),
+            ("one two three", "Home C-Right BS C-e", "on two three|"),
+            ("see /usr/bin", "C-w C-y C-y", "see /usr/bin/usr/bin|"),
+            ("see /usr/bin", "M-BS C-y", "see /usr/bin|"),
+            ("see /usr/bin", "M-b M-b M-d", "see /|/bin"),
+            ("e\u{301}te\u{301} x", "Home M-f", "e\u{301}te\u{301}| x"),
+            ("one two three", "C-w C-w C-7 C-7", "one two three|"),
             ("ab", "C-t", "ba|"),
             ("abc", "Left Left C-t", "ba|c"),
             ("a", "C-t", "a|"),

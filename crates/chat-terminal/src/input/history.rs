@@ -1,15 +1,31 @@
 //! The history of typed lines.
 
 /// The most lines that are kept.
-const LIMIT: usize = 1_000;
+pub(crate) const LIMIT: usize = 1_000;
 
 /// Lines typed before, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     lines: Vec<String>,
+    /// So many of them were typed before this program was started.
+    restored: usize,
+}
+
+impl From<Vec<String>> for History {
+    fn from(lines: Vec<String>) -> Self {
+        Self {
+            restored: lines.len(),
+            lines,
+        }
+    }
 }
 
 impl History {
+    /// The lines that were added, the oldest first.
+    pub(crate) fn added(&self) -> &[String] {
+        &self.lines[self.restored..]
+    }
+
     /// Adds a line, unless it is empty or the same as the last one.
     pub(crate) fn push(&mut self, line: &str) {
         if line.is_empty() || self.lines.last().is_some_and(|last| last == line) {
@@ -17,6 +33,7 @@ impl History {
         }
         if self.lines.len() == LIMIT {
             self.lines.remove(0);
+            self.restored = self.restored.saturating_sub(1);
         }
         self.lines.push(line.to_owned());
     }
@@ -59,6 +76,15 @@ mod tests {
             history.push(&number.to_string());
         }
         assert_eq!((history.end(), history.get(0)), (LIMIT, Some("1")));
+    }
+
+    #[test]
+    fn lines_of_before_are_not_added_again() {
+        let mut history = History::from(vec!["old".to_owned(); LIMIT]);
+        for line in ["one", "two"] {
+            history.push(line);
+        }
+        assert_eq!(history.added(), ["one", "two"]);
     }
 
     #[test]

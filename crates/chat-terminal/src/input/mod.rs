@@ -3,5 +3,7 @@
 pub(crate) mod commands;
 pub(crate) mod editor;
 mod history;
+mod line;
+pub(crate) mod memory;
 pub(crate) mod parser;
 pub(crate) mod paths;

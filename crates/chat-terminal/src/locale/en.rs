@@ -6,18 +6,20 @@ pub mod replies;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
+use chat_core::journal::JournalError;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Side};
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
 use chat_core::wire::{Refusal, RefusalCode};
 
-use super::{Explain, who};
+use super::{Explain, name_in_notice, who};
 use crate::call_status::CallStatus;
-use crate::input::commands::CommandError;
+use crate::input::commands::{CommandError, Role};
 use crate::text::sanitize;
 
 pub(super) use errors::{
@@ -31,6 +33,9 @@ pub(crate) use files::progress;
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
+
+/// Before a message that was said before the program was started.
+pub(crate) const EARLIER: &str = "(earlier)";
 
 /// The hint on the status row, during a call.
 pub(crate) const HINT: &str = "/help";
@@ -52,9 +57,24 @@ pub(crate) const RINGS_MEANWHILE: &str =
 pub(crate) const OWN_NUMBER: &str =
     "Your safety number? Somebody in between could change it. Enter sends it anyway.";
 
+/// Something like 88.
+pub(crate) const HANG_UP_MAYBE: &str = "Hang up? Enter again does; /say sends it as text.";
+
 /// The same where lines are not edited here.
+pub(crate) const HANG_UP_MAYBE_IN_LINE: &str =
+    "Hang up? The same line again does; /say sends it as text.";
+
+/// [`OWN_NUMBER`] where lines are not edited here.
 pub(crate) const OWN_NUMBER_IN_LINE: &str = "Not sent. Your safety number? Somebody in between could change it. The same line again is \
      sent anyway.";
+
+/// Ctrl-C once more, right after it dropped a draft in a call.
+pub(crate) const CTRL_C_HANGS_UP: &str =
+    "The line is empty (Up brings it back): Ctrl-C again hangs up.";
+
+/// The same while there is no call.
+pub(crate) const CTRL_C_QUITS: &str =
+    "The line is empty (Up brings it back): Ctrl-C again ends the program.";
 
 /// A command that was given to a call, or to a caller, that is gone.
 pub(crate) const TOO_LATE: &str = "That came too late: the call was over, and nothing was done.";
@@ -69,6 +89,16 @@ pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the pr
 pub(crate) const LEFT_UNSENT: &str =
     "The line 88 hung up; what follows it was not sent in this call. With --literal, 88 is text.";
 
+/// The call ended before all of a pipe was said.
+pub(crate) const INPUT_LEFT: &str = "The call ended before all of the input was sent.";
+
+/// Bytes of a pipe that are no text.
+pub(crate) const INPUT_NOT_UTF8: &str =
+    "Some of the input is not UTF-8: each such piece was sent as U+FFFD.";
+
+/// A line of a pipe that is too long for a peer that gets it in pieces.
+pub(crate) const INPUT_CUT: &str = "A line of the input is too long: it was sent in pieces.";
+
 /// Too many messages wait to be sent.
 pub(crate) const FULL: &str =
     "Too much is waiting to be sent; your text stays here. Try again soon.";
@@ -80,24 +110,62 @@ pub(crate) const PASTE_STALLED: &str =
 /// A paste was cancelled.
 pub(crate) const PASTE_CANCELLED: &str = "The paste was cancelled.";
 
+/// A message had characters that a terminal of this locale cannot show.
+pub(crate) const TRANSLITERATED: &str = "Your locale is not UTF-8, so what it has no character for is written with others, or as \
+     <U+4F60>. If this terminal can show more, set LC_ALL=C.UTF-8 and start again.";
+
 /// Nothing in the history matches.
 pub(crate) const NOT_FOUND: &str = "(nothing found)";
 
-/// What `/help` shows.
-pub(crate) const HELP: &str = "\
-Type a line and press Enter to say it; 88 alone hangs up.
-/verify N  compare the safety number with N, which the other person
-           reads to you by telephone or face to face, never in this chat
-/answer    take the call that rings (Enter does, too)
-/decline   refuse it            /block   refuse it, and its key for ever
-/next      take the next caller /quit    end the program
-/peers     list the known keys  /status  tell about this call
-/say TEXT  say TEXT, even 88    //x      say \"/x\"
-/send PATH offer a file; the other side says /accept or /decline, with its
-           number if there are several; /cancel N drops one of either side
-Alt-Enter or Ctrl-J: a new line    Up, Down: older lines
-Ctrl-R: search older lines         Tab: complete a command
-Ctrl-C: drop the line, or hang up  Ctrl-Z: suspend";
+/// What `/help` shows: the commands of this role, by what one wants to do, and the `keys` where
+/// lines are edited here.
+pub(crate) fn help(role: Role, keys: bool) -> String {
+    let callers = match role {
+        Role::Client => "",
+        Role::Server => CALLERS_HELP,
+    };
+    let keys = if keys { KEYS_HELP } else { "" };
+    [SAY_HELP, KNOW_HELP, callers, END_HELP, keys].concat()
+}
+
+const SAY_HELP: &str = "\
+To say something: type it, and press Enter.
+  /say TEXT    say TEXT, even 88         //x          say \"/x\"
+";
+
+const KNOW_HELP: &str = "\
+To know who is there:
+  /verify N    compare the safety number with N, which is read to you
+               by telephone or face to face, never here
+  /peers       the known keys            /status      about this call
+To keep what is said from now on, after the call too:  /keep
+To give and take files:
+  /send PATH   offer a file or directory /cancel N    drop one
+  /accept N    take what is offered, as NAME if you add that
+  /decline N   do not
+";
+
+const CALLERS_HELP: &str = "\
+When somebody calls:
+  /answer      take the call that rings (Enter does, too)
+  /decline     refuse it                 /block       and its key for ever
+  /next        take the next caller
+";
+
+const END_HELP: &str = "\
+To end: 88 alone hangs up                /quit        ends the program
+";
+
+const KEYS_HELP: &str = "\
+Keys:
+  Alt-Enter, Ctrl-J  a new line          Ctrl-_       undo
+  Left, Right, Home, End, Ctrl-B, -F, -A, -E, Alt-B, -F: move
+  Backspace, Ctrl-D, -W, -U, -K, Alt-D: delete        Ctrl-Y: bring back
+  Ctrl-T: swap two characters            Tab          complete a command
+  Up, Down, Ctrl-P, -N: older lines      Ctrl-R       search them
+  Ctrl-C: put the line aside, or hang up Ctrl-D       hang up
+  Ctrl-L: draw the screen anew           Ctrl-Z       suspend
+";
 
 /// Several lines came faster than anyone types.
 pub(crate) fn gathered(lines: usize) -> String {
@@ -132,14 +200,34 @@ pub(crate) fn command_error(error: &CommandError) -> String {
     }
 }
 
+/// At the end of the program: what was typed and not sent, for the eye and the clipboard.
+pub(crate) fn draft_not_sent(draft: &str) -> String {
+    let shown = &draft[..draft.floor_char_boundary(SHOWN_DRAFT)];
+    let more = if shown.len() < draft.len() {
+        " …"
+    } else {
+        ""
+    };
+    format!("Not sent: {shown}{more}")
+}
+
+/// The most of a draft that is shown at the end, in bytes.
+const SHOWN_DRAFT: usize = 2_000;
+
+/// A draft of last time is on the line again.
+pub(crate) const DRAFT_IS_BACK: &str =
+    "What you typed last time and did not send is on the line; Ctrl-C drops it.";
+
 /// What was typed for somebody, or for nobody yet, is off the line.
 pub(crate) fn put_aside(name: Option<&str>) -> String {
+    let name = name.and_then(name_in_notice);
     let name = name.map(|name| format!(" to {name}")).unwrap_or_default();
     format!("What you were typing{name} was put aside; Up brings it back.")
 }
 
 /// The first message to somebody else than the one to whom it was begun.
 pub(crate) fn call_has_changed(name: &str) -> String {
+    let name = name_in_notice(name).unwrap_or_default();
     format!("You talk to {name} now: Enter sends it, Ctrl-C drops it.")
 }
 
@@ -184,7 +272,7 @@ pub(crate) fn link(link: &ConnectionStatus) -> Option<String> {
         ConnectionStatus::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
         ConnectionStatus::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
         ConnectionStatus::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
-        ConnectionStatus::Resumed { .. } => None,
+        ConnectionStatus::Resumed { .. } | ConnectionStatus::Restored { .. } => None,
     }
 }
 
@@ -240,6 +328,19 @@ pub fn describe(event: &Event) -> Option<String> {
                 messages(*resent)
             )
         }
+        Event::Connection(ConnectionStatus::Restored { resent: 0 }) => {
+            "The call goes on where it was.".into()
+        }
+        Event::Connection(ConnectionStatus::Restored { resent }) => format!(
+            "The call goes on where it was, {} sent again.",
+            messages(*resent)
+        ),
+        Event::PeerKeeps(false) => {
+            "The other side records nothing any more: ✓ means shown there, and no more.".into()
+        }
+        Event::PeerKeeps(true) => "The other side records again: ✓ means recorded there.".into(),
+        Event::PeerHistory(true) => "The other side keeps what is said here after the call.".into(),
+        Event::PeerHistory(false) => "The other side no longer keeps what is said here.".into(),
         Event::SafetyNumber { digits, emoji } => {
             let number = safety_number(digits, emoji);
             format!("{number};\n    /verify and the number that is read to you remembers it")
@@ -258,6 +359,7 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Lines(_)
         | Event::Message(_)
         | Event::Delivered(_)
+        | Event::Earlier(_)
         | Event::Typing(_)
         | Event::QueueLength(_)
         | Event::Connection(ConnectionStatus::Up { .. }) => return None,
@@ -288,7 +390,9 @@ pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
         ConnectionStatus::Silent(_) | ConnectionStatus::Reconnecting(_) => {
             describe(&Event::Connection(link.clone()))
         }
-        ConnectionStatus::Up { .. } | ConnectionStatus::Resumed { .. } => None,
+        ConnectionStatus::Up { .. }
+        | ConnectionStatus::Resumed { .. }
+        | ConnectionStatus::Restored { .. } => None,
     };
     let queue = ahead.and_then(|ahead| describe(&Event::QueuePosition(ahead)));
     let told: Vec<_> = [link, queue, peer.as_ref().map(peer_status), ringing]
@@ -407,6 +511,15 @@ pub fn calling(target: &str) -> String {
     format!("calling {target} …")
 }
 
+/// A port that follows the host after a blank.
+pub fn how_to_write_a_port(host: &str, port: &str) -> String {
+    let host = match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    };
+    format!("the port follows a colon: chat-client {host}:{port}")
+}
+
 /// Why a server cannot start, and what to try instead.
 pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     let at_port = |port| match address.ip().is_unspecified() {
@@ -429,6 +542,16 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     };
     format!("cannot listen on {address}: {error}{advice}")
 }
+
+/// Why the socket that a service manager has passed is no use.
+pub fn cannot_use_passed_socket(error: &io::Error) -> String {
+    format!(
+        "cannot listen on the socket that was passed: {error}; give the socket unit one ListenStream="
+    )
+}
+
+/// A file that cannot be run.
+pub(crate) const NO_PROGRAM: &str = "it is no program: make it executable with chmod +x";
 
 /// A duration of zero.
 pub(crate) const NO_TIME: &str = "it must be longer than that; write it like 10s or 5m";
@@ -550,6 +673,50 @@ pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
     });
     lines.collect::<Vec<_>>().join("\n")
 }
+
+/// The call goes on with a program that was started anew.
+pub(crate) fn renewed(peer: &Peer, resent: u64) -> String {
+    let name = peer.name.as_deref().and_then(super::name_in_notice);
+    let name = name.unwrap_or_else(|| peer.address.clone());
+    let resent = match resent {
+        0 => String::new(),
+        _ => format!("; {} sent again", messages(resent)),
+    };
+    format!("{name}'s program was restarted{resent}.")
+}
+
+/// What an earlier call has left undelivered is said in this one.
+pub(crate) fn carried_over(count: usize) -> String {
+    let messages = messages(count as u64);
+    format!("{messages} of an earlier call sent again, which may arrive twice.")
+}
+
+/// A call cannot be recorded, or not any more.
+pub(crate) fn not_recorded(error: &JournalError) -> String {
+    format!(
+        "This call is not recorded: {}. It goes on; what has not arrived when a program ends is lost.",
+        error.explain()
+    )
+}
+
+/// A journal of an earlier call cannot be used.
+pub(crate) fn passed_over(error: &JournalError) -> String {
+    format!("An earlier call is left as it is: {}.", error.explain())
+}
+
+/// A journal of an earlier call could not be read to its end.
+pub(crate) fn set_aside(path: &Path) -> String {
+    format!(
+        "A part of an earlier call could not be read; all of it is in {}.",
+        path.display()
+    )
+}
+
+/// `/keep`.
+pub(crate) const KEPT: &str = "What is said from now on stays on this machine after the call.";
+
+/// `/keep` in a call that is not recorded.
+pub(crate) const CANNOT_KEEP: &str = "This call is not recorded, so nothing of it can be kept.";
 
 /// A message or command that needs a call, while there is none.
 pub const NOBODY_THERE: &str = "Nobody is on the line.";
@@ -694,6 +861,20 @@ fn milliseconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_fits_the_screen_and_the_role() {
+        let notice = "      -- ".len();
+        for role in [Role::Client, Role::Server] {
+            let help = help(role, true);
+            for line in help.lines() {
+                assert!(notice + line.len() < 80, "{line}");
+            }
+            assert_eq!(help.contains("/next"), role == Role::Server);
+            assert!(help.contains("88 alone hangs up"));
+        }
+        assert!(!super::help(Role::Client, false).contains("Ctrl-"));
+    }
 
     #[test]
     fn who_cannot_listen_is_told_what_helps() {

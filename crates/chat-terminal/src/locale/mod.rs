@@ -23,12 +23,48 @@ fn who(peer: &Peer) -> String {
     }
 }
 
+/// The peer's name for another program; empty if it has none. A careless script may paste it
+/// into a shell's command line or give it as an argument, so neither must it mean anything there.
+pub fn plain_name(peer: &Peer) -> String {
+    let name = peer.name.as_deref().and_then(sanitize::name);
+    let name = name.unwrap_or_default();
+    let is_plain = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || " ._+-".contains(c);
+    let name = name.replace(|c| !is_plain(c), "_");
+    name.trim_start_matches('-').to_owned()
+}
+
 /// A name as a part of a notice. It is made safe here already: a line break in it would split the
 /// notice in two, and one of several words would read like a notice.
-fn name_in_notice(name: &str) -> Option<String> {
+pub(crate) fn name_in_notice(name: &str) -> Option<String> {
     let name = sanitize::name(name)?;
     Some(match name.contains(' ') {
         true => sanitize::quote(&name),
         false => name,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::trust::Security;
+
+    use super::*;
+
+    #[test]
+    fn a_name_means_nothing_to_other_programs() {
+        for (name, plain) in [
+            ("ann", "ann"),
+            ("李雷 Li-Lei", "李雷 Li-Lei"),
+            ("--help", "help"),
+            ("$(reboot)`x`;'\"&|<>*", "__reboot__x_________"),
+            ("a\nb\u{1b}[2J", "a␊b␛_2J"),
+            ("", ""),
+        ] {
+            let peer = Peer {
+                name: Some(name.to_owned()),
+                address: "192.0.2.7:9".to_owned(),
+                security: Security::Plaintext,
+            };
+            assert_eq!(plain_name(&peer), plain, "{name:?}");
+        }
+    }
 }

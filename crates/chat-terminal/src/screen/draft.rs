@@ -1,13 +1,13 @@
-//! The layout of the draft: wrapped here, grapheme by grapheme, and not by the terminal.
+//! The layout of the draft: wrapped here, word by word, and not by the terminal.
 
 use std::fmt::Write;
-use std::mem;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::screen::style::{Palette, Row, Style};
 use crate::text::sanitize;
+use crate::text::wrap::{self, LongWords};
 
 /// Columns before each row of the draft.
 const GUTTER: usize = 2;
@@ -40,12 +40,12 @@ pub(crate) fn lay_out(
         .find('\n')
         .map_or(text.len(), |at| cursor + at);
 
-    let (mut current, (row, column)) = wrap(&text[start..end], cursor - start, columns);
+    let (mut current, (row, column)) = wrap(&text[start..end], cursor - start, columns, palette);
     let mut above = Vec::new();
     let mut upper = start;
     while upper > 0 && above.len() < height {
         let begin = text[..upper - 1].rfind('\n').map_or(0, |at| at + 1);
-        let (rows, _) = wrap(&text[begin..upper - 1], 0, columns);
+        let (rows, _) = wrap(&text[begin..upper - 1], 0, columns, palette);
         above.splice(0..0, rows);
         upper = begin;
     }
@@ -56,7 +56,7 @@ pub(crate) fn lay_out(
     while lower < text.len() && rows.len() < row + height {
         let begin = lower + 1;
         lower = text[begin..].find('\n').map_or(text.len(), |at| begin + at);
-        rows.extend(wrap(&text[begin..lower], 0, columns).0);
+        rows.extend(wrap(&text[begin..lower], 0, columns, palette).0);
     }
 
     let top = row
@@ -89,43 +89,61 @@ pub(crate) fn lay_out(
 
 /// Wraps one line of the draft, with the last column left free for the cursor. Returns the rows,
 /// and the row and column of the byte position `cursor`.
-fn wrap(line: &str, cursor: usize, columns: usize) -> (Vec<Row>, (usize, usize)) {
-    let room = columns - GUTTER;
-    let mut rows = Vec::new();
-    let mut row = Row::default();
+fn wrap(line: &str, cursor: usize, columns: usize, palette: Palette) -> (Vec<Row>, (usize, usize)) {
+    let mut shown = String::new();
     let mut column = 0;
-    let mut place = None;
+    let mut cursor_at = None;
     for (at, cluster) in line.grapheme_indices(true) {
-        let shown = sanitize::grapheme(cluster, column);
-        for piece in shown.graphemes(true) {
-            let width = piece.width();
-            if column + width >= room {
-                rows.push(mem::take(&mut row));
-                column = 0;
-            }
-            if at >= cursor {
-                place.get_or_insert((rows.len(), column));
-            }
-            column += width;
-            row.text.push_str(piece);
-            row.widths.push(width);
-            // Terminals disagree on the width of joined characters: set the column after them.
-            if piece.chars().nth(1).is_some() {
-                let next = GUTTER + column + 1;
-                write!(row.text, "\x1b[{next}G\x1b[K").expect("a string takes everything");
-            }
+        if at >= cursor {
+            cursor_at.get_or_insert(shown.len());
+        }
+        let cluster = sanitize::grapheme(cluster, column);
+        let cluster = palette.charset.show(&cluster);
+        column += cluster.width();
+        shown.push_str(&cluster);
+    }
+    let cursor_at = cursor_at.unwrap_or(shown.len());
+
+    let room = columns - GUTTER - 1;
+    let pieces = wrap::wrap(&shown, room, room, LongWords::Broken);
+    let last = pieces.len() - 1;
+    let mut place = (0, 0);
+    let rows = pieces.into_iter().enumerate().map(|(index, piece)| {
+        let range = piece.range;
+        if range.contains(&cursor_at) || (index == last && range.end == cursor_at) {
+            place = (index, shown[range.start..cursor_at].width());
+        }
+        row(&shown[range])
+    });
+    (rows.collect(), place)
+}
+
+/// A row of the draft, after its gutter.
+fn row(text: &str) -> Row {
+    let mut row = Row::default();
+    let mut column = GUTTER;
+    for cluster in text.graphemes(true) {
+        let width = cluster.width();
+        column += width;
+        row.text.push_str(cluster);
+        row.widths.push(width);
+        // Terminals disagree on the width of joined characters: set the column after them.
+        if cluster.chars().nth(1).is_some() {
+            write!(row.text, "\x1b[{}G\x1b[K", column + 1).expect("a string takes everything");
         }
     }
-    let place = place.unwrap_or((rows.len(), column));
-    rows.push(row);
-    (rows, place)
+    row
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::charset::Charset;
 
-    const PLAIN: Palette = Palette { color: false };
+    const PLAIN: Palette = Palette {
+        color: false,
+        charset: Charset::Utf8,
+    };
 
     /// The rows without styles, and the cursor's position.
     fn shown(
@@ -136,7 +154,7 @@ mod tests {
     ) -> (Vec<String>, (usize, usize)) {
         let draft = lay_out(text, cursor, columns, height, PLAIN);
         let rows = draft.rows.iter().map(|row| {
-            assert!(row.width() < columns);
+            assert!(row.width() - usize::from(row.text.ends_with(' ')) < columns);
             row.text.replace("\x1b[2m", "").replace("\x1b[m", "")
         });
         (rows.collect(), (draft.row, draft.column))
@@ -150,6 +168,14 @@ mod tests {
         assert_eq!(shown("abcdefghij", 5, 8, 8).1, (1, 2));
         assert_eq!(shown("abcdefghij", 4, 8, 8).1, (0, 6));
         assert_eq!(shown("", 0, 8, 8), (vec!["> ".into()], (0, 2)));
+    }
+
+    #[test]
+    fn rows_end_after_words() {
+        let (rows, cursor) = shown("to be or not", 12, 8, 8);
+        assert_eq!(rows, ["> to be ", "  or ", "  not"]);
+        assert_eq!(cursor, (2, 5));
+        assert_eq!(shown("to be or not", 6, 8, 8).1, (1, 2));
     }
 
     #[test]

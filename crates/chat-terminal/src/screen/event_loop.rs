@@ -12,6 +12,7 @@ use chat_core::protocol::Event;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::input::memory::{Memory, Typed};
 use crate::input::parser::{InputEvent, InputParser};
 use crate::screen::channel::{Backend, Stamped, weight};
 use crate::screen::painter::{LiveRegion, Painter};
@@ -19,6 +20,7 @@ use crate::screen::transcript::Timestamp;
 use crate::screen::tty::{self, Change, Signals};
 use crate::screen::view::{ScreenOptions, TerminalRequest, View};
 use crate::screen::writer::Writer;
+use crate::text::charset::Charset;
 
 /// The least time from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);
@@ -41,18 +43,27 @@ const AWAKE: Duration = Duration::from_secs(1);
 /// The most lines of the transcript that wait to be drawn before no more events are taken.
 const MAX_LINES: usize = 2_000;
 
-/// Runs the screen's thread until both halves are dropped or the terminal fails.
-pub(crate) fn run(options: ScreenOptions, backend: Backend) {
+/// Runs the screen's thread until both halves are dropped or the terminal fails. What is typed
+/// then and was not sent is left in `memory`.
+pub(crate) fn run(options: ScreenOptions, typed: Typed, memory: Option<Memory>, backend: Backend) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build();
     let result = runtime.and_then(|runtime| {
         runtime.block_on(async {
-            let event_loop = EventLoop::new(options, backend.pending, backend.has_draft)?;
-            event_loop
+            let mut event_loop =
+                EventLoop::new(options, typed, backend.pending, backend.has_draft)?;
+            let result = event_loop
                 .run(backend.events, backend.inputs, read_keys()?)
-                .await
+                .await;
+            // Also when the terminal is gone.
+            if let Some(memory) = memory
+                && let Err(error) = memory.save(&event_loop.view.typed())
+            {
+                tracing::warn!(%error, "what was typed is not remembered");
+            }
+            result
         })
     });
     if let Err(error) = result {
@@ -86,6 +97,7 @@ fn read_keys() -> io::Result<Keys> {
 
 /// The state of the screen's thread.
 struct EventLoop {
+    charset: Charset,
     view: View,
     painter: Painter,
     parser: InputParser,
@@ -105,11 +117,13 @@ struct EventLoop {
 impl EventLoop {
     fn new(
         options: ScreenOptions,
+        typed: Typed,
         pending: watch::Sender<usize>,
         has_draft: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         Ok(Self {
-            view: View::new(options, Timestamp::now()),
+            charset: options.charset,
+            view: View::new(options, typed, Timestamp::now()),
             painter: Painter::new(tty::size()),
             parser: InputParser::default(),
             writer: Writer::start()?,
@@ -126,7 +140,7 @@ impl EventLoop {
 
     /// Runs until the sink is dropped or the terminal is gone.
     async fn run(
-        mut self,
+        &mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
         inputs: mpsc::Sender<Stamped>,
         mut keys: Keys,
@@ -183,11 +197,18 @@ impl EventLoop {
     }
 
     fn paint(&mut self) {
-        let lines = self.view.transcript().take(FRAME_BYTES);
+        let columns = self.painter.size().columns;
+        let lines = self.view.transcript().take(FRAME_BYTES, columns);
         let live = self.view.live(self.painter.size());
         let bell = self.view.take_bell();
-        self.writer.write(self.painter.frame(&lines, &live, bell));
+        self.write(&lines, &live, bell);
         self.next_frame = Instant::now() + FRAME;
+    }
+
+    /// Starts to write a frame, in the bytes of the terminal's charset.
+    fn write(&mut self, lines: &str, live: &LiveRegion, bell: bool) {
+        let frame = self.painter.frame(lines, live, bell);
+        self.writer.write(self.charset.encode(frame));
     }
 
     fn event(&mut self, event: Event) {
@@ -221,7 +242,8 @@ impl EventLoop {
     async fn keys(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut input_events = Vec::new();
         let now = Timestamp::now();
-        self.parser.feed(bytes, now.at, &mut input_events);
+        let bytes = self.charset.decode(bytes);
+        self.parser.feed(&bytes, now.at, &mut input_events);
         self.view.paste_stalled(self.parser.is_stalled());
         self.input_events(&input_events, now).await
     }
@@ -285,11 +307,11 @@ impl EventLoop {
 
     /// Draws all waiting lines and erases the live region. Returns whether the terminal took it.
     async fn clear(&mut self) -> io::Result<bool> {
+        let columns = self.painter.size().columns;
         while self.settle().await? {
-            let lines = self.view.transcript().take(FRAME_BYTES);
+            let lines = self.view.transcript().take(FRAME_BYTES, columns);
             let last = self.view.transcript().waiting() == 0;
-            self.writer
-                .write(self.painter.frame(&lines, &LiveRegion::default(), false));
+            self.write(&lines, &LiveRegion::default(), false);
             if last {
                 return self.settle().await;
             }
@@ -313,7 +335,8 @@ impl EventLoop {
     }
 
     /// Draws what is left, and restores the terminal.
-    async fn finish(mut self) -> io::Result<()> {
+    async fn finish(&mut self) -> io::Result<()> {
+        self.view.finish(Timestamp::now());
         if self.clear().await? {
             tty::restore(tty::END);
         }

@@ -7,6 +7,7 @@
 mod channel;
 mod draft;
 mod event_loop;
+mod line;
 mod painter;
 mod size;
 mod status_row;
@@ -21,8 +22,10 @@ mod writer;
 use std::io;
 use std::thread;
 
+use crate::input::memory::{Memory, Typed};
 use channel::halves;
 pub(crate) use channel::{ScreenSink, ScreenSource};
+
 pub use view::Idle;
 pub(crate) use view::ScreenOptions;
 
@@ -37,18 +40,23 @@ impl Screen {
     }
 
     /// Puts the terminal into raw mode. It is restored when both halves are dropped, after all
-    /// events have been drawn, or after half a second if the terminal takes no output.
+    /// events have been drawn, or after half a second if the terminal takes no output. `typed` was
+    /// left in `memory`, and so is what will not be sent this time.
     ///
     /// There can be one screen at a time: the terminal belongs to the process.
     ///
     /// # Errors
     /// The terminal cannot be set up, or no thread can be started.
-    pub(crate) fn open(options: ScreenOptions) -> io::Result<(ScreenSource, ScreenSink)> {
+    pub(crate) fn open(
+        options: ScreenOptions,
+        typed: Typed,
+        memory: Option<Memory>,
+    ) -> io::Result<(ScreenSource, ScreenSink)> {
         tty::enter_raw()?;
         let (source, sink, backend) = halves();
         let thread = thread::Builder::new()
             .name("screen".to_owned())
-            .spawn(move || event_loop::run(options, backend))
+            .spawn(move || event_loop::run(options, typed, memory, backend))
             .inspect_err(|_| Screen::restore())?;
         sink.set_thread(thread);
         Ok((source, sink))

@@ -11,6 +11,10 @@ use crate::screen::style::Row;
 
 const INFALLIBLE: &str = "a string takes everything";
 
+/// Erases from the start of a row to the end of the screen. Not with one sequence: in the first row,
+/// tmux takes that for a screen to be cleared, and saves it in the scrollback.
+const ERASE: &str = "\x1b[K\x1b[C\x1b[J\r";
+
 /// What is drawn below the messages.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LiveRegion {
@@ -57,20 +61,20 @@ impl Painter {
 
     /// Makes the next frame clear the screen; its contents go into the scrollback.
     pub(crate) fn clear(&mut self) {
-        self.forget();
         self.clear = true;
     }
 
     /// Returns one frame: `lines`, each ended by CRLF, and the live region below them.
-    pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, bell: bool) -> Vec<u8> {
+    pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, bell: bool) -> String {
         // Synchronized output, cursor hidden, to the top of the live region, erase it.
         let mut frame = String::from("\x1b[?2026h\x1b[?25l\r");
-        if mem::take(&mut self.clear) {
-            let rows = self.size.rows;
-            write!(frame, "\x1b[{rows}H{}\x1b[H", "\n".repeat(rows)).expect(INFALLIBLE);
-        }
         up(self.rows_above(), &mut frame);
-        frame.push_str("\x1b[J");
+        frame.push_str(ERASE);
+        if mem::take(&mut self.clear) {
+            // As many rows scroll away as are above the live region.
+            frame.push_str(&"\n".repeat(self.size.rows - 1));
+            frame.push_str("\x1b[H");
+        }
         frame.push_str(lines);
         // No autowrap: the terminal must not take a row of the live region for the start of a
         // longer line, which a resize would reflow.
@@ -90,7 +94,7 @@ impl Painter {
         }
         frame.push_str("\x1b[?7h\x1b[?25h\x1b[?2026l");
         self.above = above(live);
-        frame.into_bytes()
+        frame
     }
 
     /// How many rows lie between the top of the live region and the cursor. A terminal that
@@ -104,21 +108,24 @@ impl Painter {
 /// The widths of the clusters in each row from the top to the cursor, inclusive.
 fn above(live: &LiveRegion) -> Vec<Vec<usize>> {
     let (last, column) = live.cursor;
+    // Blanks at the end are not drawn.
     let drawn = |row: &Row| {
         let blanks = row.text.len() - row.text.trim_end_matches(' ').len();
         row.widths[..row.widths.len() - blanks].to_vec()
     };
     let mut above: Vec<_> = live.rows.iter().take(last).map(drawn).collect();
-    let mut before = Vec::new();
-    let mut reached = 0;
-    for width in live.rows.get(last).map_or(&[][..], |row| &row.widths) {
-        if reached >= column {
-            break;
-        }
-        reached += width;
-        before.push(*width);
+    let mut before = live.rows.get(last).map(drawn).unwrap_or_default();
+    let width: usize = before.iter().sum();
+    // A cursor behind what is drawn stays in its row.
+    if column <= width {
+        let mut reached = 0;
+        before.retain(|width| {
+            let is_before = reached < column;
+            reached += width;
+            is_before
+        });
+        before.push(1);
     }
-    before.push(1);
     above.push(before);
     above
 }

@@ -1,12 +1,13 @@
 //! The status row: the peer, its verification, and the state of the connection.
 
-use chat_core::protocol::ConnectionStatus;
+use chat_core::protocol::{ConnectionStatus, Peer};
 use chat_core::trust::{Security, Verification};
 use unicode_width::UnicodeWidthStr;
 
 use crate::call_status::CallStatus;
 use crate::locale;
 use crate::screen::style::{Palette, Row, Style};
+use crate::text::charset::Charset;
 use crate::text::sanitize;
 
 /// The contents of the status row.
@@ -36,7 +37,7 @@ impl StatusRow<'_> {
     /// The row. Less important parts are dropped first; the lock is never dropped.
     pub(crate) fn row(&self, columns: usize, palette: Palette) -> Row {
         let columns = columns.saturating_sub(1);
-        let mut parts = self.parts();
+        let mut parts = self.parts(palette.charset);
         let width = |parts: &[Part]| {
             let texts: usize = parts.iter().map(|part| part.text.width()).sum();
             texts + GAP.width() * parts.len().saturating_sub(1)
@@ -67,9 +68,12 @@ impl StatusRow<'_> {
     }
 
     /// The parts from left to right.
-    fn parts(&self) -> Vec<Part> {
+    fn parts(&self, charset: Charset) -> Vec<Part> {
         let mut parts = Vec::new();
-        let mut part = |rank, style, text: String| parts.push(Part { rank, style, text });
+        let mut part = |rank, style, text: String| {
+            let text = charset.show(&text).into_owned();
+            parts.push(Part { rank, style, text });
+        };
         let CallStatus {
             peer,
             ahead,
@@ -79,7 +83,7 @@ impl StatusRow<'_> {
         } = self.status;
         match peer {
             Some(peer) => {
-                part(0, Style::Peer, self.name.to_owned());
+                part(0, Style::Peer, name_of(peer));
                 part(
                     0,
                     trust(&peer.security),
@@ -90,8 +94,7 @@ impl StatusRow<'_> {
             None => part(0, Style::Plain, sanitize::line(self.idle).into_owned()),
         }
         if let Some(caller) = ringing {
-            let name = sanitize::name(locale::name_or_address(caller)).unwrap_or_default();
-            part(0, Style::Warning, locale::rings(&name));
+            part(0, Style::Warning, locale::rings(&name_of(caller)));
             part(4, Style::Plain, locale::HOW_TO_ANSWER.to_owned());
         }
         if let Some(ahead) = ahead {
@@ -131,6 +134,11 @@ struct Part {
     rank: u8,
     style: Style,
     text: String,
+}
+
+fn name_of(peer: &Peer) -> String {
+    let name = locale::name_in_notice(locale::name_or_address(peer));
+    name.unwrap_or_else(|| peer.address.clone())
 }
 
 fn trust(security: &Security) -> Style {

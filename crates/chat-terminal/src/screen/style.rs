@@ -3,6 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::text::charset::Charset;
 use crate::text::sanitize;
 
 /// The style of a piece of text.
@@ -26,11 +27,13 @@ pub(crate) enum Style {
     Alarm,
 }
 
-/// Writes styles as escape sequences.
+/// What the terminal can show: colours, and characters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Palette {
     /// Whether to use colours, and not only weight.
     pub(crate) color: bool,
+    /// The characters.
+    pub(crate) charset: Charset,
 }
 
 impl Palette {
@@ -79,7 +82,8 @@ impl Row {
 
     /// Appends as much of a sanitized text as fits into a row of `columns`.
     pub(crate) fn push(&mut self, palette: Palette, style: Style, text: &str, columns: usize) {
-        let text = sanitize::cut(text, columns.saturating_sub(self.width()));
+        let text = palette.charset.show(text);
+        let text = sanitize::cut(&text, columns.saturating_sub(self.width()));
         palette.paint(style, &text, &mut self.text);
         self.widths
             .extend(text.graphemes(true).map(UnicodeWidthStr::width));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::input::memory::Typed;
 use crate::input::parser::InputParser;
 use crate::locale;
 use crate::screen::channel::Moment;
@@ -10,6 +11,7 @@ use crate::screen::painter::Painter;
 use crate::screen::size::Size;
 use crate::screen::transcript::Timestamp;
 use crate::screen::view::{Idle, ScreenOptions, View};
+use crate::text::charset::Charset;
 use alacritty_terminal::term::cell::Cell;
 use chat_core::driver::{Command, Input};
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, SendError, Side};
@@ -26,6 +28,9 @@ struct Desk {
     now: Timestamp,
     moment: Moment,
     terminal: Emulator,
+    charset: Charset,
+    /// All bytes that were written to the terminal.
+    written: Vec<u8>,
 }
 
 fn size(columns: usize, rows: usize) -> Size {
@@ -80,32 +85,42 @@ fn ended() -> Event {
 impl Desk {
     /// At a server.
     fn new(columns: usize, rows: usize) -> Self {
+        Self::in_charset(Charset::Utf8, columns, rows)
+    }
+
+    /// The same, at a terminal of this charset.
+    fn in_charset(charset: Charset, columns: usize, rows: usize) -> Self {
         let idle = Idle::Waiting("waiting on :7788".into());
-        Self::with(idle, columns, rows)
+        Self::with(idle, charset, columns, rows)
     }
 
     /// At a client whose call is not established yet.
     fn calling(columns: usize, rows: usize) -> Self {
-        Self::with(Idle::Calling("calling bob …".into()), columns, rows)
+        let idle = Idle::Calling("calling bob …".into());
+        Self::with(idle, Charset::Utf8, columns, rows)
     }
 
-    fn with(idle: Idle, columns: usize, rows: usize) -> Self {
+    fn with(idle: Idle, charset: Charset, columns: usize, rows: usize) -> Self {
         let now = Timestamp {
             at: Instant::now(),
             clock: (12, 1),
         };
         let options = ScreenOptions {
             color: true,
+            charset,
             bell: true,
             tells_typing: true,
+            marks_pastes: false,
             idle,
         };
         let mut desk = Self {
-            view: View::new(options, now),
+            view: View::new(options, Typed::default(), now),
             painter: Painter::new(size(columns, rows)),
             parser: InputParser::default(),
             now,
             moment: Moment::default(),
+            charset,
+            written: Vec::new(),
             terminal: Emulator::new(emulator::Size(columns, rows)),
         };
         desk.draw();
@@ -157,12 +172,23 @@ impl Desk {
     fn draw(&mut self) -> usize {
         let mut drawn = 0;
         while self.view.has_changed() || self.view.transcript().waiting() > 0 {
-            let lines = self.view.transcript().take(16 * 1024);
+            let lines = self
+                .view
+                .transcript()
+                .take(16 * 1024, self.painter.size().columns);
             let live = self.view.live(self.painter.size());
             let bell = self.view.take_bell();
             let frame = self.painter.frame(&lines, &live, bell);
             drawn += frame.len();
-            self.terminal.advance(&frame);
+            let bytes = self.charset.encode(frame);
+            match self.charset {
+                Charset::Utf8 => self.terminal.advance(&bytes),
+                _ => {
+                    let shown: String = bytes.iter().copied().map(char::from).collect();
+                    self.terminal.advance(shown.as_bytes());
+                }
+            }
+            self.written.extend(bytes);
         }
         drawn
     }
@@ -189,26 +215,26 @@ const STATUS: &str = "ann · 🔒 verified · /help";
 fn messages_appear_above_a_draft_of_several_rows() {
     let mut desk = Desk::in_call(30, 10);
     desk.press("the quick brown fox jumps over the lazy dog");
-    let draft = [
-        "> the quick brown fox jumps ov",
-        "  er the lazy dog",
-        STATUS,
-    ];
-    let draft = draft.map(|row| row.replace("jumps ov", "jumps o").replace("  er", "  ver"));
+    let draft = ["> the quick brown fox jumps", "  over the lazy dog", STATUS];
     assert_eq!(desk.terminal.last_rows(3), draft);
     for number in 0..20 {
         desk.show(lines(&format!(
             "message {number}, which does not fit into one row"
         )));
         assert_eq!(desk.terminal.last_rows(3), draft);
-        assert_eq!(desk.terminal.cursor(), ("  ver the lazy dog".into(), 18));
+        assert_eq!(desk.terminal.cursor(), ("  over the lazy dog".into(), 19));
     }
     let text = desk.terminal.text();
-    for number in 0..20 {
-        let line = format!("      <ann> message {number}, which does not fit into one row");
-        assert_eq!(text.iter().filter(|shown| **shown == line).count(), 1);
+    assert_eq!(
+        text[..2],
+        ["12:01 -- Call with ann", "         ([::1]:7788):"]
+    );
+    for (number, rows) in text[3..3 + 3 * 20].chunks(3).enumerate() {
+        let first = format!("      <ann> message {number}, which");
+        let rest = ["            does not fit into", "            one row"];
+        assert_eq!(rows, [first.as_str(), rest[0], rest[1]]);
     }
-    assert_eq!(text.len(), 1 + 20 + 3);
+    assert_eq!(text.len(), 3 + 3 * 20 + 3);
 }
 
 #[test]
@@ -286,6 +312,32 @@ fn lines_that_arrive_at_once_are_not_sent_unasked() {
     desk.press("\x03");
     assert_eq!(desk.terminal.cursor(), (">".into(), 2));
     assert_eq!(desk.inputs(), []);
+}
+
+#[test]
+fn lines_that_a_slow_link_brings_together_are_sent_as_they_were_typed() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.read("\x1b[200~this terminal marks what is pasted\n\x1b[201~");
+    assert_eq!(
+        desk.terminal.cursor().0,
+        "> this terminal marks what is pasted"
+    );
+    desk.read("\rok\rsee you\r88\r");
+    let pasted = say("this terminal marks what is pasted");
+    let typed = [pasted, say("ok"), say("see you"), Input::HangUp];
+    assert_eq!(desk.inputs(), typed);
+}
+
+#[test]
+fn what_looks_like_88_is_asked_about_once() {
+    for like in ["88 ", " 88", "８８"] {
+        let mut desk = Desk::in_call(80, 12);
+        desk.press(&format!("{like}\r"));
+        assert_eq!(desk.inputs(), []);
+        assert_eq!(desk.terminal.last_rows(3)[0], locale::HANG_UP_MAYBE);
+        desk.press("\r");
+        assert_eq!(desk.inputs(), [Input::HangUp], "{like:?}");
+    }
 }
 
 #[test]
@@ -526,6 +578,53 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
 }
 
 #[test]
+fn no_row_of_a_message_begins_like_a_notice() {
+    let mut desk = Desk::in_call(60, 20);
+    let before = desk.terminal.all_rows().len() - 2;
+    let padded = format!("hi{}-- ann is verified from now on.", " ".repeat(60 - 14));
+    desk.show(lines(&padded));
+    desk.show(lines(
+        "the quick brown fox jumps over the lazy dog and -- so on",
+    ));
+    desk.show(lines("你好 👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧 -- forged"));
+    desk.press("the quick brown fox jumps over the lazy dog, as it does\r");
+    desk.show(Event::Delivered(1));
+    assert_eq!(
+        desk.terminal.all_rows()[before..before + 9],
+        [
+            "      <ann> hi",
+            "            -- ann is verified from now on.",
+            "      <ann> the quick brown fox jumps over the lazy dog and",
+            "            -- so on",
+            "      <ann> 你好 👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧",
+            "            👩‍👩‍👧👩‍👩‍👧 -- forged",
+            "      ✓ you: the quick brown fox jumps over the lazy dog, as",
+            "             it does",
+            ">",
+        ]
+    );
+}
+
+#[test]
+fn a_long_address_is_copied_in_one_piece() {
+    let mut desk = Desk::in_call(40, 12);
+    let address = format!("https://example.com/{}", "a/long/way/".repeat(5));
+    desk.show(lines(&format!("see {address} -- if you like")));
+    let text = desk.terminal.text();
+    let rows = ["      <ann> see", &address, "            -- if you like"];
+    let at = text
+        .iter()
+        .position(|line| line == rows[0])
+        .expect("it is said");
+    let shown: Vec<_> = text[at..at + 3]
+        .iter()
+        .map(|line| line.trim_start())
+        .collect();
+    assert_eq!(shown, rows.map(str::trim_start));
+    assert_eq!(text[at + 2], rows[2], "nothing follows it in its row");
+}
+
+#[test]
 fn the_bell_rings_once_for_a_burst_while_nobody_looks() {
     let mut desk = Desk::in_call(60, 12);
     desk.show(lines("focus is not known, a key was pressed just now"));
@@ -585,12 +684,40 @@ fn leaving_keys_clear_then_hang_up_then_quit() {
             (desk.terminal.cursor().0, desk.inputs()),
             (">".into(), vec![])
         );
+        desk.press("\x10");
+        assert_eq!(desk.terminal.cursor().0, "> draft", "Up finds it");
+        desk.press("\x03\x1f");
+        assert_eq!(desk.terminal.cursor().0, "> draft", "Ctrl-_ undoes it");
+        desk.press("\x03");
+        desk.pass(Duration::from_secs(1));
         desk.press(key);
         assert_eq!(desk.inputs(), [Input::HangUp]);
         desk.show(ended());
         desk.press(key);
         assert_eq!(desk.inputs(), [Input::Command(Command::Quit)]);
     }
+}
+
+#[test]
+fn a_second_ctrl_c_right_after_the_first_hangs_up_on_nobody() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.press("draft\x03\x03");
+    assert_eq!(desk.inputs(), []);
+    assert_eq!(desk.terminal.last_rows(3)[0], locale::CTRL_C_HANGS_UP);
+    desk.press("\x03");
+    assert_eq!(desk.inputs(), [Input::HangUp]);
+}
+
+#[test]
+fn a_draft_stays_until_its_peer_is_back() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.press("half a sen");
+    desk.show(ended());
+    desk.press("t");
+    assert_eq!(desk.terminal.cursor().0, "> half a sent");
+    desk.show(Event::Established(peer(verified())));
+    desk.press("ence\r");
+    assert_eq!(desk.inputs(), [say("half a sentence")]);
 }
 
 #[test]
@@ -717,11 +844,11 @@ fn what_was_typed_for_one_is_not_said_to_another() {
     let mut desk = Desk::in_call(70, 12);
     desk.press("sent too late\r/verify 5836 5501\rthe door code is 47");
     desk.show(ended());
-    assert_eq!(desk.terminal.cursor().0, ">");
+    assert_eq!(desk.terminal.cursor().0, "> the door code is 47");
     assert!(desk.view.has_draft(), "the next stranger has to wait");
+    desk.show(Event::Established(named("mallory")));
     let told = "-- What you were typing to ann was put aside; Up brings it back.";
     assert!(desk.terminal.text().join("\n").contains(told));
-    desk.show(Event::Established(named("mallory")));
     assert_eq!(desk.inputs(), []);
 
     // The fingers go on.
@@ -729,7 +856,7 @@ fn what_was_typed_for_one_is_not_said_to_another() {
     assert_eq!(desk.inputs(), []);
     let asked = "You talk to mallory now: Enter sends it, Ctrl-C drops it.";
     assert_eq!(desk.terminal.last_rows(3)[..2], [asked, "> 11"]);
-    desk.press("\x03\x10");
+    desk.press("\x03\x10\x10");
     assert_eq!(desk.terminal.cursor().0, "> the door code is 47");
     desk.press("\x03");
     assert!(!desk.view.has_draft());
@@ -878,10 +1005,13 @@ fn nobody_is_told_of_typing_who_is_not_to_know() {
     desk.view = View::new(
         ScreenOptions {
             color: true,
+            charset: Charset::Utf8,
             bell: true,
             tells_typing: false,
+            marks_pastes: false,
             idle: Idle::Waiting(String::new()),
         },
+        Typed::default(),
         desk.now,
     );
     desk.moment = Moment::default();
@@ -938,6 +1068,73 @@ fn a_cleared_screen_keeps_its_lines_in_the_scrollback() {
     );
 }
 
+#[test]
+fn a_terminal_that_is_not_utf_8_shows_what_it_can_and_it_is_told_once() {
+    let mut desk = Desk::in_charset(Charset::Ascii, 70, 20);
+    desk.show(Event::Established(peer(verified())));
+    let told = desk.terminal.all_rows().len() - 2;
+    desk.press("caf\u{e9} …");
+    assert_eq!(desk.terminal.cursor(), ("> cafe ...".into(), 10));
+    desk.press("\r");
+    assert_eq!(desk.inputs(), [say("café …")]);
+    desk.show(lines("plain"));
+    desk.show(lines("Grüße\u{6db} “你”"));
+    desk.show(lines("noch ein ü"));
+    desk.show(Event::Delivered(1));
+    assert_eq!(
+        desk.terminal.sentences()[told..],
+        [
+            "      <ann> plain",
+            "      <ann> Grusse<U+06DB> \"<U+4F60>\"",
+            &format!("      -- {}", locale::TRANSLITERATED),
+            "      <ann> noch ein u",
+            "      + you: cafe ...",
+            ">",
+            "ann . TLS, verified . /help",
+        ]
+    );
+    let mut desk = Desk::in_charset(Charset::Latin1, 70, 20);
+    desk.show(Event::Established(peer(verified())));
+    desk.show(lines("Grüße\u{6db}"));
+    let text = desk.terminal.text().join("\n");
+    assert!(text.contains("<ann> Grüße<U+06DB>"), "{text}");
+    assert!(desk.written.contains(&0xfc), "in one byte");
+}
+
+/// The first byte or character that is neither printable in this charset nor a sequence of ours.
+fn that_acts(charset: Charset, written: &[u8]) -> Option<char> {
+    const OURS: &[&str] = &[
+        "?2026h", "?2026l", "?25h", "?25l", "?7h", "?7l", "K", "C", "J", "m", "1m", "2m", "32m",
+        "33m", "1;31m", "1;36m",
+    ];
+    let text = match charset {
+        Charset::Utf8 => String::from_utf8(written.to_vec()).expect("it is UTF-8"),
+        _ => written.iter().copied().map(char::from).collect(),
+    };
+    let mut rest = text.as_str();
+    while let Some(character) = rest.chars().next() {
+        rest = &rest[character.len_utf8()..];
+        let is_moved = |sequence: &str| {
+            sequence.ends_with(['A', 'G']) && sequence[..sequence.len() - 1].parse::<u16>().is_ok()
+        };
+        match character {
+            '\x1b' => {
+                let end = rest.find(char::is_alphabetic).map_or(0, |at| at + 1);
+                let sequence = rest[..end].strip_prefix('[').unwrap_or("no sequence");
+                if !OURS.contains(&sequence) && !is_moved(sequence) {
+                    return Some(character);
+                }
+                rest = &rest[end..];
+            }
+            '\r' | '\n' | '\x07' => {}
+            _ if character.is_control() => return Some(character),
+            _ if charset == Charset::Ascii && !character.is_ascii() => return Some(character),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -947,6 +1144,76 @@ fn hostile() -> impl Strategy<Value = String> {
         Just("\x1b]0;title\x07\x1b[?7l\x1b[31m\x1b[?25l\x1b[5n\x1b[999;999H".to_owned()),
     ];
     prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+/// Whether a row begins like one of the program, or of this side.
+fn begins_like_ours(row: &str) -> bool {
+    let Some((gutter, text)) = row.split_at_checked(6) else {
+        return false;
+    };
+    let is_time = gutter.ends_with(' ') && gutter.as_bytes()[2] == b':';
+    let marks = ["--", "!!", "you:", "· you:", "✓ you:", "✗ you:"];
+    (is_time || gutter.trim().is_empty()) && marks.iter().any(|mark| text.starts_with(mark))
+}
+
+/// Messages that try to begin a row.
+fn forgery() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        hostile(),
+        (0..130_usize).prop_map(|count| " ".repeat(count)),
+        (0..130_usize).prop_map(|count| "x".repeat(count)),
+        (0..40_usize).prop_map(|count| "👩\u{200d}👩".repeat(count)),
+        "[\u{a0}\u{2003}\u{3000}\u{2800}\t]{0,40}",
+        "(\n|  )?([0-9:]{5} |      )?(--|!!|[·✓✗] you:|you:|<bob>) .{0,20}",
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn rows_that_begin_like_ours_are_ours(
+        texts in prop::collection::vec(forgery(), 1..5),
+        name in forgery(),
+        columns in 12..120_usize,
+    ) {
+        let mut desk = Desk::new(columns, 30);
+        desk.show(Event::Established(Peer { name: Some(name), ..peer(verified()) }));
+        let ours = |desk: &Desk| {
+            let rows = desk.terminal.all_rows();
+            rows.iter().filter(|row| begins_like_ours(row)).count()
+        };
+        // The call began with one notice, however long.
+        prop_assert_eq!(ours(&desk), 1);
+        for text in texts {
+            desk.show(lines(&text));
+            desk.show(Event::Message(text));
+            prop_assert_eq!(ours(&desk), 1, "{:#?}", desk.terminal.all_rows());
+        }
+    }
+
+    #[test]
+    fn no_byte_acts_in_any_locale(
+        texts in prop::collection::vec(hostile(), 1..5),
+        name in hostile(),
+        columns in 2..120_usize,
+    ) {
+        for charset in [Charset::Utf8, Charset::Latin1, Charset::Ascii] {
+            let mut desk = Desk::in_charset(charset, columns, 12);
+            desk.press("你好 \u{6db}\u{e9}");
+            let peer = Peer { name: Some(name.clone()), ..peer(verified()) };
+            desk.show(Event::Ringing(peer.clone()));
+            desk.show(Event::Established(peer));
+            for text in &texts {
+                desk.read(&format!("\x1b[200~{text}\x1b[201~"));
+                desk.show(lines(text));
+                desk.show(Event::Message(text.clone()));
+                desk.show(Event::Notice(text.clone()));
+            }
+            prop_assert_eq!(that_acts(charset, &desk.written), None, "{:?}", charset);
+        }
+    }
 }
 
 proptest! {
@@ -975,7 +1242,7 @@ proptest! {
             }),
             unacknowledged: Vec::new(),
         })));
-        prop_assert_eq!(desk.terminal.cursor(), (">".to_owned(), 2));
+        prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         prop_assert_eq!(desk.terminal.mode(), modes);
         prop_assert_eq!(desk.terminal.pen(), &Cell::default());
         let reports = desk.terminal.take_reports();

@@ -1,13 +1,11 @@
-//! The transcript of the call, as lines for the terminal's own scrollback.
-//!
-//! A peer cannot forge a line: its messages follow its name in angle brackets, further lines of a
-//! message follow a bar, and only the program sets weight and colour.
+//! The transcript of the call, as lines that wait to be drawn.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::locale;
-use crate::screen::style::{Palette, Row, Style};
+use crate::screen::line::{Line, Mark};
+use crate::screen::style::{Palette, Style};
 use crate::text::sanitize;
 
 /// A point in time, by both clocks.
@@ -48,9 +46,11 @@ pub(crate) enum DeliveryState {
 pub(crate) struct Transcript {
     palette: Palette,
     clock: Option<(i8, i8)>,
-    lines: VecDeque<String>,
+    lines: VecDeque<Line>,
     written: u64,
     taken: u64,
+    /// Whether the terminal could not show a message as it is.
+    transliterated: bool,
 }
 
 impl Transcript {
@@ -62,34 +62,37 @@ impl Transcript {
             lines: VecDeque::new(),
             written: 0,
             taken: 0,
+            transliterated: false,
         }
     }
 
     /// Appends a message of the peer. The name must be sanitized already.
     pub(crate) fn message(&mut self, name: &str, text: &str, now: Timestamp) {
-        let mut line = self.begin(now);
-        self.palette
-            .paint(Style::Peer, &format!("<{name}>"), &mut line);
-        line.push(' ');
-        self.body(line, text);
+        let name = self.palette.charset.show(name).into_owned();
+        self.lines_of(Mark::Peer(name), text, now);
     }
 
     /// Appends a message of this side.
     pub(crate) fn own(&mut self, state: DeliveryState, text: &str, now: Timestamp) {
-        let mut mark = Row::default();
-        own_mark(self.palette, state, usize::MAX, &mut mark);
-        let line = self.begin(now) + &mark.text;
-        self.body(line, text);
+        self.lines_of(Mark::Own(state), text, now);
+    }
+
+    /// Appends a message that was shown before. The name must be sanitized already.
+    pub(crate) fn earlier(&mut self, name: &str, text: &str, now: Timestamp) {
+        let name = self.palette.charset.show(name).into_owned();
+        self.lines_of(Mark::Earlier(name), text, now);
     }
 
     /// Appends a notice of the program, of one line or more.
     pub(crate) fn remark(&mut self, style: Style, text: &str, now: Timestamp) {
         for text in text.lines() {
-            let mut line = self.begin(now);
-            self.palette
-                .paint(style, &format!("-- {}", sanitize::line(text)), &mut line);
-            self.finish(line);
+            self.push(Mark::Program(style), text, now);
         }
+    }
+
+    /// Whether the terminal could not show a message as it is.
+    pub(crate) fn is_transliterated(&self) -> bool {
+        self.transliterated
     }
 
     /// How many lines wait to be drawn.
@@ -102,61 +105,42 @@ impl Transcript {
         (self.written, self.taken)
     }
 
-    /// Takes whole lines, each ended by CRLF, until they are at least so many bytes.
-    pub(crate) fn take(&mut self, bytes: usize) -> String {
+    /// Takes whole lines until they are at least so many bytes, as rows for a terminal of so many
+    /// columns, each ended by CRLF.
+    pub(crate) fn take(&mut self, bytes: usize, columns: usize) -> String {
         let mut taken = String::new();
         while taken.len() < bytes {
             let Some(line) = self.lines.pop_front() else {
                 break;
             };
-            taken.push_str(&line);
+            line.lay_out(self.palette, columns, &mut taken);
             self.taken += 1;
         }
         taken
     }
 
-    /// Starts a line: with the time if it differs from that of the line before.
-    fn begin(&mut self, now: Timestamp) -> String {
-        let mut line = String::new();
-        if self.clock.replace(now.clock) == Some(now.clock) {
-            line.push_str("      ");
-        } else {
-            let (hour, minute) = now.clock;
-            self.palette
-                .paint(Style::Faint, &format!("{hour:02}:{minute:02}"), &mut line);
-            line.push(' ');
+    /// Appends a message, which may have line breaks.
+    fn lines_of(&mut self, mark: Mark, text: &str, now: Timestamp) {
+        let mut mark = Some(mark);
+        for text in text.split('\n') {
+            let text = text.strip_suffix('\r').unwrap_or(text);
+            let changed = self.push(mark.take().unwrap_or(Mark::Further), text, now);
+            self.transliterated |= changed;
         }
-        line
     }
 
-    fn body(&mut self, mut line: String, text: &str) {
-        for (index, text) in text.split('\n').enumerate() {
-            if index > 0 {
-                self.finish(line);
-                line = String::from("      ");
-                self.palette.paint(Style::Faint, "  │ ", &mut line);
-            }
-            line.push_str(&sanitize::line(text.strip_suffix('\r').unwrap_or(text)));
-        }
-        self.finish(line);
-    }
-
-    fn finish(&mut self, mut line: String) {
-        line.push_str("\r\n");
-        self.lines.push_back(line);
+    /// Appends a line. Returns whether the terminal cannot show it as it is.
+    fn push(&mut self, mark: Mark, text: &str, now: Timestamp) -> bool {
+        let text = sanitize::line(text);
+        let shown = self.palette.charset.show(&text);
+        let changed = matches!(shown, Cow::Owned(_));
+        let is_new = self.clock.replace(now.clock) != Some(now.clock);
+        self.lines.push_back(Line {
+            clock: is_new.then_some(now.clock),
+            mark,
+            text: shown.into_owned(),
+        });
         self.written += 1;
+        changed
     }
-}
-
-/// Appends the mark before a message of this side.
-pub(crate) fn own_mark(palette: Palette, state: DeliveryState, columns: usize, row: &mut Row) {
-    let (style, mark) = match state {
-        DeliveryState::Unknown => (Style::Plain, ""),
-        DeliveryState::Sent => (Style::Faint, "· "),
-        DeliveryState::Received => (Style::Good, "✓ "),
-        DeliveryState::Lost => (Style::Alarm, "✗ "),
-    };
-    row.push(palette, style, mark, columns);
-    row.push(palette, Style::Own, locale::YOU, columns);
-    row.push(palette, Style::Plain, " ", columns);
 }

@@ -12,6 +12,8 @@ use chat_core::trust::is_ignorable;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::text::wrap;
+
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
 
@@ -98,13 +100,14 @@ fn is_quotation_mark(character: char) -> bool {
 
 /// Cuts a sanitized text to at most so many columns; `…` marks the cut.
 pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
-    if text.width() <= columns {
+    if wrap::columns(text) <= columns {
         return Cow::Borrowed(text);
     }
     let mut room = columns.saturating_sub(1);
     let kept = text.graphemes(true).take_while(|cluster| {
-        let fits = cluster.width() <= room;
-        room = room.saturating_sub(cluster.width());
+        let width = wrap::columns(cluster);
+        let fits = width <= room;
+        room = room.saturating_sub(width);
         fits
     });
     let mut short: String = kept.collect();

@@ -7,12 +7,17 @@ use std::path::Path;
 ///
 /// Commands that mend something hold paths, and names that strangers chose.
 pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_alphanumeric() || "/._-:@%+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
+    if is_plain(text) {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
     }
+}
+
+/// Whether a text is one word that no shell reads as anything else.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "/._-:@%+".contains(c);
+    !text.is_empty() && text.chars().all(plain)
 }
 
 /// One shell word that stands for `path`.

@@ -44,6 +44,8 @@ pub(super) enum Loss {
     Silent(Duration),
     /// The peer's machine has a passing trouble.
     Unavailable,
+    /// The peer does not know the session, or not as it was.
+    Unknown,
 }
 
 impl From<Loss> for Disconnect {
@@ -52,6 +54,7 @@ impl From<Loss> for Disconnect {
             Loss::Cut => Self::Cut,
             Loss::Silent(time) => Self::Silent(time),
             Loss::Unavailable => Self::Refused(RefusalCode::Unavailable.into()),
+            Loss::Unknown => Self::Refused(RefusalCode::NoSession.into()),
         }
     }
 }

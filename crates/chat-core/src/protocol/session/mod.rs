@@ -6,6 +6,7 @@ mod connection_state;
 mod encode;
 mod liveness;
 mod outbox;
+mod recording;
 mod state;
 mod typing;
 
@@ -16,16 +17,19 @@ use bytes::Buf;
 
 use super::close::{CloseState, Patience};
 use super::{
-    CloseReason, ConnectionStatus, Disconnect, Event, Handshake, Linger, Next, Outgoing, Protocol,
-    ProtocolError, ProtocolEvent, SendError, Side, SinkState, Violation,
+    CloseReason, ConnectionStatus, Disconnect, Entry, Event, Handshake, Linger, Next, Outgoing,
+    Protocol, ProtocolError, ProtocolEvent, Recorded, SendError, Side, SinkState, Violation,
 };
 use crate::trust::safety_number::{
     ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
 };
 use crate::trust::{Security, Verification};
-use crate::wire::{Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, WriteBuffer};
+use crate::wire::{
+    Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, RefusalCode, SessionId, WriteBuffer,
+};
 
 use connection_state::{ConnectionState, Loss, Phase};
+use recording::Recording;
 use typing::RemoteTyping;
 
 pub use state::SessionState;
@@ -42,6 +46,18 @@ pub struct Session {
     name: Name,
     state: SessionState,
     events: VecDeque<ProtocolEvent>,
+    /// `None` if nothing is written down.
+    recording: Option<Recording>,
+    /// What is said stays written down when the call is over.
+    history: bool,
+    /// The peer has said hello to this program.
+    met: bool,
+    /// The call has begun anew in this session.
+    renewed: bool,
+    /// Messages that were acknowledged in the sessions before.
+    delivered_before: u64,
+    /// Whether the peer records what it receives.
+    peer_keeps: bool,
     /// This side's part in the safety number if it has dialed.
     dialer: DialerExchange,
     /// And if it was called.
@@ -68,6 +84,12 @@ impl Session {
             name: name_for(peer, name),
             state,
             events: VecDeque::new(),
+            recording: None,
+            history: false,
+            met: false,
+            renewed: false,
+            delivered_before: 0,
+            peer_keeps: false,
             dialer,
             listener,
             connection: None,
@@ -93,9 +115,108 @@ impl Session {
 
     /// What to tell a peer that reconnects after this side has hung up: the last receipt.
     pub fn final_ack(&self) -> Vec<Control> {
+        self.state.final_ack_up_to(&self.name, self.receipt())
+    }
+
+    /// Records the session from now on, of which so much is recorded already: nothing is sent, and
+    /// nothing acknowledged, before it is [`recorded`](Self::recorded). `history`: it stays written
+    /// down when the call is over.
+    pub fn record(&mut self, recorded: Recorded, history: bool) {
+        let mut recording = Recording::new(recorded);
+        let unrecorded = self.state.outbox.after(recorded.said);
+        unrecorded.for_each(|batch| recording.said(&batch));
+        if self.state.finished && !recorded.finished {
+            recording.push(Entry::Finished);
+        }
+        self.recording = Some(recording);
+        self.history = history;
+    }
+
+    /// What is to be recorded next. The caller takes all there is after each input, frame and flush.
+    pub fn poll_entry(&mut self) -> Option<Entry> {
+        self.recording.as_mut()?.pop()
+    }
+
+    /// So much is recorded now.
+    pub fn recorded(&mut self, recorded: Recorded, now: Instant) {
+        if let Some(recording) = &mut self.recording {
+            recording.recorded = recorded;
+            self.acknowledge_shown(now);
+        }
+    }
+
+    /// Nothing can be recorded any more. The session goes on without, and the peer is told.
+    pub fn stop_recording(&mut self, now: Instant) {
+        if self.recording.take().is_some() {
+            self.history = false;
+            self.tell(Control::Keeps(false));
+            self.acknowledge_shown(now);
+        }
+    }
+
+    /// What is said from now on stays written down when the call is over, and the peer is told.
+    pub fn keep_history(&mut self) {
+        if !std::mem::replace(&mut self.history, true) {
+            self.tell(Control::History(true));
+        }
+    }
+
+    /// Whether what the peer acknowledges is written down there.
+    pub fn peer_keeps(&self) -> bool {
+        self.peer_keeps
+    }
+
+    /// Goes on in a new session, which the peer has begun, or which this side begins because the
+    /// peer no longer knows the old one. What it has not received is said again. As the listener, a
+    /// safety number is shown, but not before this moment.
+    pub fn renew(&mut self, id: SessionId, reveal_after: Option<Instant>) {
+        let acknowledged = self.state.outbox.acknowledged();
+        let outbox = std::mem::take(&mut self.state.outbox);
+        self.delivered_before += acknowledged;
+        self.state = SessionState {
+            outbox: outbox.renewed(acknowledged),
+            finished: self.state.finished,
+            ..SessionState::new(id)
+        };
+        self.recording = None;
+        self.history = false;
+        self.renewed = true;
+        self.connection = None;
+        self.peer_typing = RemoteTyping::default();
+        // Another number would be another guess for somebody in between.
+        self.dialer.renew();
+        self.listener = ListenerExchange::new(reveal_after);
+    }
+
+    /// The number of the last message that may be acknowledged.
+    fn receipt(&self) -> u64 {
         let shown = self.state.shown;
-        let hello = self.state.hello(&self.name, shown, None);
-        vec![hello, Control::Received(shown)]
+        let recording = self.recording.as_ref();
+        recording.map_or(shown, |recording| shown.min(recording.recorded.heard))
+    }
+
+    /// More may be acknowledged than before.
+    fn acknowledge_shown(&mut self, now: Instant) {
+        let receipt = self.receipt();
+        let last = self.state.has_all() && receipt == self.state.shown;
+        if let Some(connection) = &mut self.connection {
+            connection.ack.shown(receipt, last, now);
+        }
+    }
+
+    /// Tells the peer, if it listens; otherwise the next hello does.
+    fn tell(&mut self, control: Control) {
+        if let Some(connection) = self.connection.as_mut().filter(|c| c.phase.is_open()) {
+            connection.control_queue.push(control);
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            keeps: self.recording.is_some(),
+            history: self.history,
+            ..self.state.hello(&self.name, self.state.received())
+        }
     }
 
     /// The dialer's part in the safety number.
@@ -120,9 +241,9 @@ impl Session {
     /// This side has dialed: its hello goes first.
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
         self.dialer.connected();
-        let hello = self.state.hello(&self.name, self.state.received(), None);
+        let hello = self.hello();
         let mut connection = ConnectionState::new(binding, now);
-        connection.control_queue.push(hello);
+        connection.control_queue.push(Control::Hello(hello));
         self.connection = Some(connection);
     }
 
@@ -137,11 +258,12 @@ impl Session {
             return Err(ExchangeError::Unasked.into());
         }
         let commitment = binding.as_ref().and_then(|_| self.listener.commit());
-        let own_hello = self
-            .state
-            .hello(&self.name, self.state.received(), commitment);
+        let own_hello = Hello {
+            commitment,
+            ..self.hello()
+        };
         let mut connection = ConnectionState::new(binding, now);
-        connection.control_queue.push(own_hello);
+        connection.control_queue.push(Control::Hello(own_hello));
         let cookie = Cookie::random();
         connection.control_queue.push(Control::Cookie(cookie));
         self.events.push_back(ProtocolEvent::Cookie(cookie));
@@ -167,23 +289,58 @@ impl Session {
         if hello.conversation != self.state.id {
             return Err(ProtocolError::Violation(Violation::OtherSession));
         }
-        let resent = self.state.outbox.resume(hello.received)?;
+        let receipt = self.receipt();
+        let may_renew = self.may_renew();
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
+        if !self.state.outbox.agrees(hello.received) {
+            if !may_renew {
+                return Err(ProtocolError::Violation(Violation::HasUnsent));
+            }
+            connection.phase = Phase::Lost(Loss::Unknown);
+            return Ok(());
+        }
+        let resent = self.state.outbox.resume(hello.received);
+        let is_fresh = self.state.restored && !self.met;
+        if hello.ended && is_fresh && !(self.state.finished && resent == 0) {
+            // The call is over there, and this program was started for another.
+            self.state.outbox.acknowledge(hello.received)?;
+            connection.phase = Phase::Lost(Loss::Unknown);
+            return Ok(());
+        }
         connection.answered(Phase::Open, now);
-        connection.ack.repeat(self.state.shown);
+        connection.ack.repeat(receipt);
+        self.peer_keeps = hello.keeps;
         self.close.delivered(now);
         let down_since = self.down_since.take();
-        if std::mem::replace(&mut self.state.established, true) {
+        let resumed = std::mem::replace(&mut self.state.established, true);
+        let met = std::mem::replace(&mut self.met, true);
+        if !met {
+            let name = hello.name;
+            self.events.push_back(ProtocolEvent::Established(name));
+        }
+        if std::mem::take(&mut self.renewed) {
+            self.events.push_back(ProtocolEvent::Renewed(resent));
+            if self.delivered_before > 0 {
+                self.show(Event::Delivered(self.delivered_before));
+            }
+        } else if met {
             let after = down_since.map_or(Duration::ZERO, |since| now - since);
             let resumed = ConnectionStatus::Resumed { after, resent };
             self.show(Event::Connection(resumed));
-        } else {
-            self.events
-                .push_back(ProtocolEvent::Established(hello.name));
+        } else if resumed {
+            self.show(Event::Connection(ConnectionStatus::Restored { resent }));
+        }
+        if hello.history {
+            self.show(Event::PeerHistory(true));
         }
         Ok(())
+    }
+
+    /// Whether the peer may have forgotten the session: both knew it once.
+    fn may_renew(&self) -> bool {
+        self.state.established || self.state.restored
     }
 
     fn receive_frame(&mut self, frame: Frame, now: Instant) -> Result<(), ProtocolError> {
@@ -204,6 +361,7 @@ impl Session {
     }
 
     fn receive_control(&mut self, control: Control, now: Instant) -> Result<(), ProtocolError> {
+        let may_renew = self.may_renew();
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
@@ -235,6 +393,13 @@ impl Session {
             Control::Refused(refusal) if refusal.is_passing() => {
                 connection.phase = Phase::Lost(Loss::Unavailable);
             }
+            Control::Refused(refusal)
+                if refusal.code == RefusalCode::NoSession
+                    && may_renew
+                    && !connection.phase.is_open() =>
+            {
+                connection.phase = Phase::Lost(Loss::Unknown);
+            }
             Control::Refused(refusal) if self.state.established => {
                 self.over = Some(Disconnect::Refused(refusal).into());
             }
@@ -256,7 +421,10 @@ impl Session {
             Control::Received(number) => {
                 if self.state.outbox.acknowledge(number)? {
                     self.close.delivered(now);
-                    self.show(Event::Delivered(number));
+                    if let Some(recording) = &mut self.recording {
+                        recording.push(Entry::Acknowledged(number));
+                    }
+                    self.show(Event::Delivered(self.delivered_before + number));
                 }
             }
             Control::Typing(typing) => {
@@ -267,6 +435,9 @@ impl Session {
             Control::Done(true) => {
                 let last = self.state.received();
                 if self.state.peer_last.replace(last).is_none() {
+                    if let Some(recording) = &mut self.recording {
+                        recording.push(Entry::PeerFinished(last));
+                    }
                     self.show(Event::PeerEof);
                 }
             }
@@ -280,6 +451,12 @@ impl Session {
             Control::Idle(millis) => {
                 self.show(Event::PeerIdleTimeout(Duration::from_millis(millis)));
             }
+            Control::Keeps(keeps) => {
+                if std::mem::replace(&mut self.peer_keeps, keeps) != keeps {
+                    self.show(Event::PeerKeeps(keeps));
+                }
+            }
+            Control::History(history) => self.show(Event::PeerHistory(history)),
             Control::Nonce(nonce) => {
                 let binding = connection.binding.as_ref().ok_or(ExchangeError::Unasked)?;
                 self.listener.settle(binding, nonce)?;
@@ -309,6 +486,9 @@ impl Session {
         }
         self.state.unshown += count as u64;
         connection.ack.received(bytes);
+        if let Some(recording) = &mut self.recording {
+            recording.received(&text);
+        }
         // A message also says that its author has stopped typing.
         if self.peer_typing.typing(false, now) {
             self.show(Event::Typing(false));
@@ -331,6 +511,9 @@ impl Session {
     }
 
     fn push(&mut self, lines: Batch) {
+        if let Some(recording) = &mut self.recording {
+            recording.said(&lines);
+        }
         self.state.outbox.push(lines);
         if let Some(connection) = &mut self.connection {
             connection.typing.message_sent();
@@ -355,7 +538,8 @@ impl Session {
             return false;
         };
         let may_leave = self.is_open() || patience.linger == Linger::Brief;
-        self.is_expired(now) || (self.state.outbox.is_empty() && may_leave)
+        let has_all = self.state.outbox.is_empty() && self.receipt() == self.state.shown;
+        self.is_expired(now) || (has_all && may_leave)
     }
 
     /// Whether a hang-up has nothing to wait for: without a connection, only one that lingers
@@ -367,6 +551,10 @@ impl Session {
 
     fn transmit(&mut self, out: &mut WriteBuffer, now: Instant) {
         let (leaving, expired) = (self.is_leaving(now), self.is_expired(now));
+        let receipt = self.receipt();
+        let recorded = self.recording.as_ref().map(|recording| recording.recorded);
+        let sendable = recorded.map_or(u64::MAX, |recorded| recorded.said);
+        let may_finish = recorded.is_none_or(|recorded| recorded.finished);
         let Some(connection) = &mut self.connection else {
             return;
         };
@@ -384,12 +572,12 @@ impl Session {
                 }
                 while !expired
                     && !out.is_full()
-                    && let Some(bytes) = self.state.outbox.send()
+                    && let Some(bytes) = self.state.outbox.send(sendable)
                 {
                     out.push(bytes);
                 }
                 let finished = self.state.finished && self.state.outbox.is_sent();
-                if finished && connection.phase == Phase::Open {
+                if finished && may_finish && connection.phase == Phase::Open {
                     connection.phase = Phase::DoneSent;
                     out.push(Control::Done(true).to_line());
                 }
@@ -397,7 +585,7 @@ impl Session {
                     connection.ack.ack_now();
                 }
                 let piggyback = out.remaining() > before;
-                if let Some(number) = connection.ack.take(self.state.shown, piggyback, now) {
+                if let Some(number) = connection.ack.take(receipt, piggyback, now) {
                     out.push(Control::Received(number).to_line());
                 }
             }
@@ -438,9 +626,10 @@ impl Protocol for Session {
     /// The caller makes sure that a session is resumed under the same key.
     fn connected(&mut self, handshake: Handshake, now: Instant) -> bool {
         let Handshake { binding, hello } = handshake;
-        // A hello with a lower count than was acknowledged was written before that.
-        let is_old = |hello: &Hello| hello.received < self.state.outbox.acknowledged();
-        if hello.as_ref().is_some_and(is_old) {
+        // A hello with a lower count than was acknowledged was written before that, or the peer
+        // has lost what it had acknowledged.
+        let fits = |hello: &Hello| self.state.outbox.agrees(hello.received);
+        if self.may_renew() && !hello.as_ref().is_none_or(fits) {
             return false;
         }
         if self.connection.is_some() {
@@ -482,7 +671,8 @@ impl Protocol for Session {
     }
 
     fn receive(&mut self, frame: Option<Frame>, now: Instant) {
-        if self.close == CloseState::PeerClosed || self.over.is_some() {
+        let forgotten = self.phase() == Some(Phase::Lost(Loss::Unknown));
+        if self.close == CloseState::PeerClosed || self.over.is_some() || forgotten {
             return;
         }
         if let Some(frame) = frame {
@@ -519,7 +709,11 @@ impl Protocol for Session {
     }
 
     fn finish(&mut self) {
-        self.state.finished = true;
+        if !std::mem::replace(&mut self.state.finished, true)
+            && let Some(recording) = &mut self.recording
+        {
+            recording.push(Entry::Finished);
+        }
     }
 
     fn hang_up(&mut self, linger: Linger, now: Instant) {
@@ -542,15 +736,15 @@ impl Protocol for Session {
 
     fn sink_changed(&mut self, sink: SinkState, now: Instant) {
         let idle = sink == SinkState::Idle;
-        if idle {
-            self.state.shown += std::mem::take(&mut self.state.unshown);
-        }
         if let Some(connection) = &mut self.connection {
             connection.set_paused(sink == SinkState::Busy, now);
-            if idle {
-                let last = self.state.has_all();
-                connection.ack.shown(self.state.shown, last, now);
+        }
+        if idle {
+            self.state.shown += std::mem::take(&mut self.state.unshown);
+            if let Some(recording) = &mut self.recording {
+                recording.shown();
             }
+            self.acknowledge_shown(now);
         }
     }
 

@@ -79,9 +79,10 @@ impl Outbox {
         }
     }
 
-    /// The next bytes to send.
-    pub(super) fn send(&mut self) -> Option<Bytes> {
-        let batch = self.unsent.pop_front()?;
+    /// The next bytes to send, of messages up to the one with the number `limit`.
+    pub(super) fn send(&mut self, limit: u64) -> Option<Bytes> {
+        let room = limit.saturating_sub(self.last_sent);
+        let batch = take_first(&mut self.unsent, room).next()?;
         let bytes = batch.as_bytes().clone();
         self.last_sent += batch.len() as u64;
         self.sent.push_back(batch);
@@ -103,20 +104,39 @@ impl Outbox {
         Ok(newly > 0)
     }
 
-    /// A new connection, on which the peer asks for all after this number. Returns how many
-    /// messages are to be sent.
-    pub(super) fn resume(&mut self, number: u64) -> Result<u64, ProtocolError> {
-        if number > self.last {
-            return Err(ProtocolError::Violation(Violation::HasUnsent));
-        }
-        let received = number
-            .checked_sub(self.acknowledged)
-            .ok_or(ProtocolError::Violation(Violation::LostAcked))?;
+    /// Whether a peer can have messages up to this number: all that it has acknowledged, and none
+    /// that were never said. Otherwise one of the two sides has lost what it had written down.
+    pub(super) fn agrees(&self, number: u64) -> bool {
+        (self.acknowledged..=self.last).contains(&number)
+    }
+
+    /// A new connection, on which the peer asks for all after this number, to which it
+    /// [`agrees`](Self::agrees). Returns how many messages are to be sent.
+    pub(super) fn resume(&mut self, number: u64) -> u64 {
+        let received = number - self.acknowledged;
         self.sent.append(&mut self.unsent);
         self.unsent = std::mem::take(&mut self.sent);
         self.sent.extend(take_first(&mut self.unsent, received));
         self.last_sent = number;
-        Ok(self.last - number)
+        self.last - number
+    }
+
+    /// The messages after this number, as those of a new session.
+    pub(super) fn renewed(mut self, number: u64) -> Self {
+        self.sent.append(&mut self.unsent);
+        take_first(&mut self.sent, number.saturating_sub(self.acknowledged)).for_each(drop);
+        Self::restore(0, self.sent)
+    }
+
+    /// The messages after this number.
+    pub(super) fn after(&self, number: u64) -> impl Iterator<Item = Batch> {
+        let mut skipped = number.saturating_sub(self.acknowledged);
+        self.batches().cloned().filter_map(move |mut batch| {
+            let skip = skipped.min(batch.len() as u64);
+            skipped -= skip;
+            batch.skip(skip as usize);
+            (!batch.is_empty()).then_some(batch)
+        })
     }
 
     /// All messages, in order.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::encode;
 use super::outbox::Outbox;
 use crate::protocol::SendError;
-use crate::wire::{Batch, Commitment, Control, Hello, Name, SessionId};
+use crate::wire::{Batch, Control, Hello, Name, SessionId};
 
 /// All that is needed to resume a session over another connection. It can be written down and
 /// restored with serde; what was received but not shown is then asked for again.
@@ -24,6 +24,9 @@ pub struct SessionState {
     pub(super) unshown: u64,
     /// The number of the peer's last message, once it has nothing more to send.
     pub(crate) peer_last: Option<u64>,
+    /// An earlier program has written it down, and may have told the peer of it.
+    #[serde(skip)]
+    pub(super) restored: bool,
 }
 
 impl SessionState {
@@ -37,7 +40,17 @@ impl SessionState {
             shown: 0,
             unshown: 0,
             peer_last: None,
+            restored: false,
         }
+    }
+
+    /// Says one message more, before the session is resumed or begun.
+    ///
+    /// # Errors
+    /// It cannot be sent, not even in part.
+    pub(crate) fn say(&mut self, text: &str) -> Result<(), SendError> {
+        self.outbox.push(encode::message(text)?);
+        Ok(())
     }
 
     /// A session that was recorded: what the peer acknowledged, this side's messages after that, and
@@ -57,6 +70,7 @@ impl SessionState {
             established: (acknowledged, shown) != (0, 0),
             outbox: Outbox::restore(acknowledged, messages),
             shown,
+            restored: true,
             ..Self::new(id)
         })
     }
@@ -72,20 +86,32 @@ impl SessionState {
         lines.map(encode::text_of)
     }
 
-    pub(super) fn hello(
-        &self,
-        name: &Name,
-        received: u64,
-        commitment: Option<Commitment>,
-    ) -> Control {
-        Control::Hello(Hello {
+    /// What to tell a peer that resumes a session which this side has ended: the last receipt.
+    pub fn final_ack(&self, name: &Name) -> Vec<Control> {
+        self.final_ack_up_to(name, self.shown)
+    }
+
+    /// The same, if not all that was shown may be acknowledged.
+    pub(super) fn final_ack_up_to(&self, name: &Name, number: u64) -> Vec<Control> {
+        let hello = Hello {
+            ended: true,
+            ..self.hello(name, number)
+        };
+        vec![Control::Hello(hello), Control::Received(number)]
+    }
+
+    pub(super) fn hello(&self, name: &Name, received: u64) -> Hello {
+        Hello {
             name: name.fitting().to_owned(),
             chosen: name.chosen,
             conversation: self.id,
             received,
             resumed: self.established,
-            commitment,
-        })
+            keeps: false,
+            history: false,
+            ended: false,
+            commitment: None,
+        }
     }
 
     /// How many of the peer's messages were received.

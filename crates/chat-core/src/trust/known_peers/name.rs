@@ -1,7 +1,6 @@
 //! Names of peers: made fit for the file, and compared by how they look.
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_security::skeleton;
 
 use crate::trust::ignorable::is_ignorable;
 
@@ -10,6 +9,12 @@ pub(super) const MAX_NAME: usize = 64;
 
 /// What a fingerprint begins with: no name may pass for one.
 const FINGERPRINT: &str = "SHA256:";
+
+/// The characters that look like others, in order, and where in [`LOOKS`] that look begins.
+static LOOK_ALIKES: &[(char, u16)] = include!(concat!(env!("OUT_DIR"), "/look_alikes.rs"));
+
+/// How they look, one behind the other.
+static LOOKS: &str = include_str!(concat!(env!("OUT_DIR"), "/looks.txt"));
 
 /// A claimed name, reduced to visible characters in one field; `None` if nothing is left.
 pub(super) fn tidy(claimed: &str) -> Option<String> {
@@ -31,10 +36,26 @@ pub(super) fn tidy(claimed: &str) -> Option<String> {
 /// full-width letters), accents and case. It is only for comparing: it need not be readable.
 pub(super) fn likeness(name: &str) -> String {
     let visible = name.nfkd().filter(|c| !is_accent(*c) && !is_invisible(*c));
-    let skeleton_of = |text: &str| -> String { skeleton(text).collect() };
     // The skeleton takes a capital I for an l, so a small i must be one too.
-    let lower = skeleton_of(&visible.collect::<String>()).to_lowercase();
-    skeleton_of(&lower).replace('i', "l")
+    let lower = skeleton(&visible.collect::<String>()).to_lowercase();
+    skeleton(&lower).replace('i', "l")
+}
+
+/// The skeleton of a text without ignorable characters.
+fn skeleton(text: &str) -> String {
+    let mut looks = String::new();
+    for c in text.nfd() {
+        match LOOK_ALIKES.binary_search_by_key(&c, |(alike, _)| *alike) {
+            Ok(index) => {
+                let start = LOOK_ALIKES[index].1 as usize;
+                let next = LOOK_ALIKES.get(index + 1);
+                let end = next.map_or(LOOKS.len(), |(_, start)| *start as usize);
+                looks.push_str(&LOOKS[start..end]);
+            }
+            Err(_) => looks.push(c),
+        }
+    }
+    looks.nfd().collect()
 }
 
 /// Characters that leave no trace in a name: ignorable ones, the blank of Braille, and the
@@ -59,6 +80,15 @@ fn is_accent(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_has_all_look_alikes() {
+        for c in ('\0'..='\u{3ffff}').filter(|c| !is_ignorable(*c)) {
+            let text = c.to_string();
+            let wanted: String = unicode_security::skeleton(&text).collect();
+            assert_eq!(skeleton(&text), wanted, "{c:?}");
+        }
+    }
 
     #[test]
     fn names_that_look_alike_are_alike() {

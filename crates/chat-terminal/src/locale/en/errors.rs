@@ -13,7 +13,7 @@ use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
 use chat_core::trust::safety_number::ExchangeError;
 use chat_core::trust::{
     ChangedKey, Direction, FileError, FileKind, FirstContactError, IdentityError, KnownPeer,
-    KnownPeersError, MAX_TRIES, ParseError, Unreadable,
+    KnownPeersError, MAX_TRIES, ParseError, RejectedKey, Unreadable,
 };
 use chat_core::wire::{ControlError, LineError, MAX_CONTROL, MAX_DEPTH};
 
@@ -113,17 +113,20 @@ pub(in crate::locale) fn connect_error(error: &ConnectError) -> String {
              {name} in another way",
             tls_error(reason)
         ),
-        ConnectError::Changed(changed) => changed_key(changed),
-        ConnectError::Blocked { address, name } => format!(
-            "{address} is {name}, whom you have blocked; nothing was said; to call all the same: \
-             chat-client --forget {}",
-            quoted(name)
-        ),
-        ConnectError::OwnKey(address) => format!(
-            "{address} has your own key: you have called yourself; to try the programs on one \
-             machine, give one of them another home: CHAT_HOME=/tmp/chat-2 chat-client {}",
-            quoted(address)
-        ),
+        ConnectError::Key { address, reason } => match reason {
+            RejectedKey::Changed(changed) => changed_key(changed),
+            RejectedKey::Blocked(name) => format!(
+                "{address} is {name}, whom you have blocked; nothing was said; to call all the \
+                 same: chat-client --forget {}",
+                quoted(name)
+            ),
+            RejectedKey::Own => format!(
+                "{address} has your own key: you have called yourself; to try the programs on one \
+                 machine, give one of them another home: CHAT_HOME=/tmp/chat-2 chat-client {}",
+                quoted(address)
+            ),
+            RejectedKey::File(error) => file_error(error),
+        },
         ConnectError::OtherKey {
             address,
             wanted,
@@ -359,7 +362,6 @@ pub(crate) fn unreadable(flaw: &Unreadable) -> String {
 pub(super) fn disconnect(why: &Disconnect) -> String {
     match why {
         Disconnect::Cut => "Connection lost: the other side is gone.".into(),
-        Disconnect::Superseded => "Connection lost: the other side calls anew.".into(),
         Disconnect::Unreachable(error) => {
             let error = connect_error(error);
             format!("Connection lost: it could not be had back: {error}.")
@@ -398,7 +400,6 @@ fn violation(what: Violation) -> &'static str {
         Violation::AckUnsent => "it acknowledged messages that were never sent",
         Violation::AckTakenBack => "it took an acknowledgement back",
         Violation::HasUnsent => "it claims to have messages that were never sent",
-        Violation::LostAcked => "it lost messages that it had acknowledged",
         Violation::PongUnasked => "it answered a ping never sent",
         Violation::OtherSession => "its hello is for another session",
         Violation::SecondHello => "it said hello twice",

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chat_core::files::{FileEvent, FileState};
-use chat_core::protocol::{ConnectionStatus, Event};
+use chat_core::protocol::{ConnectionStatus, Earlier, Event, Side};
 use chat_core::trust::Security;
 
 use super::keys::PasteDetector;
-use super::{Call, Idle, View, sanitized_name};
+use super::{Addressee, Call, Idle, PendingMessage, View};
 use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
@@ -30,14 +30,14 @@ impl View {
                 self.call = Some(Call::new(peer));
                 self.hint = None;
                 self.ring(now);
-                // Who calls a certain peer has typed for it; who waits, for anybody.
+                // Who calls a certain peer has typed for it; who waits, for anybody, or for the last.
                 if is_new && matches!(self.options.idle, Idle::Waiting(_)) {
-                    self.put_aside(None, now);
+                    self.put_aside_unless_for(&Addressee::new(peer), now);
                 }
             }
             Event::Peer(peer) => {
                 if let Some(call) = &mut self.call {
-                    call.name = sanitized_name(peer);
+                    call.peer = Addressee::new(peer);
                 }
             }
             Event::Lines(batch) => {
@@ -48,6 +48,7 @@ impl View {
             }
             Event::Message(text) => return self.message(text, now),
             Event::Delivered(count) => return self.delivered(*count, now),
+            Event::Earlier(earlier) => return self.earlier(earlier, now),
             Event::QueueLength(callers) => self.waiting = *callers,
             Event::Typing(typing) => {
                 if let Some(call) = &mut self.call {
@@ -71,6 +72,8 @@ impl View {
             Event::File(FileEvent::Progress(rates)) => self.files.clone_from(rates),
             Event::File(_) => (),
             Event::PeerEof
+            | Event::PeerKeeps(_)
+            | Event::PeerHistory(_)
             | Event::RingingStopped
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
@@ -93,11 +96,37 @@ impl View {
         let name = match &mut self.call {
             Some(call) => {
                 call.typing = false;
-                call.name.as_str()
+                call.peer.name.as_str()
             }
             None => "",
         };
         self.transcript.message(name, text, now);
+        if self.transcript.is_transliterated() && !self.told_of_charset {
+            self.told_of_charset = true;
+            self.transcript
+                .remark(Style::Notice, locale::TRANSLITERATED, now);
+        }
+    }
+
+    /// A call goes on: what was said last is shown again, and what has not arrived is under way.
+    fn earlier(&mut self, earlier: &Earlier, now: Timestamp) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        call.received = earlier.received;
+        for text in &earlier.unreceived {
+            call.unreceived.push_back(PendingMessage {
+                text: text.clone(),
+                written: false,
+            });
+        }
+        for message in &earlier.recent {
+            let name = match message.side {
+                Side::Local => locale::YOU.to_owned(),
+                Side::Remote => format!("<{}>", call.peer.name),
+            };
+            self.transcript.earlier(&name, &message.text, now);
+        }
     }
 
     /// Rings once for a run of events that come while the user is away.
@@ -154,21 +183,36 @@ impl View {
             for message in call.unreceived.iter().filter(|message| !message.written) {
                 self.transcript.own(DeliveryState::Lost, &message.text, now);
             }
-            self.put_aside(Some(&call.name), now);
+            self.draft_for = Some(call.peer);
+            // A text stays, but a command is about its call.
+            if self.editor.text().starts_with('/') {
+                self.put_aside(now);
+            }
         }
+        self.paste_detector = PasteDetector::default();
         self.typing = false;
         self.questioned = None;
         self.files.clear();
     }
 
-    /// Puts the draft into the history, so that it is not on the line when the next peer is:
-    /// `name` is for whom it was typed.
-    fn put_aside(&mut self, name: Option<&str>, now: Timestamp) {
+    /// The draft stays on the line only for whom it was typed.
+    fn put_aside_unless_for(&mut self, peer: &Addressee, now: Timestamp) {
+        let is_for_peer = self.draft_for.as_ref().is_some_and(|other| other.is(peer));
+        if !is_for_peer {
+            self.put_aside(now);
+        }
+        self.draft_for = None;
+    }
+
+    /// Puts the draft into the history, so that nobody hears it for whom it was not typed.
+    fn put_aside(&mut self, now: Timestamp) {
         self.paste_detector = PasteDetector::default();
-        if self.editor.take().is_empty() {
+        if self.editor.text().is_empty() {
             return;
         }
+        self.editor.put_aside();
         self.interrupted = true;
+        let name = self.draft_for.as_ref().map(|peer| peer.name.as_str());
         self.transcript
             .remark(Style::Notice, &locale::put_aside(name), now);
     }

@@ -24,6 +24,9 @@ const MAX_INPUTS: usize = 256;
 /// Keys that follow each other faster than this are a paste.
 const PASTE_GAP: Duration = Duration::from_millis(10);
 
+/// A second Ctrl-C within this time was meant for the draft, too, and does not hang up.
+const HASTE: Duration = Duration::from_secs(1);
+
 /// The user counts as typing for this long after a key.
 const TYPING_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -66,16 +69,18 @@ impl View {
                     continue;
                 }
                 InputEvent::Paste(text) => {
+                    self.options.marks_pastes = true;
                     self.settle(now);
                     self.hint = None;
-                    self.insert(text);
+                    // The line feed at the end of a line is no second line.
+                    self.insert(text.strip_suffix('\n').unwrap_or(text));
                 }
                 InputEvent::PasteTooLong(bytes) => {
                     self.warn(locale::paste_too_long(*bytes, MAX_LINE));
                 }
                 InputEvent::PasteCancelled => self.warn(locale::PASTE_CANCELLED.to_owned()),
                 InputEvent::Key(key) => {
-                    let alone = !burst && index == 0;
+                    let alone = self.options.marks_pastes || !burst && index == 0;
                     let last = index + 1 == input_events.len();
                     request = self.key(*key, alone, last, now).or(request);
                 }
@@ -150,7 +155,12 @@ impl View {
             Action::Submit => self.submit(now),
             Action::Complete => self.complete(),
             Action::Interrupt if !self.editor.text().is_empty() => {
-                self.editor.clear();
+                self.editor.put_aside();
+                self.dropped = Some(now.at);
+            }
+            Action::Interrupt if self.has_just_dropped(now) => {
+                self.dropped = None;
+                self.hint = Some((Style::Notice, self.what_leaving_does().to_owned()));
             }
             Action::Interrupt | Action::EndOfInput => self.leave(),
             Action::Suspend => return Some(TerminalRequest::Suspend),
@@ -160,6 +170,19 @@ impl View {
             self.ask(locale::gathered);
         }
         None
+    }
+
+    /// Whether a draft was dropped so short a time ago that the same key may be meant for it.
+    fn has_just_dropped(&self, now: Timestamp) -> bool {
+        let dropped = self.dropped;
+        dropped.is_some_and(|dropped| now.at.duration_since(dropped) < HASTE)
+    }
+
+    fn what_leaving_does(&self) -> &'static str {
+        match self.call {
+            Some(_) => locale::CTRL_C_HANGS_UP,
+            None => locale::CTRL_C_QUITS,
+        }
     }
 
     /// Asks whether several pasted lines shall be sent as one message.
@@ -188,24 +211,31 @@ impl View {
     fn submit(&mut self, now: Timestamp) {
         let text = self.editor.text().trim_end_matches('\n');
         if text.is_empty() {
-            self.editor.clear();
+            self.editor.take();
             self.interrupted = false;
             if self.call.is_none() && self.status.ringing.is_some() {
                 self.input(Input::Command(Command::Answer));
             }
             return;
         }
-        let request = match commands::parse(text) {
+        let request = match commands::parse(text, self.options.idle.role()) {
             Ok(request) => request,
             Err(error) => return self.warn(locale::command_error(&error)),
         };
         match request {
             Request::Help => {
-                self.transcript.remark(Style::Notice, locale::HELP, now);
+                let help = locale::help(self.options.idle.role(), true);
+                self.transcript.remark(Style::Notice, &help, now);
             }
             Request::Command(command) => self.command(command, now),
-            Request::HangUp if self.call.is_some() => self.hang_up(),
-            Request::HangUp => match self.options.idle {
+            Request::HangUpMaybe
+                if self.call.is_some() && self.questioned.as_deref() != Some(text) =>
+            {
+                self.questioned = Some(text.to_owned());
+                return self.warn(locale::HANG_UP_MAYBE.to_owned());
+            }
+            Request::HangUp | Request::HangUpMaybe if self.call.is_some() => self.hang_up(),
+            Request::HangUp | Request::HangUpMaybe => match self.options.idle {
                 Idle::Calling(_) => self.leave(),
                 Idle::Waiting(_) => return self.warn(locale::NO_CALL.to_owned()),
             },
@@ -221,7 +251,7 @@ impl View {
                 }
                 None => return self.warn(locale::NOBODY.to_owned()),
                 Some(call) if self.interrupted => {
-                    let warning = locale::call_has_changed(&call.name);
+                    let warning = locale::call_has_changed(&call.peer.name);
                     self.interrupted = false;
                     return self.warn(warning);
                 }
@@ -300,7 +330,7 @@ impl View {
         if let Some(begun) = typed.strip_prefix("/send ") {
             return self.complete_path(begun.to_owned());
         }
-        match commands::completions(typed).as_slice() {
+        match commands::completions(typed, self.options.idle.role()).as_slice() {
             [] => (),
             [name] => self.editor.set(format!("{name} ")),
             names => self.hint = Some((Style::Faint, names.join("  "))),

@@ -3,15 +3,20 @@
 use super::View;
 use crate::locale;
 use crate::screen::draft;
+use crate::screen::line::{self, GUTTER};
 use crate::screen::painter::LiveRegion;
 use crate::screen::size::Size;
 use crate::screen::status_row::StatusRow;
 use crate::screen::style::{Row, Style};
-use crate::screen::transcript::{self, DeliveryState};
+use crate::screen::transcript::DeliveryState;
 use crate::text::sanitize;
+use crate::text::wrap::{self, LongWords};
 
 /// The most rows of the draft that are shown.
 const DRAFT_ROWS: usize = 8;
+
+/// Before the further rows of a hint: a name in it may be what they begin with.
+const HINT_HANG: &str = "  ";
 
 impl View {
     /// Returns the live region for a terminal of this size.
@@ -36,8 +41,8 @@ impl View {
             ),
         };
         room = (room + 1).saturating_sub(draft.rows.len());
-        let hint = self.hint_row(columns).filter(|_| room > 0);
-        room -= usize::from(hint.is_some());
+        let hint = self.hint_rows(columns, room);
+        room -= hint.len();
 
         let files = self.files_row(columns).filter(|_| room > 0);
         room -= usize::from(files.is_some());
@@ -58,7 +63,7 @@ impl View {
         let call = self.call.as_ref();
         StatusRow {
             status: &self.status,
-            name: call.map_or("", |call| &call.name),
+            name: call.map_or("", |call| &call.peer.name),
             typing: call.is_some_and(|call| call.typing),
             hanging_up: call.is_some_and(|call| call.hanging_up),
             waiting: self.waiting,
@@ -67,20 +72,32 @@ impl View {
         .row(columns, self.palette)
     }
 
-    fn hint_row(&self, columns: usize) -> Option<Row> {
+    /// The hint or warning, if there is one, in at most `room` rows.
+    fn hint_rows(&self, columns: usize, room: usize) -> Vec<Row> {
         let (style, text) = match &self.hint {
             _ if self.paste_stalled => (Style::Warning, locale::PASTE_STALLED),
             Some((style, text)) => (*style, text.as_str()),
-            None => return None,
+            None => return Vec::new(),
         };
-        let mut row = Row::default();
-        row.push(
-            self.palette,
-            style,
-            &sanitize::line(text),
-            columns.saturating_sub(1),
-        );
-        Some(row)
+        let text = sanitize::line(text);
+        let text = self.palette.charset.show(&text);
+        let columns = columns.saturating_sub(1);
+        let width = match wrap::columns(&text) <= columns {
+            true => columns,
+            false => columns.saturating_sub(HINT_HANG.len()),
+        };
+        let pieces = wrap::wrap(&text, width, width, LongWords::Broken);
+        let rows = pieces.into_iter().enumerate().take(room);
+        let rows = rows.map(|(index, piece)| {
+            let mut row = Row::default();
+            if index > 0 {
+                row.push(self.palette, Style::Plain, HINT_HANG, columns);
+            }
+            let text = text[piece.range].trim_matches(' ');
+            row.push(self.palette, style, text, columns);
+            row
+        });
+        rows.collect()
     }
 
     /// How far the files are that are under way.
@@ -108,8 +125,8 @@ impl View {
             .map(|message| {
                 let mut row = Row::default();
                 let columns = columns.saturating_sub(1);
-                row.push(self.palette, Style::Faint, "      ", columns);
-                transcript::own_mark(self.palette, DeliveryState::Sent, columns, &mut row);
+                row.push(self.palette, Style::Faint, GUTTER, columns);
+                line::own_mark(self.palette, DeliveryState::Sent, columns, &mut row);
                 let text = message.text.split('\n').next().unwrap_or_default();
                 row.push(self.palette, Style::Plain, &sanitize::line(text), columns);
                 row

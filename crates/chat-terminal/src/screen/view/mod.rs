@@ -11,13 +11,17 @@ use std::time::Instant;
 use chat_core::driver::Input;
 use chat_core::files::Rate;
 use chat_core::protocol::Peer;
+use chat_core::trust::{Fingerprint, Security};
 
 use crate::call_status::CallStatus;
+use crate::input::commands::Role;
 use crate::input::editor::Editor;
+use crate::input::memory::Typed;
 use crate::locale;
 use crate::screen::channel::{Moment, Stamped};
 use crate::screen::style::{Palette, Style};
 use crate::screen::transcript::{Timestamp, Transcript};
+use crate::text::charset::Charset;
 use crate::text::sanitize;
 
 use keys::PasteDetector;
@@ -28,10 +32,14 @@ pub(crate) use keys::TerminalRequest;
 pub(crate) struct ScreenOptions {
     /// Whether colours are used.
     pub(crate) color: bool,
+    /// The characters that the terminal can show.
+    pub(crate) charset: Charset,
     /// Whether a message rings the bell while the user is away.
     pub(crate) bell: bool,
     /// Whether the peer is told that the user is typing.
     pub(crate) tells_typing: bool,
+    /// Whether the terminal marks pastes, so that a quick run of keys is none.
+    pub(crate) marks_pastes: bool,
     /// What the program does while there is no call.
     pub(crate) idle: Idle,
 }
@@ -49,6 +57,13 @@ impl Idle {
     fn text(&self) -> &str {
         match self {
             Self::Calling(text) | Self::Waiting(text) => text,
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Self::Calling(_) => Role::Client,
+            Self::Waiting(_) => Role::Server,
         }
     }
 }
@@ -71,7 +86,11 @@ pub(crate) struct View {
     moment: Moment,
     /// The draft was put aside while the user may still be typing it.
     interrupted: bool,
-    /// A text that was not sent yet, because it holds the safety number.
+    /// For whom the draft was typed, once that call is over.
+    draft_for: Option<Addressee>,
+    /// When Ctrl-C dropped a draft.
+    dropped: Option<Instant>,
+    /// A text that was not sent yet, because the person was asked about it.
     questioned: Option<String>,
     /// Whether the peer was told that the user is typing.
     typing: bool,
@@ -81,13 +100,40 @@ pub(crate) struct View {
     last_message: Option<Instant>,
     bell: bool,
     paste_stalled: bool,
+    /// Whether the user knows that the terminal cannot show all characters.
+    told_of_charset: bool,
     changed: bool,
+}
+
+/// Whom a draft is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Addressee {
+    /// Without a key, nobody can be told from somebody else at the same address.
+    key: Option<Fingerprint>,
+    name: String,
+}
+
+impl Addressee {
+    fn new(peer: &Peer) -> Self {
+        let key = match peer.security {
+            Security::Key { fingerprint, .. } => Some(fingerprint),
+            Security::NoKey { .. } | Security::Plaintext => None,
+        };
+        Self {
+            key,
+            name: sanitized_name(peer),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.key.is_some() && self == other
+    }
 }
 
 /// The state of the current call.
 #[derive(Debug)]
 struct Call {
-    name: String,
+    peer: Addressee,
     typing: bool,
     hanging_up: bool,
     /// How many of this side's messages the peer has received.
@@ -107,7 +153,7 @@ struct PendingMessage {
 impl Call {
     fn new(peer: &Peer) -> Self {
         Self {
-            name: sanitized_name(peer),
+            peer: Addressee::new(peer),
             typing: false,
             hanging_up: false,
             received: 0,
@@ -121,15 +167,16 @@ fn sanitized_name(peer: &Peer) -> String {
 }
 
 impl View {
-    /// A view without a call.
-    pub(crate) fn new(options: ScreenOptions, now: Timestamp) -> Self {
+    /// A view without a call, with what was typed before.
+    pub(crate) fn new(options: ScreenOptions, typed: Typed, now: Timestamp) -> Self {
         let palette = Palette {
             color: options.color,
+            charset: options.charset,
         };
         Self {
             options,
             palette,
-            editor: Editor::default(),
+            editor: Editor::new(typed),
             transcript: Transcript::new(palette),
             status: CallStatus::default(),
             call: None,
@@ -139,6 +186,8 @@ impl View {
             inputs: VecDeque::new(),
             moment: Moment::default(),
             interrupted: false,
+            draft_for: None,
+            dropped: None,
             questioned: None,
             typing: false,
             paste_detector: PasteDetector::default(),
@@ -147,6 +196,7 @@ impl View {
             last_message: None,
             bell: false,
             paste_stalled: false,
+            told_of_charset: false,
             changed: true,
         }
     }
@@ -164,6 +214,20 @@ impl View {
     /// Takes the next input for the call.
     pub(crate) fn next_input(&mut self) -> Option<Stamped> {
         self.inputs.pop_front()
+    }
+
+    /// The draft that was not sent, and the lines that were typed.
+    pub(crate) fn typed(&self) -> Typed {
+        self.editor.typed()
+    }
+
+    /// The program ends: shows the draft, so that it can be copied.
+    pub(crate) fn finish(&mut self, now: Timestamp) {
+        let Typed { draft, .. } = self.typed();
+        if !draft.is_empty() {
+            self.transcript
+                .remark(Style::Notice, &locale::draft_not_sent(&draft), now);
+        }
     }
 
     /// Whether something is typed that was not sent, or was put aside just now.

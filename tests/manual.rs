@@ -1,0 +1,92 @@
+//! The manual pages, held against the programs they describe.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Command;
+
+use chat_testkit::process::program;
+
+/// Both programs and their pages.
+const PAGES: [(&str, &str); 2] = [
+    ("chat-server", include_str!("../docs/man/chat-server.1")),
+    ("chat-client", include_str!("../docs/man/chat-client.1")),
+];
+
+/// What a program prints that is called with this option.
+fn printed(name: &str, option: &str) -> String {
+    let output = Command::new(program(name)).arg(option).output();
+    let output = output.expect("the program starts");
+    assert!(output.status.success(), "{name} {option}: {output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn a_version_says_which_build_it_is() {
+    for (name, _) in PAGES {
+        let short = printed(name, "-V");
+        let version = format!("{name} {} (", env!("CARGO_PKG_VERSION"));
+        assert!(short.starts_with(&version), "{short}");
+        let long = printed(name, "--version");
+        assert!(long.starts_with(short.trim_end()), "{long}");
+        assert!(long.contains("\nprotocol: chat/1"), "{long}");
+    }
+}
+
+/// The options that `--help` lists, such as `-n` and `--name`, each once.
+fn options(name: &str) -> BTreeSet<String> {
+    let help = printed(name, "--help");
+    let lines = help.lines().map(str::trim_start);
+    let listed = lines.filter(|line| line.starts_with('-'));
+    let words = listed.flat_map(|line| line.split([' ', ',']).take(3));
+    words
+        .filter(|word| word.starts_with('-') && word.len() > 1)
+        .filter_map(|word| word.split(['.', '[', '=']).next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The options that a manual page has an entry for.
+fn described(page: &str) -> BTreeSet<String> {
+    let entries = page.lines().filter_map(|line| line.strip_prefix(".It "));
+    let flags = entries.flat_map(|entry| entry.split("Fl ").skip(1));
+    flags
+        .filter_map(|flag| flag.split([' ', ',']).next())
+        .map(|flag| format!("-{flag}"))
+        .collect()
+}
+
+#[test]
+fn the_manual_has_each_option_and_no_other() {
+    for (name, page) in PAGES {
+        let (options, described) = (options(name), described(page));
+        assert!(options.len() > 10, "{name}: {options:?}");
+        let missing: Vec<_> = options.difference(&described).collect();
+        let stale: Vec<_> = described.difference(&options).collect();
+        assert!(
+            missing.is_empty() && stale.is_empty(),
+            "docs/man/{name}.1: missing {missing:?}, not there any more {stale:?}"
+        );
+    }
+}
+
+#[test]
+fn the_manual_can_be_read() {
+    for page in ["chat.7", "chat-client.1", "chat-server.1"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/man");
+        let lint = Command::new("mandoc")
+            .args(["-T", "lint", "-W", "warning"])
+            .arg(path.join(page))
+            .output();
+        match lint {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                eprintln!("skipped: mandoc is not installed");
+            }
+            lint => {
+                let lint = lint.expect("mandoc starts");
+                let complaints = String::from_utf8_lossy(&lint.stdout);
+                assert!(lint.status.success(), "{complaints}");
+            }
+        }
+    }
+}
