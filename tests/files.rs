@@ -401,7 +401,7 @@ async fn a_file_survives_kills_of_either_side() {
 #[tokio::test]
 async fn an_unfinished_offer_is_made_again_in_the_next_call() {
     let (ann, bob) = (user("ann"), user("bob"));
-    let (mut server, mut client) = call(&ann, &bob).await;
+    let (mut server, client) = call(&ann, &bob).await;
     let path = a_file(&bob, "report.pdf", 100);
     sends(&client.person, &path);
     is_offered(&mut server.person).await;

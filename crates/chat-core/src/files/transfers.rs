@@ -534,9 +534,7 @@ impl Transfers {
 
     fn accepted(&mut self, id: OfferId) {
         let Some(number) = self.number_of(id) else {
-            let code = CancelCode::Unknown;
-            let unknown = Control::Cancel(CancelledOffer { id, code });
-            return self.output.controls.push(unknown);
+            return self.say_unknown(id);
         };
         let Some(transfer) = self.transfers.get_mut(&number) else {
             return;
@@ -571,9 +569,20 @@ impl Transfers {
         match wanted {
             Some(number) => self.run(number, Some(connection.stream)),
             None => {
+                // The word that it is over was lost with a connection of the call.
+                let forgotten = self.early.is_none() && number.is_none();
+                if forgotten && hello.conversation == self.session {
+                    self.say_unknown(hello.offer);
+                }
                 tokio::spawn(connection.refuse(RefusalCode::NoSession));
             }
         }
+    }
+
+    fn say_unknown(&mut self, id: OfferId) {
+        let code = CancelCode::Unknown;
+        let unknown = Control::Cancel(CancelledOffer { id, code });
+        self.output.controls.push(unknown);
     }
 
     /// Starts what waits for it, as far as there are places.
