@@ -201,8 +201,8 @@ impl End {
                     assert_eq!(self.met.replace(name), None, "only once");
                     continue;
                 }
-                ProtocolEvent::Renewed(resent) => {
-                    self.renewed = Some(resent);
+                ProtocolEvent::Renewed(renewed) => {
+                    self.renewed = Some(renewed.resent);
                     continue;
                 }
                 ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => continue,

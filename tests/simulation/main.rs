@@ -46,9 +46,6 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// handshakes.
 const LATE: Duration = Duration::from_secs(25);
 
-/// Where the server listens, as the clients' people write it.
-const ADDRESS: &str = "server:7788";
-
 #[test]
 fn nothing_is_lost_or_doubled_whatever_the_network_does() {
     let seeds = match (number("CHAT_SIM_SEED"), number("CHAT_SIM_RUNS")) {
@@ -297,7 +294,6 @@ impl World {
                         client: number,
                         network: network.clone(),
                     },
-                    address: ADDRESS.to_owned(),
                     trust: Trust::Encrypted {
                         keyring: keyring.clone(),
                         pinned_key: None,

@@ -234,12 +234,16 @@ impl Dialer {
 impl Dial for Dialer {
     type Stream = Cable;
 
+    fn address(&self) -> String {
+        format!("server:{PORT}")
+    }
+
     fn limit(&self) -> Duration {
         DIAL_LIMIT + HANDSHAKE_TIMEOUT
     }
 
     async fn dial(&self) -> Result<Cable, DialError> {
-        let address = format!("server:{PORT}");
+        let address = self.address();
         match timeout(DIAL_LIMIT, self.connect()).await {
             Ok(Ok(stream)) => Ok(self.network.lay(stream)),
             Ok(Err(reason)) => Err(DialError::Connect { address, reason }),

@@ -9,7 +9,7 @@ use chat_core::Blocking;
 use chat_core::driver::{Action, CallDriver, Command, Host, Renewal, Sink, Source};
 use chat_core::files::{FileCommand, OpenFile, Transfers};
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{CloseReason, Disconnect, Event, Peer};
+use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Renewed};
 use chat_core::transport::Dial;
 use chat_core::trust::{FirstContactError, Security};
 use chat_core::wire::{Control, SessionId};
@@ -62,7 +62,7 @@ impl<D: Dial + 'static> Client<D> {
         record: Record,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
-        let address = connector.address.clone();
+        let address = connector.dialer.address();
         let connector = Arc::new(connector.pin(&peer.security));
         let key = match peer.security {
             Security::Key { fingerprint, .. } => Some(fingerprint),
@@ -214,8 +214,8 @@ where
         Action::Files(self.files.take_output())
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64) {
-        call.show(record::renewed(self.peer.peer(), resent));
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
+        call.show(record::renewed(self.peer.peer(), renewed));
         self.answered(call);
     }
 

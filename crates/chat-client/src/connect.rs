@@ -38,8 +38,6 @@ impl Trust {
 pub struct Connector<D> {
     /// Makes the streams.
     pub dialer: D,
-    /// The address as the person wrote it, with the port.
-    pub address: String,
     /// How far the server is to be trusted.
     pub trust: Trust,
     /// How messages are told apart with peers without chat/1.
@@ -77,7 +75,7 @@ impl<D: Dial> Connector<D> {
         let limit = self.dialer.limit();
         let deadline = Instant::now() + limit;
         let stream = self.dialer.dial().await?;
-        tracing::info!(address = %self.address, "connected, now the handshake");
+        tracing::info!(address = %self.dialer.address(), "connected, now the handshake");
         let secured = timeout_at(deadline, keyring.tls.connect_again(stream, cookie)).await;
         let secured = match secured.unwrap_or(Err(TlsError::TimedOut(limit))) {
             Ok(secured) => secured,
@@ -88,9 +86,9 @@ impl<D: Dial> Connector<D> {
         };
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                let owner = keyring.check_dialed(self.address.clone(), key).await;
+                let owner = keyring.check_dialed(self.dialer.address(), key).await;
                 let owner = owner.map_err(|reason| ConnectError::Key {
-                    address: self.address.clone(),
+                    address: self.dialer.address(),
                     reason,
                 })?;
                 self.check_pin(pinned_key, secured.peer_key)?;
@@ -99,7 +97,7 @@ impl<D: Dial> Connector<D> {
             _ => {
                 if let Some(peer) = self.known_here(&keyring.known).await? {
                     return Err(ConnectError::Downgraded {
-                        address: self.address.clone(),
+                        address: self.dialer.address(),
                         known: peer.fingerprint,
                     });
                 }
@@ -122,18 +120,18 @@ impl<D: Dial> Connector<D> {
             pinned_key: Some(wanted),
         } = &self.trust
         else {
-            return Err(ConnectError::NotEncrypted(self.address.clone()));
+            return Err(ConnectError::NotEncrypted(self.dialer.address()));
         };
         let stream = self.dialer.dial().await?;
         let secured = keyring.tls.connect_for_file(stream, cookie).await;
         let secured = secured.map_err(|reason| ConnectError::Tls {
-            address: self.address.clone(),
+            address: self.dialer.address(),
             reason,
         })?;
         match secured.peer_key {
             Some(key) if key == *wanted => Ok(Box::new(secured.stream)),
             found => Err(ConnectError::OtherKey {
-                address: self.address.clone(),
+                address: self.dialer.address(),
                 wanted: *wanted,
                 found,
             }),
@@ -142,12 +140,12 @@ impl<D: Dial> Connector<D> {
 
     /// Who is known at the address. The file is read on another thread.
     async fn known_here(&self, known: &KnownPeers) -> Result<Option<KnownPeer>, FileError> {
-        let (known, address) = (known.clone(), self.address.clone());
+        let (known, address) = (known.clone(), self.dialer.address());
         blocking(move || Ok(known.load()?.by_address(&address).cloned())).await
     }
 
     fn no_handshake(&self, known: Option<KnownPeer>, reason: TlsError) -> ConnectError {
-        let address = self.address.clone();
+        let address = self.dialer.address();
         if let Some(KnownPeer { name, .. }) = known {
             return ConnectError::NoHandshakeWithKnown {
                 address,
@@ -166,7 +164,7 @@ impl<D: Dial> Connector<D> {
 
     async fn connect_plain(&self, known: &KnownPeers) -> Result<Connected, ConnectError> {
         if let Some(KnownPeer { name, .. }) = self.known_here(known).await? {
-            let address = self.address.clone();
+            let address = self.dialer.address();
             return Err(ConnectError::KnownKey { address, name });
         }
         let stream = self.dialer.dial().await?;
@@ -182,7 +180,7 @@ impl<D: Dial> Connector<D> {
     ) -> Result<(), ConnectError> {
         match pinned_key {
             Some(wanted) if found != Some(wanted) => Err(ConnectError::OtherKey {
-                address: self.address.clone(),
+                address: self.dialer.address(),
                 wanted,
                 found,
             }),
@@ -200,7 +198,7 @@ impl<D: Dial> Connector<D> {
         Connected {
             peer: Peer {
                 name: known.and_then(KnownPeer::given_name).map(str::to_owned),
-                address: self.address.clone(),
+                address: self.dialer.address(),
                 security: trust::security(key, known),
             },
             handshake: Some(Handshake {
@@ -216,7 +214,7 @@ impl<D: Dial> Connector<D> {
             connection,
             peer: Peer {
                 name: None,
-                address: self.address.clone(),
+                address: self.dialer.address(),
                 security,
             },
             handshake: None,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chat_core::protocol::{CloseReason, Side};
+use chat_core::transport::Dial;
 use chat_core::trust::{FirstContactError, FirstContacts, KnownPeers, PeerState};
 use chat_core::{Blocking, blocking};
 use tokio::time::Instant;
@@ -25,7 +26,7 @@ pub(crate) struct FirstContact {
 impl FirstContact {
     /// Those at the address of this connector; `None` if it accepts nobody but the owner of one
     /// key, or does not encrypt.
-    pub(crate) fn new<D>(connector: &Connector<D>) -> Option<Self> {
+    pub(crate) fn new<D: Dial>(connector: &Connector<D>) -> Option<Self> {
         match &connector.trust {
             Trust::Encrypted {
                 keyring,
@@ -33,7 +34,7 @@ impl FirstContact {
             } => Some(Self {
                 contacts: keyring.first_contacts.clone(),
                 known: keyring.known.clone(),
-                address: connector.address.clone(),
+                address: connector.dialer.address(),
                 tried: None,
             }),
             _ => None,

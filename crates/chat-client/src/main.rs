@@ -16,7 +16,7 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, locale, peer, version};
+use chat_terminal::{completion, exit, history, locale, peer, version};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
@@ -94,6 +94,9 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         peer::forget(name)?;
         return Ok(exit::OK);
     }
+    if let Some(code) = history::print(&args.common.reading)? {
+        return Ok(code);
+    }
     let data_dir = data_dir()?;
     let known = KnownPeers::open(&data_dir)?;
     let flaws = peer::flaws(&known)?;
@@ -121,7 +124,6 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             target: args.target.clone(),
             limit: args.connect_timeout,
         },
-        address,
         trust,
         framing: args.common.framing.into(),
     };

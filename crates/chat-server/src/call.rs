@@ -11,7 +11,7 @@ use chat_core::driver::{
 };
 use chat_core::files::{FileCommand, FileConnection, Transfers};
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{ConnectionStatus, Disconnect, Event};
+use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Renewed};
 use chat_core::wire::Control;
 use chat_core::wire::SessionId;
 use chat_terminal::locale;
@@ -64,10 +64,10 @@ pub(crate) struct Outage {
 }
 
 /// A new session of the call: its first connection, and its journal.
-type Renewing = Pin<Box<dyn Future<Output = Option<Renewed>> + Send>>;
+type Renewing = Pin<Box<dyn Future<Output = Option<NewSession>> + Send>>;
 
 /// A session that the caller has begun anew.
-pub(crate) struct Renewed {
+pub(crate) struct NewSession {
     connected: Connected,
     session: SessionId,
     journal: Result<Option<(Journal, bool)>, JournalError>,
@@ -111,7 +111,7 @@ impl Server<'_> {
                 true => Ok(None),
                 false => record.begin_anew(&peer, session, texts).await,
             };
-            Some(Renewed {
+            Some(NewSession {
                 connected,
                 session,
                 journal,
@@ -119,12 +119,12 @@ impl Server<'_> {
         })
     }
 
-    fn renew(&mut self, renewed: Renewed) -> Action {
-        let Renewed {
+    fn renew(&mut self, new: NewSession) -> Action {
+        let NewSession {
             connected,
             session,
             journal,
-        } = renewed;
+        } = new;
         if Some(session) == self.session() {
             return Action::Resume(Box::new(connected));
         }
@@ -243,8 +243,8 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         Action::Files(self.files.take_output())
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64) {
-        call.show(record::renewed(self.peer.peer(), resent));
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
+        call.show(record::renewed(self.peer.peer(), renewed));
         self.answered(call);
     }
 
@@ -299,7 +299,7 @@ fn session_of(connected: &Connected) -> Option<SessionId> {
 
 /// Waits for the caller that calls anew, and the journal of its session, or forever if there is
 /// none. `None` if it has just left.
-async fn renewed(renewing: &mut Option<Renewing>) -> Option<Renewed> {
+async fn renewed(renewing: &mut Option<Renewing>) -> Option<NewSession> {
     let Some(coming) = renewing else {
         return pending().await;
     };

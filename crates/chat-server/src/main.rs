@@ -15,7 +15,7 @@ use chat_terminal::args::{CommonArgs, FileArgs, address, duration, program};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, locale, peer, version};
+use chat_terminal::{completion, exit, history, locale, peer, version};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -77,6 +77,9 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     if let Some(name) = &args.common.forget {
         peer::forget(name)?;
         return Ok(exit::OK);
+    }
+    if let Some(code) = history::print(&args.common.reading)? {
+        return Ok(code);
     }
     let data_dir = data_dir()?;
     let keyring = Keyring::open(&data_dir)?;

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use chat_core::blocking;
 use chat_core::driver::{Command, Connected, Input, Outcome, Runner, Sink, Source};
 use chat_core::files::{Policy, Transfers};
 use chat_core::journal::Recording;
@@ -113,9 +114,15 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                         self.sink.show(Event::RingingStopped);
                         Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
                     }
+                    (Input::Command(Command::Peers), still_ringing) => {
+                        ringing = still_ringing;
+                        let keyring = self.keyring.clone();
+                        let peers = blocking(move || peer::list(&keyring)).await;
+                        Some(Event::Notice(peers))
+                    }
                     (input, still_ringing) => {
                         ringing = still_ringing;
-                        self.answer(&input).map(Event::Notice)
+                        answer(&input).map(|notice| Event::Notice(notice.into()))
                     }
                 },
                 flushed = self.sink.flushed(), if !shown => match flushed {
@@ -171,20 +178,6 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         };
         self.queue.refuse(front.number, refusal);
         None
-    }
-
-    /// Answers an input while there is no call.
-    fn answer(&self, input: &Input) -> Option<String> {
-        Some(match input {
-            Input::Command(Command::Next) => locale::NOBODY_WAITS.into(),
-            Input::Command(Command::Peers) => peer::list(&self.keyring),
-            Input::Command(Command::Answer | Command::Decline | Command::Block) => {
-                locale::NOBODY_RINGS.into()
-            }
-            Input::Command(Command::File(_)) => locale::NO_FILES.into(),
-            Input::Typing(_) => return None,
-            _ => locale::NOBODY_THERE.into(),
-        })
     }
 
     /// Finds the journal of a caller who has a key, or begins it. `None`: the caller has to begin
@@ -310,6 +303,20 @@ fn wary(policy: Policy, interactive: bool) -> Policy {
         Policy::Accept if interactive => Policy::Ask,
         Policy::Accept => Policy::Refuse,
         policy => policy,
+    }
+}
+
+/// The notice for an input while there is no call.
+fn answer(input: &Input) -> Option<&'static str> {
+    match input {
+        Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
+        Input::Command(Command::File(_)) => locale::NO_FILES.into(),
+        Input::Command(Command::Answer | Command::Decline | Command::Block) => {
+            Some(locale::NOBODY_RINGS)
+        }
+        Input::Command(Command::History(_) | Command::Search(_)) => Some(locale::NO_CALL_TO_READ),
+        Input::Typing(_) => None,
+        _ => Some(locale::NOBODY_THERE),
     }
 }
 

@@ -7,7 +7,8 @@
 //! text of the programs themselves is in [`locale`].
 //!
 //! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
-//! handling of the peer's key is in [`peer`], of the journals in [`record`].
+//! handling of the peer's key is in [`peer`], of the journals in [`record`], and what was said
+//! earlier in [`history`].
 
 #![warn(unreachable_pub)]
 
@@ -19,5 +20,5 @@ mod pipe;
 mod screen;
 mod text;
 
-pub use app::{args, completion, console, exit, peer, record, runtime, signals, version};
+pub use app::{args, completion, console, exit, history, peer, record, runtime, signals, version};
 pub use screen::Idle;

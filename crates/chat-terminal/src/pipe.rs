@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use chat_core::driver::{Command, Input, Sink, Source};
 use chat_core::files::FileEvent;
-use chat_core::protocol::{Event, Side};
+use chat_core::protocol::{Event, PastMessage};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
@@ -20,6 +20,7 @@ use crate::call_status::CallStatus;
 use crate::input::commands::{self, Request, Role};
 use crate::locale;
 use crate::text::charset::Charset;
+use crate::text::past::{MARK, PastRows};
 use crate::text::sanitize;
 use crate::text::stderr::Stderr;
 
@@ -300,6 +301,18 @@ impl LineSink {
         let _ = write!(stderr, "\r\x1b[2K{}", sanitize::line(&progress));
     }
 
+    /// Writes messages of earlier, for a user at a terminal.
+    fn write_past(&mut self, messages: &[PastMessage]) {
+        if self.style == LineStyle::Interactive {
+            let mut rows = PastRows::new(&self.speaker);
+            for row in messages.iter().flat_map(|message| rows.rows(message)) {
+                let row = format!("{MARK} {row}\n");
+                let shown = self.charset.show(&row).into_owned();
+                self.unwritten.push(self.charset.encode(shown).into());
+            }
+        }
+    }
+
     fn write_line(&mut self, line: &str) {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
@@ -337,17 +350,8 @@ impl Sink for LineSink {
             Event::File(FileEvent::Progress(rates)) => {
                 self.show_progress(locale::progress(&rates));
             }
-            Event::Earlier(earlier) if self.style == LineStyle::Interactive => {
-                for message in &earlier.recent {
-                    let who = match message.side {
-                        Side::Local => locale::YOU.to_owned(),
-                        Side::Remote => format!("<{}>", self.speaker),
-                    };
-                    for line in message.text.split('\n') {
-                        notify(&format!("{} {who} {line}", locale::EARLIER));
-                    }
-                }
-            }
+            Event::History(messages) => self.write_past(&messages),
+            Event::Earlier(earlier) => self.write_past(&earlier.recent),
             _ => {}
         }
     }

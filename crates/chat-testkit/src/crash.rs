@@ -67,7 +67,7 @@ struct Journal {
     said: Vec<String>,
     heard: Vec<String>,
     acknowledged: usize,
-    finished: bool,
+    ended: bool,
 }
 
 impl Journal {
@@ -80,7 +80,18 @@ impl Journal {
         let files = files.map(|file| file.expect("an entry").path());
         let is_journal = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "jsonl");
         let files: Vec<_> = files.filter(is_journal).collect();
-        assert!(files.len() <= 1, "more than one session: {files:?}");
+        let shown = || {
+            let texts = files.iter().map(fs::read_to_string);
+            texts
+                .map(Result::unwrap_or_default)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        assert!(
+            files.len() <= 1,
+            "more than one session in {home:?}:\n{}",
+            shown()
+        );
         let Some(file) = files.first() else {
             return journal;
         };
@@ -101,7 +112,7 @@ impl Journal {
                     assert_eq!(number, Some(journal.heard.len()), "{file:?}");
                 }
                 "acknowledged" => journal.acknowledged = number.expect("a number"),
-                "finished" => journal.finished = true,
+                "ended" => journal.ended = true,
                 _ => {}
             }
         }
@@ -113,6 +124,10 @@ impl Journal {
 fn message(speaker: &str, number: usize) -> String {
     format!("{speaker} says {number} of {MESSAGES}")
 }
+
+/// The two programs, as indices.
+const SERVER: usize = 0;
+const CLIENT: usize = 1;
 
 /// One of the two programs, in one life after the other.
 struct Side {
@@ -253,9 +268,9 @@ pub async fn round(seed: u64) -> Counts {
         let victim = victims[rng.usize(..victims.len())];
         sleep(Duration::from_micros(rng.u64(..LIFE))).await;
         let killed: BTreeSet<usize> = match victim {
-            Victim::Server => [0].into(),
-            Victim::Client => [1].into(),
-            Victim::Both => [0, 1].into(),
+            Victim::Server => [SERVER].into(),
+            Victim::Client => [CLIENT].into(),
+            Victim::Both => [SERVER, CLIENT].into(),
         };
         for &side in &killed {
             sides[side].kill().await;
@@ -264,13 +279,18 @@ pub async fn round(seed: u64) -> Counts {
         for &side in &killed {
             counts.kills += 1;
             counts.printed_again += sides[side].bury().await;
-            let address = [address, called][side];
-            sides[side].start(address, rng.u64(..)).await;
+            // It may have come to its end just before.
+            if side == SERVER || !sides[CLIENT].journal().ended {
+                let address = [address, called][side];
+                sides[side].start(address, rng.u64(..)).await;
+            }
+        }
+        if sides[CLIENT].life.is_none() {
+            break;
         }
     }
     let [ann, bob] = &mut sides;
-    loop {
-        let life = bob.life.as_mut().expect("it was started");
+    while let Some(life) = &mut bob.life {
         let code = life.process.ends_by_itself().await;
         let told = life.process.told().to_owned();
         counts.printed_again += bob.bury().await;
@@ -303,7 +323,7 @@ pub async fn round(seed: u64) -> Counts {
 
 /// Runs so many rounds, some at a time.
 pub async fn rounds(count: u64) -> Counts {
-    const AT_A_TIME: u64 = 4;
+    const AT_A_TIME: u64 = 8;
     let lanes: Vec<_> = (0..AT_A_TIME)
         .map(|lane| {
             tokio::spawn(async move {

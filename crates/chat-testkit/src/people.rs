@@ -74,7 +74,6 @@ impl User {
             port: address.port(),
         };
         Connector {
-            address: target.to_string(),
             dialer: TcpDialer {
                 target,
                 limit: NEVER,

@@ -151,7 +151,6 @@ pub fn client_with(address: SocketAddr, set_up: impl FnOnce(&mut chat_client::Co
     let task = tokio::spawn(async move {
         let home = home();
         let connector = Connector {
-            address: target.to_string(),
             dialer: TcpDialer {
                 target,
                 limit: NEVER,

@@ -151,6 +151,11 @@ impl Terminal {
         self.pump.abort();
     }
 
+    /// Waits until the program has ended, however it does.
+    pub async fn is_gone(&mut self) {
+        drop(soon(self.program.wait()).await);
+    }
+
     /// Waits until the program has ended. Returns its exit code, and the settings it leaves.
     pub async fn leave(&mut self) -> (i32, Termios) {
         let Ok(status) = timeout(NEVER, self.program.wait()).await else {

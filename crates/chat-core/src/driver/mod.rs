@@ -26,7 +26,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::journal::{Journal, JournalError};
 use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolEvent, Recorded, SendError, Side, SinkState,
+    Protocol, ProtocolEvent, Recorded, Renewed, SendError, Side, SinkState,
 };
 use crate::transport::Stream;
 use crate::wire::{
@@ -68,8 +68,8 @@ pub enum Step {
     NumberShown,
     /// The peer says this about a file.
     File(Control),
-    /// The call goes on in a new session, in which so many messages are sent again.
-    Renewed(u64),
+    /// The call goes on in a new session.
+    Renewed(Renewed),
     /// Nothing is recorded any more, for this reason. The call goes on.
     Unrecorded(JournalError),
     /// The peer resumes the call over this connection, or says that this side is queued.
@@ -564,7 +564,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         while let Some(event) = self.protocol.poll_event() {
             let event = match event {
                 ProtocolEvent::Established(name) => return Some(Step::Established(name)),
-                ProtocolEvent::Renewed(resent) => return Some(Step::Renewed(resent)),
+                ProtocolEvent::Renewed(renewed) => return Some(Step::Renewed(renewed)),
                 ProtocolEvent::Cookie(cookie) => {
                     self.cookie = Some(cookie);
                     continue;

@@ -53,6 +53,10 @@ pub enum Command {
     File(FileCommand),
     /// Tell about the call.
     Status,
+    /// Show so many of the last messages that were recorded with this peer.
+    History(usize),
+    /// Show the recorded messages that contain this text.
+    Search(String),
     /// Keep what is said from now on when the call is over.
     Keep,
     /// End this call and take the next caller.

@@ -13,7 +13,8 @@ use super::{
 use crate::files::Output;
 use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{
-    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Session, SessionState,
+    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Renewed, Session,
+    SessionState,
 };
 use crate::wire::{Control, Name, RefusalCode, SessionId};
 
@@ -70,8 +71,8 @@ pub trait Host<In, Out>: Send {
     /// The peer says this about a file.
     fn file(&mut self, control: Control) -> Action;
 
-    /// The call goes on in a new session, in which so many messages are sent again.
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, resent: u64);
+    /// The call goes on in a new session.
+    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed);
 
     /// Nothing is recorded any more, for this reason.
     fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError);
@@ -211,7 +212,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                 let action = host.file(control);
                 self.act(action);
             }
-            Step::Renewed(resent) => host.renewed(&mut self.call, resent),
+            Step::Renewed(renewed) => host.renewed(&mut self.call, renewed),
             Step::Unrecorded(error) => host.unrecorded(&mut self.call, error),
             Step::Disconnected => {
                 self.connection = None;

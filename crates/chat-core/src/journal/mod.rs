@@ -1,9 +1,11 @@
 //! What was said, kept on the disk until it has arrived: a journal for each session.
 //!
-//! [`Calls`] is the directory, [`Journal`] the journal of the session that is on, and
-//! [`Restored`] what an earlier program has left. Two rules make the most of it: a message is
-//! sent once it is recorded, and acknowledged once it is recorded.
+//! [`Calls`] is the directory, [`Journal`] the journal of the session that is on, [`Restored`] what
+//! an earlier program has left, and [`History`] what can be read back of all calls with somebody.
+//! Two rules make the most of it: a message is sent once it is recorded, and acknowledged once it
+//! is recorded.
 
+mod history;
 mod record;
 mod recorder;
 mod restore;
@@ -23,9 +25,10 @@ use crate::wire::{Hex, SessionId};
 
 use record::Record;
 
+pub use history::{Flaw, History, HistoryEntries, HistoryEntry, Matches, NeedleTooLong};
 pub use record::VERSION;
 pub use recorder::{Recorder, Recording, Seen};
-pub use restore::{Restored, Unreadable};
+pub use restore::{RecordedText, Restored, Unreadable};
 pub use writer::Journal;
 
 /// How long the counts of a call that is over are there for a peer that missed the end.

@@ -18,6 +18,10 @@ const SUM: &str = r#","sum":""#;
 /// The checksum and what ends the line, in bytes: eight hexadecimal digits, a quote, a brace.
 const SUM_END: usize = 8 + 2;
 
+/// How the records of messages begin.
+pub(super) const SAID: &[u8] = br#"{"is":"said","#;
+pub(super) const HEARD: &[u8] = br#"{"is":"heard","#;
+
 /// One thing that happened in a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -31,8 +35,10 @@ pub(super) enum Record<'a> {
         at: OffsetDateTime,
     },
     /// This side said its next message.
+    #[serde(borrow)]
     Said(Message<'a>),
     /// The peer's next message was shown.
+    #[serde(borrow)]
     Heard(Message<'a>),
     /// The peer acknowledged all messages up to this number.
     Acknowledged { number: u64 },
@@ -58,6 +64,7 @@ pub(super) struct Message<'a> {
     pub(super) number: u64,
     #[serde(with = "time::serde::rfc3339")]
     pub(super) at: OffsetDateTime,
+    #[serde(borrow)]
     pub(super) text: Cow<'a, str>,
 }
 
@@ -85,14 +92,22 @@ impl<'a> Record<'a> {
         out.pop();
         let sum = checksum(&out[start..]);
         out.extend_from_slice(SUM.as_bytes());
-        out.extend_from_slice(sum.as_bytes());
+        out.extend_from_slice(&sum);
         out.extend_from_slice(b"\"}\n");
     }
 
     /// Reads a line, without its line feed.
     pub(super) fn parse(line: &'a [u8]) -> Result<Self, &'static str> {
         let text = checked(line).ok_or("its checksum is wrong")?;
-        serde_json::from_str(text).map_err(|_| "no record of this version")
+        // Most records are messages, and a parser that looks for the tag copies them first.
+        let record = if line.starts_with(SAID) {
+            serde_json::from_str(text).map(Self::Said)
+        } else if line.starts_with(HEARD) {
+            serde_json::from_str(text).map(Self::Heard)
+        } else {
+            serde_json::from_str(text)
+        };
+        record.map_err(|_| "no record of this version")
     }
 }
 
@@ -113,14 +128,12 @@ fn checked(line: &[u8]) -> Option<&str> {
     let cut = text.len().checked_sub(SUM.len() + SUM_END)?;
     let (record, end) = text.split_at_checked(cut)?;
     let sum = end.strip_prefix(SUM)?.strip_suffix("\"}")?;
-    (sum == checksum(record.as_bytes())).then_some(text)
+    (sum.as_bytes() == checksum(record.as_bytes())).then_some(text)
 }
 
 /// The first eight hexadecimal digits of SHA-256.
-fn checksum(bytes: &[u8]) -> String {
+fn checksum(bytes: &[u8]) -> [u8; 8] {
     let hash = digest(&SHA256, bytes);
-    hash.as_ref()[..4]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let nibble = |at: usize| hash.as_ref()[at / 2] >> (4 * (1 - at % 2)) & 0xf;
+    std::array::from_fn(|at| b"0123456789abcdef"[usize::from(nibble(at))])
 }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use time::OffsetDateTime;
+
 use super::record::{Message, Record};
-use crate::protocol::{Earlier, RecordedText, SendError, SessionState, Side};
+use crate::protocol::{Delivery, Earlier, PastMessage, SendError, SessionState, Side};
 use crate::wire::SessionId;
 
 /// How many texts are restored to be shown again.
@@ -30,6 +32,19 @@ pub struct Restored {
     pub ended: bool,
     /// The last texts of both sides, at most 20, the oldest first.
     pub recent: VecDeque<RecordedText>,
+}
+
+/// A message as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedText {
+    /// Whose it is.
+    pub side: Side,
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was recorded.
+    pub at: OffsetDateTime,
+    /// What it says.
+    pub text: String,
 }
 
 /// A line that cannot be used, or before which something is missing.
@@ -88,9 +103,15 @@ impl Restored {
         let is_unreceived = |text: &&RecordedText| {
             text.side == Side::Local && self.unacknowledged.contains_key(&text.number)
         };
-        let shown = self.recent.iter().filter(|text| !is_unreceived(text));
+        let received = self.recent.iter().filter(|text| !is_unreceived(text));
+        let shown = received.map(|text| PastMessage {
+            side: text.side,
+            at: text.at,
+            text: text.text.clone(),
+            delivery: Delivery::Arrived,
+        });
         Earlier {
-            recent: shown.cloned().collect(),
+            recent: shown.collect(),
             received: self.acknowledged,
             unreceived: self.unacknowledged.values().cloned().collect(),
         }

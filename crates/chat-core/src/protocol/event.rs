@@ -15,14 +15,23 @@ use crate::wire::{Batch, Control, Cookie};
 pub enum ProtocolEvent {
     /// Both sides have said hello, for the first time. The peer calls itself this; it may be empty.
     Established(String),
-    /// The call goes on in a new session, in which so many messages are sent again.
-    Renewed(u64),
+    /// The call goes on in a new session.
+    Renewed(Renewed),
     /// The dialer shows this in its next handshake of the session.
     Cookie(Cookie),
     /// The peer says this about a file.
     File(Control),
     /// The person is to see this.
     Show(Event),
+}
+
+/// How a call goes on in a new session, for the peer does not know the old one any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// How many messages of this side are sent again.
+    pub resent: u64,
+    /// The peer may have some of them already.
+    pub in_doubt: bool,
 }
 
 /// What is shown to the person.
@@ -36,6 +45,8 @@ pub enum Event {
     Lines(Batch),
     /// The peer sent one message, which may have line breaks.
     Message(String),
+    /// Messages of earlier, read back from the disk, the oldest first.
+    History(Vec<PastMessage>),
     /// The number of this side's messages that were shown to the peer, from the first of the call.
     Delivered(u64),
     /// This message was not sent, and why.
@@ -79,6 +90,30 @@ pub enum Event {
     Alarm(String),
 }
 
+/// A message that was recorded, in this call or one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastMessage {
+    /// Whose it is.
+    pub side: Side,
+    /// When it was recorded.
+    pub at: OffsetDateTime,
+    /// What it says.
+    pub text: String,
+    /// Whether the peer has got it, if it is this side's; the peer's own was shown here.
+    pub delivery: Delivery,
+}
+
+/// What has become of a message that was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It has arrived.
+    Arrived,
+    /// Nobody knows yet, or it is still to be sent.
+    Pending,
+    /// Its session ended before it was acknowledged.
+    Lost,
+}
+
 /// The end of a call.
 #[derive(Debug)]
 pub struct Ended {
@@ -111,24 +146,11 @@ impl Ended {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Earlier {
     /// The last messages of both sides, the oldest first, but for those that are unreceived.
-    pub recent: Vec<RecordedText>,
+    pub recent: Vec<PastMessage>,
     /// How many of this side's messages were received.
     pub received: u64,
     /// Those after them, of which that is not known.
     pub unreceived: Vec<String>,
-}
-
-/// A message as it was recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedText {
-    /// Whose it is.
-    pub side: Side,
-    /// Its number, from 1.
-    pub number: u64,
-    /// When it was recorded.
-    pub at: OffsetDateTime,
-    /// What it says.
-    pub text: String,
 }
 
 /// What is known of a connection.

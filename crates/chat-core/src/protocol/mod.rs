@@ -17,7 +17,9 @@ use crate::wire::{Batch, Frame, Hello, WriteBuffer};
 
 pub use close::Linger;
 pub use end::{CloseReason, Disconnect, ProtocolError, Side, Violation};
-pub use event::{ConnectionStatus, Earlier, Ended, Event, Peer, ProtocolEvent, RecordedText};
+pub use event::{
+    ConnectionStatus, Delivery, Earlier, Ended, Event, PastMessage, Peer, ProtocolEvent, Renewed,
+};
 pub use plain::Plain;
 pub use record::{Entry, Recorded};
 pub use session::{Session, SessionState};

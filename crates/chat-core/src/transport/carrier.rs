@@ -14,6 +14,9 @@ pub trait Dial: Send + Sync {
     /// What carries the bytes.
     type Stream: Stream + 'static;
 
+    /// The peer's address, to show and to remember.
+    fn address(&self) -> String;
+
     /// How long a connection may take to be made, the handshake included.
     fn limit(&self) -> Duration;
 

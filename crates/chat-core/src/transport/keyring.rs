@@ -1,6 +1,6 @@
 //! All that a user brings to an encrypted call: the key, TLS under it, the known peers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{TlsEndpoint, TlsError};
 use crate::blocking;
@@ -12,6 +12,8 @@ use crate::trust::{
 /// The user's own key and what is known of the keys of others. Cheap to clone.
 #[derive(Clone)]
 pub struct Keyring {
+    /// The directory of the user's files.
+    pub data_dir: PathBuf,
     /// The user's own key, as others see it.
     pub own_key: Fingerprint,
     /// Encrypted connections under that key.
@@ -44,6 +46,7 @@ impl Keyring {
     pub fn open(data_dir: &Path) -> Result<Self, KeyringError> {
         let identity = Identity::open(data_dir)?;
         Ok(Self {
+            data_dir: data_dir.to_owned(),
             own_key: identity.fingerprint(),
             tls: TlsEndpoint::new(&identity)?,
             known: KnownPeers::open(data_dir)?,

@@ -2,9 +2,8 @@
 //!
 //! A user has one key, the [`Identity`], and knows those of others, the [`KnownPeers`], all in
 //! one directory ([`data_dir`]). The transport proves that the peer owns a key, which people know
-//! by its [`Fingerprint`]; whether that key is welcome is asked of the known peers, with
-//! [`PeerList::check_dialed`] or [`PeerList::check_caller`], before a word is said. That nobody
-//! sits in between at a first contact, only the two people can tell, by their
+//! by its [`Fingerprint`]; the [`Keyring`](crate::transport::Keyring) says whether that key is
+//! welcome, or why it is a [`RejectedKey`], before a word is said. That nobody sits in between at a first contact, only the two people can tell, by their
 //! [`safety_number`].
 
 mod emoji;

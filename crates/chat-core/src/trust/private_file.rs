@@ -180,6 +180,14 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     }
 }
 
+/// The file, to be read, or nothing if there is none. It is not locked.
+pub(crate) fn open(path: &Path) -> Result<Option<File>, FileError> {
+    match stamp(path)? {
+        Some(_) => File::open(path).map(Some).map_err(at(path)),
+        None => Ok(None),
+    }
+}
+
 fn regular(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {
     match metadata.is_file() {
         true => Ok(()),

@@ -223,6 +223,14 @@ impl DialerExchange {
         }
     }
 
+    /// In a session that was restored, and that the peer may not know: a number can still be made.
+    pub fn restored() -> Self {
+        Self {
+            nonces_left: MAX_NONCES,
+            ..Self::forgotten()
+        }
+    }
+
     /// The call goes on in a new session. A number that is known stays the one of the call; nonces
     /// that were not opened still count.
     pub fn renew(&mut self) {
@@ -240,23 +248,14 @@ impl DialerExchange {
         self.unanswered = None;
     }
 
-    /// The listener has committed to its nonce on the present connection.
-    ///
-    /// # Errors
-    /// It has revealed one before.
-    pub fn committed(
-        &mut self,
-        binding: &ChannelBinding,
-        commitment: Commitment,
-    ) -> Result<(), ExchangeError> {
-        if matches!(self.stage, DialerStage::Known { .. }) {
-            return Err(ExchangeError::Unasked);
-        }
-        if self.nonces_left > 0 {
+    /// The listener has committed to its nonce on the present connection. If the number is known,
+    /// its program was started anew, and the number stays what it is.
+    pub fn committed(&mut self, binding: &ChannelBinding, commitment: Commitment) {
+        let is_known = matches!(self.stage, DialerStage::Known { .. });
+        if !is_known && self.nonces_left > 0 {
             self.unanswered = Some((binding.clone(), commitment));
             self.announced = false;
         }
-        Ok(())
     }
 
     /// Whether a nonce is sent next. Returns true once for each.
@@ -383,7 +382,7 @@ mod tests {
     fn connect(dialer: &mut DialerExchange, listener: &mut ListenerExchange) {
         dialer.connected();
         if let Some(commitment) = listener.commit() {
-            dialer.committed(&DIALER, commitment).expect("in turn");
+            dialer.committed(&DIALER, commitment);
         }
     }
 
@@ -524,15 +523,16 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_has_revealed_cannot_begin_anew() {
+    fn a_listener_that_has_revealed_gets_no_other_nonce() {
         let (mut dialer, mut listener) = both();
         connect(&mut dialer, &mut listener);
         let nonce = dialer.take_nonce().expect("a first try");
         listener.settle(&LISTENER, nonce).expect("in turn");
         let Reveal { nonce, .. } = listener.reveal(now()).expect("due");
         dialer.open(nonce).expect("the right one");
-        let again = dialer.committed(&DIALER, commitment(&Nonce::random()));
-        assert_eq!(again, Err(ExchangeError::Unasked));
+        dialer.committed(&DIALER, commitment(&Nonce::random()));
+        assert!(!dialer.announce_nonce());
+        assert_eq!(dialer.take_nonce(), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
 use crate::app::completion;
+use crate::app::history::HistoryArgs;
 use crate::locale;
 
 /// Options of both programs.
@@ -39,6 +40,10 @@ pub struct CommonArgs {
     /// terminal is written down until everything has arrived, and one in a pipe is not
     #[arg(long, env = "CHAT_KEEP", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, hide_env = true)]
     pub keep: bool,
+
+    /// What to print instead of a call.
+    #[command(flatten)]
+    pub reading: HistoryArgs,
 
     /// Use no colours
     #[arg(long)]

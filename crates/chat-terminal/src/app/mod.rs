@@ -4,6 +4,7 @@ pub mod args;
 pub mod completion;
 pub mod console;
 pub mod exit;
+pub mod history;
 pub(crate) mod logging;
 mod memory;
 pub mod peer;

@@ -10,6 +10,7 @@ use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
 use chat_core::{Blocking, blocking};
 
+use crate::app::history;
 use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
 use crate::text::safety_number::{Comparison, compare};
@@ -36,6 +37,12 @@ struct Done {
     peer: Option<Peer>,
     /// What to show.
     events: Vec<Event>,
+}
+
+impl Done {
+    fn show(events: Vec<Event>) -> Self {
+        Self { peer: None, events }
+    }
 }
 
 impl PeerRecord {
@@ -75,9 +82,7 @@ impl PeerRecord {
 
     /// Waits for what has become of the next task, as events to show. Cancel safe.
     pub async fn next(&mut self) -> Vec<Event> {
-        if self.running.is_none() {
-            self.running = self.tasks.pop_front().map(blocking);
-        }
+        self.begin_task();
         let Some(running) = &mut self.running else {
             return pending().await;
         };
@@ -95,7 +100,9 @@ impl PeerRecord {
     /// nothing to verify.
     pub fn answer(&mut self, command: &Command, safety_number: Option<&str>) -> Vec<Event> {
         let notice = match (command, &self.keyring) {
-            (Command::Verify(read_out), Some(keyring)) if self.has_key() => {
+            (Command::Verify(read_out), Some(keyring))
+                if self.peer.security.fingerprint().is_some() =>
+            {
                 match (safety_number, read_out) {
                     (None, _) => locale::NO_SAFETY_NUMBER.into(),
                     (Some(_), None) => locale::how_to_verify(&self.peer),
@@ -114,11 +121,17 @@ impl PeerRecord {
             }
             (Command::Peers, Some(keyring)) => {
                 let keyring = keyring.clone();
-                self.enqueue(move || Done {
-                    peer: None,
-                    events: vec![Event::Notice(list(&keyring))],
-                });
+                self.enqueue(move || Done::show(vec![Event::Notice(list(&keyring))]));
                 return Vec::new();
+            }
+            (Command::History(_) | Command::Search(_), Some(keyring)) => {
+                let (keyring, peer, command) =
+                    (keyring.clone(), self.peer.clone(), command.clone());
+                self.enqueue(move || Done::show(read_back(&keyring, &peer, &command)));
+                return Vec::new();
+            }
+            (Command::History(_) | Command::Search(_), None) => {
+                locale::nothing_recorded(&self.peer)
             }
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
             (Command::Status, _) => locale::peer_status(&self.peer),
@@ -133,17 +146,23 @@ impl PeerRecord {
 
     fn enqueue(&mut self, task: impl FnOnce() -> Done + Send + 'static) {
         self.tasks.push_back(Box::new(task));
+        self.begin_task();
     }
 
-    fn has_key(&self) -> bool {
-        matches!(self.peer.security, Security::Key { .. })
+    fn begin_task(&mut self) {
+        if self.running.is_none() {
+            self.running = self.tasks.pop_front().map(blocking);
+        }
     }
 }
 
-/// Remembers the peer's key, and replaces its name by the one it is known by here.
+/// Remembers the peer's key, and replaces its name by the one it is known by here. The call begins
+/// with what was recorded last.
 fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> Done {
     let mut trouble = None;
+    let mut past = None;
     if let (Some(keyring), Security::Key { fingerprint, .. }) = (keyring, &peer.security) {
+        past = history::opening(&keyring.data_dir, *fingerprint);
         let claimed = peer.name.take().unwrap_or_default();
         match keyring.known.remember(&claimed, dialed, *fingerprint) {
             Ok(known) => {
@@ -161,6 +180,7 @@ fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> 
     Done {
         peer: Some(peer),
         events: std::iter::once(call)
+            .chain(past)
             .chain(trouble.map(Event::Notice))
             .collect(),
     }
@@ -175,6 +195,19 @@ fn namesake(keyring: &Keyring, claimed: &str, key: Fingerprint) -> Option<String
     let mut namesakes = list.like(claimed);
     let namesake = namesakes.find(|other| other.fingerprint != key)?;
     Some(namesake.name.clone())
+}
+
+/// What was recorded with the peer.
+fn read_back(keyring: &Keyring, peer: &Peer, command: &Command) -> Vec<Event> {
+    let shown = match (peer.security.fingerprint(), command) {
+        (Some(key), Command::History(count)) => history::last(&keyring.data_dir, key, *count),
+        (Some(key), Command::Search(text)) => history::search(&keyring.data_dir, key, text),
+        _ => Vec::new(),
+    };
+    match shown.is_empty() {
+        true => vec![Event::Notice(locale::nothing_recorded(peer))],
+        false => shown,
+    }
 }
 
 /// Marks the peer's key as verified.

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use chat_core::driver::{CallDriver, Sink, Source};
 use chat_core::journal::{Journal, JournalError, Recorder, Recording};
-use chat_core::protocol::{Event, Peer};
+use chat_core::protocol::{Event, Peer, Renewed};
 use chat_core::wire::SessionId;
 
 use crate::locale;
@@ -117,6 +117,6 @@ fn earlier(recording: &Recording) -> Vec<Event> {
 }
 
 /// The call goes on with a program that was started anew.
-pub fn renewed(peer: &Peer, resent: u64) -> Event {
-    Event::Notice(locale::renewed(peer, resent))
+pub fn renewed(peer: &Peer, renewed: Renewed) -> Event {
+    Event::Notice(locale::renewed(peer, renewed))
 }

@@ -48,13 +48,21 @@ pub(crate) enum CommandError {
     NoNumber(&'static str),
     /// `/say` without a text.
     SaysNothing,
+    /// `/search` without a text.
+    SearchesNothing,
+    /// `/history` with something else than a number from 1 to [`MAX_SHOWN`].
+    NoCount,
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 14] = [
-    "/accept", "/answer", "/block", "/cancel", "/decline", "/help", "/keep", "/next", "/peers",
-    "/quit", "/say", "/send", "/status", "/verify",
+pub(crate) const NAMES: [&str; 16] = [
+    "/accept", "/answer", "/block", "/cancel", "/decline", "/help", "/history", "/keep", "/next",
+    "/peers", "/quit", "/say", "/search", "/send", "/status", "/verify",
 ];
+
+/// How many messages `/history` shows unless it is told, and how many at most.
+const SHOWN: usize = 20;
+pub(crate) const MAX_SHOWN: usize = 1_000;
 
 /// Those that are about callers.
 const FOR_SERVERS: [&str; 4] = ["/answer", "/block", "/decline", "/next"];
@@ -104,6 +112,12 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
         "/decline" if !argument.trim().is_empty() => {
             return Ok(about_files(FileCommand::Decline(number(name, argument)?)));
         }
+        "/history" => return Ok(Request::Command(Command::History(count(argument.trim())?))),
+        "/search" if argument.trim().is_empty() => return Err(CommandError::SearchesNothing),
+        "/search" => {
+            let text = argument.trim().to_owned();
+            return Ok(Request::Command(Command::Search(text)));
+        }
         "/answer" => Request::Command(Command::Answer),
         "/block" => Request::Command(Command::Block),
         "/decline" => Request::Command(Command::Decline),
@@ -149,6 +163,16 @@ fn accept(argument: &str) -> Result<Request, CommandError> {
         number: number("/accept", before)?,
         name: name.map(|name| name.trim().to_owned()),
     }))
+}
+
+/// How many messages `/history` shows.
+fn count(argument: &str) -> Result<usize, CommandError> {
+    if argument.is_empty() {
+        return Ok(SHOWN);
+    }
+    let count = argument.parse().ok();
+    let count = count.filter(|count| (1..=MAX_SHOWN).contains(count));
+    count.ok_or(CommandError::NoCount)
 }
 
 /// Whether a text looks like the hang-up, and is not.
@@ -214,6 +238,11 @@ mod tests {
         assert_eq!(parse("/help"), Ok(Request::Help));
         assert_eq!(parse("/quit "), Ok(Request::Command(Command::Quit)));
         assert_eq!(parse("88\n/quit"), said("88\n/quit"));
+        let command = |command| Ok(Request::Command(command));
+        assert_eq!(parse("/history"), command(Command::History(20)));
+        assert_eq!(parse("/history 1000 "), command(Command::History(1_000)));
+        let search = Command::Search("a  b".into());
+        assert_eq!(parse("/search  a  b "), command(search));
     }
 
     #[test]
@@ -272,12 +301,19 @@ mod tests {
         assert_eq!(parse("/"), unknown("/", None));
         assert_eq!(parse("/quit now"), Err(CommandError::TakesNothing("/quit")));
         assert_eq!(parse("/say"), Err(CommandError::SaysNothing));
+        assert_eq!(parse("/search  "), Err(CommandError::SearchesNothing));
+        for count in ["0", "-1", "1001", "all", "1 2"] {
+            assert_eq!(
+                parse(&format!("/history {count}")),
+                Err(CommandError::NoCount)
+            );
+        }
     }
 
     #[test]
     fn names_are_completed() {
         let completions = |typed| completions(typed, Role::Server);
-        assert_eq!(completions("/s"), ["/say", "/send", "/status"]);
+        assert_eq!(completions("/s"), ["/say", "/search", "/send", "/status"]);
         assert_eq!(completions("/ver"), ["/verify"]);
         assert_eq!(completions("/").len(), NAMES.len());
         assert!(completions("s").is_empty());

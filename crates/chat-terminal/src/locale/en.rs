@@ -11,20 +11,21 @@ use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::journal::JournalError;
-use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Side};
+use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Renewed, Side};
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
 use chat_core::wire::{Refusal, RefusalCode};
+use jiff::civil::Date;
 
 use super::{Explain, name_in_notice, who};
 use crate::call_status::CallStatus;
-use crate::input::commands::{CommandError, Role};
+use crate::input::commands::{CommandError, MAX_SHOWN, Role};
 use crate::text::sanitize;
 
 pub(super) use errors::{
-    NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error, journal_error,
-    keyring_error, known_peers_error,
+    NEEDLE_TOO_LONG, NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error,
+    flaw, journal_error, keyring_error, known_peers_error,
 };
 pub(crate) use errors::{
     NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
@@ -33,9 +34,6 @@ pub(crate) use files::progress;
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
-
-/// Before a message that was said before the program was started.
-pub(crate) const EARLIER: &str = "(earlier)";
 
 /// The hint on the status row, during a call.
 pub(crate) const HINT: &str = "/help";
@@ -143,6 +141,8 @@ To give and take files:
   /send PATH   offer a file or directory /cancel N    drop one
   /accept N    take what is offered, as NAME if you add that
   /decline N   do not
+To read back what was recorded:
+  /history N   the last N messages       /search T    those with T in them
 ";
 
 const CALLERS_HELP: &str = "\
@@ -197,6 +197,10 @@ pub(crate) fn command_error(error: &CommandError) -> String {
         CommandError::SendsNothing => "Send what? Type a path after /send".to_owned(),
         CommandError::NoNumber(name) => format!("{name} takes the number of a file."),
         CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
+        CommandError::SearchesNothing => "Search for what? Type the text after /search".to_owned(),
+        CommandError::NoCount => {
+            format!("How many messages? Type a number from 1 to {MAX_SHOWN} after /history")
+        }
     }
 }
 
@@ -358,6 +362,7 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::Peer(_)
         | Event::Lines(_)
         | Event::Message(_)
+        | Event::History(_)
         | Event::Delivered(_)
         | Event::Earlier(_)
         | Event::Typing(_)
@@ -660,6 +665,34 @@ pub(crate) fn peers(known: &PeerList) -> String {
     }
 }
 
+/// A day, before its messages.
+pub(crate) fn day(date: Date) -> String {
+    date.strftime("%A, %-d %B %Y").to_string()
+}
+
+/// `/history` with nothing to show.
+pub(crate) fn nothing_recorded(peer: &Peer) -> String {
+    format!("Nothing is recorded of calls with {}.", who(peer))
+}
+
+/// What `/search` found, before the last `shown` of it.
+pub(crate) fn search_found(text: &str, found: usize, shown: usize) -> String {
+    let text = sanitize::quote(text);
+    match found {
+        0 => format!("No recorded message with this peer contains {text}."),
+        1 => format!("One recorded message contains {text}:"),
+        _ if found == shown => format!("{found} recorded messages contain {text}:"),
+        _ => format!("{found} recorded messages contain {text}; the last {shown}:"),
+    }
+}
+
+/// `--history` or `--search` with nothing to print.
+pub(crate) const NOTHING_FOUND: &str = "Nothing was found.";
+
+/// `/history` or `/search` without a call.
+pub const NO_CALL_TO_READ: &str =
+    "Nobody is on the line; chat-server --history NAME shows what was recorded with NAME.";
+
 /// What `--forget` did.
 pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
     let lines = peers.iter().map(|peer| {
@@ -675,12 +708,15 @@ pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
 }
 
 /// The call goes on with a program that was started anew.
-pub(crate) fn renewed(peer: &Peer, resent: u64) -> String {
+pub(crate) fn renewed(peer: &Peer, renewed: Renewed) -> String {
     let name = peer.name.as_deref().and_then(super::name_in_notice);
     let name = name.unwrap_or_else(|| peer.address.clone());
-    let resent = match resent {
+    let resent = match renewed.resent {
         0 => String::new(),
-        _ => format!("; {} sent again", messages(resent)),
+        count if renewed.in_doubt => {
+            format!("; {} sent again, which may arrive twice", messages(count))
+        }
+        count => format!("; {} sent again", messages(count)),
     };
     format!("{name}'s program was restarted{resent}.")
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use chat_core::journal::JournalError;
+use chat_core::journal::{Flaw, JournalError, NeedleTooLong};
 use chat_core::transport::{ConnectError, KeyringError};
 use chat_core::trust::{ChangedKey, FileError, FirstContactError, KnownPeersError, NoDataDir};
 
@@ -60,6 +60,18 @@ impl Explain for FirstContactError {
 impl Explain for ConnectError {
     fn explain(&self) -> String {
         en::connect_error(self)
+    }
+}
+
+impl Explain for Flaw {
+    fn explain(&self) -> String {
+        en::flaw(self)
+    }
+}
+
+impl Explain for NeedleTooLong {
+    fn explain(&self) -> String {
+        en::NEEDLE_TOO_LONG.to_owned()
     }
 }
 

@@ -168,6 +168,10 @@ pub(crate) fn weight(event: &Event) -> usize {
     match event {
         Event::Lines(batch) => batch.wire_len() + EVENT_WEIGHT * batch.len(),
         Event::Message(text) => text.len() + EVENT_WEIGHT,
+        Event::History(messages) => {
+            let texts = messages.iter().map(|message| message.text.len());
+            texts.sum::<usize>() + EVENT_WEIGHT * messages.len()
+        }
         _ => EVENT_WEIGHT,
     }
 }

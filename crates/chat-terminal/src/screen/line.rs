@@ -11,6 +11,7 @@ use std::iter::repeat_n;
 use crate::locale;
 use crate::screen::style::{Palette, Row, Style};
 use crate::screen::transcript::DeliveryState;
+use crate::text::past::MARK;
 use crate::text::sanitize;
 use crate::text::wrap::{self, LongWords};
 
@@ -33,8 +34,8 @@ pub(crate) enum Mark {
     Peer(String),
     /// This side's.
     Own(DeliveryState),
-    /// Of whoever is named here, from before the program was started.
-    Earlier(String),
+    /// Of whoever is named after it: it was said earlier.
+    Past,
     /// The program's.
     Program(Style),
     /// Of whoever the line before is.
@@ -112,7 +113,7 @@ impl Mark {
                 out.push_str(&row.text);
                 return row.width();
             }
-            Self::Earlier(name) => (Style::Faint, format!("{} {name}", locale::EARLIER)),
+            Self::Past => (Style::Faint, MARK.to_owned()),
             Self::Program(Style::Alarm) => (Style::Alarm, "!!".to_owned()),
             Self::Program(style) => (*style, "--".to_owned()),
             Self::Further => (Style::Faint, "  │".to_owned()),
@@ -126,15 +127,16 @@ impl Mark {
     fn style_of_text(&self) -> Style {
         match self {
             Self::Program(style) => *style,
-            Self::Peer(_) | Self::Own(_) | Self::Earlier(_) | Self::Further => Style::Plain,
+            Self::Past => Style::Faint,
+            Self::Peer(_) | Self::Own(_) | Self::Further => Style::Plain,
         }
     }
 
     /// Whether all terminals agree on its width: of the program's own they do.
     fn is_certain(&self) -> bool {
         match self {
-            Self::Peer(name) | Self::Earlier(name) => wrap::is_certain(name),
-            Self::Own(_) | Self::Program(_) | Self::Further => true,
+            Self::Peer(name) => wrap::is_certain(name),
+            Self::Past | Self::Own(_) | Self::Program(_) | Self::Further => true,
         }
     }
 }

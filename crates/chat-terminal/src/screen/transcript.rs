@@ -77,17 +77,23 @@ impl Transcript {
         self.lines_of(Mark::Own(state), text, now);
     }
 
-    /// Appends a message that was shown before. The name must be sanitized already.
-    pub(crate) fn earlier(&mut self, name: &str, text: &str, now: Timestamp) {
-        let name = self.palette.charset.show(name).into_owned();
-        self.lines_of(Mark::Earlier(name), text, now);
-    }
-
     /// Appends a notice of the program, of one line or more.
     pub(crate) fn remark(&mut self, style: Style, text: &str, now: Timestamp) {
         for text in text.lines() {
             self.push(Mark::Program(style), text, now);
         }
+    }
+
+    /// Appends a row of a message of earlier, which is marked as such; what is new after it shows
+    /// its time again.
+    pub(crate) fn past(&mut self, row: &str) {
+        self.lines.push_back(Line {
+            clock: None,
+            mark: Mark::Past,
+            text: self.palette.charset.show(row).into_owned(),
+        });
+        self.written += 1;
+        self.clock = None;
     }
 
     /// Whether the terminal could not show a message as it is.

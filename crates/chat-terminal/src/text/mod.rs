@@ -1,6 +1,7 @@
 //! Makes text from elsewhere safe to print, and to paste.
 
 pub(crate) mod charset;
+pub(crate) mod past;
 pub(crate) mod safety_number;
 pub(crate) mod sanitize;
 pub(crate) mod shell;

@@ -18,7 +18,8 @@ use bytes::Buf;
 use super::close::{CloseState, Patience};
 use super::{
     CloseReason, ConnectionStatus, Disconnect, Entry, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolError, ProtocolEvent, Recorded, SendError, Side, SinkState, Violation,
+    Protocol, ProtocolError, ProtocolEvent, Recorded, Renewed, SendError, Side, SinkState,
+    Violation,
 };
 use crate::trust::safety_number::{
     ChannelBinding, DialerExchange, ExchangeError, ListenerExchange, Reveal, SafetyNumber,
@@ -52,8 +53,11 @@ pub struct Session {
     history: bool,
     /// The peer has said hello to this program.
     met: bool,
-    /// The call has begun anew in this session.
-    renewed: bool,
+    /// The call has begun anew in this session, and whether what it begins with may have arrived
+    /// before.
+    renewed: Option<bool>,
+    /// What the peer has of a session that it has ended is known.
+    settled: bool,
     /// Messages that were acknowledged in the sessions before.
     delivered_before: u64,
     /// Whether the peer records what it receives.
@@ -78,6 +82,7 @@ impl Session {
     pub fn new(name: Name, peer: &Security, state: SessionState) -> Self {
         let (dialer, listener) = match state.established {
             true => (DialerExchange::forgotten(), ListenerExchange::forgotten()),
+            false if state.restored => (DialerExchange::restored(), ListenerExchange::new(None)),
             false => (DialerExchange::default(), ListenerExchange::new(None)),
         };
         Self {
@@ -87,7 +92,8 @@ impl Session {
             recording: None,
             history: false,
             met: false,
-            renewed: false,
+            renewed: None,
+            settled: false,
             delivered_before: 0,
             peer_keeps: false,
             dialer,
@@ -170,6 +176,9 @@ impl Session {
     /// peer no longer knows the old one. What it has not received is said again. As the listener, a
     /// safety number is shown, but not before this moment.
     pub fn renew(&mut self, id: SessionId, reveal_after: Option<Instant>) {
+        let is_unsure = self.state.restored && !self.met;
+        let in_doubt = is_unsure || self.state.outbox.may_have_arrived();
+        self.renewed = Some(in_doubt && !std::mem::take(&mut self.settled));
         let acknowledged = self.state.outbox.acknowledged();
         let outbox = std::mem::take(&mut self.state.outbox);
         self.delivered_before += acknowledged;
@@ -180,7 +189,6 @@ impl Session {
         };
         self.recording = None;
         self.history = false;
-        self.renewed = true;
         self.connection = None;
         self.peer_typing = RemoteTyping::default();
         // Another number would be another guess for somebody in between.
@@ -306,6 +314,7 @@ impl Session {
         if hello.ended && is_fresh && !(self.state.finished && resent == 0) {
             // The call is over there, and this program was started for another.
             self.state.outbox.acknowledge(hello.received)?;
+            self.settled = true;
             connection.phase = Phase::Lost(Loss::Unknown);
             return Ok(());
         }
@@ -320,8 +329,9 @@ impl Session {
             let name = hello.name;
             self.events.push_back(ProtocolEvent::Established(name));
         }
-        if std::mem::take(&mut self.renewed) {
-            self.events.push_back(ProtocolEvent::Renewed(resent));
+        if let Some(in_doubt) = self.renewed.take() {
+            let renewed = Renewed { resent, in_doubt };
+            self.events.push_back(ProtocolEvent::Renewed(renewed));
             if self.delivered_before > 0 {
                 self.show(Event::Delivered(self.delivered_before));
             }
@@ -374,7 +384,7 @@ impl Session {
                     && let (Some(binding), Some(commitment)) =
                         (&connection.binding, hello.commitment)
                 {
-                    self.dialer.committed(binding, commitment)?;
+                    self.dialer.committed(binding, commitment);
                 }
                 return self.hello_arrived(hello, now);
             }

@@ -66,6 +66,11 @@ impl Outbox {
         self.acknowledged == self.last
     }
 
+    /// Whether some of it was sent, so that the peer may have it.
+    pub(super) fn may_have_arrived(&self) -> bool {
+        self.last_sent > self.acknowledged
+    }
+
     /// Whether everything was sent on this connection.
     pub(super) fn is_sent(&self) -> bool {
         self.unsent.is_empty()

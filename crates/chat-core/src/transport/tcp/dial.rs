@@ -93,6 +93,10 @@ pub struct TcpDialer {
 impl Dial for TcpDialer {
     type Stream = TcpStream;
 
+    fn address(&self) -> String {
+        self.target.to_string()
+    }
+
     fn limit(&self) -> Duration {
         self.limit
     }
@@ -101,7 +105,7 @@ impl Dial for TcpDialer {
         let dialed = timeout(self.limit, self.first_to_answer()).await;
         dialed.unwrap_or_else(|_| {
             Err(DialError::Timeout {
-                address: self.target.to_string(),
+                address: self.address(),
                 limit: self.limit,
             })
         })

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::KnownPeersError;
 use super::entry::{KnownPeer, Line, ParseError, PeerState, labels};
 use super::name::{likeness, tidy};
 use crate::trust::Fingerprint;
@@ -93,6 +94,32 @@ impl PeerList {
     /// The owner of this key.
     pub fn by_key(&self, key: Fingerprint) -> Option<&KnownPeer> {
         self.peers().find(|peer| peer.fingerprint == key)
+    }
+
+    /// The key of the peer with this fingerprint, or with exactly this name if no other name can be
+    /// taken for it. Whether a fingerprint is known is not asked.
+    ///
+    /// # Errors
+    /// Nobody has this name, or others have names that look like it.
+    pub fn key_of(&self, who: &str) -> Result<Fingerprint, KnownPeersError> {
+        if let Ok(key) = who.parse() {
+            return Ok(key);
+        }
+        let alike: Vec<_> = self.like(who).collect();
+        let Some(first) = alike.first() else {
+            return Err(KnownPeersError::NoSuchName {
+                name: who.to_owned(),
+                known: self.peers().map(|peer| peer.name.clone()).collect(),
+            });
+        };
+        let is_it = |peer: &&KnownPeer| peer.name == who && peer.fingerprint == first.fingerprint;
+        if alike.iter().all(is_it) {
+            return Ok(first.fingerprint);
+        }
+        Err(KnownPeersError::Ambiguous {
+            name: who.to_owned(),
+            alike: alike.into_iter().cloned().collect(),
+        })
     }
 
     /// The peer at this address, `HOST:PORT`.

@@ -161,10 +161,7 @@ impl KnownPeers {
     /// cannot be used.
     pub fn forget(&self, who: &str) -> Result<Vec<KnownPeer>, KnownPeersError> {
         self.update(|list| {
-            let key = match who.parse() {
-                Ok(key) => key,
-                Err(_) => the_one_named(who, list)?,
-            };
+            let key = list.key_of(who)?;
             let forgotten = list.forget(key);
             if forgotten.is_empty() {
                 return Err(KnownPeersError::NoSuchKey(key));
@@ -197,25 +194,6 @@ impl KnownPeers {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The key of the peer with exactly this name, if no other name can be taken for it.
-fn the_one_named(name: &str, list: &PeerList) -> Result<Fingerprint, KnownPeersError> {
-    let alike: Vec<_> = list.like(name).collect();
-    let Some(first) = alike.first() else {
-        return Err(KnownPeersError::NoSuchName {
-            name: name.to_owned(),
-            known: list.peers().map(|peer| peer.name.clone()).collect(),
-        });
-    };
-    let is_it = |peer: &&KnownPeer| peer.name == name && peer.fingerprint == first.fingerprint;
-    if alike.iter().all(is_it) {
-        return Ok(first.fingerprint);
-    }
-    Err(KnownPeersError::Ambiguous {
-        name: name.to_owned(),
-        alike: alike.into_iter().cloned().collect(),
-    })
 }
 
 fn check_address(address: &str) -> Result<(), KnownPeersError> {

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use chat_core::journal::{JournalError, VERSION};
+use chat_core::journal::{self, Flaw, JournalError, VERSION};
 use chat_core::protocol::{Disconnect, ProtocolError, SendError, Violation};
 use chat_core::transport::tcp::TargetError;
 use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
@@ -272,8 +272,8 @@ pub(in crate::locale) fn known_peers_error(error: &KnownPeersError) -> String {
                 .iter()
                 .map(|peer| format!("{} {}", peer.name, peer.fingerprint));
             format!(
-                "{name} could be taken for somebody else: {}; say which by the fingerprint: \
-                 --forget SHA256:…",
+                "{name} could be taken for somebody else: {}; say which by the fingerprint, \
+                 SHA256:…",
                 alike.collect::<Vec<_>>().join(", ")
             )
         }
@@ -338,6 +338,25 @@ pub(in crate::locale) fn journal_error(error: &JournalError) -> String {
         ),
     }
 }
+
+/// What cannot be read of a journal.
+pub(in crate::locale) fn flaw(flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::File(error) => journal_error(error),
+        Flaw::Lines { path, first, count } => {
+            let (path, journal::Unreadable { line, reason }) = (path.display(), first);
+            let more = match count {
+                1 => String::new(),
+                _ => format!(", and {} lines more", count - 1),
+            };
+            format!("{path}, line {line} is left out{more}: {reason}")
+        }
+    }
+}
+
+/// A text that is too long to be searched for.
+pub(in crate::locale) const NEEDLE_TOO_LONG: &str =
+    "that is too long to be searched for: a part of it will do";
 
 fn no_address(address: &str) -> String {
     format!("{address:?} is no address that can be remembered")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::files::{FileEvent, FileState};
-use chat_core::protocol::{ConnectionStatus, Earlier, Event, Side};
+use chat_core::protocol::{ConnectionStatus, Earlier, Event, PastMessage};
 use chat_core::trust::Security;
 
 use super::keys::PasteDetector;
@@ -11,6 +11,7 @@ use super::{Addressee, Call, Idle, PendingMessage, View};
 use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
+use crate::text::past::PastRows;
 
 /// The bell rings again after so long without messages.
 const QUIET: Duration = Duration::from_secs(10);
@@ -47,8 +48,9 @@ impl View {
                 return;
             }
             Event::Message(text) => return self.message(text, now),
+            Event::History(messages) => return self.history(messages),
             Event::Delivered(count) => return self.delivered(*count, now),
-            Event::Earlier(earlier) => return self.earlier(earlier, now),
+            Event::Earlier(earlier) => return self.earlier(earlier),
             Event::QueueLength(callers) => self.waiting = *callers,
             Event::Typing(typing) => {
                 if let Some(call) = &mut self.call {
@@ -108,25 +110,28 @@ impl View {
         }
     }
 
+    fn history(&mut self, messages: &[PastMessage]) {
+        let name = self.call.as_ref().map_or("", |call| &call.peer.name);
+        let mut rows = PastRows::new(name);
+        for message in messages {
+            for row in rows.rows(message) {
+                self.transcript.past(&row);
+            }
+        }
+    }
+
     /// A call goes on: what was said last is shown again, and what has not arrived is under way.
-    fn earlier(&mut self, earlier: &Earlier, now: Timestamp) {
-        let Some(call) = &mut self.call else {
-            return;
-        };
-        call.received = earlier.received;
-        for text in &earlier.unreceived {
-            call.unreceived.push_back(PendingMessage {
-                text: text.clone(),
-                written: false,
-            });
+    fn earlier(&mut self, earlier: &Earlier) {
+        if let Some(call) = &mut self.call {
+            call.received = earlier.received;
+            for text in &earlier.unreceived {
+                call.unreceived.push_back(PendingMessage {
+                    text: text.clone(),
+                    written: false,
+                });
+            }
         }
-        for message in &earlier.recent {
-            let name = match message.side {
-                Side::Local => locale::YOU.to_owned(),
-                Side::Remote => format!("<{}>", call.peer.name),
-            };
-            self.transcript.earlier(&name, &message.text, now);
-        }
+        self.history(&earlier.recent);
     }
 
     /// Rings once for a run of events that come while the user is away.
