@@ -310,7 +310,7 @@ fn wary(policy: Policy, interactive: bool) -> Policy {
 fn answer(input: &Input) -> Option<&'static str> {
     match input {
         Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
-        Input::Command(Command::File(_)) => locale::NO_FILES.into(),
+        Input::Command(Command::File(_)) => Some(locale::NO_FILES),
         Input::Command(Command::Answer | Command::Decline | Command::Block) => {
             Some(locale::NOBODY_RINGS)
         }
