@@ -35,7 +35,8 @@ mod linux {
         let command = command("chat-server", home.path()).args(["127.0.0.1:0", "--allow-plain"]);
         let mut screen = Terminal::start(Size(80, 24), command);
         let line = screen.wait_for_line("chat-client 127.0.0.1:").await;
-        let address = line.rsplit(' ').next().expect("an address");
+        let (_, command) = line.split_once("chat-client ").expect("a command");
+        let address = command.split_whitespace().next().expect("an address");
         let mut peer = TcpStream::connect(address).await.expect("it listens");
         peer.set_nodelay(true).expect("it is a socket");
         peer.write_all(b"message 0\n").await.expect("it reads");

@@ -186,7 +186,7 @@ async fn an_offer_is_declined_or_dropped_by_its_number() {
     does(&server.person, FileCommand::Cancel(Some(1)));
     assert_eq!(is_refused(&mut client.person).await, CancelCode::Cancelled);
     // The one that is left; without a number, as with a call that rings.
-    client.person.commands(Command::Decline);
+    client.person.commands(Command::Decline(None));
     assert_eq!(is_refused(&mut server.person).await, CancelCode::Declined);
     accepts(&client.person, None);
     client.person.reads("There is no such file").await;
@@ -201,13 +201,10 @@ async fn what_cannot_be_sent_is_told() {
     sends(&server.person, Path::new("/nowhere/at all"));
     server
         .person
-        .is_told("“/nowhere/at all” cannot be sent")
+        .reads("“/nowhere/at all” cannot be sent")
         .await;
     sends(&server.person, Path::new("/dev/null"));
-    server
-        .person
-        .is_told("neither a file nor a directory")
-        .await;
+    server.person.reads("neither a file nor a directory").await;
     client.hangs_up().await;
 }
 

@@ -11,7 +11,7 @@ use chat_core::protocol::{
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{
-    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, Refusal,
+    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, Presence, Refusal,
     RefusalCode, SessionId, WriteBuffer,
 };
 use chat_terminal::locale;
@@ -110,6 +110,8 @@ struct End {
     lost: Option<Disconnect>,
     /// How many messages were sent again in a new session.
     renewed: Option<u64>,
+    /// Whether the connection is in doubt.
+    doubted: bool,
 }
 
 impl End {
@@ -133,6 +135,7 @@ impl End {
             reason: None,
             lost: None,
             renewed: None,
+            doubted: false,
         }
     }
 
@@ -198,14 +201,20 @@ impl End {
             any = true;
             let event = match event {
                 ProtocolEvent::Established(name) => {
-                    assert_eq!(self.met.replace(name), None, "only once");
+                    assert_eq!(self.met.replace(name.text), None, "only once");
                     continue;
                 }
                 ProtocolEvent::Renewed(renewed) => {
                     self.renewed = Some(renewed.resent);
                     continue;
                 }
-                ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => continue,
+                ProtocolEvent::Renamed(_) | ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => {
+                    continue;
+                }
+                ProtocolEvent::Doubted(doubted) => {
+                    self.doubted = doubted;
+                    continue;
+                }
                 ProtocolEvent::Show(event) => event,
             };
             self.heard.extend(texts(&event));
@@ -804,6 +813,74 @@ mod liveness {
     }
 
     #[test]
+    fn who_was_asked_and_is_silent_is_in_doubt_until_it_speaks() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("are you there?");
+        call.transmit();
+        call.pass(1400 * MS, false);
+        assert!(!call.ends[DIALER].doubted);
+        call.pass(200 * MS, false);
+        assert!(call.ends[DIALER].doubted);
+        assert!(call.ends[DIALER].lost.is_none());
+        call.pass(20 * MS, true);
+        assert!(!call.ends[DIALER].doubted);
+        call.assert_all_arrived();
+    }
+
+    #[test]
+    fn an_idle_link_is_in_doubt_once_a_ping_has_no_answer() {
+        let mut call = Call::on();
+        call.pass(3400 * MS, false);
+        assert!(call.ends.iter().all(|end| !end.doubted));
+        call.pass(200 * MS, false);
+        assert!(call.ends.iter().all(|end| end.doubted));
+    }
+
+    #[test]
+    fn a_long_way_is_given_more_time() {
+        let mut call = Call::on();
+        call.pass(2 * S, true);
+        call.pass(2 * S, false);
+        call.pass(600 * MS, false);
+        call.settle();
+        // The round trip of 600 ms is known: four of them are waited for.
+        call.ends[DIALER].say("and now?");
+        call.transmit();
+        call.pass(3800 * MS, false);
+        assert!(!call.ends[DIALER].doubted);
+        call.pass(200 * MS, false);
+        assert!(call.ends[DIALER].doubted);
+    }
+
+    #[test]
+    fn who_has_moved_asks_at_once() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].session.suspect(now);
+        call.ends[DIALER].take_events(now);
+        assert!(call.ends[DIALER].doubted);
+        call.settle();
+        assert!(!call.ends[DIALER].doubted, "the pong has come");
+    }
+
+    #[test]
+    fn a_connection_beside_one_in_doubt_takes_its_place() {
+        let mut call = Call::on();
+        call.ends[DIALER].say_lines("one\ntwo");
+        call.transmit();
+        call.pass(4 * S, false);
+        assert!(call.ends[DIALER].doubted);
+        call.cut();
+        call.connect();
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Connection(ConnectionStatus::Resumed { after, .. }) if *after >= 4 * S
+        )));
+    }
+
+    #[test]
     fn a_glance_at_the_screen_does_not_begin_the_silence_anew() {
         let mut call = Call::on();
         call.pass(5100 * MS, false);
@@ -850,6 +927,24 @@ mod liveness {
             event,
             Event::Connection(ConnectionStatus::Silent(_))
         )));
+    }
+
+    #[test]
+    fn a_slow_person_is_no_reason_to_doubt() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[LISTENER]
+            .session
+            .sink_changed(SinkState::Busy, now);
+        for number in 0..20 {
+            call.ends[DIALER].say(&number.to_string());
+            for _ in 0..10 {
+                call.pass(100 * MS, false);
+                // The listener does not read; the dialer still hears it.
+                call.deliver(DIALER, usize::MAX);
+                assert!(!call.ends[DIALER].doubted);
+            }
+        }
     }
 
     #[test]
@@ -1067,6 +1162,30 @@ mod typing {
     }
 
     #[test]
+    fn who_goes_away_is_away_until_the_other_is_said() {
+        let mut call = Call::on();
+        let told = |end: &End| -> Vec<bool> {
+            let away = end.events.iter().filter_map(|event| match event {
+                Event::Presence(presence) => Some(*presence != Presence::Here),
+                _ => None,
+            });
+            away.collect()
+        };
+        call.ends[DIALER].session.typing(true);
+        call.settle();
+        call.ends[DIALER].session.suspended(true);
+        call.settle();
+        assert_eq!(notices(&call.ends[LISTENER]), [true, false]);
+        assert_eq!(told(&call.ends[LISTENER]), [true]);
+        call.cut();
+        call.ends[DIALER].session.suspended(false);
+        call.connect();
+        call.settle();
+        assert_eq!(told(&call.ends[LISTENER]), [true, false]);
+        assert!(told(&call.ends[DIALER]).is_empty(), "the other never was");
+    }
+
+    #[test]
     fn it_expires_when_the_link_is_gone() {
         let mut call = Call::on();
         call.ends[DIALER].session.typing(true);
@@ -1096,9 +1215,26 @@ mod resuming {
         call.settle();
         call.pass(20 * MS, true);
         call.assert_all_arrived();
+        // The receipt of the first message came 5 ms before the cut.
         assert!(has(&call.ends[DIALER], |event| matches!(
             event,
-            Event::Connection(ConnectionStatus::Resumed { after, resent: 3 }) if *after == 12 * S
+            Event::Connection(ConnectionStatus::Resumed { after, resent: 3 })
+                if *after == 12 * S + 5 * MS
+        )));
+    }
+
+    #[test]
+    fn an_outage_is_measured_from_the_last_byte() {
+        let mut call = Call::on();
+        call.pass(15 * S, false);
+        assert!(call.ends[DIALER].lost.is_some(), "that was silence enough");
+        call.cut();
+        call.pass(7 * S, false);
+        call.connect();
+        call.settle();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Connection(ConnectionStatus::Resumed { after, .. }) if *after == 22 * S
         )));
     }
 

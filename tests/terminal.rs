@@ -38,7 +38,8 @@ impl Server {
             .args(arguments);
         let mut terminal = Terminal::start(SIZE, command);
         let line = terminal.wait_for_line("    chat-client 127.0.0.1:").await;
-        let (_, address) = line.rsplit_once(' ').expect("it names a command");
+        let (_, command) = line.split_once("chat-client ").expect("a command");
+        let address = command.split_whitespace().next().expect("an address");
         Self {
             address: address.to_owned(),
             terminal,
@@ -384,8 +385,11 @@ async fn the_terminal_is_given_back_after_a_call() {
     assert_eq!(code, 0);
     assert_same_settings(&settings_before().await, &after);
     assert_is_sane(&screen);
-    let last = screen.text().pop();
-    assert_eq!(last.as_deref(), Some("      -- You hung up."));
+    let last = screen.text().pop().expect("it was told");
+    assert!(
+        last.starts_with("      -- You hung up. The call lasted "),
+        "{last}"
+    );
     drop(server);
 }
 
@@ -470,12 +474,22 @@ async fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
     terminal.wait_for_line("stopped (").await;
     assert_same_settings(&settings_before().await, &terminal.settings());
     assert_eq!(terminal.screen().mode(), Emulator::new(SIZE).mode());
+    server
+        .terminal
+        .wait_for_line("-- The other side is away")
+        .await;
+    server.terminal.wait_for_status("bob is away").await;
+    assert!(!server.terminal.screen().last_rows(1)[0].contains("typing"));
 
     // What is said meanwhile is not lost.
     server.terminal.wait_for_status("bob · ").await;
     server.terminal.type_keys("are you there?\r").await;
     server.terminal.wait_for_line("· you: are you there?").await;
     terminal.type_keys("go on\r").await;
+    server
+        .terminal
+        .wait_for_line("-- The other side is back.")
+        .await;
     terminal.wait_for_line("<ann> are you there?").await;
     terminal
         .wait_for(|screen| screen.cursor() == ("> draft".into(), 7))
@@ -498,7 +512,7 @@ async fn a_dumb_terminal_gets_plain_lines() {
         .env("TERM", "dumb");
     let mut terminal = Terminal::start(SIZE, command);
     terminal.wait_for_line("* Call with ann").await;
-    terminal.wait_for_line("/verify and the number").await;
+    terminal.wait_for_line("/verify N").await;
     terminal.type_keys("/status\n").await;
     terminal.wait_for_line("* The other side is ann").await;
     let mut server = server;
@@ -808,7 +822,7 @@ async fn what_was_typed_and_not_sent_is_there_at_the_next_start() {
 async fn typed_lines_are_remembered_only_for_who_wants_that() {
     let server = Server::start(&[]).await;
     let mut kept = home();
-    for (arguments, remembered) in [(&[][..], false), (&["--remember"], true)] {
+    for (arguments, remembered) in [(&[][..], false), (&["--keep"], true)] {
         for round in ["first", "second"] {
             let mut bob = Client::start_from(kept, &server.address, arguments);
             bob.terminal.wait_for_status("ann · ").await;
@@ -870,4 +884,149 @@ async fn the_caller_is_not_told_of_what_is_about_callers() {
     assert!(!text.contains("/next"), "{text}");
     server.terminal.type_keys("/help\r").await;
     server.terminal.wait_for_line("/next ").await;
+}
+
+#[tokio::test]
+async fn who_is_away_is_known_to_be_on_the_line_and_in_the_queue() {
+    let (mut server, mut bob) = call().await;
+    let mut mallory = Client::start_as("mallory", home(), &server.address, &[]);
+    mallory.terminal.wait_for_status("you are next").await;
+    server.terminal.type_keys("/away at lunch\r").await;
+    for client in [&mut bob, &mut mallory] {
+        client
+            .terminal
+            .wait_for_line("-- The other side is away: “at lunch”.")
+            .await;
+        client.terminal.wait_for_status("away: “at lunch”").await;
+    }
+    let mut eve = Client::start_as("eve", home(), &server.address, &[]);
+    eve.terminal.wait_for_status("away: “at lunch”").await;
+    server.terminal.type_keys("/away\r").await;
+    for client in [&mut bob, &mut mallory, &mut eve] {
+        client
+            .terminal
+            .wait_for_line("-- The other side is back.")
+            .await;
+    }
+    server.terminal.type_keys("/away for today\r88\r").await;
+    // Who comes next finds out at once.
+    mallory.terminal.wait_for_status("ann · ").await;
+    mallory.terminal.wait_for_status("away: “for today”").await;
+}
+
+#[tokio::test]
+async fn who_waits_may_leave_a_line_and_be_declined_with_a_word() {
+    let (mut server, bob) = call().await;
+    let mut mallory = Client::start_as("mallory", home(), &server.address, &[]);
+    mallory.terminal.wait_for_status("you are next").await;
+    mallory
+        .terminal
+        .type_keys("/note it is about the train\r/note and more\r")
+        .await;
+    mallory
+        .terminal
+        .wait_for_line("-- Your line was left")
+        .await;
+    mallory.terminal.wait_for_line("one line, once").await;
+    let note = server.terminal.wait_for_line("waits, and says: ").await;
+    assert!(note.contains("-- mallory (127.0.0.1:"), "{note}");
+    server.terminal.type_keys("/decline in a meeting\r").await;
+    server
+        .terminal
+        .wait_for_line("was told that you decline")
+        .await;
+    let (code, _, screen) = mallory.terminal.end().await;
+    let text = screen.text().join("\n");
+    let told = "-- The other side declined the call and says: “in a meeting”";
+    assert!(text.contains(told), "{text}");
+    assert_eq!(code, 4);
+    server.terminal.type_keys("/decline\r").await;
+    server.terminal.wait_for_line("-- Nobody is waiting.").await;
+    drop(bob);
+}
+
+#[tokio::test]
+async fn a_new_name_stands_beside_the_old_one_until_it_is_agreed_to() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("/name robert\r").await;
+    bob.terminal.wait_for_line("You are called “robert”").await;
+    let ann = &mut server.terminal;
+    ann.wait_for_line("calls itself “robert” now").await;
+    ann.wait_for_status("bob · “robert” · ").await;
+    bob.terminal.type_keys("still me\r").await;
+    ann.wait_for_line("<bob> still me").await;
+    bob.terminal.type_keys("88\r").await;
+    let Client { terminal, home } = bob;
+    assert_eq!(terminal.exit_code().await, 0);
+    ann.wait_for_status("waiting for a call").await;
+
+    // The same at the beginning of a call, until ann agrees.
+    let mut bob = Client::start_as("robert", home, &server.address, &[]);
+    let ann = &mut server.terminal;
+    ann.wait_for_status("bob · “robert” · ").await;
+    ann.type_keys("/rename\r").await;
+    ann.wait_for_line("is robert here from now on").await;
+    ann.wait_for_status("robert · 🔒").await;
+    bob.terminal.type_keys("/name robert\rhello\r").await;
+    ann.wait_for_line("<robert> hello").await;
+    let text = ann.screen().text().join("\n");
+    assert_eq!(text.matches("calls itself").count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn what_somebody_does_is_told_on_both_screens() {
+    let (mut server, mut bob) = call().await;
+    bob.terminal.type_keys("/me waves\r").await;
+    server.terminal.wait_for_line("      * bob waves").await;
+    bob.terminal.wait_for_line("✓ you: * waves").await;
+}
+
+#[tokio::test]
+async fn an_invitation_carries_the_key_and_a_first_contact_takes_three_rows() {
+    let mut server = Server::start(&[]).await;
+    let key = server.terminal.wait_for_line("--peer-key SHA256:").await;
+    let (_, key) = key.split_once("--peer-key ").expect("it is there");
+    let command = server
+        .terminal
+        .wait_for_line("    chat-client 127.0.0.1:")
+        .await;
+    assert!(
+        command.ends_with(" \\"),
+        "one command in two rows: {command}"
+    );
+    let mut bob = Client::start(&server.address, &["--peer-key", key]);
+    bob.terminal.wait_for_line("-- Safety number ").await;
+    bob.terminal.wait_for_status("ann · ").await;
+    let text = bob.terminal.screen().text();
+    let told: Vec<_> = text.iter().filter(|line| line.contains(" -- ")).collect();
+    assert_eq!(told.len(), 3, "{text:#?}");
+    assert!(!text.join("").contains("SHA256:"), "{text:#?}");
+}
+
+#[tokio::test]
+async fn lines_are_a_mode_with_a_name_and_its_own_help() {
+    let mut server = Server::start(&[]).await;
+    let home = home();
+    let path = home.path().join("output");
+    let output = File::create(&path).expect("a file");
+    // As with `| tee`: the output is not the terminal.
+    let command = command("chat-client", home.path())
+        .args([&server.address, "--name", "bob", "--linear"])
+        .stdout(Stdio::from(output));
+    let mut terminal = Terminal::start(SIZE, command);
+    terminal.wait_for_line("* Call with ann").await;
+    terminal.type_keys("/help\n").await;
+    terminal.wait_for_line("88 alone hangs up").await;
+    assert!(!terminal.screen().text().join("").contains("Ctrl-"));
+    terminal.type_keys("/me waves\n").await;
+    server.terminal.wait_for_line("* bob waves").await;
+    server
+        .terminal
+        .type_keys("/me \x1b[200~\x1b]0;title\x07\x1b[201~\r")
+        .await;
+    server.terminal.wait_for_line("✓ you: * ").await;
+    terminal.type_keys("88\n").await;
+    assert_eq!(terminal.exit_code().await, 0);
+    let said = std::fs::read_to_string(&path).expect("it was written");
+    assert_eq!(said, "<ann> * ␛]0;title␇\n");
 }

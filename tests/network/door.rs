@@ -42,7 +42,7 @@ async fn a_stranger_rings_until_the_person_decides() {
     let mut client = ann.calls(server.address);
     server.person.sees(rings).await;
     waits(&mut client).await;
-    server.person.commands(Command::Decline);
+    server.person.commands(Command::Decline(None));
     server.person.sees(rings_no_more).await;
     let (code, ended) = client.ends().await;
     assert_eq!(

@@ -13,9 +13,14 @@ const LONG_CALL: Duration = Duration::from_secs(600);
 
 /// A call through a proxy; both have heard each other.
 async fn call(options: &[&str]) -> (Process, Proxy, Process) {
-    let (mut server, address) = Process::server(options).await;
+    call_with(options, &[]).await
+}
+
+/// The same, with options of the client.
+async fn call_with(server: &[&str], client: &[&str]) -> (Process, Proxy, Process) {
+    let (mut server, address) = Process::server(server).await;
     let proxy = Proxy::start(address, []).await;
-    let mut client = Process::client(proxy.address, &[]);
+    let mut client = Process::client(proxy.address, client);
     client.types("hello\n").await;
     server.prints("hello").await;
     server.types("hello yourself\n").await;
@@ -61,7 +66,6 @@ async fn a_silent_link_is_noticed_and_replaced() {
     proxy.weather(Fate::Stalls);
     client.types("is anybody there?\n").await;
     client.tells("Link silent for 5 s").await;
-    client.tells("reconnecting (1st try)").await;
     proxy.weather(Fate::Carries);
     client.tells("Back after").await;
     server.prints("is anybody there?").await;
@@ -133,8 +137,33 @@ async fn without_redial_a_cut_is_the_end() {
 }
 
 #[tokio::test]
+async fn refusal_is_weather() {
+    let (mut server, proxy, mut client) = call(&["--once"]).await;
+    proxy.weather(Fate::Reset);
+    client.types("is anybody there?\n").await;
+    client
+        .tells("Nobody answers at that port. Trying for 5 more minutes; Ctrl-C gives up.")
+        .await;
+    proxy.weather(Fate::Carries);
+    client.tells("Back after").await;
+    server.prints("is anybody there?").await;
+    client.types("88\n").await;
+    let (server, client) = tokio::join!(server.ends(), client.ends());
+    assert_eq!((server.code, client.code), (Some(0), Some(0)));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_server_that_refuses_may_leave() {
+    let (_server, proxy, mut client) = call(&[]).await;
+    proxy.weather(Fate::Reset);
+    client.tells("Nobody answers at that port").await;
+    client.signal("INT").await;
+    assert_eq!(client.ends().await.code, Some(130));
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_for_good_ends_the_call_and_what_it_missed_is_counted() {
-    let (mut server, proxy, mut client) = call(&[]).await;
+    let (mut server, proxy, mut client) = call_with(&[], &["--give-up-after", "3s"]).await;
     // The hello of another connection says what has arrived; a receipt may be late.
     proxy.weather(Fate::Reset);
     client.tells("reconnecting (1st try)").await;

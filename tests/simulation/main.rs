@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::CallConfig;
+use chat_core::driver::{CallConfig, RESUME_WINDOW};
 use chat_core::files::FileConfig;
 use chat_core::protocol::CloseReason;
 use chat_core::transport::{Keyring, Listen};
@@ -41,6 +41,9 @@ const RUNS: u64 = 1_000;
 
 /// By then everybody has ended, in virtual time.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// So many packets, of connections above all, may be held on their way.
+const CONNECTIONS: usize = 16 * 1024;
 
 /// How long a connection may be under way to the server after its client has ended: two
 /// handshakes.
@@ -190,6 +193,7 @@ impl World {
             .simulation_duration(LIMIT)
             .min_message_latency(plan.latency.start)
             .max_message_latency(plan.latency.end)
+            .tcp_capacity(CONNECTIONS)
             .enable_random_order()
             .build();
         let rng = fastrand::Rng::with_seed(seed ^ 0xcab1e);
@@ -233,6 +237,7 @@ impl World {
             ring: false,
             on_call: None,
             once: plan.once,
+            give_up_after: RESUME_WINDOW,
             call_config: manners(&plan.server),
             files: FileConfig::none(),
             files_from_anyone: false,
@@ -281,7 +286,7 @@ impl World {
             call_config: manners(who),
             files: FileConfig::none(),
             send_files: Vec::new(),
-            reconnect: true,
+            redial_for: Some(RESUME_WINDOW),
             recorder: None,
         };
         let late = who.late;
@@ -381,23 +386,25 @@ impl<'p> Weather<'p> {
         let client = client.as_str();
         if !self.under_way && fault.begin <= sim.elapsed() {
             self.under_way = true;
-            network.loses(fault.client, !matches!(fault.kind, FaultKind::Hold));
+            network.begins(fault.client, fault.kind);
             match fault.kind {
-                FaultKind::Hold => sim.hold("server", client),
+                FaultKind::Hold | FaultKind::Sleep => sim.hold("server", client),
                 FaultKind::Partition => sim.partition("server", client),
                 FaultKind::Deaf => sim.partition_oneway(client, "server"),
                 FaultKind::Mute => sim.partition_oneway("server", client),
+                FaultKind::Refuse | FaultKind::Roam | FaultKind::Hole => {}
             }
         }
         if self.under_way && fault.end <= sim.elapsed() {
             self.under_way = false;
             self.faults = later;
-            network.loses(fault.client, false);
+            network.ends(fault.client, fault.kind);
             match fault.kind {
-                FaultKind::Hold => sim.release("server", client),
+                FaultKind::Hold | FaultKind::Sleep => sim.release("server", client),
                 FaultKind::Partition => sim.repair("server", client),
                 FaultKind::Deaf => sim.repair_oneway(client, "server"),
                 FaultKind::Mute => sim.repair_oneway("server", client),
+                FaultKind::Refuse | FaultKind::Roam | FaultKind::Hole => {}
             }
         }
     }

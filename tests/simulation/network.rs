@@ -1,16 +1,20 @@
 //! A network on which cables break: turmoil carries the bytes, in virtual time.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_core::transport::{Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Origin};
+use chat_core::transport::{Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Origin, Packets};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use turmoil::net::{TcpListener, TcpStream};
+
+use crate::plan::FaultKind;
 
 /// Where the server listens.
 pub const PORT: u16 = 7788;
@@ -20,6 +24,9 @@ const DIAL_LIMIT: Duration = Duration::from_secs(10);
 
 /// The pause before a lost SYN is sent again, which doubles each time (RFC 6298).
 const SYN_AGAIN: Duration = Duration::from_secs(1);
+
+/// So many bytes at once fit into a small packet. A handshake has more.
+const SMALL: usize = 1_200;
 
 /// How long a kernel keeps a closed socket.
 const LINGER: Duration = Duration::from_secs(60);
@@ -32,23 +39,61 @@ struct State {
     rng: fastrand::Rng,
     /// How many cables are still to break.
     flaws: u32,
-    /// For each client, by number from 1, whether what it sends or is sent is lost.
-    lossy: Vec<bool>,
+    /// The clients, by number from 1.
+    clients: Vec<Client>,
+}
+
+/// What happens to one client.
+#[derive(Default)]
+struct Client {
+    /// What it sends or is sent is lost.
+    lossy: bool,
+    /// Its connections are reset, and new ones refused.
+    refused: bool,
+    /// Large packets are lost.
+    hole: bool,
+    /// How often it has had another address.
+    moves: u32,
+    /// Tells its program that it has moved or slept.
+    moved: Arc<Notify>,
 }
 
 impl Network {
     /// A network on which `flaws` cables break.
     pub fn new(rng: fastrand::Rng, flaws: u32, clients: usize) -> Self {
-        let lossy = vec![false; clients + 1];
-        Self(Arc::new(Mutex::new(State { rng, flaws, lossy })))
+        let clients = (0..=clients).map(|_| Client::default()).collect();
+        Self(Arc::new(Mutex::new(State {
+            rng,
+            flaws,
+            clients,
+        })))
     }
 
-    /// From now on packets between this client and the server are lost, or no longer.
-    pub fn loses(&self, client: usize, lossy: bool) {
-        self.state().lossy[client] = lossy;
+    /// Something begins to happen between this client and the server.
+    pub fn begins(&self, client: usize, fault: FaultKind) {
+        let client = &mut self.state().clients[client];
+        match fault {
+            FaultKind::Hold | FaultKind::Sleep => {}
+            FaultKind::Partition | FaultKind::Deaf | FaultKind::Mute => client.lossy = true,
+            FaultKind::Refuse => client.refused = true,
+            FaultKind::Hole => client.hole = true,
+            FaultKind::Roam => {
+                client.moves += 1;
+                client.moved.notify_one();
+            }
+        }
     }
 
-    fn lay(&self, stream: TcpStream) -> Cable {
+    /// It is over.
+    pub fn ends(&self, client: usize, fault: FaultKind) {
+        let client = &mut self.state().clients[client];
+        match fault {
+            FaultKind::Sleep => client.moved.notify_one(),
+            _ => (client.lossy, client.refused, client.hole) = (false, false, false),
+        }
+    }
+
+    fn lay(&self, stream: TcpStream, end: Option<ClientEnd>) -> Cable {
         let mut state = self.state();
         let breaks = state.flaws > 0 && state.rng.u8(..) < 220;
         let good_for = breaks.then(|| {
@@ -59,6 +104,7 @@ impl Network {
         });
         Cable {
             stream: Some(stream),
+            end,
             good_for,
             flaw: [Flaw::Reset, Flaw::Stall, Flaw::End][state.rng.usize(..3)],
         }
@@ -85,12 +131,46 @@ enum Flaw {
 pub struct Cable {
     /// Nothing, once it is cut.
     stream: Option<TcpStream>,
+    /// At the client's end, what may happen to it.
+    end: Option<ClientEnd>,
     /// The bytes after which it breaks, if it does.
     good_for: Option<usize>,
     flaw: Flaw,
 }
 
+/// The end of a cable at a client.
+#[derive(Clone)]
+struct ClientEnd {
+    network: Network,
+    client: usize,
+    /// The client's moves when it was laid.
+    moves: u32,
+    packets: Packets,
+}
+
+impl fmt::Debug for ClientEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client {}", self.client)
+    }
+}
+
 impl Cable {
+    /// Breaks it, if something has happened to the client that breaks it for the next `bytes`.
+    fn suffer(&mut self, bytes: usize) {
+        let Some(end) = &self.end else { return };
+        let state = end.network.state();
+        let client = &state.clients[end.client];
+        let lost = client.hole && end.packets == Packets::Whole && bytes > SMALL;
+        let flaw = match client {
+            Client { refused: true, .. } => Flaw::Reset,
+            Client { moves, .. } if lost || *moves > end.moves => Flaw::Stall,
+            _ => return,
+        };
+        drop(state);
+        (self.flaw, self.good_for) = (flaw, Some(0));
+        self.passed(0);
+    }
+
     fn flaw(&self) -> Option<Flaw> {
         (self.good_for == Some(0)).then_some(self.flaw)
     }
@@ -116,6 +196,7 @@ impl AsyncRead for Cable {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.suffer(0);
         let room = self.passes(buf.remaining());
         let stream = match (self.flaw(), &mut self.stream) {
             (None, Some(stream)) => stream,
@@ -140,6 +221,7 @@ impl AsyncWrite for Cable {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.suffer(bytes.len());
         let flaw = self.flaw();
         if let Some(Flaw::Stall) = flaw {
             return Poll::Ready(Ok(bytes.len()));
@@ -205,11 +287,12 @@ impl Listen for Listener {
 
     async fn accept(&mut self) -> io::Result<(Cable, Origin)> {
         let (stream, from) = self.listener.accept().await?;
-        Ok((self.network.lay(stream), from.into()))
+        Ok((self.network.lay(stream, None), from.into()))
     }
 }
 
 /// How a client calls.
+#[derive(Clone)]
 pub struct Dialer {
     /// Its number, from 1.
     pub client: usize,
@@ -220,9 +303,12 @@ impl Dialer {
     /// In turmoil a lost SYN looks like a refusal. In a real network it is sent again.
     async fn connect(&self) -> io::Result<TcpStream> {
         let mut pause = SYN_AGAIN;
+        if self.network.state().clients[self.client].refused {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         loop {
             match TcpStream::connect(("server", PORT)).await {
-                Err(_) if self.network.state().lossy[self.client] => {}
+                Err(_) if self.network.state().clients[self.client].lossy => {}
                 connected => return connected,
             }
             sleep(pause).await;
@@ -242,15 +328,26 @@ impl Dial for Dialer {
         DIAL_LIMIT + HANDSHAKE_TIMEOUT
     }
 
-    async fn dial(&self) -> Result<Cable, DialError> {
+    async fn dial(&self, packets: Packets) -> Result<Cable, DialError> {
         let address = self.address();
+        let end = ClientEnd {
+            network: self.network.clone(),
+            client: self.client,
+            moves: self.network.state().clients[self.client].moves,
+            packets,
+        };
         match timeout(DIAL_LIMIT, self.connect()).await {
-            Ok(Ok(stream)) => Ok(self.network.lay(stream)),
+            Ok(Ok(stream)) => Ok(self.network.lay(stream, Some(end))),
             Ok(Err(reason)) => Err(DialError::Connect { address, reason }),
             Err(_) => Err(DialError::Timeout {
                 address,
                 limit: DIAL_LIMIT,
             }),
         }
+    }
+
+    async fn moved(&self) {
+        let moved = Arc::clone(&self.network.state().clients[self.client].moved);
+        moved.notified().await;
     }
 }

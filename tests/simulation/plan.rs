@@ -52,6 +52,14 @@ pub enum FaultKind {
     Deaf,
     /// Packets to the client are lost.
     Mute,
+    /// Connections are reset, and new ones refused.
+    Refuse,
+    /// The client has another address from the beginning of this.
+    Roam,
+    /// Large packets are lost.
+    Hole,
+    /// The client's machine sleeps.
+    Sleep,
 }
 
 impl Plan {
@@ -122,6 +130,10 @@ fn faults(clients: usize, rng: &mut fastrand::Rng) -> Vec<Fault> {
             FaultKind::Partition,
             FaultKind::Deaf,
             FaultKind::Mute,
+            FaultKind::Refuse,
+            FaultKind::Roam,
+            FaultKind::Hole,
+            FaultKind::Sleep,
         ];
         Fault {
             client: rng.usize(1..=clients),

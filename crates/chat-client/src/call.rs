@@ -6,24 +6,25 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chat_core::Blocking;
-use chat_core::driver::{Action, CallDriver, Command, Host, Renewal, Sink, Source};
+use chat_core::driver::{Action, CallDriver, Command, Host, RESUME_WINDOW, Renewal, Sink, Source};
 use chat_core::files::{FileCommand, OpenFile, Transfers};
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Renewed};
-use chat_core::transport::Dial;
+use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Remark, Renewed};
+use chat_core::transport::{Dial, Packets};
 use chat_core::trust::{FirstContactError, Security};
-use chat_core::wire::{Control, SessionId};
-use chat_terminal::peer::PeerRecord;
+use chat_core::wire::{Control, Name, Presence, SessionId};
+use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::{self, Record};
 use chat_terminal::{exit, locale};
 
 use crate::Config;
 use crate::connect::Connector;
 use crate::first_contact::{FirstContact, Work};
+use crate::race::Path;
 use crate::reconnect::Reconnect;
 
 /// The program around a call to a server.
-pub(crate) struct Client<D> {
+pub(crate) struct Client<D: Dial> {
     peer: PeerRecord,
     /// Counts the tries to learn the safety number, until it is known.
     first_contact: Option<FirstContact>,
@@ -31,6 +32,9 @@ pub(crate) struct Client<D> {
     counting: Option<Work>,
     /// The number is known, and they are being forgotten.
     forgetting: Option<Blocking<()>>,
+    /// The person's, as the server is told.
+    presence: Presence,
+    note: Note,
     /// The way back.
     reconnect: Reconnect<D>,
     /// Whether a lost connection is made again.
@@ -47,28 +51,39 @@ pub(crate) struct Client<D> {
     done: bool,
 }
 
+/// Whether a line can be left for the person there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Note {
+    /// The server has not answered yet.
+    TooEarly,
+    /// This side waits.
+    Possible,
+    /// One was left, or the call has begun.
+    TooLate,
+}
+
 /// A new session, with its journal.
 type Renewing = Pin<
     Box<dyn Future<Output = (SessionId, Result<Option<(Journal, bool)>, JournalError>)> + Send>,
 >;
 
 impl<D: Dial + 'static> Client<D> {
-    /// In a call with `peer`; only its key is accepted when it has to reconnect.
+    /// In a call with `peer`, which was reached over `path`. `connector` accepts only its key.
     pub(crate) fn new(
-        connector: Connector<D>,
+        connector: Arc<Connector<D>>,
         config: &Config,
+        path: Path,
         peer: Peer,
         first_contact: Option<FirstContact>,
         record: Record,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.dialer.address();
-        let connector = Arc::new(connector.pin(&peer.security));
         let key = match peer.security {
             Security::Key { fingerprint, .. } => Some(fingerprint),
             Security::NoKey { .. } | Security::Plaintext => None,
         };
-        let open = open_file(Arc::clone(&connector));
+        let open = open_file(Arc::clone(&connector), path.packets());
         let mut files = Transfers::new(key, Some(open), config.files.clone());
         let errand = Some(config.send_files.clone()).filter(|paths| !paths.is_empty());
         // A peer without a key takes no files, which is told and is the end.
@@ -76,6 +91,7 @@ impl<D: Dial + 'static> Client<D> {
         if hopeless {
             files.command(FileCommand::Send(Vec::new()));
         }
+        let give_up_after = config.redial_for.unwrap_or(RESUME_WINDOW);
         Self {
             files,
             errand,
@@ -83,9 +99,11 @@ impl<D: Dial + 'static> Client<D> {
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             counting: None,
             forgetting: None,
+            presence: Presence::Here,
+            note: Note::TooEarly,
             peer: PeerRecord::new(peer, keyring, Some(address)),
-            reconnect: Reconnect::new(connector),
-            reconnects: config.reconnect,
+            reconnect: Reconnect::new(connector, path, give_up_after, config.call_config.graceful),
+            reconnects: config.redial_for.is_some(),
             record,
             renewing: None,
             notices: Vec::new(),
@@ -192,7 +210,8 @@ where
         self.peer.is_remembering() || self.counting.is_some()
     }
 
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
+        self.note = Note::TooLate;
         self.peer.met(name);
         self.answered(call);
         if let Some(paths) = self.errand.clone() {
@@ -200,10 +219,17 @@ where
         }
     }
 
+    fn renamed(&mut self, name: Name) {
+        self.peer.renamed(name);
+    }
+
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         self.reconnect.answered();
         if let Some(session) = call.session_id() {
             self.files.connected(session, call.cookie());
+        }
+        if self.note == Note::TooEarly {
+            self.note = Note::Possible;
         }
         self.count_try(call);
     }
@@ -237,6 +263,12 @@ where
         }
     }
 
+    fn doubted(&mut self, call: &CallDriver<'_, In, Out>, doubted: bool) {
+        if self.reconnects {
+            self.reconnect.doubted(doubted, call.cookie());
+        }
+    }
+
     fn forgotten(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
         self.keep_tries();
         let id = SessionId::random();
@@ -251,19 +283,32 @@ where
             Command::Keep => Action::Show(vec![self.record.keep(call)]),
             Command::Quit => Action::HangUp,
             Command::File(command) => self.command_files(command),
-            Command::Decline if self.files.has_question() => {
-                self.command_files(FileCommand::Decline(None))
+            // Nobody rings at the side that calls.
+            Command::Decline(words) => self.command_files(FileCommand::declined(words.as_deref())),
+            Command::Away(text) => {
+                let (presence, notice) = peer::away(&self.presence, text);
+                self.presence = presence.clone();
+                Action::Remark(Remark::Presence(presence), vec![notice])
+            }
+            Command::Name(name) => {
+                let notice = Event::Notice(locale::you_are_called(&name));
+                Action::Remark(Remark::Name(name.into()), vec![notice])
+            }
+            Command::Note(text) if self.note == Note::Possible => {
+                self.note = Note::TooLate;
+                let notice = Event::Notice(locale::NOTE_LEFT.to_owned());
+                Action::Remark(Remark::Note(text), vec![notice])
             }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
     }
 }
 
-/// How connections for files are made: as the connection of the call is.
-fn open_file<D: Dial + 'static>(connector: Arc<Connector<D>>) -> OpenFile {
+/// How connections for files are made: as the first connection of the call was.
+fn open_file<D: Dial + 'static>(connector: Arc<Connector<D>>, packets: Packets) -> OpenFile {
     Arc::new(move |cookie| {
         let connector = Arc::clone(&connector);
-        Box::pin(async move { connector.connect_for_file(cookie).await })
+        Box::pin(async move { connector.connect_for_file(cookie, packets).await })
     })
 }
 

@@ -1,10 +1,14 @@
 //! From a dialed stream to a trusted connection: encryption, and whose key it is.
 
+use std::time::Duration;
+
 use chat_core::blocking;
 use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
-use chat_core::transport::{ConnectError, Dial, Keyring, PeerKind, SecureStream, TlsError};
+use chat_core::transport::{
+    ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
+};
 use chat_core::trust::{self, FileError, Fingerprint, KnownPeer, KnownPeers, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
 use tokio::time::{Instant, timeout_at};
@@ -44,6 +48,13 @@ pub struct Connector<D> {
     pub framing: Framing,
 }
 
+/// By when a connection must be made, and how long it was given for that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub at: Instant,
+    pub limit: Duration,
+}
+
 impl<D: Dial> Connector<D> {
     /// The same connector, but accepting only this key.
     pub(crate) fn pin(mut self, security: &Security) -> Self {
@@ -55,29 +66,37 @@ impl<D: Dial> Connector<D> {
         self
     }
 
-    /// A new connection to the server, if it can be trusted. Nothing has been sent on it yet.
-    pub async fn connect(&self) -> Result<Connected, ConnectError> {
-        self.connect_again(None).await
+    /// A stream to the server, on which nothing has been sent yet.
+    pub(crate) async fn dial(&self, packets: Packets) -> Result<D::Stream, ConnectError> {
+        if let Trust::Plain(known) = &self.trust
+            && let Some(KnownPeer { name, .. }) = self.known_here(known).await?
+        {
+            let address = self.dialer.address();
+            return Err(ConnectError::KnownKey { address, name });
+        }
+        Ok(self.dialer.dial(packets).await?)
     }
 
-    /// The same for a further connection of a call, with the cookie that the server gave for it.
-    pub(crate) async fn connect_again(
+    /// Makes a connection of a stream, if the server can be trusted; nothing is said on it before.
+    /// A further one of a call shows the cookie that the server gave for it.
+    pub(crate) async fn secure(
         &self,
+        stream: D::Stream,
         cookie: Option<Cookie>,
+        within: Deadline,
     ) -> Result<Connected, ConnectError> {
-        let (keyring, pinned_key) = match &self.trust {
-            Trust::Encrypted {
-                keyring,
-                pinned_key,
-            } => (keyring, *pinned_key),
-            Trust::Plain(known) => return self.connect_plain(known).await,
+        let Trust::Encrypted {
+            keyring,
+            pinned_key,
+        } = &self.trust
+        else {
+            let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
+            return Ok(self.without_key(connection, Security::Plaintext));
         };
-        let limit = self.dialer.limit();
-        let deadline = Instant::now() + limit;
-        let stream = self.dialer.dial().await?;
         tracing::info!(address = %self.dialer.address(), "connected, now the handshake");
-        let secured = timeout_at(deadline, keyring.tls.connect_again(stream, cookie)).await;
-        let secured = match secured.unwrap_or(Err(TlsError::TimedOut(limit))) {
+        let secured = timeout_at(within.at, keyring.tls.connect_again(stream, cookie)).await;
+        let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
+        let secured = match secured {
             Ok(secured) => secured,
             Err(reason) => {
                 let known = self.known_here(&keyring.known).await?;
@@ -91,7 +110,7 @@ impl<D: Dial> Connector<D> {
                     address: self.dialer.address(),
                     reason,
                 })?;
-                self.check_pin(pinned_key, secured.peer_key)?;
+                self.check_pin(*pinned_key, secured.peer_key)?;
                 Ok(self.with_key(keyring.own_key, key, owner.as_ref(), secured))
             }
             _ => {
@@ -101,7 +120,7 @@ impl<D: Dial> Connector<D> {
                         known: peer.fingerprint,
                     });
                 }
-                self.check_pin(pinned_key, secured.peer_key)?;
+                self.check_pin(*pinned_key, secured.peer_key)?;
                 let connection: BoxConnection =
                     Connection::new(Box::new(secured.stream), self.codec());
                 let post_quantum = secured.post_quantum;
@@ -114,6 +133,7 @@ impl<D: Dial> Connector<D> {
     pub(crate) async fn connect_for_file(
         &self,
         cookie: Option<Cookie>,
+        packets: Packets,
     ) -> Result<FileStream, ConnectError> {
         let Trust::Encrypted {
             keyring,
@@ -122,7 +142,7 @@ impl<D: Dial> Connector<D> {
         else {
             return Err(ConnectError::NotEncrypted(self.dialer.address()));
         };
-        let stream = self.dialer.dial().await?;
+        let stream = self.dialer.dial(packets).await?;
         let secured = keyring.tls.connect_for_file(stream, cookie).await;
         let secured = secured.map_err(|reason| ConnectError::Tls {
             address: self.dialer.address(),
@@ -160,16 +180,6 @@ impl<D: Dial> Connector<D> {
             }
             _ => ConnectError::Tls { address, reason },
         }
-    }
-
-    async fn connect_plain(&self, known: &KnownPeers) -> Result<Connected, ConnectError> {
-        if let Some(KnownPeer { name, .. }) = self.known_here(known).await? {
-            let address = self.dialer.address();
-            return Err(ConnectError::KnownKey { address, name });
-        }
-        let stream = self.dialer.dial().await?;
-        let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
-        Ok(self.without_key(connection, Security::Plaintext))
     }
 
     /// Checks that the server has the key that is demanded, if one is.

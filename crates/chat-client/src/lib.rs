@@ -5,11 +5,14 @@
 mod call;
 mod connect;
 mod first_contact;
+mod race;
 mod reconnect;
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
 use chat_core::files::FileConfig;
@@ -22,6 +25,7 @@ use chat_terminal::{exit, locale};
 
 use call::Client;
 use first_contact::FirstContact;
+use race::Race;
 
 pub use connect::{Connector, Trust};
 
@@ -36,8 +40,8 @@ pub struct Config {
     pub files: FileConfig,
     /// Offers these, and ends the call when they are taken.
     pub send_files: Vec<PathBuf>,
-    /// Whether to reconnect when the connection is lost.
-    pub reconnect: bool,
+    /// How long a connection that was lost is made again; `None` if it is not.
+    pub redial_for: Option<Duration>,
     /// How calls with people who have a key are recorded; `None` if they are not.
     pub recorder: Option<Recorder>,
 }
@@ -55,7 +59,7 @@ pub async fn run<D, In, Out>(
     shutdown: impl Future<Output = u8>,
 ) -> Result<u8, ConnectError>
 where
-    D: Dial + 'static,
+    D: Dial + Clone + 'static,
     In: Source,
     Out: Sink,
 {
@@ -65,7 +69,7 @@ where
         if let Some(first_contact) = &first_contact {
             first_contact.check().await?;
         }
-        let connected = connector.connect().await?;
+        let (connected, path) = Race::first(Arc::new(connector.clone())).win().await?;
         let key = connected.peer.security.fingerprint();
         let recorded = match (config.recorder.clone(), key) {
             (Some(recorder), Some(key)) => {
@@ -74,15 +78,17 @@ where
             }
             _ => (Record::none(), None),
         };
-        Ok::<_, ConnectError>((connected, recorded))
+        Ok::<_, ConnectError>((connected, path, recorded))
     };
-    let (connected, (record, recording)) = tokio::select! {
+    let (connected, path, (record, recording)) = tokio::select! {
         connected = connect => connected?,
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let peer = connected.peer.clone();
-    let mut client = Client::new(connector, &config, peer, first_contact, record);
+    // Only the same key is accepted.
+    let pinned = Arc::new(connector.pin(&peer.security));
+    let mut client = Client::new(pinned, &config, path, peer, first_contact, record);
     let Config {
         name, call_config, ..
     } = config;
@@ -104,7 +110,7 @@ where
 async fn person_leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
     loop {
         match source.next().await {
-            Ok(Input::Typing(_)) => {}
+            Ok(Input::Typing(_) | Input::Suspended(_)) => {}
             Ok(Input::HangUp | Input::Eof | Input::Command(Command::Quit)) | Err(_) => return,
             Ok(_) => sink.show(Event::Notice(locale::NOBODY_THERE.into())),
         }

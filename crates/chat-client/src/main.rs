@@ -73,6 +73,12 @@ struct Args {
     #[command(flatten)]
     files: FileArgs,
 
+    /// How long to call again when the connection is lost, such as 1h; the server keeps the place
+    /// for as long as its own --give-up-after
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(conflicts_with = "no_redial")]
+    give_up_after: Duration,
+
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -120,10 +126,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         false => Console::silent(),
     };
     let connector = Connector {
-        dialer: TcpDialer {
-            target: args.target.clone(),
-            limit: args.connect_timeout,
-        },
+        dialer: TcpDialer::new(args.target.clone(), args.connect_timeout),
         trust,
         framing: args.common.framing.into(),
     };
@@ -135,7 +138,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         },
         files: args.files.config(console.interactive, &data_dir)?,
         send_files: args.send_file.clone(),
-        reconnect: !args.no_redial,
+        redial_for: (!args.no_redial).then_some(args.give_up_after),
         recorder: args.common.recorder(data_dir, console.interactive),
     };
     let Console { source, sink, .. } = &mut console;

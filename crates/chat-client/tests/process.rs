@@ -367,3 +367,56 @@ async fn a_wrong_command_line_is_2() {
     assert_eq!(help.code, Some(0));
     assert!(help.stdout.contains("--plain"));
 }
+
+#[tokio::test]
+async fn a_home_that_is_none_is_named_as_such() {
+    let home = home();
+    let file = home.path().join("file");
+    std::fs::write(&file, "no directory").expect("a file");
+    for (path, told) in [
+        (file.clone(), "which is no directory: set it to one"),
+        (
+            file.join("below"),
+            "which cannot be made: Not a directory; set",
+        ),
+    ] {
+        let process = Process::start(Path::new(CHAT_CLIENT), &path, &["127.0.0.1:1"]);
+        let ended = process.ends().await;
+        let named = format!("CHAT_HOME is {}, {told}", path.display());
+        assert!(ended.one_line().contains(&named), "{ended:?}");
+        assert_eq!(ended.code, Some(1));
+    }
+}
+
+#[tokio::test]
+async fn who_encrypts_something_else_is_not_said_not_to_encrypt() {
+    let directory = home();
+    let (key, certificate) = (directory.path().join("key"), directory.path().join("cert"));
+    let (key, certificate) = (key.display().to_string(), certificate.display().to_string());
+    let make = [
+        "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x",
+    ];
+    let make = [&make[..], &["-keyout", &key, "-out", &certificate]].concat();
+    let Some(made) = Process::tool("openssl", &make) else {
+        return;
+    };
+    assert_eq!(made.ends().await.code, Some(0));
+    let serve = ["s_server", "-accept", "127.0.0.1:0", "-alpn", "http/1.1"];
+    let serve = [&serve[..], &["-key", &key, "-cert", &certificate]].concat();
+    let mut server = Process::tool("openssl", &serve).expect("it is installed");
+    let line = loop {
+        let line = server.next_line().await;
+        if line.starts_with("ACCEPT ") {
+            break line;
+        }
+    };
+    let address = line.strip_prefix("ACCEPT ").expect("an address");
+    let ended = run(&[address]).await;
+    assert_eq!(ended.code, Some(3));
+    let told = ended.one_line();
+    assert!(
+        told.contains("it encrypts, but does not speak chat/1"),
+        "{told}"
+    );
+    assert!(!told.contains("--plain"), "{told}");
+}

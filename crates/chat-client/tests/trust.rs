@@ -38,9 +38,9 @@ async fn serve(home: &TempDir, arguments: &[&str]) -> (Process, String, String) 
 async fn serve_on(on: &str, home: &TempDir, more: &[&str]) -> (Process, String, String) {
     let arguments = [&[on], more].concat();
     let mut server = Process::start(&chat_server(), home.path(), &arguments);
-    let key = server.tells("Your key is SHA256:").await;
-    let key = key.rsplit(' ').next().expect("a key").to_owned();
     let address = server.listens().await.to_string();
+    let key = server.tells("--peer-key SHA256:").await;
+    let key = key.rsplit(' ').next().expect("a key").to_owned();
     (server, address, key)
 }
 
@@ -72,7 +72,7 @@ async fn programs_that_start_at_once_have_one_key() {
         .collect();
     let mut keys = Vec::new();
     for server in &mut servers {
-        keys.push(server.tells("Your key is").await);
+        keys.push(server.tells("--peer-key").await);
     }
     keys.dedup();
     assert_eq!(keys.len(), 1, "{keys:?}");

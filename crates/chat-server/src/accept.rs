@@ -9,7 +9,7 @@ use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{ClientHello, Keyring, PeerKind, SecureStream, Stream, TlsError};
 use chat_core::trust::{self, Fingerprint, KnownPeer, RejectedKey, Security};
 use chat_core::wire::{
-    Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, RefusalCode, SessionId,
+    Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, Refusal, RefusalCode, SessionId,
 };
 use chat_terminal::locale::{self, replies};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -124,13 +124,21 @@ impl RejectReason {
             Self::Key(RejectedKey::Changed(changed)) => Some(locale::refused(changed)),
             Self::Key(RejectedKey::File(error)) => Some(locale::refused(error)),
             Self::Hello(HelloError::Malformed) => Some(locale::refused_bad_hello()),
-            Self::Key(RejectedKey::Blocked(_))
-            | Self::Plaintext
-            | Self::Unknown(_)
-            | Self::Tls(_)
-            | Self::Evicted
-            | Self::Hello(HelloError::Missing)
-            | Self::Io(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The notice of a caller from this address who was refused by the rules of this user, for
+    /// when somebody says that they cannot get through.
+    pub(crate) fn trace(&self, from: &str) -> Option<String> {
+        match self {
+            Self::Plaintext => Some(locale::refused_plaintext(from)),
+            Self::Unknown(_) => Some(locale::refused_unknown(from)),
+            Self::Key(RejectedKey::Blocked(_)) => Some(locale::refused_blocked(from)),
+            Self::Tls(error @ (TlsError::NoKey | TlsError::NotPostQuantum)) => {
+                Some(locale::refused_handshake(from, error))
+            }
+            _ => None,
         }
     }
 }
@@ -323,12 +331,13 @@ impl Caller {
     }
 
     /// Tells the caller that its call is not wanted, and ends the connection.
-    pub(crate) async fn reject_declined(self, code: RefusalCode) {
-        let line = match code {
-            RefusalCode::Unavailable => replies::BUSY,
-            _ => replies::DECLINED,
+    pub(crate) async fn reject_declined(self, refusal: Refusal) {
+        let line = match (refusal.code, &refusal.text) {
+            (RefusalCode::Unavailable, _) => replies::BUSY.to_owned(),
+            (_, Some(text)) => format!("{}; {text}", replies::DECLINED),
+            (_, None) => replies::DECLINED.to_owned(),
         };
-        self.reject(&Control::Refused(code.into()), line).await;
+        self.reject(&Control::Refused(refusal), &line).await;
     }
 
     /// Ends the connection with a `control` for chat/1, or a `line` for others.

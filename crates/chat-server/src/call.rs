@@ -4,18 +4,17 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::driver::{
-    Action, CallDriver, Command, Connected, Host, RESUME_WINDOW, Renewal, Sink, Source,
-    sleep_until_some,
+    Action, CallDriver, Command, Connected, Host, Renewal, Sink, Source, sleep_until_some,
 };
 use chat_core::files::{FileCommand, FileConnection, Transfers};
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Renewed};
-use chat_core::wire::Control;
-use chat_core::wire::SessionId;
+use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Remark, Renewed};
+use chat_core::wire::{Control, Name, Presence, SessionId};
 use chat_terminal::locale;
-use chat_terminal::peer::PeerRecord;
+use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::{self, Record};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -51,8 +50,13 @@ pub(crate) struct Server<'a> {
     pub guesses: Option<&'a mut GuessLimiter>,
     /// Whether a person at a terminal gives commands.
     pub interactive: bool,
+    /// How long the place of a call is kept while its connection is lost.
+    pub keeps_place: Duration,
     /// While the connection is lost.
     pub outage: Option<Outage>,
+    /// What callers are told of the person, in this call and later.
+    pub name: &'a mut Name,
+    pub presence: &'a mut Presence,
     /// The person ends the program with this call.
     pub quitting: bool,
 }
@@ -160,6 +164,22 @@ impl Server<'_> {
         Action::Files(self.files.take_output())
     }
 
+    /// Refuses a file if one is named, or if nobody waits whom the person could mean; else the next
+    /// caller.
+    fn decline(&mut self, words: Option<String>) -> Action {
+        let names_file = words
+            .as_ref()
+            .is_some_and(|words| words.parse::<u32>().is_ok());
+        if names_file || (self.queue.waiting() == 0 && self.files.has_question()) {
+            return self.command_files(FileCommand::declined(words.as_deref()));
+        }
+        let notice = match self.queue.decline_next(words) {
+            Some(peer) => locale::declined(&peer),
+            None => locale::NOBODY_WAITS.into(),
+        };
+        Action::Show(vec![Event::Notice(notice)])
+    }
+
     fn queue_changed(&mut self, event: QueueEvent) -> Action {
         let waiting = self.queue.waiting();
         // A program that was started anew does not wait for itself.
@@ -168,7 +188,7 @@ impl Server<'_> {
             QueueEvent::Arrived(peer) | QueueEvent::Left(peer) => {
                 own_key.is_some() && peer.security.fingerprint() == own_key
             }
-            QueueEvent::TurnedAway(_) | QueueEvent::Refused(_) => false,
+            QueueEvent::Note(..) | QueueEvent::TurnedAway(_) | QueueEvent::Refused(_) => false,
         };
         let notice = match is_own {
             true => None,
@@ -216,7 +236,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             output = self.files.next() => Action::Files(output),
             () = sleep_until_some(give_up_at) => {
                 self.outage = None;
-                Action::GiveUp(Disconnect::Silent(RESUME_WINDOW))
+                Action::GiveUp(Disconnect::Silent(self.keeps_place))
             }
         }
     }
@@ -225,10 +245,14 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         self.peer.is_remembering()
     }
 
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String) {
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
         self.registry.set_cookie(call.cookie());
         self.peer.met(name);
         self.say_files(call);
+    }
+
+    fn renamed(&mut self, name: Name) {
+        self.peer.renamed(name);
     }
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
@@ -259,10 +283,13 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         }
     }
 
+    /// The peer makes the connections.
+    fn doubted(&mut self, _call: &CallDriver<'_, In, Out>, _doubted: bool) {}
+
     fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action {
         self.outage = Some(Outage {
             last_heard: call.last_heard(),
-            give_up_at: Instant::now() + RESUME_WINDOW,
+            give_up_at: Instant::now() + self.keeps_place,
         });
         self.registry.interrupted(true);
         self.unreceived = call.unacknowledged();
@@ -283,8 +310,17 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             Command::Next if self.queue.waiting() > 0 => Action::HangUp,
             Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
             Command::File(command) => self.command_files(command),
-            Command::Decline if self.files.has_question() => {
-                self.command_files(FileCommand::Decline(None))
+            Command::Decline(words) => self.decline(words),
+            Command::Away(text) => {
+                let (presence, notice) = peer::away(self.presence, text);
+                *self.presence = presence.clone();
+                self.queue.set_presence(presence.clone());
+                Action::Remark(Remark::Presence(presence), vec![notice])
+            }
+            Command::Name(name) => {
+                let notice = Event::Notice(locale::you_are_called(&name));
+                *self.name = name.into();
+                Action::Remark(Remark::Name(self.name.clone()), vec![notice])
             }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }

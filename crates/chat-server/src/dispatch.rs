@@ -1,6 +1,6 @@
 //! Takes each accepted connection to what it is for, as its first frame says.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat_core::driver::Connected;
@@ -8,12 +8,13 @@ use chat_core::files::FileConnection;
 use chat_core::journal::{Recorder, Seen};
 use chat_core::transport::{ClientHello, Listen, Origin, Stream};
 use chat_core::wire::{Control, MAX_LINE, Name, RefusalCode};
+use chat_terminal::locale;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
 use crate::accept::{Acceptor, Arrival, RejectReason, SessionKey, hang_up};
-use crate::limits::{HandshakeLimiter, HandshakePermit};
+use crate::limits::{HandshakeLimiter, HandshakePermit, RateLimiter};
 use crate::on_call::OnCall;
 use crate::queue::{CallQueue, Entry, QueueEvent, Seat};
 use crate::registry::SessionRegistry;
@@ -47,6 +48,9 @@ pub(crate) struct Dispatcher {
     pub acceptor: Acceptor,
     pub registry: Arc<SessionRegistry>,
     pub queue: Arc<CallQueue>,
+    /// Bounds what the person is told of callers who were refused. It takes no room from what
+    /// they should know at once.
+    pub traces: Mutex<RateLimiter>,
     /// How calls are recorded, if they are.
     pub recorder: Option<Recorder>,
     /// Told of each call.
@@ -95,11 +99,18 @@ impl Dispatcher {
             Ok(None) => {}
             Err(reason) => {
                 tracing::info!(%from, %reason, "rejected a connection");
-                if let Some(notice) = reason.notice() {
+                if let Some(notice) = reason.notice().or_else(|| self.trace(&reason, &from)) {
                     self.queue.tell(QueueEvent::Refused(notice));
                 }
             }
         }
+    }
+
+    /// The trace of a caller who was refused, unless there were too many.
+    fn trace(&self, reason: &RejectReason, from: &str) -> Option<String> {
+        let trace = reason.trace(from)?;
+        let mut limiter = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(locale::after_others(trace, limiter.try_acquire()?))
     }
 
     /// Finds out where a connection belongs. One that belongs nowhere is told so and drained

@@ -18,7 +18,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink, Source};
@@ -45,6 +45,12 @@ const NOTICE_BURST: u32 = 10;
 /// After that, one in this time.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
+/// This many traces of refused callers may be shown at once.
+const TRACE_BURST: u32 = 3;
+
+/// After that, one in this time.
+const TRACE_EVERY: Duration = Duration::from_secs(60);
+
 /// What the person asked of the server.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -58,6 +64,8 @@ pub struct Config {
     pub on_call: Option<PathBuf>,
     /// End after one call.
     pub once: bool,
+    /// How long the place of a call is kept while its connection is lost.
+    pub give_up_after: Duration,
     /// How this side behaves in a call.
     pub call_config: CallConfig,
     /// How files are handled.
@@ -95,6 +103,7 @@ where
         acceptor,
         registry: Arc::clone(&registry),
         queue: Arc::clone(&queue),
+        traces: Mutex::new(RateLimiter::new(TRACE_BURST, TRACE_EVERY)),
         recorder: config.recorder.clone(),
         on_call: config.on_call.clone().map(OnCall::new),
     };

@@ -48,6 +48,10 @@ struct Args {
     #[arg(long)]
     once: bool,
 
+    /// How long to keep the place of a caller whose connection is lost, such as 1h
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    give_up_after: Duration,
+
     /// Also answer unencrypted callers (nc, telnet, plain sockets), on the same port
     #[arg(long)]
     allow_plain: bool,
@@ -84,7 +88,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let data_dir = data_dir()?;
     let keyring = Keyring::open(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
-    notices.push(locale::own_key(keyring.own_key));
+    let own_key = keyring.own_key;
     let acceptor = Acceptor {
         keyring,
         allow_plain: args.allow_plain,
@@ -103,6 +107,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         ring: args.ring,
         on_call: args.on_call.clone(),
         once: args.once,
+        give_up_after: args.give_up_after,
         call_config: CallConfig {
             idle_timeout: args.idle_timeout,
             ..console.call_config()
@@ -113,7 +118,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         recorder: args.common.recorder(data_dir, console.interactive),
     };
     let reachable = chat_server::reachable(address);
-    notices.push(locale::invitation(address.port(), &reachable));
+    notices.push(locale::invitation(address.port(), &reachable, own_key));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
     }

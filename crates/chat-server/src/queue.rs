@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chat_core::protocol::Peer;
-use chat_core::wire::{MAX_LINE, RefusalCode};
+use chat_core::wire::{MAX_LINE, Presence, Refusal};
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::accept::{Caller, SessionKey};
-use crate::waiting::wait;
+use crate::serve::declined;
+use crate::waiting::{Room, wait};
 
 /// How long waiting callers may take to leave when the queue is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -24,6 +25,8 @@ const EVENT_BUFFER: usize = 32;
 pub(crate) enum QueueEvent {
     /// A caller waits.
     Arrived(Peer),
+    /// A caller who waits says this.
+    Note(Peer, String),
     /// A caller no longer waits.
     Left(Peer),
     /// A caller was told that this side is busy.
@@ -55,6 +58,8 @@ struct State {
     ringing: Option<u64>,
     /// Nobody takes calls any more.
     closed: bool,
+    /// Whether the person is there, as those who wait are told.
+    presence: Presence,
 }
 
 impl State {
@@ -96,7 +101,7 @@ enum Turn {
     /// It is handed over.
     Call(oneshot::Sender<Caller>),
     /// The person does not want its call.
-    Refused(RefusalCode),
+    Refused(Refusal),
 }
 
 /// The caller whose turn is next.
@@ -225,11 +230,30 @@ impl CallQueue {
     }
 
     /// Refuses a caller who waits.
-    pub(crate) fn refuse(&self, number: u64, code: RefusalCode) {
+    pub(crate) fn refuse(&self, number: u64, refusal: Refusal) {
         if let Some(ticket) = self.remove(number) {
             // It may have left just now.
-            drop(ticket.turn.send(Turn::Refused(code)));
+            drop(ticket.turn.send(Turn::Refused(refusal)));
         }
+    }
+
+    /// Declines the call of whom the next turn is, with a word; `None` if nobody waits.
+    pub(crate) fn decline_next(&self, text: Option<String>) -> Option<Peer> {
+        let (number, peer) = {
+            let state = self.state();
+            let mut waiting = state.tickets.iter().filter(|ticket| !ticket.has_left);
+            waiting
+                .next()
+                .map(|ticket| (ticket.number, ticket.peer.clone()))?
+        };
+        self.refuse(number, declined(text));
+        Some(peer)
+    }
+
+    /// Tells those who wait, and who will, whether the person is there.
+    pub(crate) fn set_presence(&self, presence: Presence) {
+        self.state().presence = presence;
+        self.changed.send_replace(());
     }
 
     /// Gives a caller a seat, or gives it back if there is none.
@@ -262,7 +286,7 @@ impl CallQueue {
         } = seat;
         tokio::select! {
             turn = &mut turn => self.finish(caller, turn).await,
-            has_said = wait(&mut caller, || self.ahead(number), changed) => {
+            has_said = self.wait(&mut caller, number, changed) => {
                 if has_said && self.leave(number) {
                     return self.finish(caller, turn.await).await;
                 }
@@ -276,6 +300,17 @@ impl CallQueue {
         }
     }
 
+    /// Waits with a caller. Returns whether it has left, and has something to say.
+    async fn wait(&self, caller: &mut Caller, number: u64, changed: watch::Receiver<()>) -> bool {
+        let peer = caller.connected.peer.clone();
+        let room = Room {
+            ahead: || self.ahead(number),
+            presence: || self.state().presence.clone(),
+            note: |text| self.tell(QueueEvent::Note(peer.clone(), text)),
+        };
+        wait(caller, room, changed).await
+    }
+
     async fn finish(&self, mut caller: Caller, turn: Result<Turn, RecvError>) {
         match turn {
             Ok(Turn::Call(slot)) => {
@@ -283,7 +318,7 @@ impl CallQueue {
                 // The person may have left in the meantime.
                 drop(slot.send(caller));
             }
-            Ok(Turn::Refused(code)) => caller.reject_declined(code).await,
+            Ok(Turn::Refused(refusal)) => caller.reject_declined(refusal).await,
             Err(_) if self.state().closed => caller.reject_closed().await,
             // It has reconnected, and the new connection has its ticket.
             Err(_) => {}
@@ -488,16 +523,16 @@ mod tests {
             strangers.map(|number| queue.ahead(number)),
             [Some(1), Some(2)]
         );
-        queue.refuse(friend, RefusalCode::Declined);
+        queue.refuse(friend, declined(None));
         assert_eq!(front(&queue), Some(strangers[0]));
         // The first of them was seen already.
         let (seen, next) = (strangers[0], strangers[1]);
         assert!(poll(pin!(queue.front(Some(seen)))).is_pending());
-        queue.refuse(seen, RefusalCode::Declined);
+        queue.refuse(seen, declined(None));
         let front =
             poll(pin!(queue.front(Some(seen)))).map(|front| front.map(|front| front.number));
         assert_eq!(front, Poll::Ready(Some(next)));
-        queue.refuse(next, RefusalCode::Declined);
+        queue.refuse(next, declined(None));
         assert!(matches!(
             poll(pin!(queue.front(Some(next)))),
             Poll::Ready(None)

@@ -12,7 +12,7 @@ use chat_core::journal::Recording;
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
 use chat_core::trust::{Security, Verification};
-use chat_core::wire::RefusalCode;
+use chat_core::wire::{Refusal, RefusalCode};
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::Record;
 use chat_terminal::{exit, locale};
@@ -105,12 +105,12 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                         }
                         Some(Event::RingingStopped)
                     }
-                    (Input::Command(Command::Decline), Some(front)) => {
-                        queue.refuse(front.number, RefusalCode::Declined);
+                    (Input::Command(Command::Decline(text)), Some(front)) => {
+                        queue.refuse(front.number, declined(text));
                         Some(Event::RingingStopped)
                     }
                     (Input::Command(Command::Block), Some(front)) => {
-                        queue.refuse(front.number, RefusalCode::Blocked);
+                        queue.refuse(front.number, RefusalCode::Blocked.into());
                         self.sink.show(Event::RingingStopped);
                         Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
                     }
@@ -122,7 +122,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     }
                     (input, still_ringing) => {
                         ringing = still_ringing;
-                        answer(&input).map(|notice| Event::Notice(notice.into()))
+                        self.answer(&input)
                     }
                 },
                 flushed = self.sink.flushed(), if !shown => match flushed {
@@ -136,7 +136,8 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 },
                 Some(event) = self.events.recv() => {
                     // Callers who come or leave now have not waited.
-                    let refused = Some(event).filter(|event| matches!(event, QueueEvent::Refused(_)));
+                    let told = |event: &_| matches!(event, QueueEvent::Refused(_) | QueueEvent::Note(..));
+                    let refused = Some(event).filter(told);
                     let notice = refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive));
                     notice.map(Event::Notice)
                 }
@@ -176,8 +177,27 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         } else {
             RefusalCode::Unavailable
         };
-        self.queue.refuse(front.number, refusal);
+        self.queue.refuse(front.number, refusal.into());
         None
+    }
+
+    /// Answers an input while there is no call.
+    fn answer(&mut self, input: &Input) -> Option<Event> {
+        match input {
+            Input::Command(Command::Away(text)) => {
+                let (presence, notice) =
+                    peer::away(&self.config.call_config.presence, text.clone());
+                self.queue.set_presence(presence.clone());
+                self.config.call_config.presence = presence;
+                return Some(notice);
+            }
+            Input::Command(Command::Name(name)) => {
+                self.config.name = name.as_str().into();
+                return Some(Event::Notice(locale::you_are_called(name)));
+            }
+            _ => {}
+        }
+        notice_for(input).map(|notice| Event::Notice(notice.into()))
     }
 
     /// Finds the journal of a caller who has a key, or begins it. `None`: the caller has to begin
@@ -217,6 +237,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             mut call_config,
             interactive,
             once,
+            give_up_after: keeps_place,
             ..
         } = self.config.clone();
         let is_stranger = connected.peer.security.is_unverified();
@@ -229,6 +250,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             file_config.policy = wary(file_config.policy, interactive);
         }
         let peer_key = session_key.map(|session_key| session_key.key);
+        let Config {
+            name: own_name,
+            call_config: own_config,
+            ..
+        } = &mut self.config;
         let mut server = Server {
             peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
             session_key,
@@ -245,6 +271,9 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             notices: &mut self.notices,
             guesses: is_stranger.then_some(&mut self.guesses),
             interactive,
+            name: own_name,
+            presence: &mut own_config.presence,
+            keeps_place,
             outage: None,
             quitting: false,
         };
@@ -306,12 +335,20 @@ fn wary(policy: Policy, interactive: bool) -> Policy {
     }
 }
 
+/// A call that the person does not take, and what they say to it.
+pub(crate) fn declined(text: Option<String>) -> Refusal {
+    Refusal {
+        text,
+        ..RefusalCode::Declined.into()
+    }
+}
+
 /// The notice for an input while there is no call.
-fn answer(input: &Input) -> Option<&'static str> {
+fn notice_for(input: &Input) -> Option<&'static str> {
     match input {
         Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
         Input::Command(Command::File(_)) => Some(locale::NO_FILES),
-        Input::Command(Command::Answer | Command::Decline | Command::Block) => {
+        Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
             Some(locale::NOBODY_RINGS)
         }
         Input::Command(Command::History(_) | Command::Search(_)) => Some(locale::NO_CALL_TO_READ),
@@ -349,6 +386,7 @@ pub(crate) fn notice_of(
     let suppressed = notices.try_acquire()?;
     let notice = match event {
         QueueEvent::Arrived(peer) => locale::caller_waits(&peer, waiting, commands),
+        QueueEvent::Note(peer, text) => locale::note(&peer, &text),
         QueueEvent::Left(peer) => locale::caller_left(&peer),
         QueueEvent::TurnedAway(peer) => locale::caller_turned_away(&peer),
         QueueEvent::Refused(notice) => notice,

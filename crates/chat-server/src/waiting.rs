@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::driver::BoxConnection;
-use chat_core::wire::{Control, Frame};
+use chat_core::wire::{Control, Frame, Presence};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -19,23 +19,39 @@ const FRAME_BURST: u32 = 16;
 /// After that, one in this time. Who sends more costs the call that is on, and has to leave.
 const FRAME_EVERY: Duration = Duration::from_secs(1);
 
+/// The room in which a caller waits.
+pub(crate) struct Room<A, P, N> {
+    /// How many are served before it; `None` if it is about to be served.
+    pub ahead: A,
+    /// Whether the person is there.
+    pub presence: P,
+    /// Takes the line that it leaves for the person.
+    pub note: N,
+}
+
 /// Waits until a caller hangs up or is gone. Returns whether it has said something before, which
-/// can still be heard. `ahead` returns how many are served before it, or
-/// `None` if it is about to be served, and `changed` signals that this may have changed.
+/// can still be heard. `changed` signals that what the room tells may have changed.
 ///
 /// A caller without chat/1 is told nothing, because a line would break programs that take turns;
 /// what it sends is kept for the call.
-pub(crate) async fn wait(
+pub(crate) async fn wait<A, P, N>(
     caller: &mut Caller,
-    ahead: impl Fn() -> Option<u64>,
+    room: Room<A, P, N>,
     mut changed: watch::Receiver<()>,
-) -> bool {
+) -> bool
+where
+    A: Fn() -> Option<u64>,
+    P: Fn() -> Presence,
+    N: Fn(String),
+{
     let chat1 = caller.connected.handshake.is_some();
     let connection = &mut caller.connected.connection;
     let mut frames = RateLimiter::new(FRAME_BURST, FRAME_EVERY);
     let mut told = None;
+    let mut told_presence = Presence::Here;
+    let mut has_note = false;
     while !connection.is_congested() {
-        let Some(ahead) = ahead() else {
+        let Some(ahead) = (room.ahead)() else {
             // It may only listen from now on, or have said all and left.
             let _ = changed.changed().await;
             continue;
@@ -43,11 +59,21 @@ pub(crate) async fn wait(
         if chat1 && told.replace(ahead) != Some(ahead) {
             connection.push_control(&Control::Waiting { ahead });
         }
+        let presence = (room.presence)();
+        if chat1 && told_presence != presence {
+            connection.push_control(&Control::Away(presence.clone()));
+            told_presence = presence;
+        }
         tokio::select! {
             heard = listen(connection, chat1) => match heard {
-                Heard::Frame if frames.try_acquire().is_some() => {}
+                Heard::Frame(note) if frames.try_acquire().is_some() => {
+                    // One line, and no more.
+                    let note = note.filter(|_| !has_note);
+                    has_note |= note.is_some();
+                    note.into_iter().for_each(&room.note);
+                }
                 Heard::LastWords => return true,
-                Heard::Frame | Heard::Nothing => return false,
+                Heard::Frame(_) | Heard::Nothing => return false,
             },
             _ = changed.changed() => {}
         }
@@ -57,8 +83,8 @@ pub(crate) async fn wait(
 
 /// What is heard of a caller that waits.
 enum Heard {
-    /// It is still there.
-    Frame,
+    /// It is still there, and may say something for the person.
+    Frame(Option<String>),
     /// It has left, or says so much that it does without a seat.
     LastWords,
     /// It has left, and has nothing to say.
@@ -68,7 +94,7 @@ enum Heard {
 /// Waits until something is heard of the caller. Cancel safe.
 async fn listen(connection: &mut BoxConnection, chat1: bool) -> Heard {
     let heard = match chat1 {
-        true => read_frame(connection).await.then_some(Heard::Frame),
+        true => read_frame(connection).await.map(Heard::Frame),
         false => connection
             .closed_by_peer()
             .await
@@ -77,16 +103,17 @@ async fn listen(connection: &mut BoxConnection, chat1: bool) -> Heard {
     heard.unwrap_or(Heard::Nothing)
 }
 
-/// Reads one frame, and answers a ping. Returns whether the caller goes on waiting. Cancel safe.
-async fn read_frame(connection: &mut BoxConnection) -> bool {
+/// Reads one frame, and answers a ping. Returns what it says for the person; `None` if the caller
+/// does not go on waiting. Cancel safe.
+async fn read_frame(connection: &mut BoxConnection) -> Option<Option<String>> {
     let Ok(Ok(Some(Frame::Control(json)))) = timeout(SILENCE_TIMEOUT, connection.receive()).await
     else {
-        return false;
+        return None;
     };
-    match Control::parse(&json) {
-        Ok(Some(Control::Ping(number))) => connection.push_control(&Control::Pong(number)),
-        Ok(_) => {}
-        Err(_) => return false,
+    match Control::parse(&json).ok()? {
+        Some(Control::Ping(number)) => connection.push_control(&Control::Pong(number)),
+        Some(Control::Note(text)) => return Some(Some(text)),
+        _ => {}
     }
-    true
+    Some(None)
 }

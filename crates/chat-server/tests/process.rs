@@ -22,7 +22,8 @@ impl Server {
         let arguments = [&["--allow-plain", "127.0.0.1:0"], arguments].concat();
         let mut process = Process::start_anew(Path::new(CHAT_SERVER), &arguments);
         let invitation = process.tells("chat-client 127.0.0.1:").await;
-        let address = invitation.split_whitespace().last();
+        let (_, command) = invitation.split_once("chat-client ").expect("a command");
+        let address = command.split_whitespace().next();
         let address = address.expect("an address to call").into();
         Self { process, address }
     }
@@ -223,4 +224,28 @@ async fn a_wrong_command_line_is_2() {
         assert_eq!(ended.stdout, "");
         assert!(ended.stderr.starts_with("error: "), "{ended:?}");
     }
+}
+
+#[tokio::test]
+async fn refused_callers_leave_a_trace_that_floods_nobody() {
+    let home = chat_testkit::home();
+    let mut process = Process::start(Path::new(CHAT_SERVER), home.path(), &["127.0.0.1:0"]);
+    let address = process.listens().await;
+    for _ in 0..10 {
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        let mut caller = Wire::new(stream);
+        caller.sends("hello\n").await;
+        caller
+            .receives("this server answers only encrypted calls")
+            .await;
+    }
+    process.tells("Refused a call: 127.0.0.1:").await;
+    process.signal("TERM").await;
+    let ended = process.ends().await;
+    let traces = ended.stderr.matches("Refused a call: 127.0.0.1:").count();
+    assert_eq!(traces, 3, "{ended:?}");
+    assert!(
+        ended.tells("does not encrypt; --allow-plain answers"),
+        "{ended:?}"
+    );
 }

@@ -3,6 +3,7 @@
 use chat_core::protocol::{ConnectionStatus, Event, Peer};
 use chat_core::trust::safety_number::SafetyNumber;
 use chat_core::trust::{Security, Verification};
+use chat_core::wire::Presence;
 
 use crate::text::safety_number;
 
@@ -11,6 +12,10 @@ use crate::text::safety_number;
 pub(crate) struct CallStatus {
     /// The peer, once the call is established.
     pub(crate) peer: Option<Peer>,
+    /// What the peer calls itself, if the person here calls it something else.
+    pub(crate) claims: Option<String>,
+    /// Whether the peer's person is there.
+    pub(crate) presence: Presence,
     /// How many callers are served first, while this side is in a queue.
     pub(crate) ahead: Option<u64>,
     /// The state of the connection.
@@ -25,6 +30,8 @@ impl Default for CallStatus {
     fn default() -> Self {
         Self {
             peer: None,
+            claims: None,
+            presence: Presence::Here,
             ahead: None,
             link: ConnectionStatus::Up { round_trip: None },
             safety_number: None,
@@ -48,14 +55,17 @@ impl CallStatus {
             Event::QueuePosition(ahead) => {
                 *self = Self {
                     ahead: Some(*ahead),
+                    presence: std::mem::take(&mut self.presence),
                     ..Self::default()
                 };
             }
             Event::Connection(link) => {
                 self.link = link.clone();
                 if let ConnectionStatus::Reconnecting(_) = link {
-                    // The place in the queue is lost with the connection.
-                    self.ahead = None;
+                    // The place in the queue is lost with the connection, and what was told there.
+                    if self.ahead.take().is_some() {
+                        self.presence = Presence::Here;
+                    }
                 }
             }
             Event::SafetyNumber { digits, emoji } => {
@@ -64,6 +74,8 @@ impl CallStatus {
                     emoji: *emoji,
                 });
             }
+            Event::Presence(presence) => self.presence = presence.clone(),
+            Event::Claims(claims) => self.claims = claims.clone(),
             Event::Ringing(peer) => self.ringing = Some(peer.clone()),
             Event::RingingStopped => self.ringing = None,
             Event::Ended(_) => *self = Self::default(),

@@ -21,8 +21,8 @@ use crate::input::commands::{self, Request, Role};
 use crate::locale;
 use crate::text::charset::Charset;
 use crate::text::past::{MARK, PastRows};
-use crate::text::sanitize;
 use crate::text::stderr::Stderr;
+use crate::text::{action, sanitize};
 
 /// Size of a new read buffer, in bytes.
 const READ: usize = 128 * 1024;
@@ -149,7 +149,8 @@ impl LineSource {
                     Some(text) if command == Command::Status => notify(&text),
                     _ => return Some(Input::Command(command)),
                 },
-                Ok(Request::Help) => notify(&locale::help(*role, false)),
+                // The keys are those of the terminal itself.
+                Ok(Request::Help | Request::KeysHelp) => notify(&locale::help(*role, false)),
                 Err(error) => notify(&locale::command_error(&error)),
             }
         }
@@ -315,7 +316,8 @@ impl LineSink {
 
     fn write_line(&mut self, line: &str) {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let line = format!("<{}> {}\n", self.speaker, sanitize::line(line));
+        let line = action::after_name(line);
+        let line = format!("<{}> {}\n", self.speaker, sanitize::line(&line));
         let shown = self.charset.show(&line).into_owned();
         self.unwritten.push(self.charset.encode(shown).into());
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::{CallConfig, Input};
+use chat_core::driver::{CallConfig, Input, RESUME_WINDOW};
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::transport::{ConnectError, Keyring, Listen};
@@ -74,10 +74,7 @@ impl User {
             port: address.port(),
         };
         Connector {
-            dialer: TcpDialer {
-                target,
-                limit: NEVER,
-            },
+            dialer: TcpDialer::new(target, NEVER),
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
                 pinned_key: None,
@@ -127,7 +124,7 @@ impl User {
             call_config: CallConfig::default(),
             files: self.files(),
             send_files: Vec::new(),
-            reconnect: true,
+            redial_for: Some(RESUME_WINDOW),
             recorder: None,
         };
         let task = tokio::spawn(async move {
@@ -192,6 +189,7 @@ impl User {
             ring: false,
             on_call: None,
             once: false,
+            give_up_after: RESUME_WINDOW,
             call_config: CallConfig::default(),
             files: self.files(),
             files_from_anyone: false,

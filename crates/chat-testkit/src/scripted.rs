@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::{CallConfig, CallDriver, Command, Connection, Input, Sink, Source};
+use chat_core::driver::{
+    CallConfig, CallDriver, Command, Connection, Input, RESUME_WINDOW, Sink, Source,
+};
 use chat_core::files::FileConfig;
 use chat_core::protocol::{Ended, Event, Plain, Side};
 use chat_core::transport::tcp::{Target, TcpDialer};
@@ -29,6 +31,7 @@ pub fn server_config() -> chat_server::Config {
         ring: false,
         on_call: None,
         once: false,
+        give_up_after: RESUME_WINDOW,
         call_config: CallConfig::default(),
         files: FileConfig::none(),
         files_from_anyone: false,
@@ -44,7 +47,7 @@ pub fn client_config() -> chat_client::Config {
         call_config: CallConfig::default(),
         files: FileConfig::none(),
         send_files: Vec::new(),
-        reconnect: true,
+        redial_for: Some(RESUME_WINDOW),
         recorder: None,
     }
 }
@@ -151,10 +154,7 @@ pub fn client_with(address: SocketAddr, set_up: impl FnOnce(&mut chat_client::Co
     let task = tokio::spawn(async move {
         let home = home();
         let connector = Connector {
-            dialer: TcpDialer {
-                target,
-                limit: NEVER,
-            },
+            dialer: TcpDialer::new(target, NEVER),
             trust: Trust::Plain(KnownPeers::open(home.path()).expect("a new directory")),
             framing: Framing::Auto,
         };

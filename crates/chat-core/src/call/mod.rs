@@ -204,8 +204,8 @@ async fn drive(
             Step::Established(name) => {
                 call.withhold_nonce();
                 peer.name = match memory.take() {
-                    None => Some(name).filter(|name| !name.is_empty()),
-                    Some(memory) => match memory.remember(name).await {
+                    None => Some(name.text).filter(|name| !name.is_empty()),
+                    Some(memory) => match memory.remember(name.text).await {
                         Ok(name) => name,
                         Err(error) => {
                             connection.push_line(HANG_UP);
@@ -217,10 +217,12 @@ async fn drive(
             }
             Step::File(control) => call.decline_file(control),
             Step::Command(_)
+            | Step::Renamed(_)
             | Step::Renewed(_)
             | Step::Unrecorded(_)
             | Step::NumberShown
-            | Step::Answered => {}
+            | Step::Answered
+            | Step::Doubted(_) => {}
         }
     };
     call.end(reason, Some(connection)).await

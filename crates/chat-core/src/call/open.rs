@@ -10,7 +10,7 @@ use crate::blocking;
 use crate::driver::{BoxConnection, Connected, Connection};
 use crate::protocol::{Handshake, Peer};
 use crate::transport::tcp::{Target, TcpDialer, set_tcp_options};
-use crate::transport::{Dial, Keyring, Origin, TlsError};
+use crate::transport::{Dial, Keyring, Origin, Packets, TlsError};
 use crate::trust::safety_number::ChannelBinding;
 use crate::trust::{self, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, Security};
 use crate::wire::{Hello, LineCodec, MAX_CONTROL, MAX_LINE, Name};
@@ -87,8 +87,8 @@ impl Call {
     ) -> Result<Self, CallError> {
         let target = Target::parse(address)?;
         let address = target.to_string();
-        let limit = DIAL_TIMEOUT;
-        let stream = TcpDialer { target, limit }.dial().await?;
+        let dialer = TcpDialer::new(target, DIAL_TIMEOUT);
+        let stream = dialer.dial(Packets::Whole).await?;
         let secured = keyring.tls.connect(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;

@@ -26,11 +26,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::journal::{Journal, JournalError};
 use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolEvent, Recorded, Renewed, SendError, Side, SinkState,
+    Protocol, ProtocolEvent, Recorded, Remark, Renewed, SendError, Side, SinkState,
 };
 use crate::transport::Stream;
 use crate::wire::{
-    CancelCode, CancelledOffer, Control, Cookie, LineError, Offer, SessionId, WriteBuffer,
+    CancelCode, CancelledOffer, Control, Cookie, LineError, Name, Offer, Presence, SessionId,
+    WriteBuffer,
 };
 
 pub use connection::{BoxConnection, Connection};
@@ -53,6 +54,8 @@ pub struct CallConfig {
     pub interactive: bool,
     /// Before hanging up, wait until everything has arrived, as long as there is progress.
     pub graceful: bool,
+    /// Whether the person is there, as a chat/1 peer is told.
+    pub presence: Presence,
     /// As the listener, neither show nor reveal a safety number before this moment.
     pub reveal_after: Option<std::time::Instant>,
 }
@@ -63,7 +66,9 @@ pub enum Step {
     /// The person gave a command. Drive on afterwards.
     Command(Command),
     /// Both sides have said hello, and the peer calls itself this; it may be empty. Show the call.
-    Established(String),
+    Established(Name),
+    /// The peer calls itself something else from now on.
+    Renamed(Name),
     /// The safety number was shown.
     NumberShown,
     /// The peer says this about a file.
@@ -74,6 +79,8 @@ pub enum Step {
     Unrecorded(JournalError),
     /// The peer resumes the call over this connection, or says that this side is queued.
     Answered,
+    /// The connection is in doubt: the call may go on over another; or no longer.
+    Doubted(bool),
     /// The connection is lost, but the call can be resumed over another.
     Disconnected,
     /// The same, but in another session, because the peer does not know this one:
@@ -163,6 +170,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             safety_number: None,
             cookie: None,
             conversed: false,
+        }
+    }
+
+    /// Tells a chat/1 peer something besides messages.
+    pub fn remark(&mut self, remark: Remark) {
+        if let Some(session) = self.protocol.session() {
+            session.remark(remark);
         }
     }
 
@@ -324,6 +338,14 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         session.map_or_else(Vec::new, |session| session.final_ack())
     }
 
+    /// There is a reason to doubt the present connection, such as that this machine has moved; it
+    /// is asked whether it is still there, and [`Step::Doubted`] tells.
+    pub fn suspect(&mut self) {
+        if let Some(session) = self.protocol.session() {
+            session.suspect(Instant::now().into_std());
+        }
+    }
+
     /// No other connection can be made; drive on until the call has ended.
     pub fn give_up(&mut self, disconnect: Disconnect) {
         tracing::info!(%disconnect, "giving the connection up");
@@ -340,10 +362,12 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 Step::Disconnected | Step::Forgotten => self.give_up(Disconnect::Cut),
                 Step::Command(_)
                 | Step::Established(_)
+                | Step::Renamed(_)
                 | Step::Renewed(_)
                 | Step::Unrecorded(_)
                 | Step::NumberShown
-                | Step::Answered => {}
+                | Step::Answered
+                | Step::Doubted(_) => {}
             }
         };
         self.end(reason, Some(connection)).await
@@ -564,12 +588,17 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         while let Some(event) = self.protocol.poll_event() {
             let event = match event {
                 ProtocolEvent::Established(name) => return Some(Step::Established(name)),
+                ProtocolEvent::Renamed(name) => return Some(Step::Renamed(name)),
                 ProtocolEvent::Renewed(renewed) => return Some(Step::Renewed(renewed)),
                 ProtocolEvent::Cookie(cookie) => {
                     self.cookie = Some(cookie);
                     continue;
                 }
                 ProtocolEvent::File(control) => return Some(Step::File(control)),
+                ProtocolEvent::Doubted(doubted) => {
+                    tracing::debug!(doubted, "the connection is in doubt");
+                    return Some(Step::Doubted(doubted));
+                }
                 ProtocolEvent::Show(event) => event,
             };
             self.conversed |= matches!(event, Event::Lines(_) | Event::Message(_));
@@ -678,6 +707,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 }
             }
             Input::Typing(typing) => self.protocol.typing(typing),
+            Input::Suspended(suspended) => self.protocol.suspended(suspended),
             Input::Command(command) => return Some(Step::Command(command)),
         }
         None

@@ -20,6 +20,8 @@ pub enum Input {
     Eof,
     /// Has begun or stopped typing.
     Typing(bool),
+    /// Has stopped this program for a while, or continued it.
+    Suspended(bool),
     /// Gives this program a command; nothing goes to the peer.
     Command(Command),
 }
@@ -43,10 +45,19 @@ pub enum Command {
     Verify(Option<String>),
     /// Take the call that rings.
     Answer,
-    /// Refuse the call that rings.
-    Decline,
+    /// Refuse the call that rings, or the next that waits, with a word to the caller.
+    Decline(Option<String>),
     /// Refuse the call that rings, and every other with that key.
     Block,
+    /// Be away, and say this to who is on the line or waits; without a text, come back, or be
+    /// away without a word.
+    Away(Option<String>),
+    /// Be called this from now on.
+    Name(String),
+    /// Call the peer this; without a name, what it calls itself.
+    Rename(Option<String>),
+    /// Leave this line for the person, while this side waits.
+    Note(String),
     /// List the known peers.
     Peers,
     /// Do this about files.

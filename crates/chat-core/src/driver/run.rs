@@ -13,12 +13,12 @@ use super::{
 use crate::files::Output;
 use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{
-    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Renewed, Session,
-    SessionState,
+    CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Remark, Renewed,
+    Session, SessionState,
 };
 use crate::wire::{Control, Name, RefusalCode, SessionId};
 
-/// How long a call whose connection is lost can be resumed.
+/// How long a call whose connection is lost can be resumed, unless a person wants otherwise.
 pub const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// A connection that is ready for a call, and who is at its other end.
@@ -48,6 +48,7 @@ impl Connected {
         let begin = || SessionState::new(begun.unwrap_or_else(SessionId::random));
         let state = session.unwrap_or_else(begin);
         let session = Session::new(name, &self.peer.security, state);
+        let session = session.with_presence(config.presence.clone());
         Box::new(session.reveal_after(config.reveal_after))
     }
 }
@@ -63,7 +64,10 @@ pub trait Host<In, Out>: Send {
 
     /// Both sides have said hello, and the peer calls itself this; it may be empty. The program
     /// shows the call, by [`next`](Self::next).
-    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: String);
+    fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name);
+
+    /// The peer calls itself something else from now on.
+    fn renamed(&mut self, name: Name);
 
     /// The peer has resumed the call, or said that this side is queued.
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>);
@@ -79,6 +83,9 @@ pub trait Host<In, Out>: Send {
 
     /// The safety number was shown.
     fn number_shown(&mut self);
+
+    /// The present connection is in doubt, or no longer. [`next`](Self::next) may bring another.
+    fn doubted(&mut self, call: &CallDriver<'_, In, Out>, doubted: bool);
 
     /// The connection is lost.
     fn disconnected(&mut self, call: &CallDriver<'_, In, Out>) -> Action;
@@ -108,6 +115,8 @@ pub struct Renewal {
 pub enum Action {
     /// Go on over this connection, in place of the present one if there is one.
     Resume(Box<Connected>),
+    /// Ask on the present connection whether it is still there, which is now in doubt.
+    Suspect,
     /// Go on in this session.
     Renew(Box<Renewal>),
     /// Show these to the person.
@@ -116,6 +125,8 @@ pub enum Action {
     Files(Output),
     /// Do without a safety number on the present connection, and show why.
     WithholdNonce(Event),
+    /// Tell the peer something besides messages, and show these to the person.
+    Remark(Remark, Vec<Event>),
     /// Hang up.
     HangUp,
     /// End the call: there will be no other connection.
@@ -206,6 +217,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         match step {
             Step::Ended(reason) => return Some(reason),
             Step::Established(name) => host.established(&mut self.call, name),
+            Step::Renamed(name) => host.renamed(name),
             Step::Answered => host.answered(&mut self.call),
             Step::NumberShown => host.number_shown(),
             Step::File(control) => {
@@ -214,6 +226,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             }
             Step::Renewed(renewed) => host.renewed(&mut self.call, renewed),
             Step::Unrecorded(error) => host.unrecorded(&mut self.call, error),
+            Step::Doubted(doubted) => host.doubted(&self.call, doubted),
             Step::Disconnected => {
                 self.connection = None;
                 let action = host.disconnected(&self.call);
@@ -235,6 +248,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
     fn act(&mut self, action: Action) {
         match action {
             Action::Resume(connected) => self.resume(*connected),
+            Action::Suspect => self.call.suspect(),
             Action::Renew(renewal) => {
                 let Renewal {
                     id,
@@ -258,6 +272,10 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Action::WithholdNonce(why) => {
                 self.call.withhold_nonce();
                 self.call.show(why);
+            }
+            Action::Remark(remark, events) => {
+                self.call.remark(remark);
+                self.call.show_all(events);
             }
             Action::HangUp => self.call.hang_up(),
             Action::GiveUp(disconnect) => self.call.give_up(disconnect),

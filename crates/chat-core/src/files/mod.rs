@@ -78,6 +78,13 @@ pub enum FileCommand {
     Cancel(Option<u32>),
 }
 
+impl FileCommand {
+    /// What `/decline` with these words means for files: their number, or the only one.
+    pub fn declined(words: Option<&str>) -> Self {
+        Self::Decline(words.and_then(|words| words.parse().ok()))
+    }
+}
+
 /// How far a transfer is, for those who watch it from another thread.
 #[derive(Debug, Default)]
 pub struct Progress {

@@ -8,19 +8,24 @@ use time::OffsetDateTime;
 use super::{CloseReason, SendError, Side};
 use crate::files::FileEvent;
 use crate::trust::Security;
-use crate::wire::{Batch, Control, Cookie};
+use crate::wire::{Batch, Control, Cookie, Name, Presence};
 
 /// What a protocol reports.
 #[derive(Clone, Debug)]
 pub enum ProtocolEvent {
     /// Both sides have said hello, for the first time. The peer calls itself this; it may be empty.
-    Established(String),
+    Established(Name),
+    /// The peer calls itself something else from now on.
+    Renamed(Name),
     /// The call goes on in a new session.
     Renewed(Renewed),
     /// The dialer shows this in its next handshake of the session.
     Cookie(Cookie),
     /// The peer says this about a file.
     File(Control),
+    /// The present connection is in doubt: what was asked has had no answer for too long; or no
+    /// longer.
+    Doubted(bool),
     /// The person is to see this.
     Show(Event),
 }
@@ -53,6 +58,10 @@ pub enum Event {
     SendFailed(String, SendError),
     /// The peer has begun or stopped typing.
     Typing(bool),
+    /// The person there has gone, or come back.
+    Presence(Presence),
+    /// The peer calls itself this, and the person here calls it something else. `None`: no more.
+    Claims(Option<String>),
     /// The peer has nothing more to send, but still reads.
     PeerEof,
     /// The peer hangs up because this side sent no text for this long.

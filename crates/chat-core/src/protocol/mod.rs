@@ -22,7 +22,7 @@ pub use event::{
 };
 pub use plain::Plain;
 pub use record::{Entry, Recorded};
-pub use session::{Session, SessionState};
+pub use session::{Remark, Session, SessionState};
 
 /// A new connection, as the protocol learns of it.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +103,9 @@ pub trait Protocol: Send {
 
     /// The person has begun or stopped typing.
     fn typing(&mut self, typing: bool);
+
+    /// This side's program is about to be stopped for a while, or goes on.
+    fn suspended(&mut self, suspended: bool);
 
     /// The person has nothing more to send.
     fn finish(&mut self);

@@ -154,6 +154,8 @@ impl Protocol for Plain {
 
     fn typing(&mut self, _typing: bool) {}
 
+    fn suspended(&mut self, _suspended: bool) {}
+
     fn finish(&mut self) {
         self.finished = true;
     }

@@ -120,6 +120,18 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether a machine is there, but lets nobody talk to a server: it refuses connections, or
+    /// whoever stands before it closes them.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Dial(error) => error.is_refusal(),
+            Self::NoHandshake { reason, .. } | Self::NoHandshakeWithKnown { reason, .. } => {
+                matches!(reason, TlsError::Closed)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether somebody else has the address now. Where the handshake failed, that is not
     /// known: a hotel's network answers in the server's stead, but not forever.
     pub fn is_another_peer(&self) -> bool {

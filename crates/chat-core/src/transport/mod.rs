@@ -1,5 +1,6 @@
 //! What carries a call: carriers that make byte streams, and TLS on the streams.
 
+mod awake;
 mod carrier;
 mod connect_error;
 mod keyring;
@@ -10,7 +11,7 @@ use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use carrier::{Dial, Listen, Listeners, Origin};
+pub use carrier::{Dial, Listen, Listeners, Origin, Packets};
 pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use tls::{
@@ -21,3 +22,16 @@ pub use tls::{
 pub trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Debug + Send + Unpin> Stream for S {}
+
+/// Waits on a descriptor of the system for something to read.
+#[cfg(target_os = "linux")]
+#[allow(
+    deprecated,
+    reason = "its successor is unsafe; what makes this one unsound, a type that closes its \
+              descriptor early, cannot be passed here"
+)]
+fn readable(
+    descriptor: std::os::fd::OwnedFd,
+) -> std::io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+    tokio::io::unix::AsyncFd::with_interest(descriptor, tokio::io::Interest::READABLE)
+}

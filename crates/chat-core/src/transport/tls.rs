@@ -14,8 +14,9 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{Acceptor, ParsedCertificate};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    ClientConfig, ConnectionCommon, DigitallySignedStruct, DistinguishedName as Authority,
-    InvalidMessage, NamedGroup, PeerIncompatible, ServerConfig, SignatureScheme,
+    AlertDescription, ClientConfig, ConnectionCommon, DigitallySignedStruct,
+    DistinguishedName as Authority, InvalidMessage, NamedGroup, PeerIncompatible, ServerConfig,
+    SignatureScheme,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
@@ -97,6 +98,9 @@ pub enum TlsError {
     /// The other end took too long.
     #[error("no TLS handshake within {0:?}")]
     TimedOut(Duration),
+    /// The other end encrypts, and speaks another protocol in that.
+    #[error("another protocol than chat/1 over TLS")]
+    OtherProtocol,
     /// The other end closed the connection half-way.
     #[error("closed during the TLS handshake")]
     Closed,
@@ -126,6 +130,8 @@ impl From<rustls::Error> for TlsError {
             rustls::Error::InvalidMessage(InvalidContentType | UnknownProtocolVersion) => {
                 Self::NotTls
             }
+            rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)
+            | rustls::Error::NoApplicationProtocol => Self::OtherProtocol,
             error => Self::Handshake(error),
         }
     }

@@ -20,7 +20,7 @@ pub const MAX_DEPTH: usize = 16;
 /// The length of lines that are padded with blanks: room for a ping with the largest number.
 const PADDED: usize = 48;
 
-/// The longest name in a [`Hello`], in bytes.
+/// The longest name, and the longest text that is no message, in bytes.
 const MAX_NAME: usize = 256;
 
 /// What the two programs exchange besides lines of text.
@@ -73,13 +73,56 @@ pub enum Control {
     Taken(OfferId),
     /// The offer is not, or no longer, to be taken.
     Cancel(CancelledOffer),
+    /// Whether the person is there.
+    Away(Presence),
+    /// The person is called something else from now on.
+    Name(#[serde(serialize_with = "cut_short")] String),
+    /// What a caller says who waits, before there is a call.
+    Note(#[serde(serialize_with = "cut_short")] String),
+}
+
+/// Whether a person is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// The person is there.
+    #[default]
+    Here,
+    /// The person is away, and says this about it, which may be nothing.
+    Away(String),
+}
+
+/// `false` is here, `true` or a text is away.
+impl Serialize for Presence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Here => serializer.serialize_bool(false),
+            Self::Away(text) if text.is_empty() => serializer.serialize_bool(true),
+            Self::Away(text) => cut_short(text, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Presence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Flag(bool),
+            Text(#[serde(deserialize_with = "short_text")] String),
+        }
+        Ok(match Form::deserialize(deserializer)? {
+            Form::Flag(false) => Self::Here,
+            Form::Flag(true) => Self::Away(String::new()),
+            Form::Text(text) => Self::Away(text),
+        })
+    }
 }
 
 /// How each side begins, on every connection of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// What the person is called. Control characters come out as U+FFFD.
-    #[serde(deserialize_with = "short_name")]
+    #[serde(deserialize_with = "short_text")]
     pub name: String,
     /// The person has chosen that name; it is not just the name of an account. Somebody who comes
     /// under it with another key is refused.
@@ -238,12 +281,17 @@ impl<'de> Deserialize<'de> for OneLine {
     }
 }
 
-fn short_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let OneLine(name) = OneLine::deserialize(deserializer)?;
-    if name.len() > MAX_NAME {
-        return Err(de::Error::custom("the name is too long"));
+fn short_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let OneLine(text) = OneLine::deserialize(deserializer)?;
+    if text.len() > MAX_NAME {
+        return Err(de::Error::custom("the text is too long"));
     }
-    Ok(name)
+    Ok(text)
+}
+
+/// A person's text as it is, but for what is too long for a peer to read.
+fn cut_short<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text[..text.floor_char_boundary(MAX_NAME)])
 }
 
 /// Why a control line cannot be read. Nothing of the line is repeated: it may be hostile.
@@ -305,7 +353,7 @@ impl Control {
     pub fn to_line(&self) -> Bytes {
         let mut line = vec![CONTROL];
         serde_json::to_writer(&mut line, self).expect("names, numbers and strings are JSON");
-        if let Self::Typing(_) | Self::Ping(_) | Self::Pong(_) = self {
+        if let Self::Typing(_) | Self::Away(_) | Self::Ping(_) | Self::Pong(_) = self {
             line.pop();
             line.resize(PADDED - 2, b' ');
             line.push(b'}');
@@ -360,9 +408,15 @@ enum Member {
     Accept,
     Taken,
     Cancel,
+    Away,
+    Name,
+    Note,
     #[serde(other)]
     Unknown,
 }
+
+#[derive(Deserialize)]
+struct ShortText(#[serde(deserialize_with = "short_text")] String);
 
 #[derive(Deserialize)]
 struct Ahead {
@@ -419,6 +473,9 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 Member::Accept => Control::Accept(members.next_value()?),
                 Member::Taken => Control::Taken(members.next_value()?),
                 Member::Cancel => Control::Cancel(members.next_value()?),
+                Member::Away => Control::Away(members.next_value()?),
+                Member::Name => Control::Name(members.next_value::<ShortText>()?.0),
+                Member::Note => Control::Note(members.next_value::<ShortText>()?.0),
                 Member::Unknown => {
                     members.next_value::<IgnoredAny>()?;
                     continue;
@@ -499,9 +556,28 @@ mod tests {
             Control::History(true),
             Control::Nonce(Hex::random()),
             Control::Reveal(Hex::random()),
+            Control::Away(Presence::Here),
+            Control::Away(Presence::Away(String::new())),
+            Control::Away(Presence::Away("until two".into())),
+            Control::Name("bob".into()),
+            Control::Note("it is about the train".into()),
         ] {
             let line = control.to_line();
             assert_eq!(Control::parse(&line[1..line.len() - 1]), Ok(Some(control)));
+        }
+    }
+
+    #[test]
+    fn what_a_person_says_is_cut_to_what_can_be_read() {
+        let long = "é".repeat(MAX_NAME);
+        for control in [
+            Control::Away(Presence::Away(long.clone())),
+            Control::Name(long.clone()),
+            Control::Note(long),
+        ] {
+            let line = control.to_line();
+            let read = Control::parse(&line[1..line.len() - 1]);
+            assert!(matches!(read, Ok(Some(_))), "{read:?}");
         }
     }
 

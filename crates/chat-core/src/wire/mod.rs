@@ -15,7 +15,7 @@ pub(crate) use codec::CONTROL;
 pub use codec::{Frame, Framing, LineCodec, LineError};
 pub use control::{
     Commitment, Control, ControlError, Cookie, Hello, Hex, HexError, MAX_CONTROL, MAX_DEPTH, Name,
-    Nonce, SessionId,
+    Nonce, Presence, SessionId,
 };
 pub use file::{
     CancelCode, CancelledOffer, FileHello, FileLine, Have, NextFile, Offer, OfferId, Sha256,

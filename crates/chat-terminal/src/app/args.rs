@@ -36,10 +36,15 @@ pub struct CommonArgs {
     #[arg(long, value_name = "NAME|SHA256:…", add = completion::names())]
     pub forget: Option<String>,
 
-    /// Write down what is said, and keep it when the call is over. Without this, a call at a
+    /// Write down what is said, and keep it when the call is over, and the lines that you type for
+    /// Up and Ctrl-R at the next start. Without this, a call at a
     /// terminal is written down until everything has arrived, and one in a pipe is not
     #[arg(long, env = "CHAT_KEEP", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, hide_env = true)]
     pub keep: bool,
+
+    /// Plain lines instead of a screen, for screen readers, dumb terminals and `| tee`
+    #[arg(long)]
+    pub linear: bool,
 
     /// What to print instead of a call.
     #[command(flatten)]
@@ -53,17 +58,17 @@ pub struct CommonArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
+    /// Notify you on the desktop while you look elsewhere, if the terminal can (OSC 9, 777, 99)
+    #[arg(long)]
+    pub notify: bool,
+
     /// Do not tell the other side that you are typing
     #[arg(long)]
     pub no_typing: bool,
 
     /// Keep no draft on disk that was not sent
-    #[arg(long, conflicts_with = "remember")]
-    pub no_drafts: bool,
-
-    /// Keep the lines that you type on disk, for Up and Ctrl-R at the next start
     #[arg(long)]
-    pub remember: bool,
+    pub no_drafts: bool,
 
     /// Log to stderr, unless that is the screen; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]

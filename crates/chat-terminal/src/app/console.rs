@@ -1,6 +1,6 @@
 //! The user's side of this process: a pipe or a terminal.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use chat_core::driver::{CallConfig, Input, Sink, Source};
 use chat_core::protocol::Event;
@@ -11,7 +11,7 @@ use crate::app::exit;
 use crate::input::memory::{Memory, Typed};
 use crate::locale::{self, Explain};
 use crate::pipe::{self, LineSink, LineSource, LineStyle};
-use crate::screen::{Idle, Screen, ScreenOptions, ScreenSink, ScreenSource};
+use crate::screen::{Colors, Idle, Protocol, Screen, ScreenOptions, ScreenSink, ScreenSource};
 use crate::text::charset::Charset;
 
 /// Standard input and output, as a source and a sink.
@@ -42,18 +42,25 @@ pub enum ConsoleSink {
 
 impl Console {
     /// Opens standard input and output: as a screen if both are a terminal that can be
-    /// painted, as plain lines otherwise. `idle` is what the status row says while there is no
+    /// painted, as plain lines otherwise, or if they are asked for. `idle` is what the status row says while there is no
     /// call. A draft that is not sent is kept for `address`. Must be called within a runtime.
     ///
     /// # Errors
     /// The terminal cannot be set up.
     pub fn open(args: &CommonArgs, idle: Idle, address: String) -> io::Result<Self> {
-        let interactive = Screen::is_possible();
-        if interactive && std::env::var_os("TERM").is_some_and(|term| term != "dumb") {
+        // Whoever asks for lines may also send the output elsewhere, to `tee` say.
+        let interactive = Screen::is_possible() || args.linear && io::stdin().is_terminal();
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if interactive && !is_dumb && !args.linear {
             let options = ScreenOptions {
-                color: args.color(),
+                colors: match args.color() {
+                    true => Colors::of_terminal(),
+                    false => Colors::None,
+                },
                 charset: Charset::of_locale(),
                 bell: !args.quiet,
+                title: has_title(),
+                notifications: Protocol::of_terminal().filter(|_| args.notify),
                 tells_typing: !args.no_typing,
                 marks_pastes: marks_pastes(),
                 idle,
@@ -149,14 +156,12 @@ fn marks_pastes() -> bool {
 /// What is to be remembered of what is typed, and what was. The error is told to the person, for
 /// whom it is no reason to do without a call.
 fn remember(args: &CommonArgs, address: String) -> Result<(Option<Memory>, Typed), String> {
-    if args.no_drafts {
-        return Ok(Default::default());
-    }
     let data_dir = data_dir().map_err(|error| error.explain())?;
-    let remembered = Memory::open(&data_dir, address, args.remember).and_then(|memory| {
-        let typed = memory.load()?;
-        Ok((Some(memory), typed))
-    });
+    let remembered =
+        Memory::open(&data_dir, address, !args.no_drafts, args.keep).and_then(|memory| {
+            let typed = memory.load()?;
+            Ok((Some(memory), typed))
+        });
     remembered.map_err(|error| error.explain())
 }
 
@@ -197,4 +202,12 @@ impl Sink for ConsoleSink {
             Self::Screen(sink) => sink.flushed().await,
         }
     }
+}
+
+/// Whether the terminal has a title that can be set.
+fn has_title() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    !["linux", "vt", "ansi", "cons"]
+        .iter()
+        .any(|name| term.starts_with(name))
 }

@@ -45,7 +45,7 @@ pub fn code_without_call(error: &ConnectError) -> u8 {
             FAILED
         }
         ConnectError::Tls { reason, .. } => match reason {
-            TlsError::NoKey | TlsError::NotPostQuantum => REFUSED,
+            TlsError::NoKey | TlsError::NotPostQuantum | TlsError::OtherProtocol => REFUSED,
             _ => FAILED,
         },
         ConnectError::NoHandshake { reason, .. }

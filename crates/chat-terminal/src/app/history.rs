@@ -10,8 +10,8 @@ use chat_core::trust::{self, Fingerprint, KnownPeers};
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use crate::app::exit;
 use crate::app::runtime::Failure;
+use crate::app::{completion, exit};
 use crate::locale::{self, Explain};
 use crate::text::past::{PastRows, local_time, speaker};
 use crate::text::sanitize;
@@ -23,7 +23,7 @@ const SHOWN: usize = 20;
 #[derive(Args, Clone, Debug)]
 pub struct HistoryArgs {
     /// Print the messages recorded with the peer of this name or fingerprint, and do nothing else
-    #[arg(long, value_name = "NAME|SHA256:…", conflicts_with = "forget")]
+    #[arg(long, value_name = "NAME|SHA256:…", conflicts_with = "forget", add = completion::names())]
     pub history: Option<String>,
 
     /// Only those that contain TEXT, in upper or lower case

@@ -8,6 +8,7 @@ use chat_core::journal::Calls;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
 use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
+use chat_core::wire::{Name, Presence};
 use chat_core::{Blocking, blocking};
 
 use crate::app::history;
@@ -23,6 +24,8 @@ pub struct PeerRecord {
     keyring: Option<Keyring>,
     /// The address that this side dialed, if it did.
     dialed: Option<String>,
+    /// What the peer calls itself, where this user calls it something else.
+    claimed: Option<String>,
     tasks: VecDeque<Task>,
     running: Option<Blocking<Done>>,
     remembering: bool,
@@ -35,13 +38,19 @@ type Task = Box<dyn FnOnce() -> Done + Send>;
 struct Done {
     /// The peer, if more is known of it now.
     peer: Option<Peer>,
+    /// What it calls itself, if that has changed, and this user calls it something else.
+    claimed: Option<Option<String>>,
     /// What to show.
     events: Vec<Event>,
 }
 
 impl Done {
     fn show(events: Vec<Event>) -> Self {
-        Self { peer: None, events }
+        Self {
+            peer: None,
+            claimed: None,
+            events,
+        }
     }
 }
 
@@ -52,6 +61,7 @@ impl PeerRecord {
             peer,
             keyring,
             dialed,
+            claimed: None,
             tasks: VecDeque::new(),
             running: None,
             remembering: false,
@@ -60,14 +70,32 @@ impl PeerRecord {
 
     /// The peer's hello has come, in which it calls itself `name`. Its key is remembered, and
     /// then the call is shown, under the name that the peer is known by here.
-    pub fn met(&mut self, name: String) {
-        if self.peer.name.is_none() && !name.is_empty() {
-            self.peer.name = Some(name);
+    pub fn met(&mut self, name: Name) {
+        let Name { text, chosen } = name;
+        let claimed = Some(text.clone()).filter(|_| chosen);
+        if self.peer.name.is_none() && !text.is_empty() {
+            self.peer.name = Some(text);
         }
         self.remembering = true;
         let (keyring, dialed) = (self.keyring.clone(), self.dialed.clone());
         let peer = self.peer.clone();
-        self.enqueue(move || remember(keyring.as_ref(), dialed.as_deref(), peer));
+        self.enqueue(move || {
+            let done = remember(keyring.as_ref(), dialed.as_deref(), peer);
+            done.with_claim(keyring.as_ref(), claimed)
+        });
+    }
+
+    /// The peer calls itself something else from now on.
+    pub fn renamed(&mut self, name: Name) {
+        let (keyring, peer) = (self.keyring.clone(), self.peer.clone());
+        self.enqueue(move || {
+            let done = Done {
+                peer: Some(peer),
+                claimed: None,
+                events: Vec::new(),
+            };
+            done.with_claim(keyring.as_ref(), Some(name.text))
+        });
     }
 
     /// Who it is, as far as is known.
@@ -91,6 +119,9 @@ impl PeerRecord {
         if let Some(peer) = done.peer {
             self.peer = peer;
             self.remembering = false;
+        }
+        if let Some(claimed) = done.claimed {
+            self.claimed = claimed;
         }
         done.events
     }
@@ -124,6 +155,17 @@ impl PeerRecord {
                 self.enqueue(move || Done::show(vec![Event::Notice(list(&keyring))]));
                 return Vec::new();
             }
+            (Command::Rename(name), Some(keyring))
+                if self.peer.security.fingerprint().is_some() =>
+            {
+                let Some(name) = name.clone().or_else(|| self.claimed.clone()) else {
+                    return vec![Event::Notice(locale::RENAME_TO_WHAT.into())];
+                };
+                let (keyring, peer) = (keyring.clone(), self.peer.clone());
+                self.enqueue(move || rename(&keyring, peer, &name));
+                return Vec::new();
+            }
+            (Command::Rename(_), _) => locale::NO_KEY_TO_NAME.into(),
             (Command::History(_) | Command::Search(_), Some(keyring)) => {
                 let (keyring, peer, command) =
                     (keyring.clone(), self.peer.clone(), command.clone());
@@ -135,10 +177,15 @@ impl PeerRecord {
             }
             (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
             (Command::Status, _) => locale::peer_status(&self.peer),
-            (Command::Answer | Command::Decline | Command::Block, _) => locale::NOBODY_RINGS.into(),
+            (Command::Answer | Command::Decline(_) | Command::Block, _) => {
+                locale::NOBODY_RINGS.into()
+            }
             (Command::File(_), _) => locale::NO_FILES.into(),
             (Command::Next | Command::Quit | Command::Keep, _) => {
                 locale::NEXT_IS_FOR_SERVERS.into()
+            }
+            (Command::Away(_) | Command::Name(_) | Command::Note(_), _) => {
+                locale::NOTHING_TO_WAIT_FOR.into()
             }
         };
         vec![Event::Notice(notice)]
@@ -153,6 +200,32 @@ impl PeerRecord {
         if self.running.is_none() {
             self.running = self.tasks.pop_front().map(blocking);
         }
+    }
+}
+
+impl Done {
+    /// Tells the person what the peer calls itself, if it is called something else here.
+    fn with_claim(mut self, keyring: Option<&Keyring>, claimed: Option<String>) -> Self {
+        let (Some(keyring), Some(claimed), Some(peer)) = (keyring, claimed, &self.peer) else {
+            return self;
+        };
+        let Security::Key { fingerprint, .. } = peer.security else {
+            return self;
+        };
+        // A name that is another's here was told of before.
+        let is_another = keyring
+            .known
+            .load()
+            .is_ok_and(|known| !known.is_called(fingerprint, &claimed))
+            && namesake(keyring, &claimed, fingerprint).is_none();
+        let claims = is_another.then_some(claimed);
+        self.events.push(Event::Claims(claims.clone()));
+        if let Some(claimed) = &claims {
+            let notice = locale::calls_itself(peer, claimed);
+            self.events.push(Event::Notice(notice));
+        }
+        self.claimed = Some(claims);
+        self
     }
 }
 
@@ -179,6 +252,7 @@ fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> 
     let call = Event::Established(peer.clone());
     Done {
         peer: Some(peer),
+        claimed: None,
         events: std::iter::once(call)
             .chain(past)
             .chain(trouble.map(Event::Notice))
@@ -195,6 +269,33 @@ fn namesake(keyring: &Keyring, claimed: &str, key: Fingerprint) -> Option<String
     let mut namesakes = list.like(claimed);
     let namesake = namesakes.find(|other| other.fingerprint != key)?;
     Some(namesake.name.clone())
+}
+
+/// Calls the peer by another name.
+fn rename(keyring: &Keyring, mut peer: Peer, name: &str) -> Done {
+    let Security::Key { fingerprint, .. } = peer.security else {
+        unreachable!("only who has a key is renamed");
+    };
+    match keyring.known.rename(name, fingerprint) {
+        Ok(name) => {
+            let notice = locale::renamed(&peer, &name);
+            peer.name = Some(name);
+            Done {
+                events: vec![
+                    Event::Notice(notice),
+                    Event::Peer(peer.clone()),
+                    Event::Claims(None),
+                ],
+                claimed: Some(None),
+                peer: Some(peer),
+            }
+        }
+        Err(error) => Done {
+            peer: None,
+            claimed: None,
+            events: vec![Event::Notice(error.explain())],
+        },
+    }
 }
 
 /// What was recorded with the peer.
@@ -229,8 +330,23 @@ fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
     }
     Done {
         events: vec![Event::Notice(notice), Event::Peer(peer.clone())],
+        claimed: None,
         peer: Some(peer),
     }
+}
+
+/// What `/away` means for a person who is there or not, and what to tell them.
+pub fn away(before: &Presence, text: Option<String>) -> (Presence, Event) {
+    let after = match (before, text) {
+        (_, Some(text)) => Presence::Away(text),
+        (Presence::Here, None) => Presence::Away(String::new()),
+        (Presence::Away(_), None) => Presence::Here,
+    };
+    let notice = match &after {
+        Presence::Here => locale::YOU_ARE_BACK,
+        Presence::Away(_) => locale::YOU_ARE_AWAY,
+    };
+    (after, Event::Notice(notice.to_owned()))
 }
 
 /// Refuses all calls with the peer's key from now on. Returns the notice to show.
@@ -297,7 +413,7 @@ mod tests {
             security: Security::NoKey { post_quantum: true },
         };
         let mut record = PeerRecord::new(peer, None, None);
-        record.met(claimed.into());
+        record.met(Name::of_account(claimed.into()));
         assert!(record.is_remembering());
         let shown = record.next().await;
         assert!(!record.is_remembering());

@@ -26,8 +26,10 @@ pub(crate) enum Request {
     HangUpMaybe,
     /// Run this command.
     Command(Command),
-    /// Show the help text.
+    /// List the commands.
     Help,
+    /// List the keys.
+    KeysHelp,
 }
 
 /// Why a line that begins with `/` is not a valid command.
@@ -48,6 +50,8 @@ pub(crate) enum CommandError {
     NoNumber(&'static str),
     /// `/say` without a text.
     SaysNothing,
+    /// The command needs a text after it.
+    TakesText(&'static str),
     /// `/search` without a text.
     SearchesNothing,
     /// `/history` with something else than a number from 1 to [`MAX_SHOWN`].
@@ -55,9 +59,10 @@ pub(crate) enum CommandError {
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 16] = [
-    "/accept", "/answer", "/block", "/cancel", "/decline", "/help", "/history", "/keep", "/next",
-    "/peers", "/quit", "/say", "/search", "/send", "/status", "/verify",
+pub(crate) const NAMES: [&str; 21] = [
+    "/accept", "/answer", "/away", "/block", "/cancel", "/decline", "/help", "/history", "/keep",
+    "/me", "/name", "/next", "/note", "/peers", "/quit", "/rename", "/say", "/search", "/send",
+    "/status", "/verify",
 ];
 
 /// How many messages `/history` shows unless it is told, and how many at most.
@@ -65,7 +70,10 @@ const SHOWN: usize = 20;
 pub(crate) const MAX_SHOWN: usize = 1_000;
 
 /// Those that are about callers.
-const FOR_SERVERS: [&str; 4] = ["/answer", "/block", "/decline", "/next"];
+const FOR_SERVERS: [&str; 3] = ["/answer", "/block", "/next"];
+
+/// What only a caller does.
+const FOR_CLIENTS: [&str; 1] = ["/note"];
 
 /// The similarity, from 0 to 1, from which a name is suggested for a mistyped one.
 const ALIKE: f64 = 0.6;
@@ -97,21 +105,25 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
             nearest: nearest(typed, role),
         });
     };
+    let words = Some(argument.trim()).filter(|words| !words.is_empty());
+    let words = words.map(str::to_owned);
+    let needed = words.clone().ok_or(CommandError::TakesText(name));
     let request = match name {
         "/say" if argument.is_empty() => return Err(CommandError::SaysNothing),
         "/say" => return Ok(Request::Say(argument.to_owned())),
-        "/verify" => {
-            let number = Some(argument.trim()).filter(|number| !number.is_empty());
-            let number = number.map(str::to_owned);
-            return Ok(Request::Command(Command::Verify(number)));
-        }
-        "/send" if argument.trim().is_empty() => return Err(CommandError::SendsNothing),
+        // The peer's screen knows what it means, and others can read it.
+        "/me" => return needed.map(|_| Request::Say(text.to_owned())),
+        "/verify" => return Ok(Request::Command(Command::Verify(words))),
+        "/away" => return Ok(Request::Command(Command::Away(words))),
+        // The call knows whether a caller or a file is meant.
+        "/decline" => return Ok(Request::Command(Command::Decline(words))),
+        "/rename" => return Ok(Request::Command(Command::Rename(words))),
+        "/name" => return needed.map(|name| Request::Command(Command::Name(name))),
+        "/note" => return needed.map(|note| Request::Command(Command::Note(note))),
+        "/send" if words.is_none() => return Err(CommandError::SendsNothing),
         "/send" => return Ok(about_files(FileCommand::Send(paths::split(argument)))),
         "/accept" => return accept(argument),
         "/cancel" => return Ok(about_files(FileCommand::Cancel(number(name, argument)?))),
-        "/decline" if !argument.trim().is_empty() => {
-            return Ok(about_files(FileCommand::Decline(number(name, argument)?)));
-        }
         "/history" => return Ok(Request::Command(Command::History(count(argument.trim())?))),
         "/search" if argument.trim().is_empty() => return Err(CommandError::SearchesNothing),
         "/search" => {
@@ -120,12 +132,12 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
         }
         "/answer" => Request::Command(Command::Answer),
         "/block" => Request::Command(Command::Block),
-        "/decline" => Request::Command(Command::Decline),
         "/keep" => Request::Command(Command::Keep),
         "/next" => Request::Command(Command::Next),
         "/peers" => Request::Command(Command::Peers),
         "/quit" => Request::Command(Command::Quit),
         "/status" => Request::Command(Command::Status),
+        "/help" if argument.trim() == "keys" => return Ok(Request::KeysHelp),
         _ => Request::Help,
     };
     if !argument.trim().is_empty() {
@@ -183,8 +195,11 @@ fn is_like_hang_up(text: &str) -> bool {
 
 /// The commands of a role.
 fn names(role: Role) -> impl Iterator<Item = &'static str> {
-    let is_listed = move |name: &&str| role == Role::Server || !FOR_SERVERS.contains(name);
-    NAMES.into_iter().filter(is_listed)
+    let others: &[&str] = match role {
+        Role::Client => &FOR_SERVERS,
+        Role::Server => &FOR_CLIENTS,
+    };
+    NAMES.into_iter().filter(|name| !others.contains(name))
 }
 
 /// The commands that begin with `typed`.
@@ -235,7 +250,15 @@ mod tests {
         }
         assert_eq!(parse("/say 88"), said("88"));
         assert_eq!(parse("/say  x"), said(" x"));
+        assert_eq!(parse("/me waves"), said("/me waves"));
+        let command = |command| Ok(Request::Command(command));
+        assert_eq!(parse("/away"), command(Command::Away(None)));
+        let lunch = Command::Away(Some("at lunch".into()));
+        assert_eq!(parse("/away  at lunch "), command(lunch));
+        assert_eq!(parse("/name Ann"), command(Command::Name("Ann".into())));
+        assert_eq!(parse("/name"), Err(CommandError::TakesText("/name")));
         assert_eq!(parse("/help"), Ok(Request::Help));
+        assert_eq!(parse("/help keys "), Ok(Request::KeysHelp));
         assert_eq!(parse("/quit "), Ok(Request::Command(Command::Quit)));
         assert_eq!(parse("88\n/quit"), said("88\n/quit"));
         let command = |command| Ok(Request::Command(command));
@@ -257,8 +280,6 @@ mod tests {
         assert_eq!(parse("/accept as x y"), accept(None, Some("x y")));
         assert_eq!(parse("/accept 2 as x"), accept(Some(2), Some("x")));
         assert_eq!(parse("/accept two"), Err(CommandError::NoNumber("/accept")));
-        assert_eq!(parse("/decline"), Ok(Request::Command(Command::Decline)));
-        assert_eq!(parse("/decline 1"), file(FileCommand::Decline(Some(1))));
         assert_eq!(parse("/cancel"), file(FileCommand::Cancel(None)));
         let paths = vec!["a b".into(), "c".into()];
         assert_eq!(parse(r"/send a\ b c"), file(FileCommand::Send(paths)));
@@ -315,14 +336,14 @@ mod tests {
         let completions = |typed| completions(typed, Role::Server);
         assert_eq!(completions("/s"), ["/say", "/search", "/send", "/status"]);
         assert_eq!(completions("/ver"), ["/verify"]);
-        assert_eq!(completions("/").len(), NAMES.len());
+        assert_eq!(completions("/").len(), NAMES.len() - FOR_CLIENTS.len());
         assert!(completions("s").is_empty());
         assert!(completions("").is_empty());
     }
 
     #[test]
     fn the_caller_is_not_led_to_what_is_about_callers() {
-        assert!(completions("/n", Role::Client).is_empty());
+        assert_eq!(completions("/n", Role::Client), ["/name", "/note"]);
         let typo = super::parse("/nxt", Role::Client);
         let unknown = |nearest| {
             let typed = "/nxt".to_owned();

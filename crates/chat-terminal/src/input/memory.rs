@@ -22,7 +22,8 @@ pub(crate) struct Typed {
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     address: String,
-    drafts: PrivateFile,
+    /// `None` unless drafts are to be remembered.
+    drafts: Option<PrivateFile>,
     /// `None` unless lines are to be remembered.
     typed: Option<PrivateFile>,
 }
@@ -35,12 +36,14 @@ impl Memory {
     pub(crate) fn open(
         data_dir: &Path,
         address: String,
-        remembers_lines: bool,
+        drafts: bool,
+        lines: bool,
     ) -> Result<Self, FileError> {
-        let typed = remembers_lines.then(|| PrivateFile::open(data_dir, "typed"));
+        let drafts = drafts.then(|| PrivateFile::open(data_dir, "drafts"));
+        let typed = lines.then(|| PrivateFile::open(data_dir, "typed"));
         Ok(Self {
             address,
-            drafts: PrivateFile::open(data_dir, "drafts")?,
+            drafts: drafts.transpose()?,
             typed: typed.transpose()?,
         })
     }
@@ -50,7 +53,8 @@ impl Memory {
     /// # Errors
     /// One of the files cannot be read.
     pub(crate) fn load(&self) -> Result<Typed, FileError> {
-        let mut drafts = parse_drafts(&self.drafts.read()?);
+        let drafts = self.drafts.as_ref().map(PrivateFile::read).transpose()?;
+        let mut drafts = parse_drafts(&drafts.unwrap_or_default());
         let typed = self.typed.as_ref().map(PrivateFile::read).transpose()?;
         Ok(Typed {
             draft: drafts.remove(&self.address).unwrap_or_default(),
@@ -63,17 +67,19 @@ impl Memory {
     /// # Errors
     /// One of the files cannot be written.
     pub(crate) fn save(&self, typed: &Typed) -> Result<(), FileError> {
-        self.drafts.update(|bytes| {
-            let mut drafts = parse_drafts(bytes);
-            match typed.draft.is_empty() {
-                true => drafts.remove(&self.address),
-                false => drafts.insert(self.address.clone(), typed.draft.clone()),
-            };
-            match drafts.is_empty() {
-                true => Vec::new(),
-                false => serde_json::to_vec(&drafts).expect("strings are JSON"),
-            }
-        })?;
+        if let Some(file) = &self.drafts {
+            file.update(|bytes| {
+                let mut drafts = parse_drafts(bytes);
+                match typed.draft.is_empty() {
+                    true => drafts.remove(&self.address),
+                    false => drafts.insert(self.address.clone(), typed.draft.clone()),
+                };
+                match drafts.is_empty() {
+                    true => Vec::new(),
+                    false => serde_json::to_vec(&drafts).expect("strings are JSON"),
+                }
+            })?;
+        }
         let Some(file) = &self.typed else {
             return Ok(());
         };
@@ -116,7 +122,8 @@ mod tests {
     #[test]
     fn a_draft_is_kept_for_its_address_until_it_is_sent() {
         let home = tempfile::tempdir().expect("a directory");
-        let open = |address: &str| Memory::open(home.path(), address.into(), false).expect("open");
+        let open =
+            |address: &str| Memory::open(home.path(), address.into(), true, false).expect("open");
         let (ann, bob) = (open("ann:7788"), open("bob:7788"));
         ann.save(&typed("to ann\n88", &["said"])).expect("saved");
         bob.save(&typed("to bob", &[])).expect("saved");
@@ -134,7 +141,7 @@ mod tests {
     #[test]
     fn lines_of_two_programs_are_remembered() {
         let home = tempfile::tempdir().expect("a directory");
-        let open = || Memory::open(home.path(), "ann:7788".into(), true).expect("open");
+        let open = || Memory::open(home.path(), "ann:7788".into(), true, true).expect("open");
         for line in ["one", "two"] {
             open().save(&typed("", &[line])).expect("saved");
         }

@@ -10,12 +10,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
+use chat_core::files::FileName;
 use chat_core::journal::JournalError;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Renewed, Side};
+use chat_core::transport::TlsError;
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
-use chat_core::wire::{Refusal, RefusalCode};
+use chat_core::wire::{Presence, Refusal, RefusalCode};
 use jiff::civil::Date;
 
 use super::{Explain, name_in_notice, who};
@@ -25,7 +27,7 @@ use crate::text::sanitize;
 
 pub(super) use errors::{
     NEEDLE_TOO_LONG, NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error,
-    flaw, journal_error, keyring_error, known_peers_error,
+    flaw, journal_error, keyring_error, known_peers_error, system,
 };
 pub(crate) use errors::{
     NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
@@ -115,56 +117,67 @@ pub(crate) const TRANSLITERATED: &str = "Your locale is not UTF-8, so what it ha
 /// Nothing in the history matches.
 pub(crate) const NOT_FOUND: &str = "(nothing found)";
 
-/// What `/help` shows: the commands of this role, by what one wants to do, and the `keys` where
-/// lines are edited here.
+/// What `/help` shows: the commands of this role, by what one wants to do, and where the `keys`
+/// are listed if lines are edited here.
 pub(crate) fn help(role: Role, keys: bool) -> String {
     let callers = match role {
-        Role::Client => "",
+        Role::Client => WAIT_HELP,
         Role::Server => CALLERS_HELP,
     };
-    let keys = if keys { KEYS_HELP } else { "" };
-    [SAY_HELP, KNOW_HELP, callers, END_HELP, keys].concat()
+    let keys = if keys { HOW_TO_LIST_KEYS } else { "" };
+    [SAY_HELP, KNOW_HELP, FILES_HELP, callers, END_HELP, keys].concat()
 }
 
 const SAY_HELP: &str = "\
 To say something: type it, and press Enter.
-  /say TEXT    say TEXT, even 88         //x          say \"/x\"
+  /say TEXT    say TEXT, even 88      //x           say \"/x\"
+  /me TEXT     say what you do        /away TEXT    away; /away: back
+  /keep        keep what is said from now on, after the call too
 ";
 
 const KNOW_HELP: &str = "\
 To know who is there:
   /verify N    compare the safety number with N, which is read to you
                by telephone or face to face, never here
-  /peers       the known keys            /status      about this call
-To keep what is said from now on, after the call too:  /keep
+  /peers       the known keys         /status       about this call
+  /name NAME   your own name          /rename NAME  theirs, here
+  /history N   the last N messages    /search TEXT  those with TEXT
+";
+
+const FILES_HELP: &str = "\
 To give and take files:
-  /send PATH   offer a file or directory /cancel N    drop one
-  /accept N    take what is offered, as NAME if you add that
-  /decline N   do not
-To read back what was recorded:
-  /history N   the last N messages       /search T    those with T in them
+  /send PATH   offer a file or directory   /cancel N   drop one
+  /accept N    take one; as NAME if added  /decline N  refuse one
+";
+
+const WAIT_HELP: &str = "\
+While you wait:
+  /note TEXT   leave one line for them
 ";
 
 const CALLERS_HELP: &str = "\
-When somebody calls:
+When somebody calls, or waits:
   /answer      take the call that rings (Enter does, too)
-  /decline     refuse it                 /block       and its key for ever
-  /next        take the next caller
+  /decline     refuse who rings, or waits; /decline TEXT says why
+  /block       and its key for ever   /next         the next caller
 ";
 
 const END_HELP: &str = "\
-To end: 88 alone hangs up                /quit        ends the program
+To end: 88 alone hangs up             /quit         ends the program
 ";
 
-const KEYS_HELP: &str = "\
+const HOW_TO_LIST_KEYS: &str = "To edit what you type: /help keys lists the keys.\n";
+
+/// What `/help keys` shows where lines are edited here.
+pub(crate) const KEYS_HELP: &str = "\
 Keys:
-  Alt-Enter, Ctrl-J  a new line          Ctrl-_       undo
+  Alt-Enter, Ctrl-J: a new line       Ctrl-_        undo
   Left, Right, Home, End, Ctrl-B, -F, -A, -E, Alt-B, -F: move
-  Backspace, Ctrl-D, -W, -U, -K, Alt-D: delete        Ctrl-Y: bring back
-  Ctrl-T: swap two characters            Tab          complete a command
-  Up, Down, Ctrl-P, -N: older lines      Ctrl-R       search them
-  Ctrl-C: put the line aside, or hang up Ctrl-D       hang up
-  Ctrl-L: draw the screen anew           Ctrl-Z       suspend
+  Backspace, Ctrl-D, -W, -U, -K, Alt-D: delete; Ctrl-Y: bring back
+  Ctrl-T: swap two characters         Tab           complete a command
+  Up, Down, Ctrl-P, -N: older lines   Ctrl-R        search them
+  Ctrl-C: drop the line, or hang up   Ctrl-D        hang up
+  Ctrl-L: draw the screen anew        Ctrl-Z        suspend
 ";
 
 /// Several lines came faster than anyone types.
@@ -193,6 +206,7 @@ pub(crate) fn command_error(error: &CommandError) -> String {
             typed,
             nearest: None,
         } => format!("There is no {typed}; /help lists the commands. To say it, type /{typed}"),
+        CommandError::TakesText(name) => format!("What? Type it after {name}"),
         CommandError::TakesNothing(name) => format!("{name} takes nothing after it."),
         CommandError::SendsNothing => "Send what? Type a path after /send".to_owned(),
         CommandError::NoNumber(name) => format!("{name} takes the number of a file."),
@@ -240,8 +254,53 @@ pub(crate) fn rings(name: &str) -> String {
     format!("{name} is calling")
 }
 
+/// A file is offered, for who looks elsewhere.
+pub(crate) fn file_waits(name: &FileName) -> String {
+    format!("{} is offered to you", sanitize::quote(name.as_str()))
+}
+
 /// What the user can do about a call that rings, for the status row.
 pub(crate) const HOW_TO_ANSWER: &str = "Enter answers, /decline, /block";
+
+/// Who calls while another call is on, in a notification.
+pub(crate) const SOMEBODY: &str = "somebody";
+
+/// The title of the terminal without a call.
+pub(crate) const TITLE: &str = "chat";
+
+/// The title of the terminal during a call.
+pub(crate) fn title(name: &str, unread: usize) -> String {
+    let name = name_in_notice(name).unwrap_or_default();
+    match unread {
+        0 => format!("{name} - chat"),
+        1..=99 => format!("({unread}) {name} - chat"),
+        _ => format!("(99+) {name} - chat"),
+    }
+}
+
+/// A message, in a notification.
+pub(crate) fn says(name: &str, text: &str) -> String {
+    format!("{name}: {text}")
+}
+
+/// Before the first message that came after the user looked away.
+pub(crate) const UNREAD_FROM_HERE: &str = "new since you looked away:";
+
+/// A new day has begun.
+pub(crate) fn date(date: Date) -> String {
+    date.strftime("%A, %-d %B %Y").to_string()
+}
+
+/// How long a call was, after the words that it is over.
+pub(crate) fn call_lasted(time: Duration) -> String {
+    let (hours, minutes) = (time.as_secs() / 3600, time.as_secs() / 60 % 60);
+    let time = match (hours, minutes) {
+        (0, 0) => format!("{} s", time.as_secs()),
+        (0, _) => format!("{minutes} min"),
+        _ => format!("{hours} h {minutes} min"),
+    };
+    format!("The call lasted {time}.")
+}
 
 /// The prompt of a search through older lines.
 pub(crate) fn searching(text: &str) -> String {
@@ -269,13 +328,18 @@ pub(crate) fn lock(security: &Security) -> &'static str {
     }
 }
 
-/// The state of the connection, for the status row.
-pub(crate) fn link(link: &ConnectionStatus) -> Option<String> {
+/// The state of the connection, for the status row. `silence`: how long nothing was heard.
+pub(crate) fn link(link: &ConnectionStatus, silence: Duration) -> Option<String> {
+    let silence = silence.as_secs();
     match link {
         ConnectionStatus::Up { round_trip } => round_trip.map(milliseconds),
-        ConnectionStatus::Silent(silence) => Some(format!("silent for {} s", silence.as_secs())),
-        ConnectionStatus::Reconnecting(0) => Some("link lost, waiting for them".to_owned()),
-        ConnectionStatus::Reconnecting(tries) => Some(format!("link lost, try {tries}")),
+        ConnectionStatus::Silent(_) => Some(format!("silent for {silence} s")),
+        ConnectionStatus::Reconnecting(0) => {
+            Some(format!("link lost, waiting for them ({silence} s)"))
+        }
+        ConnectionStatus::Reconnecting(tries) => {
+            Some(format!("link lost, try {tries} ({silence} s)"))
+        }
         ConnectionStatus::Resumed { .. } | ConnectionStatus::Restored { .. } => None,
     }
 }
@@ -346,9 +410,12 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::PeerHistory(true) => "The other side keeps what is said here after the call.".into(),
         Event::PeerHistory(false) => "The other side no longer keeps what is said here.".into(),
         Event::SafetyNumber { digits, emoji } => {
-            let number = safety_number(digits, emoji);
-            format!("{number};\n    /verify and the number that is read to you remembers it")
+            format!("{}: /verify N", safety_number(digits, emoji))
         }
+        Event::Presence(Presence::Here) => "The other side is back.".into(),
+        Event::Presence(Presence::Away(text)) => format!("The other side is {}.", away(text)),
+        // Whether the line is busy, or a person is being asked, is for them to know.
+        Event::QueuePosition(0) => "Nobody has answered yet; you are next.".into(),
         Event::QueuePosition(callers) => format!("The other side is busy; {}.", ahead(*callers)),
         Event::Ringing(peer) => format!(
             "{} is calling, {}: /answer, /decline or /block",
@@ -366,9 +433,23 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Delivered(_)
         | Event::Earlier(_)
         | Event::Typing(_)
+        | Event::Claims(_)
         | Event::QueueLength(_)
         | Event::Connection(ConnectionStatus::Up { .. }) => return None,
     })
+}
+
+/// Nobody takes connections where the peer was; it is called again for so long. In a pipe 88 waits
+/// until all has arrived.
+pub fn refused_for_now(left: Duration, piped: bool) -> String {
+    let minutes = left.as_secs().div_ceil(60);
+    let time = match minutes {
+        0 | 1 => "another minute".to_owned(),
+        2..=120 => format!("{minutes} more minutes"),
+        _ => format!("{} more hours", minutes.div_ceil(60)),
+    };
+    let way_out = if piped { "Ctrl-C" } else { "88" };
+    format!("Nobody answers at that port. Trying for {time}; {way_out} gives up.")
 }
 
 /// The same for a user who cannot give commands, because every line is text.
@@ -454,6 +535,30 @@ pub fn refused_bad_hello() -> String {
     refused_because("a caller's first words were no hello that can be read")
 }
 
+/// A caller was not encrypted.
+pub fn refused_plaintext(from: &str) -> String {
+    refused_because(&format!(
+        "{from} does not encrypt; --allow-plain answers such callers"
+    ))
+}
+
+/// A caller has no key that is known.
+pub fn refused_unknown(from: &str) -> String {
+    refused_because(&format!(
+        "{from} has no key that is known here; --known-only is on"
+    ))
+}
+
+/// A caller is blocked.
+pub fn refused_blocked(from: &str) -> String {
+    refused_because(&format!("{from} has a key that you have blocked"))
+}
+
+/// A caller's program is not up to chat/1.
+pub fn refused_handshake(from: &str, error: &TlsError) -> String {
+    refused_because(&format!("{from}: {}", errors::tls_error(error)))
+}
+
 fn refused_because(reason: &str) -> String {
     format!("Refused a call: {reason}")
 }
@@ -493,14 +598,17 @@ pub fn own_key(key: Fingerprint) -> String {
     format!("Your key is {key}")
 }
 
-/// How to reach a server that listens on `port` at these addresses.
-pub fn invitation(port: u16, addresses: &[IpAddr]) -> String {
-    let commands = addresses.iter().map(|address| {
-        let target = match port {
-            DEFAULT_PORT => address.to_string(),
-            _ => SocketAddr::new(*address, port).to_string(),
-        };
-        format!("\n    chat-client {target}")
+/// How to reach a server that listens on `port` at these addresses, and nobody else in its place.
+pub fn invitation(port: u16, addresses: &[IpAddr], own_key: Fingerprint) -> String {
+    let targets = addresses.iter().map(|address| match port {
+        DEFAULT_PORT => address.to_string(),
+        _ => SocketAddr::new(*address, port).to_string(),
+    });
+    let commands = targets.enumerate().map(|(index, target)| match index {
+        // A shell takes both rows for one command, so the terminal need not wrap it.
+        0 => format!("\n    chat-client {target} \\\n        --peer-key {own_key}"),
+        1 => format!("\nor at another address, such as\n    {target}"),
+        _ => format!("\n    {target}"),
     });
     let commands: String = commands.collect();
     format!("Waiting for a call on port {port}. On the other machine:{commands}")
@@ -545,7 +653,7 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
         }
         _ => String::new(),
     };
-    format!("cannot listen on {address}: {error}{advice}")
+    format!("cannot listen on {address}: {}{advice}", system(error))
 }
 
 /// Why the socket that a service manager has passed is no use.
@@ -627,6 +735,62 @@ pub(crate) const NO_KEY_TO_VERIFY: &str = "There is no key to verify: this call 
 /// The peer is marked as verified.
 pub(crate) fn verified(peer: &Peer) -> String {
     format!("{} is verified from now on.", who(peer))
+}
+
+/// A peer calls itself something else than this user calls it.
+pub(crate) fn calls_itself(peer: &Peer, claimed: &str) -> String {
+    format!(
+        "{} calls itself {} now; /rename takes that name, /rename NAME another.",
+        who(peer),
+        sanitize::quote(claimed)
+    )
+}
+
+/// A peer is called something else here from now on.
+pub(crate) fn renamed(peer: &Peer, name: &str) -> String {
+    format!("{} is {name} here from now on.", who(peer))
+}
+
+/// `/rename` without a name.
+pub(crate) const RENAME_TO_WHAT: &str = "Rename to what? Type the name after /rename";
+
+/// `/rename` for a peer without a key.
+pub(crate) const NO_KEY_TO_NAME: &str = "Names are kept by the key, and this peer has none.";
+
+/// This side's person has another name.
+pub fn you_are_called(name: &str) -> String {
+    format!("You are called {} from now on.", sanitize::quote(name))
+}
+
+/// This side's person has gone.
+pub(crate) const YOU_ARE_AWAY: &str =
+    "You are away, and who is on the line or waits hears it; /away alone when you are back.";
+
+/// This side's person is there again.
+pub(crate) const YOU_ARE_BACK: &str = "You are back.";
+
+/// `/note` while this side does not wait in a queue.
+pub const NOTHING_TO_WAIT_FOR: &str = "/note is for while you wait: one line, once.";
+
+/// A note is on its way.
+pub const NOTE_LEFT: &str = "Your line was left for them.";
+
+/// What a caller says who waits.
+pub fn note(peer: &Peer, text: &str) -> String {
+    format!("{} waits, and says: {}", who(peer), sanitize::quote(text))
+}
+
+/// A caller who waited was declined.
+pub fn declined(peer: &Peer) -> String {
+    format!("{} was told that you decline.", who(peer))
+}
+
+/// The peer's person is away, for the status row.
+pub(crate) fn away(text: &str) -> String {
+    match text.is_empty() {
+        true => "away".to_owned(),
+        false => format!("away: {}", sanitize::quote(text)),
+    }
 }
 
 /// A peer claims a name that looks like that of another known peer.
@@ -783,25 +947,22 @@ fn mark(security: &Security) -> &'static str {
     }
 }
 
-/// Both halves of the safety number, and how to compare it.
+/// Both halves of the safety number, and how to compare it, in two rows.
 fn safety_number(digits: &str, emoji: &[(char, &str)]) -> String {
     let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
     format!(
-        "Safety number {digits}:\n    {}\n    \
-         compare it by telephone or face to face, never in this chat",
-        pictures.collect::<Vec<_>>().join(", ")
+        "Safety number {digits}: {}\n    \
+         compare by telephone or face to face, never in this chat",
+        pictures.collect::<Vec<_>>().join(" ")
     )
 }
 
 fn call(peer: &Peer) -> String {
     let more = match &peer.security {
-        Security::Plaintext => "; anybody on the way can read and change it.".into(),
-        Security::NoKey { .. } => "; nobody knows with whom.".into(),
-        Security::Key {
-            fingerprint,
-            verification: Verification::New,
-        } => format!(".\n    {fingerprint}"),
-        Security::Key { .. } => ".".into(),
+        Security::Plaintext => "; anybody on the way can read and change it.",
+        Security::NoKey { .. } => "; nobody knows with whom.",
+        // The key is under /peers, and the two people compare a shorter number.
+        Security::Key { .. } => ".",
     };
     format!("Call with {}: {}{more}", who(peer), mark(&peer.security))
 }
@@ -822,7 +983,10 @@ fn ending(ended: &Ended) -> String {
             format!("The other side is busy, {waiting} wait already. Try again later.")
         }
         CloseReason::Refused(refusal) => refused_by_them(refusal),
-        CloseReason::Local(error) => format!("Call ended, input or output failed here: {error}."),
+        CloseReason::Local(error) => {
+            let error = system(error);
+            format!("Call ended, input or output failed here: {error}.")
+        }
     };
     match ended.unacknowledged.len() {
         0 => {}
@@ -844,7 +1008,15 @@ fn refused_by_them(refusal: &Refusal) -> String {
         RefusalCode::NoSession => "it no longer knows this call; call again",
         RefusalCode::ForeignSession => "this call belongs to another key there",
         RefusalCode::Blocked => "your key is blocked there",
-        RefusalCode::Declined => return "The other side declined the call.".into(),
+        RefusalCode::Declined => {
+            return match refusal.text.as_deref() {
+                Some(text) if !text.is_empty() => format!(
+                    "The other side declined the call and says: {}",
+                    sanitize::quote(text)
+                ),
+                _ => "The other side declined the call.".into(),
+            };
+        }
         RefusalCode::Closed => "nobody takes calls there any more",
         RefusalCode::OwnKey => "that is your own key: you are calling yourself",
         RefusalCode::Unavailable => "something is wrong there just now; try again",
@@ -881,7 +1053,7 @@ fn ordinal(number: u32) -> String {
 
 fn seconds(time: Duration) -> String {
     match time.as_secs() {
-        0..120 if time.subsec_millis() >= 100 => format!("{:.1} s", time.as_secs_f64()),
+        0..10 if time.subsec_millis() >= 100 => format!("{:.1} s", time.as_secs_f64()),
         seconds @ 0..120 => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
     }
@@ -903,8 +1075,12 @@ mod tests {
         let notice = "      -- ".len();
         for role in [Role::Client, Role::Server] {
             let help = help(role, true);
-            for line in help.lines() {
-                assert!(notice + line.len() < 80, "{line}");
+            for page in [&help, KEYS_HELP] {
+                for line in page.lines() {
+                    assert!(notice + line.len() < 80, "{line}");
+                }
+                // The draft and the status row stand below.
+                assert!(page.lines().count() + 2 <= 24);
             }
             assert_eq!(help.contains("/next"), role == Role::Server);
             assert!(help.contains("88 alone hangs up"));

@@ -17,7 +17,7 @@ pub trait Explain {
 impl Explain for io::Error {
     /// What the system says.
     fn explain(&self) -> String {
-        self.to_string()
+        en::system(self)
     }
 }
 

@@ -15,6 +15,11 @@ pub(crate) fn name_or_address(peer: &Peer) -> &str {
     peer.name.as_deref().unwrap_or(&peer.address)
 }
 
+/// The peer's name, or where it is.
+pub(crate) fn short_name(peer: &Peer) -> String {
+    name_in_notice(name_or_address(peer)).unwrap_or_else(|| peer.address.clone())
+}
+
 /// The peer's name and where it is.
 fn who(peer: &Peer) -> String {
     match peer.name.as_deref().and_then(name_in_notice) {

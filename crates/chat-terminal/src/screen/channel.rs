@@ -50,7 +50,8 @@ impl Stamped {
     pub(crate) fn is_current(&self, now: Moment) -> bool {
         match self.input {
             Input::Command(Command::Peers | Command::Status | Command::Quit) => true,
-            Input::Command(Command::Answer | Command::Decline | Command::Block) => {
+            Input::Command(Command::Away(_) | Command::Name(_)) => true,
+            Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
                 self.moment.rings == now.rings
             }
             _ => self.moment.calls == now.calls,
@@ -102,6 +103,9 @@ impl Feed {
 #[derive(Debug)]
 pub struct ScreenSource {
     inputs: mpsc::Receiver<Stamped>,
+    /// How many inputs were taken.
+    taken: u64,
+    handled: watch::Sender<u64>,
     has_draft: Arc<AtomicBool>,
     feed: Feed,
     open: Arc<Open>,
@@ -109,7 +113,12 @@ pub struct ScreenSource {
 
 impl Source for ScreenSource {
     async fn next(&mut self) -> io::Result<Input> {
+        // Who asks for the next input has sent what the last one led to.
+        let taken = self.taken;
+        self.handled
+            .send_if_modified(|handled| std::mem::replace(handled, taken) != taken);
         while let Some(stamped) = self.inputs.recv().await {
+            self.taken += 1;
             // What was meant for a caller who has hung up is not for the next one.
             let is_current = stamped.is_current(*self.open.now());
             match stamped.input {
@@ -180,6 +189,8 @@ pub(crate) fn weight(event: &Event) -> usize {
 pub(crate) struct Backend {
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) inputs: mpsc::Sender<Stamped>,
+    /// How many of them were handled.
+    pub(crate) handled: watch::Receiver<u64>,
     pub(crate) pending: watch::Sender<usize>,
     /// Whether something is typed that was not sent.
     pub(crate) has_draft: Arc<AtomicBool>,
@@ -189,6 +200,7 @@ pub(crate) fn halves() -> (ScreenSource, ScreenSink, Backend) {
     let (event_sender, events) = mpsc::unbounded_channel();
     let (inputs, input_receiver) = mpsc::channel(1);
     let (pending, room) = watch::channel(0);
+    let (handled_sender, handled) = watch::channel(0);
     let open = Arc::new(Open::default());
     let has_draft = Arc::new(AtomicBool::new(false));
     let feed = Feed {
@@ -197,6 +209,8 @@ pub(crate) fn halves() -> (ScreenSource, ScreenSink, Backend) {
     };
     let source = ScreenSource {
         inputs: input_receiver,
+        taken: 0,
+        handled: handled_sender,
         has_draft: has_draft.clone(),
         feed: feed.clone(),
         open: open.clone(),
@@ -205,6 +219,7 @@ pub(crate) fn halves() -> (ScreenSource, ScreenSink, Backend) {
     let backend = Backend {
         events,
         inputs,
+        handled,
         pending,
         has_draft,
     };
@@ -303,7 +318,7 @@ mod tests {
 
     #[test]
     fn nobody_is_answered_or_blocked_in_the_place_of_another() {
-        for command in [Command::Answer, Command::Decline, Command::Block] {
+        for command in [Command::Answer, Command::Decline(None), Command::Block] {
             let input = Input::Command(command);
             let another = [Event::RingingStopped, Event::Ringing(peer("mallory"))];
             assert_eq!(heard_after(another, input.clone()), None);

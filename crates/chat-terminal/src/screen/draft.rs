@@ -138,10 +138,11 @@ fn row(text: &str) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::screen::style::Colors;
     use crate::text::charset::Charset;
 
     const PLAIN: Palette = Palette {
-        color: false,
+        colors: Colors::None,
         charset: Charset::Utf8,
     };
 

@@ -18,7 +18,7 @@ use crate::screen::channel::{Backend, Stamped, weight};
 use crate::screen::painter::{LiveRegion, Painter};
 use crate::screen::transcript::Timestamp;
 use crate::screen::tty::{self, Change, Signals};
-use crate::screen::view::{ScreenOptions, TerminalRequest, View};
+use crate::screen::view::{self, ScreenOptions, TerminalRequest, View};
 use crate::screen::writer::Writer;
 use crate::text::charset::Charset;
 
@@ -37,6 +37,9 @@ const STALLED: Duration = Duration::from_millis(500);
 /// How long to wait for the process to be stopped and continued.
 const STOPPED: Duration = Duration::from_millis(500);
 
+/// How long Ctrl-Z waits until the other side was told.
+const TOLD: Duration = Duration::from_millis(200);
+
 /// Two SIGCONT within this time count as one.
 const AWAKE: Duration = Duration::from_secs(1);
 
@@ -52,11 +55,14 @@ pub(crate) fn run(options: ScreenOptions, typed: Typed, memory: Option<Memory>, 
         .build();
     let result = runtime.and_then(|runtime| {
         runtime.block_on(async {
+            let inputs = Inputs {
+                sender: backend.inputs,
+                sent: 0,
+                handled: backend.handled,
+            };
             let mut event_loop =
-                EventLoop::new(options, typed, backend.pending, backend.has_draft)?;
-            let result = event_loop
-                .run(backend.events, backend.inputs, read_keys()?)
-                .await;
+                EventLoop::new(options, typed, backend.pending, backend.has_draft, inputs)?;
+            let result = event_loop.run(backend.events, read_keys()?).await;
             // Also when the terminal is gone.
             if let Some(memory) = memory
                 && let Err(error) = memory.save(&event_loop.view.typed())
@@ -95,6 +101,14 @@ fn read_keys() -> io::Result<Keys> {
     Ok(Keys { bytes, _stop: stop })
 }
 
+/// The way of what the user does to the program.
+struct Inputs {
+    sender: mpsc::Sender<Stamped>,
+    /// How many were sent, and how many of them the program has handled.
+    sent: u64,
+    handled: watch::Receiver<u64>,
+}
+
 /// The state of the screen's thread.
 struct EventLoop {
     charset: Charset,
@@ -105,6 +119,7 @@ struct EventLoop {
     signals: Signals,
     pending: watch::Sender<usize>,
     has_draft: Arc<AtomicBool>,
+    inputs: Inputs,
     /// For each event, up to which line of the transcript it goes, and its weight in bytes.
     owed: VecDeque<(u64, usize)>,
     /// How many lines of the transcript have been written to the terminal.
@@ -120,6 +135,7 @@ impl EventLoop {
         typed: Typed,
         pending: watch::Sender<usize>,
         has_draft: Arc<AtomicBool>,
+        inputs: Inputs,
     ) -> io::Result<Self> {
         Ok(Self {
             charset: options.charset,
@@ -130,6 +146,7 @@ impl EventLoop {
             signals: Signals::new()?,
             pending,
             has_draft,
+            inputs,
             owed: VecDeque::new(),
             reached: 0,
             next_frame: Instant::now(),
@@ -142,9 +159,9 @@ impl EventLoop {
     async fn run(
         &mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
-        inputs: mpsc::Sender<Stamped>,
         mut keys: Keys,
     ) -> io::Result<()> {
+        let inputs = self.inputs.sender.clone();
         // Once the sink is dropped: when to give up a terminal that takes no output.
         let mut give_up = None;
         loop {
@@ -180,6 +197,7 @@ impl EventLoop {
                 permit = inputs.reserve(), if self.view.has_input() && !inputs.is_closed() => {
                     if let (Ok(permit), Some(input)) = (permit, self.view.next_input()) {
                         permit.send(input);
+                        self.inputs.sent += 1;
                     }
                 }
                 event = events.recv(), if self.view.transcript().waiting() < MAX_LINES => {
@@ -199,15 +217,17 @@ impl EventLoop {
     fn paint(&mut self) {
         let columns = self.painter.size().columns;
         let lines = self.view.transcript().take(FRAME_BYTES, columns);
-        let live = self.view.live(self.painter.size());
-        let bell = self.view.take_bell();
-        self.write(&lines, &live, bell);
+        let live = self
+            .view
+            .live(self.painter.size(), Instant::now().into_std());
+        let signals = self.view.take_signals();
+        self.write(&lines, &live, &signals);
         self.next_frame = Instant::now() + FRAME;
     }
 
     /// Starts to write a frame, in the bytes of the terminal's charset.
-    fn write(&mut self, lines: &str, live: &LiveRegion, bell: bool) {
-        let frame = self.painter.frame(lines, live, bell);
+    fn write(&mut self, lines: &str, live: &LiveRegion, signals: &view::Signals) {
+        let frame = self.painter.frame(lines, live, signals);
         self.writer.write(self.charset.encode(frame));
     }
 
@@ -282,12 +302,41 @@ impl EventLoop {
 
     /// Handles Ctrl-Z.
     async fn suspend(&mut self) -> io::Result<()> {
+        self.view.say_suspended(true);
+        // Once the process is stopped, it says nothing more.
+        let _ = timeout(TOLD, self.hand_over()).await;
+        let stopped = self.stop().await;
+        self.view.say_suspended(false);
+        stopped
+    }
+
+    /// Hands all inputs to the program, and waits until it has handled them.
+    async fn hand_over(&mut self) {
+        let Inputs {
+            sender,
+            sent,
+            handled,
+        } = &mut self.inputs;
+        while self.view.has_input() {
+            let Ok(permit) = sender.reserve().await else {
+                return;
+            };
+            if let Some(input) = self.view.next_input() {
+                permit.send(input);
+                *sent += 1;
+            }
+        }
+        let _ = handled.wait_for(|handled| handled >= sent).await;
+    }
+
+    async fn stop(&mut self) -> io::Result<()> {
         if !self.clear().await? {
             return Ok(());
         }
         tty::suspend()?;
         let _ = timeout(STOPPED, self.signals.woken()).await;
         tty::resume()?;
+        self.view.forget_title();
         self.resumed = Some(Instant::now());
         self.resize();
         Ok(())
@@ -298,6 +347,7 @@ impl EventLoop {
         let now = Instant::now();
         if self.resumed.is_none_or(|resumed| now - resumed > AWAKE) {
             tty::resume()?;
+            self.view.forget_title();
             self.painter.forget();
             self.resize();
         }
@@ -311,7 +361,7 @@ impl EventLoop {
         while self.settle().await? {
             let lines = self.view.transcript().take(FRAME_BYTES, columns);
             let last = self.view.transcript().waiting() == 0;
-            self.write(&lines, &LiveRegion::default(), false);
+            self.write(&lines, &LiveRegion::default(), &view::Signals::default());
             if last {
                 return self.settle().await;
             }

@@ -1,7 +1,8 @@
 //! A line of the transcript, and the rows in which it is shown.
 //!
 //! A peer cannot forge a row. Every line begins with the time or blanks, then its mark: `--` for
-//! the program, a name in angle brackets for the peer, `you:` for this side. The rows that it is
+//! the program, a name in angle brackets for the peer, or after a star for what it does, `you:` for
+//! this side. The rows that it is
 //! wrapped into begin further right than any mark does. Only a word that is longer than a row,
 //! such as an address, is wrapped by the terminal itself, to be copied in one piece: there is no
 //! blank in it, and nothing follows it in its last row.
@@ -32,6 +33,8 @@ const LEAST_NAME: usize = 4;
 pub(crate) enum Mark {
     /// The peer's, by its sanitized name.
     Peer(String),
+    /// Tells what the peer of this sanitized name does.
+    Actor(String),
     /// This side's.
     Own(DeliveryState),
     /// Of whoever is named after it: it was said earlier.
@@ -102,10 +105,14 @@ impl Mark {
     /// Appends the mark and a blank. Returns how many columns they take.
     fn paint(&self, palette: Palette, columns: usize, out: &mut String) -> usize {
         let (style, text) = match self {
-            Self::Peer(name) => {
+            Self::Peer(name) | Self::Actor(name) => {
                 let room = (columns / 2).saturating_sub(HANG + 1);
                 let name = sanitize::cut(name, room.max(LEAST_NAME));
-                (Style::Peer, format!("<{name}>"))
+                let mark = match self {
+                    Self::Actor(_) => format!("* {name}"),
+                    _ => format!("<{name}>"),
+                };
+                (Style::Peer, mark)
             }
             Self::Own(state) => {
                 let mut row = Row::default();
@@ -128,14 +135,14 @@ impl Mark {
         match self {
             Self::Program(style) => *style,
             Self::Past => Style::Faint,
-            Self::Peer(_) | Self::Own(_) | Self::Further => Style::Plain,
+            Self::Peer(_) | Self::Actor(_) | Self::Own(_) | Self::Further => Style::Plain,
         }
     }
 
     /// Whether all terminals agree on its width: of the program's own they do.
     fn is_certain(&self) -> bool {
         match self {
-            Self::Peer(name) => wrap::is_certain(name),
+            Self::Peer(name) | Self::Actor(name) => wrap::is_certain(name),
             Self::Past | Self::Own(_) | Self::Program(_) | Self::Further => true,
         }
     }

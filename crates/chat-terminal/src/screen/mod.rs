@@ -8,6 +8,7 @@ mod channel;
 mod draft;
 mod event_loop;
 mod line;
+mod notify;
 mod painter;
 mod size;
 mod status_row;
@@ -25,7 +26,8 @@ use std::thread;
 use crate::input::memory::{Memory, Typed};
 use channel::halves;
 pub(crate) use channel::{ScreenSink, ScreenSource};
-
+pub(crate) use notify::Protocol;
+pub(crate) use style::Colors;
 pub use view::Idle;
 pub(crate) use view::ScreenOptions;
 

@@ -8,6 +8,7 @@ use std::mem;
 
 use crate::screen::size::Size;
 use crate::screen::style::Row;
+use crate::screen::view::Signals;
 
 const INFALLIBLE: &str = "a string takes everything";
 
@@ -65,7 +66,7 @@ impl Painter {
     }
 
     /// Returns one frame: `lines`, each ended by CRLF, and the live region below them.
-    pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, bell: bool) -> String {
+    pub(crate) fn frame(&mut self, lines: &str, live: &LiveRegion, signals: &Signals) -> String {
         // Synchronized output, cursor hidden, to the top of the live region, erase it.
         let mut frame = String::from("\x1b[?2026h\x1b[?25l\r");
         up(self.rows_above(), &mut frame);
@@ -89,8 +90,14 @@ impl Painter {
         let (row, column) = live.cursor;
         up(live.rows.len().saturating_sub(row + 1), &mut frame);
         write!(frame, "\x1b[{}G", column + 1).expect(INFALLIBLE);
-        if bell {
+        if signals.bell {
             frame.push('\x07');
+        }
+        if let Some(title) = &signals.title {
+            write!(frame, "\x1b]2;{title}\x1b\\").expect(INFALLIBLE);
+        }
+        if let Some(notification) = &signals.notification {
+            frame.push_str(&notification.sequence());
         }
         frame.push_str("\x1b[?7h\x1b[?25h\x1b[?2026l");
         self.above = above(live);

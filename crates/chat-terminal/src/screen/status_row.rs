@@ -1,7 +1,10 @@
 //! The status row: the peer, its verification, and the state of the connection.
 
-use chat_core::protocol::{ConnectionStatus, Peer};
+use std::time::Duration;
+
+use chat_core::protocol::ConnectionStatus;
 use chat_core::trust::{Security, Verification};
+use chat_core::wire::Presence;
 use unicode_width::UnicodeWidthStr;
 
 use crate::call_status::CallStatus;
@@ -19,6 +22,8 @@ pub(crate) struct StatusRow<'a> {
     pub(crate) name: &'a str,
     /// Whether the peer is typing.
     pub(crate) typing: bool,
+    /// How long nothing was heard, while the connection is silent or lost.
+    pub(crate) silence: Duration,
     /// Whether this side is hanging up.
     pub(crate) hanging_up: bool,
     /// How many callers wait.
@@ -76,6 +81,8 @@ impl StatusRow<'_> {
         };
         let CallStatus {
             peer,
+            claims,
+            presence,
             ahead,
             link,
             ringing,
@@ -83,7 +90,10 @@ impl StatusRow<'_> {
         } = self.status;
         match peer {
             Some(peer) => {
-                part(0, Style::Peer, name_of(peer));
+                part(0, Style::Peer, locale::short_name(peer));
+                if let Some(claims) = claims {
+                    part(1, Style::Warning, sanitize::quote(claims));
+                }
                 part(
                     0,
                     trust(&peer.security),
@@ -94,7 +104,11 @@ impl StatusRow<'_> {
             None => part(0, Style::Plain, sanitize::line(self.idle).into_owned()),
         }
         if let Some(caller) = ringing {
-            part(0, Style::Warning, locale::rings(&name_of(caller)));
+            part(
+                0,
+                Style::Warning,
+                locale::rings(&locale::short_name(caller)),
+            );
             part(4, Style::Plain, locale::HOW_TO_ANSWER.to_owned());
         }
         if let Some(ahead) = ahead {
@@ -103,11 +117,14 @@ impl StatusRow<'_> {
         if self.hanging_up {
             part(1, Style::Warning, locale::HANGING_UP.to_owned());
         }
-        if let Some(text) = locale::link(link) {
+        if let Some(text) = locale::link(link, self.silence) {
             match link {
                 ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
             }
+        }
+        if let Presence::Away(text) = presence {
+            part(2, Style::Warning, locale::away(text));
         }
         if self.typing {
             part(
@@ -116,8 +133,10 @@ impl StatusRow<'_> {
                 locale::typing(sanitize::cut(self.name, NAME).as_ref()),
             );
         }
-        if self.waiting > 0 {
-            part(3, Style::Warning, locale::waiting(self.waiting));
+        // Who rings was told of already.
+        let others = self.waiting - self.waiting.min(ringing.iter().count());
+        if others > 0 {
+            part(3, Style::Warning, locale::waiting(others));
         }
         let hint = match peer {
             Some(_) => locale::HINT,
@@ -134,11 +153,6 @@ struct Part {
     rank: u8,
     style: Style,
     text: String,
-}
-
-fn name_of(peer: &Peer) -> String {
-    let name = locale::name_in_notice(locale::name_or_address(peer));
-    name.unwrap_or_else(|| peer.address.clone())
 }
 
 fn trust(security: &Security) -> Style {

@@ -7,8 +7,10 @@ use crate::input::memory::Typed;
 use crate::input::parser::InputParser;
 use crate::locale;
 use crate::screen::channel::Moment;
+use crate::screen::notify::Protocol;
 use crate::screen::painter::Painter;
 use crate::screen::size::Size;
+use crate::screen::style::Colors;
 use crate::screen::transcript::Timestamp;
 use crate::screen::view::{Idle, ScreenOptions, View};
 use crate::text::charset::Charset;
@@ -18,6 +20,7 @@ use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Sen
 use chat_core::trust::{Security, Verification};
 use chat_core::wire::{Batch, Refusal, RefusalCode};
 use chat_testkit::emulator::{self, Emulator};
+use jiff::civil::date;
 use proptest::prelude::*;
 
 /// A user at a terminal.
@@ -104,11 +107,14 @@ impl Desk {
         let now = Timestamp {
             at: Instant::now(),
             clock: (12, 1),
+            date: date(2026, 11, 24),
         };
         let options = ScreenOptions {
-            color: true,
+            colors: Colors::Many,
             charset,
             bell: true,
+            title: true,
+            notifications: Some(Protocol::Osc9),
             tells_typing: true,
             marks_pastes: false,
             idle,
@@ -176,9 +182,9 @@ impl Desk {
                 .view
                 .transcript()
                 .take(16 * 1024, self.painter.size().columns);
-            let live = self.view.live(self.painter.size());
-            let bell = self.view.take_bell();
-            let frame = self.painter.frame(&lines, &live, bell);
+            let live = self.view.live(self.painter.size(), self.now.at);
+            let signals = self.view.take_signals();
+            let frame = self.painter.frame(&lines, &live, &signals);
             drawn += frame.len();
             let bytes = self.charset.encode(frame);
             match self.charset {
@@ -338,6 +344,26 @@ fn what_looks_like_88_is_asked_about_once() {
         desk.press("\r");
         assert_eq!(desk.inputs(), [Input::HangUp], "{like:?}");
     }
+}
+
+#[test]
+fn what_somebody_does_follows_a_star_and_the_name() {
+    let mut desk = Desk::in_call(80, 12);
+    desk.show(lines("/me waves\n/me -- ann is verified from now on.\n/me"));
+    desk.show(Event::Message("/me waves\n-- and more".into()));
+    desk.press("/me waves back\r");
+    assert_eq!(desk.inputs(), [say("/me waves back")]);
+    let told = [
+        "      * ann waves",
+        "      * ann -- ann is verified from now on.",
+        "      <ann> /me",
+        "      <ann> /me waves",
+        "        │ -- and more",
+        "      · you: * waves back",
+        ">",
+        STATUS,
+    ];
+    assert_eq!(desk.terminal.last_rows(8), told);
 }
 
 #[test]
@@ -528,8 +554,15 @@ fn an_outage_is_told_once_and_its_tries_are_counted() {
         desk.show(Event::Connection(ConnectionStatus::Reconnecting(tries)));
     }
     let text = desk.terminal.text().join("\n");
-    assert_eq!(text.matches("Connection lost").count(), 1, "{text}");
     assert!(text.contains("try 3"), "{text}");
+    desk.show(Event::Connection(ConnectionStatus::Resumed {
+        after: Duration::from_secs(9),
+        resent: 0,
+    }));
+    let text = desk.terminal.text().join("\n");
+    let rows = "the call and its return";
+    assert_eq!(text.matches(" -- ").count(), 2, "{rows}: {text}");
+    assert!(text.contains("Back after 9 s."), "{text}");
 }
 
 #[test]
@@ -575,6 +608,79 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
     assert!(text.contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));
     let forged = |line: &&String| line.contains("-- ␛[2Jx") && !line.contains("ann>␊-- ");
     assert_eq!(text.iter().find(forged), None);
+}
+
+#[test]
+fn a_new_date_has_a_row() {
+    let mut desk = Desk::in_call(60, 12);
+    desk.show(lines("late"));
+    desk.now.clock = (0, 3);
+    desk.now.date = date(2026, 11, 25);
+    desk.show(lines("early"));
+    assert_eq!(
+        desk.terminal.text()[2..4],
+        ["00:03 -- Wednesday, 25 November 2026", "      <ann> early"]
+    );
+}
+
+#[test]
+fn the_end_says_how_long_the_call_was_before_what_was_put_aside() {
+    let mut desk = Desk::in_call(60, 12);
+    desk.press("/peers");
+    desk.pass(Duration::from_secs(12 * 60));
+    desk.show(ended());
+    assert_eq!(
+        desk.terminal.sentences()[1..3],
+        [
+            "      -- The other side hung up. The call lasted 12 min.",
+            "      -- What you were typing to ann was put aside; Up brings it back.",
+        ]
+    );
+}
+
+#[test]
+fn silence_counts_up_on_the_status_row() {
+    let mut desk = Desk::in_call(80, 12);
+    let silence = Duration::from_secs(5);
+    desk.show(Event::Connection(ConnectionStatus::Silent(silence)));
+    let status = |desk: &Desk| desk.terminal.last_rows(1).concat();
+    assert_eq!(status(&desk), "ann · 🔒 verified · silent for 5 s · /help");
+    let next = desk.view.timeout().expect("it is drawn again");
+    assert_eq!(next, desk.now.at + Duration::from_secs(1));
+    desk.pass(Duration::from_secs(1));
+    assert_eq!(status(&desk), "ann · 🔒 verified · silent for 6 s · /help");
+    desk.pass(Duration::from_secs(9));
+    desk.show(Event::Connection(ConnectionStatus::Reconnecting(1)));
+    desk.pass(Duration::from_secs(7));
+    assert_eq!(
+        status(&desk),
+        "ann · 🔒 verified · link lost, try 1 (22 s) · /help"
+    );
+    let back = ConnectionStatus::Resumed {
+        after: Duration::from_millis(22_400),
+        resent: 0,
+    };
+    desk.show(Event::Connection(back));
+    assert_eq!(status(&desk), STATUS);
+    assert_eq!(desk.view.timeout(), None);
+    assert!(
+        desk.terminal
+            .text()
+            .join("\n")
+            .contains("-- Back after 22 s.")
+    );
+}
+
+#[test]
+fn who_rings_is_not_counted_among_those_who_wait() {
+    let mut desk = Desk::in_call(100, 12);
+    desk.show(Event::QueueLength(2));
+    desk.show(ended());
+    desk.show(Event::Ringing(named("mal")));
+    let status = "mal is calling · Enter answers, /decline, /block · 1 waiting";
+    assert!(desk.terminal.last_rows(1)[0].starts_with(status));
+    desk.show(Event::RingingStopped);
+    assert!(desk.terminal.last_rows(1)[0].contains(" · 1 waiting · "));
 }
 
 #[test]
@@ -641,7 +747,48 @@ fn the_bell_rings_once_for_a_burst_while_nobody_looks() {
     assert_eq!(desk.terminal.bells(), 1);
     desk.pass(Duration::from_secs(60));
     desk.show(lines("later"));
-    assert_eq!(desk.terminal.bells(), 2);
+    assert_eq!(desk.terminal.bells(), 1, "they are unread still");
+    desk.show(Event::QueueLength(1));
+    assert_eq!(desk.terminal.bells(), 2, "somebody waits");
+    desk.show(Event::QueueLength(2));
+    assert_eq!(desk.terminal.bells(), 2, "strangers ring now and then");
+
+    desk.read("\x1b[I");
+    desk.show(lines("seen"));
+    desk.read("\x1b[O");
+    desk.show(lines("again"));
+    assert_eq!(desk.terminal.bells(), 3);
+}
+
+#[test]
+fn the_title_and_a_row_tell_what_is_unread() {
+    let mut desk = Desk::in_call(60, 12);
+    let title = |desk: &Desk| {
+        let mut reports = desk.terminal.take_reports();
+        reports.retain(|report| report.starts_with("Title"));
+        reports.pop()
+    };
+    assert_eq!(title(&desk), Some("Title(ann - chat)".into()));
+    desk.show(lines("seen"));
+    desk.read("\x1b[O");
+    desk.show(lines("one\ntwo"));
+    assert_eq!(title(&desk), Some("Title((2) ann - chat)".into()));
+    assert_eq!(
+        desk.terminal.text()[1..5],
+        [
+            "      <ann> seen",
+            "      -- new since you looked away:",
+            "      <ann> one",
+            "      <ann> two",
+        ]
+    );
+    let told = String::from_utf8_lossy(&desk.written).into_owned();
+    assert_eq!(told.matches("\x1b]9;").count(), 1);
+    assert!(told.contains("\x1b]9;ann: one\x1b\\"), "{told:?}");
+    desk.read("\x1b[I");
+    assert_eq!(title(&desk), Some("Title(ann - chat)".into()));
+    desk.show(ended());
+    assert_eq!(title(&desk), Some("Title(chat)".into()));
 }
 
 #[test]
@@ -773,11 +920,11 @@ fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
     assert!(!told.contains("before you"), "{told}");
     assert_eq!(
         status,
-        "calling bob … · link lost, try 1 · /help · Ctrl-C quits"
+        "calling bob … · link lost, try 1 (0 s) · /help · Ctrl-C quits"
     );
     desk.show(Event::QueuePosition(0));
     let (told, status) = asked(&mut desk);
-    assert_eq!(told, "      -- The other side is busy; you are next.");
+    assert_eq!(told, "      -- Nobody has answered yet; you are next.");
     assert_eq!(
         status,
         "calling bob … · you are next · /help · Ctrl-C quits"
@@ -900,7 +1047,7 @@ fn a_call_that_rings_is_answered_with_enter_alone() {
     assert_eq!(
         desk.inputs(),
         [
-            Input::Command(Command::Decline),
+            Input::Command(Command::Decline(None)),
             Input::Command(Command::Block)
         ]
     );
@@ -1004,9 +1151,11 @@ fn nobody_is_told_of_typing_who_is_not_to_know() {
     let mut desk = Desk::in_call(60, 12);
     desk.view = View::new(
         ScreenOptions {
-            color: true,
+            colors: Colors::Many,
             charset: Charset::Utf8,
             bell: true,
+            title: true,
+            notifications: Some(Protocol::Osc9),
             tells_typing: false,
             marks_pastes: false,
             idle: Idle::Waiting(String::new()),
@@ -1104,8 +1253,22 @@ fn a_terminal_that_is_not_utf_8_shows_what_it_can_and_it_is_told_once() {
 /// The first byte or character that is neither printable in this charset nor a sequence of ours.
 fn that_acts(charset: Charset, written: &[u8]) -> Option<char> {
     const OURS: &[&str] = &[
-        "?2026h", "?2026l", "?25h", "?25l", "?7h", "?7l", "K", "C", "J", "m", "1m", "2m", "32m",
-        "33m", "1;31m", "1;36m",
+        "?2026h",
+        "?2026l",
+        "?25h",
+        "?25l",
+        "?7h",
+        "?7l",
+        "K",
+        "C",
+        "J",
+        "m",
+        "1m",
+        "2m",
+        "1;38;5;30m",
+        "38;5;28m",
+        "38;5;130m",
+        "1;38;5;160m",
     ];
     let text = match charset {
         Charset::Utf8 => String::from_utf8(written.to_vec()).expect("it is UTF-8"),
@@ -1119,6 +1282,15 @@ fn that_acts(charset: Charset, written: &[u8]) -> Option<char> {
         };
         match character {
             '\x1b' => {
+                // The title and the notifications end with ST.
+                if rest.starts_with("]2;") || rest.starts_with("]9;") {
+                    let end = rest.find("\x1b\\").unwrap_or(rest.len());
+                    if rest[..end].contains(char::is_control) {
+                        return Some(character);
+                    }
+                    rest = &rest[(end + 2).min(rest.len())..];
+                    continue;
+                }
                 let end = rest.find(char::is_alphabetic).map_or(0, |at| at + 1);
                 let sequence = rest[..end].strip_prefix('[').unwrap_or("no sequence");
                 if !OURS.contains(&sequence) && !is_moved(sequence) {
@@ -1201,6 +1373,7 @@ proptest! {
     ) {
         for charset in [Charset::Utf8, Charset::Latin1, Charset::Ascii] {
             let mut desk = Desk::in_charset(charset, columns, 12);
+            desk.read("\x1b[O");
             desk.press("你好 \u{6db}\u{e9}");
             let peer = Peer { name: Some(name.clone()), ..peer(verified()) };
             desk.show(Event::Ringing(peer.clone()));
@@ -1245,7 +1418,9 @@ proptest! {
         prop_assert_eq!(desk.terminal.cursor(), ("> draft".to_owned(), 7));
         prop_assert_eq!(desk.terminal.mode(), modes);
         prop_assert_eq!(desk.terminal.pen(), &Cell::default());
-        let reports = desk.terminal.take_reports();
+        // The title is of the program.
+        let mut reports = desk.terminal.take_reports();
+        reports.retain(|report| !report.starts_with("Title("));
         prop_assert!(reports.is_empty(), "{:?}", reports);
     }
 }

@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use jiff::civil::Date;
+
+use crate::locale;
 use crate::screen::line::{Line, Mark};
 use crate::screen::style::{Palette, Style};
-use crate::text::sanitize;
+use crate::text::{action, sanitize};
 
 /// A point in time, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +18,8 @@ pub(crate) struct Timestamp {
     pub(crate) at: Instant,
     /// Hour and minute in local time, to show.
     pub(crate) clock: (i8, i8),
+    /// The date in local time.
+    pub(crate) date: Date,
 }
 
 impl Timestamp {
@@ -24,6 +29,7 @@ impl Timestamp {
         Self {
             at: Instant::now(),
             clock: (time.hour(), time.minute()),
+            date: time.date(),
         }
     }
 }
@@ -46,6 +52,7 @@ pub(crate) enum DeliveryState {
 pub(crate) struct Transcript {
     palette: Palette,
     clock: Option<(i8, i8)>,
+    date: Option<Date>,
     lines: VecDeque<Line>,
     written: u64,
     taken: u64,
@@ -59,6 +66,7 @@ impl Transcript {
         Self {
             palette,
             clock: None,
+            date: None,
             lines: VecDeque::new(),
             written: 0,
             taken: 0,
@@ -69,12 +77,15 @@ impl Transcript {
     /// Appends a message of the peer. The name must be sanitized already.
     pub(crate) fn message(&mut self, name: &str, text: &str, now: Timestamp) {
         let name = self.palette.charset.show(name).into_owned();
-        self.lines_of(Mark::Peer(name), text, now);
+        match action::of(text) {
+            Some(action) => self.lines_of(Mark::Actor(name), action, now),
+            None => self.lines_of(Mark::Peer(name), text, now),
+        }
     }
 
     /// Appends a message of this side.
     pub(crate) fn own(&mut self, state: DeliveryState, text: &str, now: Timestamp) {
-        self.lines_of(Mark::Own(state), text, now);
+        self.lines_of(Mark::Own(state), &action::after_name(text), now);
     }
 
     /// Appends a notice of the program, of one line or more.
@@ -137,6 +148,10 @@ impl Transcript {
 
     /// Appends a line. Returns whether the terminal cannot show it as it is.
     fn push(&mut self, mark: Mark, text: &str, now: Timestamp) -> bool {
+        let date = self.date.replace(now.date);
+        if date.is_some_and(|date| date != now.date) {
+            self.push(Mark::Program(Style::Notice), &locale::date(now.date), now);
+        }
         let text = sanitize::line(text);
         let shown = self.palette.charset.show(&text);
         let changed = matches!(shown, Cow::Owned(_));

@@ -25,15 +25,15 @@ const USUAL: Size = Size {
     rows: 24,
 };
 
-/// Turns on bracketed paste and focus reports.
-const BEGIN: &[u8] = b"\x1b[?2004h\x1b[?1004h";
+/// Turns on bracketed paste and focus reports, and saves the title.
+const BEGIN: &[u8] = b"\x1b[?2004h\x1b[?1004h\x1b[22;2t";
 
 /// Resets every mode to what a shell expects, once the live region is cleared.
-pub(crate) const END: &str = "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l";
+pub(crate) const END: &str = "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[23;2t";
 
 /// The same from any cursor position: also starts a new row and clears below it.
 pub(crate) const ABANDON: &str =
-    "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l\r\n\x1b[J";
+    "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[23;2t\r\n\x1b[J";
 
 /// The exit code of a panic, as by default.
 const PANICKED: i32 = 101;

@@ -1,5 +1,6 @@
 //! Makes text from elsewhere safe to print, and to paste.
 
+pub(crate) mod action;
 pub(crate) mod charset;
 pub(crate) mod past;
 pub(crate) mod safety_number;

@@ -62,6 +62,12 @@ pub(crate) fn name(text: &str) -> Option<String> {
     Some(cut(&text, MAX_NAME).into_owned())
 }
 
+/// A text as one line of at most so many columns, with its blanks folded.
+pub(crate) fn one_line(text: &str, columns: usize) -> String {
+    let text = folded(text);
+    cut(&line(&text), columns).into_owned()
+}
+
 /// What somebody else says, as one short line between marks that it cannot close itself.
 pub(crate) fn quote(text: &str) -> String {
     let text = folded(text).replace(is_quotation_mark, "\"");

@@ -7,7 +7,7 @@ use super::liveness::{DEAD_AFTER, Liveness, Silence};
 use super::typing::LocalTyping;
 use crate::protocol::{ConnectionStatus, Disconnect, Event};
 use crate::trust::safety_number::ChannelBinding;
-use crate::wire::{Control, RefusalCode, WriteBuffer};
+use crate::wire::{Control, Name, Presence, RefusalCode, WriteBuffer};
 
 /// How long the peer may take to say hello, or that there is a queue.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,6 +65,11 @@ impl Phase {
         !matches!(self, Self::HelloSent { .. } | Self::Queued | Self::Lost(_))
     }
 
+    /// Whether the peer has answered, with its hello or its queue.
+    pub(super) fn is_answered(self) -> bool {
+        !matches!(self, Self::HelloSent { .. } | Self::Lost(_))
+    }
+
     /// Whether nothing more is sent.
     pub(super) fn is_draining(self) -> bool {
         matches!(self, Self::Draining { .. } | Self::Drained)
@@ -78,6 +83,10 @@ pub(super) struct ConnectionState {
     /// Control lines to send before anything else.
     pub(super) control_queue: Vec<Control>,
     pub(super) phase: Phase,
+    /// This side has another name than in its hello.
+    pub(super) renamed: bool,
+    /// What the peer knows of this side's person, if that is certain.
+    told_presence: Option<Presence>,
     /// The peer has closed its side because both are finished.
     peer_closed: bool,
     pub(super) liveness: Liveness,
@@ -86,14 +95,23 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    pub(super) fn new(binding: Option<ChannelBinding>, now: Instant) -> Self {
+    /// `told_presence`: what the peer knows of this side's person, if that is certain.
+    /// `round_trip`: that of the last connection.
+    pub(super) fn new(
+        binding: Option<ChannelBinding>,
+        told_presence: Option<Presence>,
+        round_trip: Option<Duration>,
+        now: Instant,
+    ) -> Self {
         let until = now + ANSWER_TIMEOUT;
         Self {
             binding,
             control_queue: Vec::new(),
             phase: Phase::HelloSent { until },
+            renamed: false,
+            told_presence,
             peer_closed: false,
-            liveness: Liveness::new(now),
+            liveness: Liveness::new(round_trip, now),
             typing: LocalTyping::default(),
             ack: DelayedAck::default(),
         }
@@ -102,7 +120,7 @@ impl ConnectionState {
     /// The peer has answered with its hello or its queue: from now on its liveness is checked.
     pub(super) fn answered(&mut self, phase: Phase, now: Instant) {
         if let Phase::HelloSent { .. } = self.phase {
-            self.liveness = Liveness::new(now);
+            self.liveness = Liveness::new(self.liveness.round_trip, now);
         }
         self.phase = phase;
     }
@@ -149,7 +167,10 @@ impl ConnectionState {
 
     pub(super) fn timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::HelloSent { .. } => return self.phase_timeout(),
+            Phase::HelloSent { .. } => {
+                let timeouts = [self.phase_timeout(), self.liveness.doubt_timeout()];
+                return timeouts.into_iter().flatten().min();
+            }
             Phase::Drained | Phase::Lost(_) => return None,
             _ => {}
         }
@@ -196,6 +217,25 @@ impl ConnectionState {
         })
     }
 
+    /// Appends what the peer does not know yet of this side's person.
+    pub(super) fn transmit_remarks(
+        &mut self,
+        out: &mut WriteBuffer,
+        name: &Name,
+        presence: &Presence,
+    ) {
+        if !self.phase.is_open() {
+            return;
+        }
+        if std::mem::take(&mut self.renamed) {
+            out.push(Control::Name(name.text.clone()).to_line());
+        }
+        if self.told_presence.as_ref() != Some(presence) {
+            self.told_presence = Some(presence.clone());
+            out.push(Control::Away(presence.clone()).to_line());
+        }
+    }
+
     /// Appends the control lines that belong to this connection alone.
     pub(super) fn transmit_controls(&mut self, out: &mut WriteBuffer, now: Instant) {
         for control in self.control_queue.drain(..) {
@@ -210,9 +250,10 @@ impl ConnectionState {
         if let Some(number) = self.liveness.take_ping(now) {
             out.push(Control::Ping(number).to_line());
         }
-        if self.phase.is_open()
-            && let Some(typing) = self.typing.take(now)
-        {
+        if !self.phase.is_open() {
+            return;
+        }
+        if let Some(typing) = self.typing.take(now) {
             out.push(Control::Typing(typing).to_line());
         }
     }

@@ -7,8 +7,18 @@ use crate::protocol::{ProtocolError, Violation};
 /// After this much silence a ping is sent.
 const PING_AFTER: Duration = Duration::from_secs(2);
 
+/// While reading is paused nothing is answered, and a ping is sent this often, so that the peer has
+/// no reason to doubt.
+const PAUSED_PING_AFTER: Duration = Duration::from_secs(1);
+
 /// After this much silence the person is told.
 const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(5);
+
+/// Who was asked something and is silent for this long, and for some round trips, is in doubt.
+const DOUBT_AFTER: Duration = Duration::from_millis(1500);
+
+/// So many round trips more.
+const DOUBT_ROUND_TRIPS: u32 = 4;
 
 /// After this much silence the connection is considered lost.
 pub(super) const DEAD_AFTER: Duration = Duration::from_secs(15);
@@ -17,6 +27,12 @@ pub(super) const DEAD_AFTER: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Liveness {
     last_heard: Instant,
+    /// Since when this side has asked for something, a pong or a receipt, and heard nothing.
+    asked: Option<Instant>,
+    /// Whether it has waited too long for that.
+    doubted: bool,
+    /// The ping whose pong ends the doubt. Other bytes only show that one direction works.
+    proof: u64,
     /// Since when reading is paused. Meanwhile silence means nothing.
     paused_since: Option<Instant>,
     /// The person was told of the silence.
@@ -44,10 +60,13 @@ pub(super) enum Silence {
 }
 
 impl Liveness {
-    /// A new connection, which is measured at once.
-    pub(super) fn new(now: Instant) -> Self {
+    /// A new connection, which is measured at once. Until then its round trip is that of the last.
+    pub(super) fn new(round_trip: Option<Duration>, now: Instant) -> Self {
         Self {
             last_heard: now,
+            asked: None,
+            doubted: false,
+            proof: 0,
             paused_since: None,
             unresponsive: false,
             pings: 0,
@@ -55,13 +74,21 @@ impl Liveness {
             ping_due: true,
             ping_sent: None,
             pong_due: None,
-            round_trip: None,
+            round_trip,
         }
+    }
+
+    /// Something is sent that the peer answers.
+    pub(super) fn asked(&mut self, now: Instant) {
+        self.asked.get_or_insert(now);
     }
 
     /// Something was received. Returns whether that ends a silence that the person was told of.
     pub(super) fn heard(&mut self, now: Instant) -> bool {
         self.last_heard = now;
+        if !self.doubted {
+            self.asked = None;
+        }
         std::mem::take(&mut self.unresponsive)
     }
 
@@ -77,7 +104,42 @@ impl Liveness {
             .take()
             .map_or(Duration::ZERO, |since| now - since);
         self.last_heard += pause;
+        if let Some(asked) = &mut self.asked {
+            *asked += pause;
+        }
         pause
+    }
+
+    /// When the peer was last heard. What comes while reading is paused waits to be heard.
+    pub(super) fn last_heard(&self, now: Instant) -> Instant {
+        let pause = self
+            .paused_since
+            .map_or(Duration::ZERO, |since| now - since);
+        self.last_heard + pause
+    }
+
+    /// There is a reason to doubt the connection at once: it is asked.
+    pub(super) fn suspect(&mut self, now: Instant) {
+        self.asked = now.checked_sub(self.patience());
+    }
+
+    /// Whether it is newly in doubt, or newly beyond it.
+    pub(super) fn take_doubt(&mut self, now: Instant) -> Option<bool> {
+        let doubted = !self.is_paused() && self.doubt_at().is_some_and(|at| at <= now);
+        if doubted && !self.doubted {
+            self.ping_due = true;
+            self.last_ping = now;
+            self.proof = self.pings + 1;
+        }
+        (std::mem::replace(&mut self.doubted, doubted) != doubted).then_some(doubted)
+    }
+
+    fn doubt_at(&self) -> Option<Instant> {
+        Some(self.asked? + self.patience())
+    }
+
+    fn patience(&self) -> Duration {
+        DOUBT_AFTER + DOUBT_ROUND_TRIPS * self.round_trip.unwrap_or_default()
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -98,6 +160,9 @@ impl Liveness {
         if number > self.pings {
             return Err(ProtocolError::Violation(Violation::PongUnasked));
         }
+        if self.doubted && number >= self.proof {
+            self.asked = None;
+        }
         if number < self.pings {
             return Ok(false);
         }
@@ -114,6 +179,7 @@ impl Liveness {
         }
         self.pings += 1;
         self.ping_sent = Some(now);
+        self.asked(now);
         Some(self.pings)
     }
 
@@ -123,19 +189,28 @@ impl Liveness {
 
     pub(super) fn timeout(&self) -> Instant {
         let ping = self.next_ping();
-        match (self.is_paused(), self.unresponsive) {
-            (true, _) => ping,
-            (false, false) => ping.min(self.last_heard + UNRESPONSIVE_AFTER),
-            (false, true) => ping.min(self.last_heard + DEAD_AFTER),
+        if self.is_paused() {
+            return ping;
         }
+        let silence = match self.unresponsive {
+            false => UNRESPONSIVE_AFTER,
+            true => DEAD_AFTER,
+        };
+        let next = ping.min(self.last_heard + silence);
+        self.doubt_timeout().map_or(next, |at| at.min(next))
+    }
+
+    /// When the connection will be in doubt.
+    pub(super) fn doubt_timeout(&self) -> Option<Instant> {
+        let waits = !self.doubted && !self.is_paused();
+        self.doubt_at().filter(|_| waits)
     }
 
     /// While reading is paused nothing is received, but the peer must go on hearing this side.
     fn next_ping(&self) -> Instant {
-        if self.is_paused() {
-            self.last_ping + PING_AFTER
-        } else {
-            self.last_ping.max(self.last_heard) + PING_AFTER
+        match self.paused_since {
+            Some(since) => self.last_ping.max(since) + PAUSED_PING_AFTER,
+            None => self.last_ping.max(self.last_heard) + PING_AFTER,
         }
     }
 

@@ -26,17 +26,29 @@ use crate::trust::safety_number::{
 };
 use crate::trust::{Security, Verification};
 use crate::wire::{
-    Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, RefusalCode, SessionId, WriteBuffer,
+    Batch, Control, Cookie, Frame, HANG_UP, Hello, Name, Presence, RefusalCode, SessionId,
+    WriteBuffer,
 };
 
 use connection_state::{ConnectionState, Loss, Phase};
 use recording::Recording;
-use typing::RemoteTyping;
+use typing::{LocalTyping, RemoteTyping};
 
 pub use state::SessionState;
 
 /// The most control lines that wait to be written.
 const MAX_CONTROLS: usize = 256;
+
+/// What a person tells the peer's program besides messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Whether the person is there.
+    Presence(Presence),
+    /// What the person is called from now on.
+    Name(Name),
+    /// What the person says who waits for an answer.
+    Note(String),
+}
 
 /// One end of a chat/1 session, over one connection after another.
 ///
@@ -68,9 +80,20 @@ pub struct Session {
     listener: ListenerExchange,
     /// The present connection, if there is one.
     connection: Option<ConnectionState>,
-    /// When the last connection was lost.
+    /// The round trip on the last connection.
+    round_trip: Option<Duration>,
+    /// When the peer was last heard on the connection that was lost.
     down_since: Option<Instant>,
     peer_typing: RemoteTyping,
+    /// Whether this side's person is there, as the person says.
+    presence: Presence,
+    /// This side's program is stopped for a while.
+    suspended: bool,
+    /// The peer may think that this side's person is away.
+    was_away: bool,
+    peer_presence: Presence,
+    /// What the peer called itself last.
+    peer_name: Option<Name>,
     close: CloseState,
     /// The call is over for another reason than a hang-up.
     over: Option<CloseReason>,
@@ -85,6 +108,7 @@ impl Session {
             false if state.restored => (DialerExchange::restored(), ListenerExchange::new(None)),
             false => (DialerExchange::default(), ListenerExchange::new(None)),
         };
+        let was_away = state.established;
         Self {
             name: name_for(peer, name),
             state,
@@ -99,8 +123,15 @@ impl Session {
             dialer,
             listener,
             connection: None,
+            round_trip: None,
             down_since: None,
             peer_typing: RemoteTyping::default(),
+            presence: Presence::Here,
+            suspended: false,
+            // The program may have been ended while its person was away.
+            was_away,
+            peer_presence: Presence::Here,
+            peer_name: None,
             close: CloseState::Open,
             over: None,
         }
@@ -112,6 +143,39 @@ impl Session {
             self.listener = ListenerExchange::new(moment);
         }
         self
+    }
+
+    /// The same, with a person who is there or not.
+    pub fn with_presence(mut self, presence: Presence) -> Self {
+        self.remark(Remark::Presence(presence));
+        self
+    }
+
+    /// What a peer on a new connection knows of this side's person, if that is certain.
+    fn told_presence(&self) -> Option<Presence> {
+        (!self.was_away).then_some(Presence::Here)
+    }
+
+    /// Tells the peer something besides messages, on this connection and each later one. A note is
+    /// for who is waiting, and told once.
+    pub fn remark(&mut self, remark: Remark) {
+        match remark {
+            Remark::Presence(presence) => {
+                self.was_away |= presence != Presence::Here;
+                self.presence = presence;
+            }
+            Remark::Name(name) => {
+                self.name = name;
+                if let Some(connection) = &mut self.connection {
+                    connection.renamed = true;
+                }
+            }
+            Remark::Note(text) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.control_queue.push(Control::Note(text));
+                }
+            }
+        }
     }
 
     /// What outlives the connections.
@@ -227,6 +291,22 @@ impl Session {
         }
     }
 
+    /// There is a reason to doubt the present connection, such as that this machine has moved: the
+    /// peer is asked whether it still hears this side.
+    pub fn suspect(&mut self, now: Instant) {
+        if let Some(connection) = &mut self.connection {
+            connection.liveness.suspect(now);
+        }
+        self.take_doubt(now);
+    }
+
+    /// Reports that the present connection is in doubt, or no longer.
+    fn take_doubt(&mut self, now: Instant) {
+        let connection = self.connection.as_mut();
+        let doubt = connection.and_then(|connection| connection.liveness.take_doubt(now));
+        self.events.extend(doubt.map(ProtocolEvent::Doubted));
+    }
+
     /// The dialer's part in the safety number.
     pub fn dialer_exchange(&mut self) -> &mut DialerExchange {
         &mut self.dialer
@@ -249,9 +329,18 @@ impl Session {
     /// This side has dialed: its hello goes first.
     fn dialed(&mut self, binding: Option<ChannelBinding>, now: Instant) {
         self.dialer.connected();
+        if !self.state.established {
+            // Who waits is told anew.
+            self.peer_presence = Presence::Here;
+        }
         let hello = self.hello();
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection =
+            ConnectionState::new(binding, self.told_presence(), self.round_trip, now);
         connection.control_queue.push(Control::Hello(hello));
+        // The first hello may wait for a person.
+        if self.state.established {
+            connection.liveness.asked(now);
+        }
         self.connection = Some(connection);
     }
 
@@ -270,7 +359,8 @@ impl Session {
             commitment,
             ..self.hello()
         };
-        let mut connection = ConnectionState::new(binding, now);
+        let mut connection =
+            ConnectionState::new(binding, self.told_presence(), self.round_trip, now);
         connection.control_queue.push(Control::Hello(own_hello));
         let cookie = Cookie::random();
         connection.control_queue.push(Control::Cookie(cookie));
@@ -322,11 +412,17 @@ impl Session {
         connection.ack.repeat(receipt);
         self.peer_keeps = hello.keeps;
         self.close.delivered(now);
+        let name = Name {
+            text: hello.name,
+            chosen: hello.chosen,
+        };
         let down_since = self.down_since.take();
         let resumed = std::mem::replace(&mut self.state.established, true);
         let met = std::mem::replace(&mut self.met, true);
-        if !met {
-            let name = hello.name;
+        if met {
+            self.peer_is_called(name);
+        } else {
+            self.peer_name = Some(name.clone());
             self.events.push_back(ProtocolEvent::Established(name));
         }
         if let Some(in_doubt) = self.renewed.take() {
@@ -346,6 +442,14 @@ impl Session {
             self.show(Event::PeerHistory(true));
         }
         Ok(())
+    }
+
+    /// The peer calls itself this. After a restart of this side that is no news.
+    fn peer_is_called(&mut self, name: Name) {
+        let before = self.peer_name.replace(name.clone());
+        if before.is_some_and(|before| before != name) && name.chosen {
+            self.events.push_back(ProtocolEvent::Renamed(name));
+        }
     }
 
     /// Whether the peer may have forgotten the session: both knew it once.
@@ -416,14 +520,30 @@ impl Session {
             Control::Refused(refusal) => self.over = Some(CloseReason::Refused(refusal)),
             Control::Ping(number) => connection.liveness.ping(number),
             Control::Pong(number) => {
-                if connection.liveness.pong(number, now)? {
-                    let status = connection.status_up();
+                let is_measured = connection.liveness.pong(number, now)?;
+                self.round_trip = connection.liveness.round_trip;
+                let status = connection.status_up();
+                self.take_doubt(now);
+                if is_measured {
                     self.show(status);
+                }
+            }
+            // Who waits for an answer hears why there is none.
+            Control::Away(presence) if connection.phase.is_answered() => {
+                if self.peer_typing.typing(false, now) {
+                    self.show(Event::Typing(false));
+                }
+                if std::mem::replace(&mut self.peer_presence, presence.clone()) != presence {
+                    self.show(Event::Presence(presence));
                 }
             }
             _ if !connection.phase.is_open() => {
                 return Err(ProtocolError::Violation(Violation::ControlBeforeHello));
             }
+            Control::Away(_) => {}
+            Control::Name(name) => self.peer_is_called(name.into()),
+            // The call has begun meanwhile, so it is heard like a message.
+            Control::Note(text) => self.show(encode::event(text)),
             Control::Say(text) => {
                 let bytes = text.len();
                 self.receive_text(encode::event(text), 1, bytes, now)?;
@@ -574,6 +694,12 @@ impl Session {
         if !out.is_full() {
             let before = out.remaining();
             connection.transmit_controls(out, now);
+            let away = Presence::Away(String::new());
+            let presence = match &self.presence {
+                Presence::Here if self.suspended => &away,
+                presence => presence,
+            };
+            connection.transmit_remarks(out, &self.name, presence);
             if connection.phase.is_open() {
                 if self.close == CloseState::Open
                     && let Some(nonce) = self.dialer.take_nonce()
@@ -585,6 +711,7 @@ impl Session {
                     && let Some(bytes) = self.state.outbox.send(sendable)
                 {
                     out.push(bytes);
+                    connection.liveness.asked(now);
                 }
                 let finished = self.state.finished && self.state.outbox.is_sent();
                 if finished && may_finish && connection.phase == Phase::Open {
@@ -657,11 +784,13 @@ impl Protocol for Session {
 
     fn disconnected(&mut self, disconnect: Disconnect, resumable: bool, now: Instant) {
         self.over = self.take_reason();
-        self.connection = None;
+        let connection = self.connection.take();
         if self.over.is_some() {
             return;
         }
-        self.down_since.get_or_insert(now);
+        // The person has waited since the last byte, not since the loss was noticed.
+        let heard = connection.map_or(now, |connection| connection.liveness.last_heard(now));
+        self.down_since.get_or_insert(heard);
         self.over = match self.close {
             CloseState::Open if resumable => None,
             CloseState::Flushing(_) if resumable && !self.is_hopeless() => None,
@@ -678,6 +807,7 @@ impl Protocol for Session {
             let status = connection.status_up();
             self.show(status);
         }
+        self.take_doubt(now);
     }
 
     fn receive(&mut self, frame: Option<Frame>, now: Instant) {
@@ -715,6 +845,14 @@ impl Protocol for Session {
     fn typing(&mut self, typing: bool) {
         if let Some(connection) = &mut self.connection {
             connection.typing.typing(typing);
+        }
+    }
+
+    fn suspended(&mut self, suspended: bool) {
+        self.suspended = suspended;
+        self.was_away |= suspended;
+        if suspended && let Some(connection) = &mut self.connection {
+            connection.typing = LocalTyping::default();
         }
     }
 
@@ -803,6 +941,7 @@ impl Protocol for Session {
         let connection = self.connection.as_mut();
         let event = connection.and_then(|connection| connection.handle_timeout(now));
         self.events.extend(event.map(ProtocolEvent::Show));
+        self.take_doubt(now);
         self.reveal(now);
     }
 

@@ -1,16 +1,21 @@
 //! Dialing over TCP: names, addresses, and which of them answers first.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
-use tokio::task::JoinSet;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::set_tcp_options;
+use super::names::Names;
+use super::way::{Changes, Way};
+use super::{limit_packets, set_tcp_options};
 use crate::DEFAULT_PORT;
-use crate::transport::{Dial, DialError};
+use crate::transport::awake::slept;
+use crate::transport::{Dial, DialError, Packets};
 
 /// Head start of an address before the next is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -81,13 +86,25 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Dials over TCP.
+/// Dials over TCP. Clones share what they learn of the way.
 #[derive(Clone, Debug)]
 pub struct TcpDialer {
-    /// Who is called.
-    pub target: Target,
-    /// How long all of it may take.
-    pub limit: Duration,
+    target: Target,
+    limit: Duration,
+    names: Arc<Names>,
+    way: Arc<Mutex<Option<Way>>>,
+}
+
+impl TcpDialer {
+    /// Calls `target`; all of it may take as long as `limit`.
+    pub fn new(target: Target, limit: Duration) -> Self {
+        Self {
+            target,
+            limit,
+            names: Arc::new(Names::new()),
+            way: Arc::default(),
+        }
+    }
 }
 
 impl Dial for TcpDialer {
@@ -101,52 +118,155 @@ impl Dial for TcpDialer {
         self.limit
     }
 
-    async fn dial(&self) -> Result<TcpStream, DialError> {
-        let dialed = timeout(self.limit, self.first_to_answer()).await;
-        dialed.unwrap_or_else(|_| {
+    async fn dial(&self, packets: Packets) -> Result<TcpStream, DialError> {
+        let dialed = timeout(self.limit, self.first_to_answer(packets)).await;
+        let stream = dialed.unwrap_or_else(|_| {
             Err(DialError::Timeout {
                 address: self.address(),
                 limit: self.limit,
             })
-        })
+        })?;
+        *self.way() = Way::of(&stream);
+        Ok(stream)
+    }
+
+    async fn moved(&self) {
+        tokio::select! {
+            () = self.readdressed() => {}
+            () = slept() => {}
+        }
     }
 }
 
 impl TcpDialer {
-    /// Tries every address, each a little after the one before.
-    async fn first_to_answer(&self) -> Result<TcpStream, DialError> {
+    /// Tries every address, each a little after the one before. While the name is looked up, the
+    /// address that answered last stands in for it, after a head start: it may be another's now.
+    async fn first_to_answer(&self, packets: Packets) -> Result<TcpStream, DialError> {
         let Target { host, port } = &self.target;
-        let resolve_error = |reason| DialError::Resolve {
-            name: host.clone(),
-            reason,
+        let mut attempts = Attempts::new(packets);
+        let mut found = self.names.found();
+        let mut known = self.way().map(|way| way.peer);
+        let mut lookup = match host.parse() {
+            Ok(address) => {
+                attempts.add(SocketAddr::new(address, *port));
+                None
+            }
+            Err(_) => self.names.look_up(host.clone(), *port),
         };
-        let addresses = lookup_host((host.as_str(), *port)).await;
-        let mut attempts = JoinSet::new();
-        for (turn, address) in (0..).zip(addresses.map_err(resolve_error)?) {
-            attempts.spawn(async move {
-                // Even a sleep of no time takes a tick of the timer, a millisecond.
-                if turn > 0 {
-                    sleep(HEAD_START * turn).await;
+        let mut last = None;
+        loop {
+            let waits = last.is_none() && attempts.tried.is_empty();
+            if attempts.running.is_empty() && lookup.is_none() && !waits {
+                let nothing = || self.no_connection(Ok(Err(io::ErrorKind::NotFound.into())));
+                return Err(last.unwrap_or_else(nothing));
+            }
+            tokio::select! {
+                biased;
+                Ok(()) = found.changed() => {
+                    let addresses = found.borrow_and_update().clone();
+                    addresses.into_iter().for_each(|address| attempts.add(address));
                 }
-                connect(address).await
-            });
-        }
-        let mut last = io::ErrorKind::NotFound.into();
-        while let Some(attempt) = attempts.join_next().await {
-            match attempt.unwrap_or_else(|error| Err(error.into())) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
+                looked_up = done(&mut lookup) => {
+                    let found = looked_up.unwrap_or_else(|error| Err(error.into()));
+                    if let Err(reason) = found {
+                        let name = host.clone();
+                        last = Some(DialError::Resolve { name, reason });
+                    }
+                }
+                Some(attempt) = attempts.running.join_next() => match attempt {
+                    Ok(Ok(stream)) => return Ok(stream),
+                    failed => last = Some(self.no_connection(failed)),
+                },
+                () = sleep(HEAD_START), if known.is_some() => {
+                    known.take().into_iter().for_each(|address| attempts.add(address));
+                }
             }
         }
-        Err(DialError::Connect {
+    }
+
+    fn no_connection(&self, attempt: Result<io::Result<TcpStream>, JoinError>) -> DialError {
+        let reason = match attempt {
+            Ok(Err(reason)) => reason,
+            Ok(Ok(_)) => io::ErrorKind::Other.into(),
+            Err(error) => error.into(),
+        };
+        DialError::Connect {
             address: self.target.to_string(),
-            reason: last,
-        })
+            reason,
+        }
+    }
+
+    /// Waits until this machine would speak to the peer from another address than it last did.
+    async fn readdressed(&self) {
+        let changes = Changes::watch();
+        loop {
+            if let Some(way) = &mut *self.way()
+                && way.has_changed()
+            {
+                return;
+            }
+            changes.next().await;
+        }
+    }
+
+    fn way(&self) -> MutexGuard<'_, Option<Way>> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
+/// Waits until a lookup is done, or for ever if there is none.
+async fn done(
+    lookup: &mut Option<JoinHandle<io::Result<()>>>,
+) -> Result<io::Result<()>, JoinError> {
+    let Some(handle) = lookup else {
+        return pending().await;
+    };
+    let done = handle.await;
+    *lookup = None;
+    done
+}
+
+/// Connections that are begun one a little after the other.
+struct Attempts {
+    packets: Packets,
+    tried: Vec<SocketAddr>,
+    running: JoinSet<io::Result<TcpStream>>,
+}
+
+impl Attempts {
+    fn new(packets: Packets) -> Self {
+        Self {
+            packets,
+            tried: Vec::new(),
+            running: JoinSet::new(),
+        }
+    }
+
+    /// Tries this address too, in its turn.
+    fn add(&mut self, address: SocketAddr) {
+        if self.tried.contains(&address) {
+            return;
+        }
+        let turn = self.tried.len() as u32;
+        let packets = self.packets;
+        self.tried.push(address);
+        self.running.spawn(async move {
+            // Even a sleep of no time takes a tick of the timer, a millisecond.
+            if turn > 0 {
+                sleep(HEAD_START * turn).await;
+            }
+            connect(address, packets).await
+        });
+    }
+}
+
+async fn connect(address: SocketAddr, packets: Packets) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    limit_packets(&socket, packets);
+    let stream = socket.connect(address).await?;
     set_tcp_options(&stream);
     Ok(stream)
 }

@@ -193,6 +193,20 @@ impl PeerList {
         alike.filter_map(Line::peer)
     }
 
+    /// Gives the owner of this key another name. Returns whether there is one.
+    pub(super) fn rename(&mut self, name: &str, key: Fingerprint) -> bool {
+        let mut lines = self.lines.iter_mut().filter(|line| line.has_key(key));
+        let renamed = lines.by_ref().map(|line| line.set_name(name)).count();
+        renamed > 0
+    }
+
+    /// Whether a peer may call itself this and be meant by the name that it has here.
+    pub fn is_called(&self, key: Fingerprint, claimed: &str) -> bool {
+        let claimed = tidy(claimed).map(|claimed| likeness(&claimed));
+        let known = self.by_key(key).map(|peer| likeness(&peer.name));
+        claimed.is_none() || claimed == known
+    }
+
     /// Adds a line for a key that is new. To the line of one that is known, adds the address, and
     /// the name if it had none.
     pub(super) fn remember(&mut self, name: &str, address: Option<&str>, key: Fingerprint) {

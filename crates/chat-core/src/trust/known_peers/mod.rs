@@ -28,6 +28,9 @@ pub enum KnownPeersError {
     /// An address that cannot be written into the file.
     #[error("an address that cannot be written down: {0:?}")]
     Address(String),
+    /// A name of which nothing can be written down.
+    #[error("no name: {0:?}")]
+    NoName(String),
     /// Nobody has this key.
     #[error("the key {0} is not known")]
     NoSuchKey(Fingerprint),
@@ -140,6 +143,29 @@ impl KnownPeers {
     /// The file cannot be used.
     pub fn block(&self, name: &str, key: Fingerprint) -> Result<(), KnownPeersError> {
         self.decide(name, key, PeerState::Blocked)
+    }
+
+    /// Calls the owner of this key by another name from now on, and returns it.
+    ///
+    /// # Errors
+    /// It is no name, looks like that of another peer, or nobody has this key; the file cannot be
+    /// used.
+    pub fn rename(&self, name: &str, key: Fingerprint) -> Result<String, KnownPeersError> {
+        let Some(tidied) = name::tidy(name) else {
+            return Err(KnownPeersError::NoName(name.to_owned()));
+        };
+        self.update(|list| {
+            let others = list.like(&tidied).filter(|peer| peer.fingerprint != key);
+            let alike: Vec<_> = others.cloned().collect();
+            if !alike.is_empty() {
+                let name = tidied.clone();
+                return Err(KnownPeersError::Ambiguous { name, alike });
+            }
+            match list.rename(&tidied, key) {
+                true => Ok(tidied.clone()),
+                false => Err(KnownPeersError::NoSuchKey(key)),
+            }
+        })
     }
 
     fn decide(
@@ -313,6 +339,19 @@ mod tests {
         known.block("eve", ann()).expect("blocked");
         assert_eq!(text(&known), before.replace("unverified", "blocked"));
         assert_eq!(state_of(&known, ann()), Some(PeerState::Blocked));
+    }
+
+    #[test]
+    fn who_is_renamed_keeps_all_but_the_name() {
+        let before = format!("# friends\nann,h:1 x {ANN} long-ago verified more\n");
+        let (_home, known) = known(&before);
+        known.remember("bob", None, key(1)).expect("remembered");
+        assert_eq!(known.rename("Ann Lee", ann()).expect("renamed"), "Ann-Lee");
+        assert!(text(&known).starts_with(&before.replace("ann,", "Ann-Lee,")));
+        for (name, key) in [("BOB", ann()), ("\u{202e}", ann()), ("eve", key(9))] {
+            known.rename(name, key).expect_err(name);
+        }
+        known.rename("ann-lee", ann()).expect("it is the same");
     }
 
     #[test]

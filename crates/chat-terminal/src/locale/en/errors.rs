@@ -24,6 +24,18 @@ use crate::text::shell::{quoted, quoted_path};
 /// How many names go into one line.
 const LISTED: usize = 20;
 
+/// What the system says, without the number that only programs know.
+pub(in crate::locale) fn system(error: &io::Error) -> String {
+    let told = error.to_string();
+    let number = error
+        .raw_os_error()
+        .map(|code| format!(" (os error {code})"));
+    match number.and_then(|number| told.strip_suffix(&number).map(str::to_owned)) {
+        Some(words) => words,
+        None => told,
+    }
+}
+
 /// There is no directory for the user's files.
 pub(in crate::locale) const NO_DATA_DIR: &str =
     "no home directory is known: set CHAT_HOME to a directory of your own";
@@ -53,7 +65,7 @@ pub(crate) fn cannot_log(path: &Path, error: &LogError) -> String {
         LogError::Full(bytes) => {
             format!("it is full, with {bytes} bytes: remove it or name another")
         }
-        LogError::Io(error) => error.to_string(),
+        LogError::Io(error) => system(error),
     };
     format!("cannot log to {}: {why}", path.display())
 }
@@ -68,6 +80,7 @@ fn dial_error(error: &DialError) -> String {
     use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
     match error {
         DialError::Resolve { name, reason } => {
+            let reason = system(reason);
             format!("cannot find {name}: {reason}; check the name, or call an address")
         }
         DialError::Connect { address, reason } => {
@@ -77,6 +90,7 @@ fn dial_error(error: &DialError) -> String {
                 }
                 _ => "is chat-server running there?",
             };
+            let reason = system(reason);
             format!("cannot reach {address}: {reason}; {advice}")
         }
         DialError::Timeout { address, limit } => format!(
@@ -156,8 +170,12 @@ pub(in crate::locale) fn connect_error(error: &ConnectError) -> String {
 }
 
 /// Why there is no encryption.
-fn tls_error(error: &TlsError) -> String {
+pub(super) fn tls_error(error: &TlsError) -> String {
     match error {
+        TlsError::OtherProtocol => {
+            "it encrypts, but does not speak chat/1: another program than chat-server is there"
+                .into()
+        }
         TlsError::NotTls => "the other side does not speak TLS".into(),
         TlsError::TimedOut(limit) => {
             format!("the other side did not finish the TLS handshake within {limit:?}")
@@ -168,7 +186,10 @@ fn tls_error(error: &TlsError) -> String {
             "the other side speaks chat/1 but not with post-quantum keys".into()
         }
         TlsError::Handshake(error) => format!("the TLS handshake failed: {error}"),
-        TlsError::Io(error) => format!("the connection failed during the TLS handshake: {error}"),
+        TlsError::Io(error) => {
+            let error = system(error);
+            format!("the connection failed during the TLS handshake: {error}")
+        }
         TlsError::Certificate(error) => {
             format!("no certificate could be made for the identity: {error}")
         }
@@ -204,6 +225,11 @@ fn identity_error(error: &IdentityError) -> String {
     }
 }
 
+/// Whether the user has named this as the directory of their files.
+fn is_chat_home(path: &Path) -> bool {
+    std::env::var_os("CHAT_HOME").is_some_and(|home| path == home)
+}
+
 /// Why a file or directory cannot be used, and the command that mends it.
 pub(in crate::locale) fn file_error(error: &FileError) -> String {
     use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
@@ -212,6 +238,10 @@ pub(in crate::locale) fn file_error(error: &FileError) -> String {
             let word = quoted_path(path);
             format!("{} is a symbolic link: rm {word}", path.display())
         }
+        FileError::WrongKind { path, .. } if is_chat_home(path) => format!(
+            "CHAT_HOME is {}, which is no directory: set it to one, or to a new name",
+            path.display()
+        ),
         FileError::WrongKind { path, wanted } => {
             let wanted = match wanted {
                 FileKind::File => "file",
@@ -237,6 +267,11 @@ pub(in crate::locale) fn file_error(error: &FileError) -> String {
         FileError::Locked(path) => {
             format!("{}: another program keeps it locked", path.display())
         }
+        FileError::Io { path, reason } if is_chat_home(path) => format!(
+            "CHAT_HOME is {}, which cannot be made: {}; set it to a directory that you can write",
+            path.display(),
+            system(reason)
+        ),
         FileError::Io { path, reason } => {
             let way_out = match reason.kind() {
                 PermissionDenied | ReadOnlyFilesystem | NotADirectory => {
@@ -244,7 +279,7 @@ pub(in crate::locale) fn file_error(error: &FileError) -> String {
                 }
                 _ => "",
             };
-            format!("{}: {reason}{way_out}", path.display())
+            format!("{}: {}{way_out}", path.display(), system(reason))
         }
     }
 }
@@ -255,6 +290,7 @@ pub(in crate::locale) fn known_peers_error(error: &KnownPeersError) -> String {
         KnownPeersError::File(error) => file_error(error),
         KnownPeersError::Changed(changed) => changed_key(changed),
         KnownPeersError::Address(address) => no_address(address),
+        KnownPeersError::NoName(name) => format!("{name:?} is no name that can be kept"),
         KnownPeersError::NoSuchKey(key) => format!("nobody with the key {key} is known"),
         KnownPeersError::NoSuchName { name, known } => {
             let mut names: Vec<_> = known.iter().take(LISTED).map(String::as_str).collect();
@@ -390,7 +426,7 @@ pub(super) fn disconnect(why: &Disconnect) -> String {
             format!("Connection lost: nothing heard for {}.", seconds(*silence))
         }
         Disconnect::Stuck => "Connection lost: the other side takes nothing more.".into(),
-        Disconnect::Io(error) => format!("Connection lost: {error}."),
+        Disconnect::Io(error) => format!("Connection lost: {}.", system(error)),
     }
 }
 
@@ -400,7 +436,7 @@ pub(super) fn protocol_error(error: &ProtocolError) -> String {
         ProtocolError::Line(LineError::TooLong { limit }) => {
             format!("a line is longer than {limit} bytes")
         }
-        ProtocolError::Line(LineError::Io(error)) => error.to_string(),
+        ProtocolError::Line(LineError::Io(error)) => system(error),
         ProtocolError::Malformed(error) => {
             format!("a control line cannot be read: {}", control_error(error))
         }
@@ -458,6 +494,16 @@ mod tests {
     use chat_core::trust::{Fingerprint, KnownPeers};
 
     use super::*;
+
+    #[test]
+    fn what_only_programs_know_is_not_told() {
+        let refused = io::Error::from_raw_os_error(111);
+        assert_eq!(system(&refused), "Connection refused");
+        assert_eq!(
+            system(&io::Error::other("(os error 111)")),
+            "(os error 111)"
+        );
+    }
 
     #[test]
     fn the_advice_is_about_the_side_that_is_in_trouble() {

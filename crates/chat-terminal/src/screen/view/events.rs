@@ -1,8 +1,6 @@
 //! The events of the call: how each changes the screen.
 
-use std::time::Duration;
-
-use chat_core::files::{FileEvent, FileState};
+use chat_core::files::{Direction, FileEvent, FileState};
 use chat_core::protocol::{ConnectionStatus, Earlier, Event, PastMessage};
 use chat_core::trust::Security;
 
@@ -13,12 +11,6 @@ use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
 use crate::text::past::PastRows;
 
-/// The bell rings again after so long without messages.
-const QUIET: Duration = Duration::from_secs(10);
-
-/// Without focus reports, the user counts as away after so long without a key.
-const AWAY: Duration = Duration::from_secs(30);
-
 impl View {
     /// Handles an event of the call.
     pub(crate) fn event(&mut self, event: Event, now: Timestamp) {
@@ -28,9 +20,10 @@ impl View {
         match &event {
             Event::Established(peer) => {
                 let is_new = self.call.is_none();
-                self.call = Some(Call::new(peer));
+                let since = self.call.as_ref().map_or(now.at, |call| call.since);
+                self.call = Some(Call::new(peer, since));
                 self.hint = None;
-                self.ring(now);
+                self.announce(locale::rings(&locale::short_name(peer)), now);
                 // Who calls a certain peer has typed for it; who waits, for anybody, or for the last.
                 if is_new && matches!(self.options.idle, Idle::Waiting(_)) {
                     self.put_aside_unless_for(&Addressee::new(peer), now);
@@ -51,39 +44,62 @@ impl View {
             Event::History(messages) => return self.history(messages),
             Event::Delivered(count) => return self.delivered(*count, now),
             Event::Earlier(earlier) => return self.earlier(earlier),
-            Event::QueueLength(callers) => self.waiting = *callers,
+            Event::QueueLength(callers) => {
+                if *callers > self.waiting {
+                    self.announce(locale::rings(locale::SOMEBODY), now);
+                }
+                self.waiting = *callers;
+            }
             Event::Typing(typing) => {
                 if let Some(call) = &mut self.call {
                     call.typing = *typing;
                 }
             }
             Event::Connection(link) => {
+                self.silent_since = match link {
+                    ConnectionStatus::Silent(silence) => now.at.checked_sub(*silence),
+                    ConnectionStatus::Reconnecting(_) => self.silent_since.or(Some(now.at)),
+                    ConnectionStatus::Up { .. }
+                    | ConnectionStatus::Resumed { .. }
+                    | ConnectionStatus::Restored { .. } => None,
+                };
                 if let Some(call) = &mut self.call {
                     call.typing &= matches!(link, ConnectionStatus::Up { .. });
                 }
-                // One line is enough: the status row counts the tries.
-                if matches!(link, ConnectionStatus::Reconnecting(2..)) {
+                // One row for an outage is enough, when it is over: the status row tells meanwhile.
+                if !matches!(link, ConnectionStatus::Resumed { .. }) {
                     return;
                 }
             }
             Event::SendFailed(text, _) => self.send_failed(text),
-            Event::Ended(_) => self.ended(now),
-            Event::Ringing(_) | Event::File(FileEvent::Offer(_, FileState::Offered)) => {
-                self.ring(now);
+            Event::Ended(_) => self.mark_lost(now),
+            Event::Ringing(peer) => {
+                self.announce(locale::rings(&locale::short_name(peer)), now);
+            }
+            Event::RingingStopped => self.waiting = self.waiting.saturating_sub(1),
+            Event::File(FileEvent::Offer(file, FileState::Offered)) => {
+                if file.direction == Direction::Received {
+                    self.announce(locale::file_waits(&file.name), now);
+                }
             }
             Event::File(FileEvent::Progress(rates)) => self.files.clone_from(rates),
             Event::File(_) => (),
             Event::PeerEof
+            | Event::Presence(_)
+            | Event::Claims(_)
             | Event::PeerKeeps(_)
             | Event::PeerHistory(_)
-            | Event::RingingStopped
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
             | Event::PeerIdleTimeout(_)
             | Event::Notice(_)
             | Event::Alarm(_) => (),
         }
-        if let Some(text) = locale::describe(&event) {
+        if let Some(mut text) = locale::describe(&event) {
+            if let (Event::Ended(_), Some(call)) = (&event, &self.call) {
+                let lasted = now.at.duration_since(call.since);
+                text = format!("{text} {}", locale::call_lasted(lasted));
+            }
             let style = match &event {
                 Event::SendFailed(..) | Event::Alarm(_) => Style::Alarm,
                 Event::Established(peer) if peer.security == Security::Plaintext => Style::Alarm,
@@ -91,18 +107,21 @@ impl View {
             };
             self.transcript.remark(style, &text, now);
         }
+        if let Event::Ended(_) = event {
+            self.ended(now);
+        }
     }
 
     fn message(&mut self, text: &str, now: Timestamp) {
-        self.ring(now);
         let name = match &mut self.call {
             Some(call) => {
                 call.typing = false;
-                call.peer.name.as_str()
+                call.peer.name.clone()
             }
-            None => "",
+            None => String::new(),
         };
-        self.transcript.message(name, text, now);
+        self.announce_message(&name, text, now);
+        self.transcript.message(&name, text, now);
         if self.transcript.is_transliterated() && !self.told_of_charset {
             self.told_of_charset = true;
             self.transcript
@@ -132,18 +151,6 @@ impl View {
             }
         }
         self.history(&earlier.recent);
-    }
-
-    /// Rings once for a run of events that come while the user is away.
-    fn ring(&mut self, now: Timestamp) {
-        let away = match self.focus {
-            Some(focus) => !focus,
-            None => now.at.duration_since(self.last_key) >= AWAY,
-        };
-        let last = self.last_message.replace(now.at);
-        let quiet =
-            last.is_none_or(|last| last < self.last_key || now.at.duration_since(last) >= QUIET);
-        self.bell |= self.options.bell && away && quiet;
     }
 
     fn delivered(&mut self, count: u64, now: Timestamp) {
@@ -183,11 +190,16 @@ impl View {
         }
     }
 
+    fn mark_lost(&mut self, now: Timestamp) {
+        let unreceived = self.call.iter().flat_map(|call| &call.unreceived);
+        for message in unreceived.filter(|message| !message.written) {
+            self.transcript.own(DeliveryState::Lost, &message.text, now);
+        }
+    }
+
     fn ended(&mut self, now: Timestamp) {
+        self.silent_since = None;
         if let Some(call) = self.call.take() {
-            for message in call.unreceived.iter().filter(|message| !message.written) {
-                self.transcript.own(DeliveryState::Lost, &message.text, now);
-            }
             self.draft_for = Some(call.peer);
             // A text stays, but a command is about its call.
             if self.editor.text().starts_with('/') {

@@ -56,7 +56,7 @@ impl View {
         now: Timestamp,
     ) -> Option<TerminalRequest> {
         let mut request = None;
-        let burst = now.at.duration_since(self.last_key) < PASTE_GAP;
+        let burst = now.at.duration_since(self.attention.last_key) < PASTE_GAP;
         if !burst {
             self.settle(now);
             self.paste_detector = PasteDetector::default();
@@ -65,7 +65,7 @@ impl View {
             self.changed = true;
             match event {
                 InputEvent::Focus(focus) => {
-                    self.focus = Some(*focus);
+                    self.attention.set_focus(*focus);
                     continue;
                 }
                 InputEvent::Paste(text) => {
@@ -85,7 +85,7 @@ impl View {
                     request = self.key(*key, alone, last, now).or(request);
                 }
             }
-            self.last_key = now.at;
+            self.attention.key(now.at);
         }
         self.tell_typing();
         request
@@ -93,8 +93,10 @@ impl View {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        let thinking = self.typing.then(|| self.last_key + TYPING_TIMEOUT);
-        [self.paste_detector.enter, thinking]
+        let thinking = self
+            .typing
+            .then(|| self.attention.last_key + TYPING_TIMEOUT);
+        [self.paste_detector.enter, thinking, self.next_second]
             .into_iter()
             .flatten()
             .min()
@@ -106,7 +108,11 @@ impl View {
             self.settle(now);
             self.tell_typing();
         }
-        if self.typing && now.at.duration_since(self.last_key) >= TYPING_TIMEOUT {
+        if self.next_second.is_some_and(|due| due <= now.at) {
+            self.next_second = None;
+            self.changed = true;
+        }
+        if self.typing && now.at.duration_since(self.attention.last_key) >= TYPING_TIMEOUT {
             self.say_typing(false);
         }
     }
@@ -226,6 +232,10 @@ impl View {
             Request::Help => {
                 let help = locale::help(self.options.idle.role(), true);
                 self.transcript.remark(Style::Notice, &help, now);
+            }
+            Request::KeysHelp => {
+                self.transcript
+                    .remark(Style::Notice, locale::KEYS_HELP, now);
             }
             Request::Command(command) => self.command(command, now),
             Request::HangUpMaybe
@@ -365,6 +375,14 @@ impl View {
             && !text.starts_with('/');
         if typing != self.typing {
             self.say_typing(typing);
+        }
+    }
+
+    /// The user goes away for a while, or is back, and the peer may know.
+    pub(crate) fn say_suspended(&mut self, suspended: bool) {
+        if self.options.tells_typing && self.call.is_some() {
+            self.typing = false;
+            self.input(Input::Suspended(suspended));
         }
     }
 

@@ -1,5 +1,7 @@
 //! The layout of the live region.
 
+use std::time::{Duration, Instant};
+
 use super::View;
 use crate::locale;
 use crate::screen::draft;
@@ -9,8 +11,8 @@ use crate::screen::size::Size;
 use crate::screen::status_row::StatusRow;
 use crate::screen::style::{Row, Style};
 use crate::screen::transcript::DeliveryState;
-use crate::text::sanitize;
 use crate::text::wrap::{self, LongWords};
+use crate::text::{action, sanitize};
 
 /// The most rows of the draft that are shown.
 const DRAFT_ROWS: usize = 8;
@@ -20,15 +22,19 @@ const HINT_HANG: &str = "  ";
 
 impl View {
     /// Returns the live region for a terminal of this size.
-    pub(crate) fn live(&mut self, size: Size) -> LiveRegion {
+    pub(crate) fn live(&mut self, size: Size, now: Instant) -> LiveRegion {
         self.changed = false;
+        self.next_second = self.silent_since.map(|since| {
+            let silence = now.saturating_duration_since(since).as_secs();
+            since + Duration::from_secs(silence + 1)
+        });
         let Size { columns, rows } = size;
         let mut room = rows.saturating_sub(1);
         let mut live = LiveRegion::default();
 
         let status = (room > 0).then(|| {
             room -= 1;
-            self.status_row(columns)
+            self.status_row(columns, now)
         });
         let draft = match self.editor.search() {
             Some((text, found)) => self.search(text, found, columns),
@@ -59,12 +65,15 @@ impl View {
         live
     }
 
-    fn status_row(&self, columns: usize) -> Row {
+    fn status_row(&self, columns: usize, now: Instant) -> Row {
         let call = self.call.as_ref();
         StatusRow {
             status: &self.status,
             name: call.map_or("", |call| &call.peer.name),
             typing: call.is_some_and(|call| call.typing),
+            silence: self
+                .silent_since
+                .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
             hanging_up: call.is_some_and(|call| call.hanging_up),
             waiting: self.waiting,
             idle: self.options.idle.text(),
@@ -128,7 +137,8 @@ impl View {
                 row.push(self.palette, Style::Faint, GUTTER, columns);
                 line::own_mark(self.palette, DeliveryState::Sent, columns, &mut row);
                 let text = message.text.split('\n').next().unwrap_or_default();
-                row.push(self.palette, Style::Plain, &sanitize::line(text), columns);
+                let text = action::after_name(text);
+                row.push(self.palette, Style::Plain, &sanitize::line(&text), columns);
                 row
             })
             .collect()

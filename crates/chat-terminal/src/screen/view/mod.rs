@@ -1,6 +1,7 @@
 //! The model of the screen, without a terminal: input events and events of the call go in,
 //! inputs of the call, lines and the live region come out.
 
+mod attention;
 mod events;
 mod keys;
 mod layout;
@@ -19,23 +20,30 @@ use crate::input::editor::Editor;
 use crate::input::memory::Typed;
 use crate::locale;
 use crate::screen::channel::{Moment, Stamped};
-use crate::screen::style::{Palette, Style};
+use crate::screen::notify::Protocol;
+use crate::screen::style::{Colors, Palette, Style};
 use crate::screen::transcript::{Timestamp, Transcript};
 use crate::text::charset::Charset;
 use crate::text::sanitize;
 
+use attention::Attention;
+pub(crate) use attention::Signals;
 use keys::PasteDetector;
 pub(crate) use keys::TerminalRequest;
 
 /// How the screen looks and sounds.
 #[derive(Clone, Debug)]
 pub(crate) struct ScreenOptions {
-    /// Whether colours are used.
-    pub(crate) color: bool,
+    /// The colours that are used.
+    pub(crate) colors: Colors,
     /// The characters that the terminal can show.
     pub(crate) charset: Charset,
-    /// Whether a message rings the bell while the user is away.
+    /// Whether the bell rings while the user is away.
     pub(crate) bell: bool,
+    /// Whether the terminal has a title.
+    pub(crate) title: bool,
+    /// How notifications are shown, if they are.
+    pub(crate) notifications: Option<Protocol>,
     /// Whether the peer is told that the user is typing.
     pub(crate) tells_typing: bool,
     /// Whether the terminal marks pastes, so that a quick run of keys is none.
@@ -80,6 +88,10 @@ pub(crate) struct View {
     waiting: usize,
     /// The files under way.
     files: Vec<Rate>,
+    /// Since when nothing was heard, while the connection is silent or lost.
+    silent_since: Option<Instant>,
+    /// When the status row, which counts that up, is to be drawn again.
+    next_second: Option<Instant>,
     /// A hint or warning, shown until the next key.
     hint: Option<(Style, String)>,
     inputs: VecDeque<Stamped>,
@@ -95,10 +107,7 @@ pub(crate) struct View {
     /// Whether the peer was told that the user is typing.
     typing: bool,
     paste_detector: PasteDetector,
-    last_key: Instant,
-    focus: Option<bool>,
-    last_message: Option<Instant>,
-    bell: bool,
+    attention: Attention,
     paste_stalled: bool,
     /// Whether the user knows that the terminal cannot show all characters.
     told_of_charset: bool,
@@ -134,6 +143,7 @@ impl Addressee {
 #[derive(Debug)]
 struct Call {
     peer: Addressee,
+    since: Instant,
     typing: bool,
     hanging_up: bool,
     /// How many of this side's messages the peer has received.
@@ -151,9 +161,10 @@ struct PendingMessage {
 }
 
 impl Call {
-    fn new(peer: &Peer) -> Self {
+    fn new(peer: &Peer, since: Instant) -> Self {
         Self {
             peer: Addressee::new(peer),
+            since,
             typing: false,
             hanging_up: false,
             received: 0,
@@ -170,7 +181,7 @@ impl View {
     /// A view without a call, with what was typed before.
     pub(crate) fn new(options: ScreenOptions, typed: Typed, now: Timestamp) -> Self {
         let palette = Palette {
-            color: options.color,
+            colors: options.colors,
             charset: options.charset,
         };
         Self {
@@ -182,6 +193,8 @@ impl View {
             call: None,
             waiting: 0,
             files: Vec::new(),
+            silent_since: None,
+            next_second: None,
             hint: None,
             inputs: VecDeque::new(),
             moment: Moment::default(),
@@ -191,10 +204,7 @@ impl View {
             questioned: None,
             typing: false,
             paste_detector: PasteDetector::default(),
-            last_key: now.at,
-            focus: None,
-            last_message: None,
-            bell: false,
+            attention: Attention::new(now.at),
             paste_stalled: false,
             told_of_charset: false,
             changed: true,
@@ -244,11 +254,6 @@ impl View {
     /// The lines that wait to be drawn.
     pub(crate) fn transcript(&mut self) -> &mut Transcript {
         &mut self.transcript
-    }
-
-    /// Returns whether to ring the bell, once for each time.
-    pub(crate) fn take_bell(&mut self) -> bool {
-        std::mem::take(&mut self.bell)
     }
 
     /// Makes [`has_changed`](Self::has_changed) true.

@@ -1,0 +1,242 @@
+//! Connections to the same server, begun one beside the other: the first to be ready wins.
+//!
+//! A lost SYN is sent again after 1, 3 and 7 s (RFC 6298), and a lost flight of the handshake no
+//! sooner. Whoever begins anew meanwhile is there when the network is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::driver::Connected;
+use chat_core::transport::{ConnectError, Dial, DialError, Packets};
+use chat_core::wire::Cookie;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::connect::{Connector, Deadline};
+
+/// So many connections may be under way at once.
+const MOST: usize = 8;
+
+/// The pause between the beginnings of two of them, in the first [`SHORT_FOR`].
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause, later.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the pauses stay short.
+const SHORT_FOR: Duration = Duration::from_secs(2 * 60);
+
+/// How long a further connection of a call may take to be made; and more on a way that is long.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The longest round trip that is reckoned with.
+const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(2);
+
+/// What is known of the way to the server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Path {
+    /// How large packets may be.
+    packets: Packets,
+    /// How long the last connection took to be made, without the handshake.
+    round_trip: Duration,
+}
+
+impl Path {
+    /// How large packets may be.
+    pub(crate) fn packets(self) -> Packets {
+        self.packets
+    }
+}
+
+/// How long connections may take.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// All of them together.
+    Together(Deadline),
+    /// Each one.
+    Each(Duration),
+}
+
+/// A race of connections. Those that have not won end when it is dropped.
+pub(crate) struct Race<D: Dial> {
+    connector: Arc<Connector<D>>,
+    /// What the server lets the next connection through by.
+    cookie: Option<Cookie>,
+    path: Path,
+    limit: Limit,
+    since: Instant,
+    /// When the next one begins.
+    next_at: Option<Instant>,
+    tries: u32,
+    dials: JoinSet<Result<Dialed<D::Stream>, ConnectError>>,
+    handshakes: JoinSet<(Path, Result<Connected, ConnectError>)>,
+}
+
+/// A stream that still needs its handshake.
+struct Dialed<S> {
+    stream: S,
+    path: Path,
+    within: Deadline,
+}
+
+impl<D: Dial + 'static> Race<D> {
+    /// The first connection of a call, within the limit of its dialer.
+    pub(crate) fn first(connector: Arc<Connector<D>>) -> Self {
+        let (now, limit) = (Instant::now(), connector.dialer.limit());
+        let at = now + limit;
+        let together = Limit::Together(Deadline { at, limit });
+        Self::new(connector, None, Path::default(), together, now)
+    }
+
+    /// A further one, which begins at `at`, with the cookie that the server gave for it.
+    pub(crate) fn further(
+        connector: Arc<Connector<D>>,
+        cookie: Option<Cookie>,
+        path: Path,
+        at: Instant,
+    ) -> Self {
+        let round_trip = path.round_trip.min(LONGEST_ROUND_TRIP);
+        let limit = Limit::Each(PATIENCE + 8 * round_trip);
+        Self::new(connector, cookie, path, limit, at)
+    }
+
+    fn new(
+        connector: Arc<Connector<D>>,
+        cookie: Option<Cookie>,
+        path: Path,
+        limit: Limit,
+        at: Instant,
+    ) -> Self {
+        Self {
+            connector,
+            cookie,
+            path,
+            limit,
+            since: at,
+            next_at: Some(at),
+            tries: 0,
+            dials: JoinSet::new(),
+            handshakes: JoinSet::new(),
+        }
+    }
+
+    /// How many connections were begun.
+    pub(crate) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// How long it has been on.
+    pub(crate) fn lasts(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// What is known of the way now.
+    pub(crate) fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Begins the next connection at once: something has changed.
+    pub(crate) fn hurry(&mut self) {
+        self.next_at = Some(Instant::now());
+    }
+
+    /// Waits for the winner, or for a connection that failed; the others go on. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Result<Connected, ConnectError> {
+        loop {
+            let has_room = self.dials.len() + self.handshakes.len() < MOST;
+            let next_at = self.next_at.filter(|_| has_room);
+            tokio::select! {
+                Some(secured) = self.handshakes.join_next() => {
+                    let (path, secured) = finished(secured);
+                    self.path = path;
+                    return secured;
+                }
+                Some(dialed) = self.dials.join_next() => self.shake_hands(finished(dialed)?),
+                () = sleep_until(next_at.unwrap_or(self.since)), if next_at.is_some() => {
+                    self.begin();
+                }
+            }
+        }
+    }
+
+    /// Runs the race for the first connection of a call: a failure is told at once, unless a
+    /// handshake is still under way beside it.
+    pub(crate) async fn win(mut self) -> Result<(Connected, Path), ConnectError> {
+        let mut first = None;
+        loop {
+            match self.next().await {
+                Ok(connected) => return Ok((connected, self.path)),
+                Err(error) if error.is_another_peer() => return Err(error),
+                Err(error) => {
+                    let error = first.take().unwrap_or(error);
+                    if self.handshakes.is_empty() {
+                        return Err(error);
+                    }
+                    self.next_at = None;
+                    first = Some(error);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let now = Instant::now();
+        self.tries += 1;
+        self.next_at = Some(now + pause(now - self.since));
+        // Somebody took the connection, but the handshake does not come through: its packets are
+        // large, and the way may not take them.
+        if !self.handshakes.is_empty() {
+            self.path.packets = self.path.packets.smaller();
+        }
+        let path = self.path;
+        let connector = Arc::clone(&self.connector);
+        let within = match self.limit {
+            Limit::Together(deadline) => deadline,
+            Limit::Each(limit) => Deadline {
+                at: now + limit,
+                limit,
+            },
+        };
+        self.dials.spawn(async move {
+            let Ok(dialed) = timeout_at(within.at, connector.dial(path.packets)).await else {
+                return Err(ConnectError::Dial(DialError::Timeout {
+                    address: connector.dialer.address(),
+                    limit: within.limit,
+                }));
+            };
+            let round_trip = now.elapsed();
+            Ok(Dialed {
+                stream: dialed?,
+                path: Path { round_trip, ..path },
+                within,
+            })
+        });
+    }
+
+    fn shake_hands(&mut self, dialed: Dialed<D::Stream>) {
+        let Dialed {
+            stream,
+            path,
+            within,
+        } = dialed;
+        // A handshake takes two round trips.
+        let due = Instant::now() + PAUSE.max(4 * path.round_trip);
+        self.next_at = self.next_at.map(|at| at.max(due));
+        let connector = Arc::clone(&self.connector);
+        let cookie = self.cookie;
+        self.handshakes
+            .spawn(async move { (path, connector.secure(stream, cookie, within).await) });
+    }
+}
+
+fn finished<T>(task: Result<T, JoinError>) -> T {
+    task.expect("it neither panics nor is aborted")
+}
+
+/// How long to wait before the next try, after so long: short at first, then growing with the
+/// outage. It varies, so that many callers of one server spread out.
+pub(crate) fn pause(outage: Duration) -> Duration {
+    let growth = outage.as_secs_f64() / SHORT_FOR.as_secs_f64();
+    let pause = PAUSE.mul_f64(growth.max(1.0)).min(LONGEST_PAUSE);
+    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

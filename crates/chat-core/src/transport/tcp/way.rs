@@ -1,0 +1,158 @@
+//! Whether this machine has moved: it would speak to the peer from another address than before.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use tokio::net::TcpStream;
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use elsewhere::Changes;
+#[cfg(target_os = "linux")]
+pub(super) use linux::Changes;
+
+/// The two ends of the last connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) peer: SocketAddr,
+    /// Nothing while no network leads to the peer.
+    local: Option<IpAddr>,
+}
+
+impl Way {
+    /// The way that a connection takes.
+    pub(super) fn of(stream: &TcpStream) -> Option<Self> {
+        Some(Self {
+            peer: stream.peer_addr().ok()?,
+            local: Some(stream.local_addr().ok()?.ip()),
+        })
+    }
+
+    /// Whether a new connection would begin at another address than was last known.
+    pub(super) fn has_changed(&mut self) -> bool {
+        let now = local_address(self.peer).ok();
+        std::mem::replace(&mut self.local, now) != now
+    }
+}
+
+/// Where packets to `peer` would come from. Connecting a UDP socket looks the route up and sends
+/// nothing.
+fn local_address(peer: SocketAddr) -> io::Result<IpAddr> {
+    let anywhere: IpAddr = match peer {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((anywhere, 0))?;
+    socket.connect(peer)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::future::pending;
+    use std::io;
+    use std::os::fd::OwnedFd;
+
+    use rustix::io::Errno;
+    use rustix::net::netlink::SocketAddrNetlink;
+    use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    use crate::transport::readable;
+
+    /// `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR` and `RTMGRP_IPV6_ROUTE` of
+    /// rtnetlink(7).
+    const ADDRESSES_AND_ROUTES: u32 = 0x10 | 0x40 | 0x100 | 0x400;
+
+    /// Reports of the kernel that an address or a route has changed: a wait costs nothing.
+    pub(in super::super) struct Changes(Option<AsyncFd<OwnedFd>>);
+
+    impl Changes {
+        /// Watches from now on. Where that is forbidden, there are never any.
+        pub(in super::super) fn watch() -> Self {
+            match subscribe() {
+                Ok(socket) => Self(Some(socket)),
+                Err(error) => {
+                    tracing::debug!(%error, "changes of addresses are not noticed");
+                    Self(None)
+                }
+            }
+        }
+
+        /// Waits for a change. Cancel safe.
+        pub(in super::super) async fn next(&self) {
+            let Some(socket) = &self.0 else {
+                return pending().await;
+            };
+            let read = socket.async_io(Interest::READABLE, drain);
+            if let Err(error) = read.await {
+                tracing::debug!(%error, "changes of addresses are not noticed any more");
+                pending().await
+            }
+        }
+    }
+
+    fn subscribe() -> io::Result<AsyncFd<OwnedFd>> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        // Of the protocols of netlink, `NETLINK_ROUTE` is the one without a number.
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+        bind(&socket, &SocketAddrNetlink::new(0, ADDRESSES_AND_ROUTES))?;
+        readable(socket)
+    }
+
+    /// Takes the reports that there are. What they say does not matter, only that there were any.
+    fn drain(socket: &OwnedFd) -> io::Result<()> {
+        let mut report = [0; 4096];
+        let mut any = false;
+        loop {
+            match recv(socket, &mut report, RecvFlags::empty()) {
+                // Too many came at once: some were lost.
+                Ok(_) | Err(Errno::NOBUFS) => any = true,
+                Err(Errno::WOULDBLOCK) if any => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
+    /// The pause between two looks.
+    const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+    /// Times to look whether an address or a route has changed.
+    pub(in super::super) struct Changes;
+
+    impl Changes {
+        /// Watches from now on.
+        pub(in super::super) fn watch() -> Self {
+            Self
+        }
+
+        /// Waits for the next look. Cancel safe.
+        pub(in super::super) async fn next(&self) {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_that_is_no_more_has_changed_once() {
+        let mut way = Way {
+            peer: SocketAddr::from(([127, 0, 0, 1], 9)),
+            local: Some(Ipv4Addr::new(192, 0, 2, 7).into()),
+        };
+        assert!(way.has_changed());
+        assert!(!way.has_changed());
+        assert_eq!(way.local, Some(Ipv4Addr::LOCALHOST.into()));
+    }
+}
