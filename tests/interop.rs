@@ -335,9 +335,7 @@ async fn compare(mut program: Process, mut peer: Peer) {
     let number = peer.tells("number").await;
     let number = number.as_str().expect("digits");
     let shown = format!("Safety number {number}");
-    program.tells(&shown).await;
-    // They stand on the next line.
-    let pictures = program.tells("").await;
+    let pictures = program.tells(&shown).await;
     for picture in peer.tells("pictures").await.as_array().expect("five") {
         assert!(
             pictures.contains(picture.as_str().expect("a name")),

@@ -31,7 +31,8 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     backlog: usize,
 
-    /// Hang up on a peer that says nothing for this long, such as 10s or 5m [default: never]
+    /// Hang up on a peer that says nothing for this long while no file is on its way, such as 10s
+    /// or 5m [default: never]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle_timeout: Option<Duration>,
 

@@ -45,7 +45,7 @@ const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How this side behaves in a call.
 #[derive(Clone, Debug, Default)]
 pub struct CallConfig {
-    /// Hang up when the peer has sent no text for this long.
+    /// Hang up when the peer has sent no text for this long, and no file moves.
     pub idle_timeout: Option<Duration>,
     /// Hang up at the end of input, instead of listening on.
     pub send_only: bool,
@@ -315,6 +315,13 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// The session, which both sides have in common; `None` with a peer that speaks plain lines.
     pub fn session_id(&mut self) -> Option<SessionId> {
         self.protocol.session().map(|session| session.state().id())
+    }
+
+    /// A file is on its way, which counts as if the peer had said something.
+    pub(crate) fn file_moves(&mut self) {
+        if let Some(last_text) = &mut self.last_text {
+            *last_text = Instant::now();
+        }
     }
 
     /// Says this about a file, on the present connection.

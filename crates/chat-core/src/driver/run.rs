@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{
     BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
 };
-use crate::files::Output;
+use crate::files::{FileEvent, Output};
 use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{
     CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Remark, Renewed,
@@ -264,6 +264,9 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             }
             Action::Show(events) => self.call.show_all(events),
             Action::Files(Output { controls, events }) => {
+                if events.iter().any(FileEvent::is_movement) {
+                    self.call.file_moves();
+                }
                 for control in controls {
                     self.call.say_of_file(control);
                 }

@@ -19,6 +19,16 @@ pub enum FileEvent {
     NotNow(NotNow),
 }
 
+impl FileEvent {
+    /// Whether it tells that bytes of a file move between the two.
+    pub(crate) fn is_movement(&self) -> bool {
+        match self {
+            Self::Progress(rates) => rates.iter().any(|rate| rate.per_second > 0),
+            Self::Offer(..) | Self::Unsendable(..) | Self::NotNow(_) => false,
+        }
+    }
+}
+
 /// Who has the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {

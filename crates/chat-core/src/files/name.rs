@@ -131,7 +131,7 @@ mod tests {
             ("12:30 notes", "12:30 notes"),
             ("../../etc/passwd", "_._._etc_passwd"),
             ("/etc/passwd", "_etc_passwd"),
-            ("..\\..\\boot.ini", "_._._boot.ini"),
+            ("..\\..\\boot.ini", "_._.._boot.ini"),
             (".bashrc", "_bashrc"),
             ("-rf", "_rf"),
             ("~root", "_root"),
