@@ -47,6 +47,7 @@ impl CallStatus {
             Event::Established(peer) => {
                 *self = Self {
                     peer: Some(peer.clone()),
+                    presence: std::mem::take(&mut self.presence),
                     ..Self::default()
                 };
             }

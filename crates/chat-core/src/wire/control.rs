@@ -353,7 +353,12 @@ impl Control {
     pub fn to_line(&self) -> Bytes {
         let mut line = vec![CONTROL];
         serde_json::to_writer(&mut line, self).expect("names, numbers and strings are JSON");
-        if let Self::Typing(_) | Self::Away(_) | Self::Ping(_) | Self::Pong(_) = self {
+        let is_padded = match self {
+            Self::Typing(_) | Self::Ping(_) | Self::Pong(_) | Self::Away(Presence::Here) => true,
+            Self::Away(Presence::Away(text)) => text.is_empty(),
+            _ => false,
+        };
+        if is_padded {
             line.pop();
             line.resize(PADDED - 2, b' ');
             line.push(b'}');
@@ -586,6 +591,8 @@ mod tests {
         for control in [
             Control::Typing(true),
             Control::Typing(false),
+            Control::Away(Presence::Here),
+            Control::Away(Presence::Away(String::new())),
             Control::Ping(1),
             Control::Ping(u64::MAX),
             Control::Pong(u64::MAX),

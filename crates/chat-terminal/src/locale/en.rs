@@ -549,11 +549,6 @@ pub fn refused_unknown(from: &str) -> String {
     ))
 }
 
-/// A caller is blocked.
-pub fn refused_blocked(from: &str) -> String {
-    refused_because(&format!("{from} has a key that you have blocked"))
-}
-
 /// A caller's program is not up to chat/1.
 pub fn refused_handshake(from: &str, error: &TlsError) -> String {
     refused_because(&format!("{from}: {}", errors::tls_error(error)))

@@ -67,7 +67,10 @@ impl View {
                     call.typing &= matches!(link, ConnectionStatus::Up { .. });
                 }
                 // One row for an outage is enough, when it is over: the status row tells meanwhile.
-                if !matches!(link, ConnectionStatus::Resumed { .. }) {
+                if !matches!(
+                    link,
+                    ConnectionStatus::Resumed { .. } | ConnectionStatus::Restored { .. }
+                ) {
                     return;
                 }
             }
