@@ -8,8 +8,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::{fs, io};
 
+use chat_core::driver::Command as Typed;
+use chat_core::files::FileCommand;
 use chat_core::trust::Identity;
 use chat_testkit::home;
+use chat_testkit::people::user;
 use chat_testkit::process::{Ended, Process, lines};
 use chat_testkit::proxy::{Fate, Proxy};
 use rcgen::{CertificateParams, KeyPair};
@@ -230,6 +233,37 @@ async fn it_answers_and_is_hung_up_on() {
     assert_eq!(client.ends().await.code, Some(0));
 }
 
+#[tokio::test]
+async fn it_sends_a_file_and_takes_one() {
+    let ann = user("ann");
+    let mut server = ann.answers().await;
+    let Some(mut peer) = Peer::calls(server.address) else {
+        return;
+    };
+    peer.tells("met").await;
+    let content: Vec<u8> = (0..1_000_000_u32).map(|n| (n / 7) as u8).collect();
+    let path = ann.home.path().join("a file.bin");
+    fs::write(&path, &content).expect("written");
+    peer.types(&format!("/send {}", path.display())).await;
+    let files = Typed::File;
+    server.person.reads("is offered to you: “a file.bin”").await;
+    let (number, name) = (None, None);
+    server
+        .person
+        .commands(files(FileCommand::Accept { number, name }));
+    assert_eq!(peer.tells("taken").await, "a file.bin");
+    let arrived = fs::read(ann.downloads().join("a file.bin"));
+    assert!(arrived.expect("it is there") == content);
+    let told = server.person.reads("SHA-256").await;
+
+    server.person.commands(files(FileCommand::Send(vec![path])));
+    let hash = peer.tells("took").await;
+    assert!(told.contains(hash.as_str().expect("digits")), "{told}");
+    server.person.reads("Sent “a file.bin”").await;
+    peer.types("/bye").await;
+    peer.ends("hung up here").await;
+}
+
 /// Both say all at once and end their input, over a network that cuts.
 async fn pour(program: &mut Process, peer: &mut Peer) {
     let (to_peer, to_program) = (lines("ann", 1_000), lines("bob", 1_000));
@@ -301,9 +335,7 @@ async fn compare(mut program: Process, mut peer: Peer) {
     let number = peer.tells("number").await;
     let number = number.as_str().expect("digits");
     let shown = format!("Safety number {number}");
-    program.tells(&shown).await;
-    // They stand on the next line.
-    let pictures = program.tells("").await;
+    let pictures = program.tells(&shown).await;
     for picture in peer.tells("pictures").await.as_array().expect("five") {
         assert!(
             pictures.contains(picture.as_str().expect("a name")),

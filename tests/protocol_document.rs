@@ -1,7 +1,8 @@
 //! The vectors in `docs/protocol.md`, read from the document and held against the code.
 
 use bytes::BytesMut;
-use chat_core::wire::{Control, ControlError, Frame, LineCodec};
+use chat_core::files::{Directory, Expected, FileName, Incoming, Progress, Source};
+use chat_core::wire::{Control, ControlError, FileLine, Frame, Hex, LineCodec};
 use serde_json::{Value, json};
 use tokio_util::codec::Decoder;
 
@@ -104,6 +105,70 @@ fn control_lines_are_read_and_written_as_documented() {
             _ => panic!("what is that? {line}"),
         }
     }
+}
+
+#[test]
+fn lines_about_files_are_read_and_written_as_documented() {
+    for line in vectors("file") {
+        let (verdict, json) = line.split_once(' ').expect(line);
+        let json = json.trim();
+        let read = FileLine::parse(json.as_bytes());
+        match verdict {
+            "same" => {
+                let written = read.expect(line).to_line();
+                assert_eq!(written, format!("\u{1}{json}\n"), "{line}");
+            }
+            "bad" => assert!(read.is_err(), "{line}"),
+            _ => panic!("what is that? {line}"),
+        }
+    }
+}
+
+#[test]
+fn a_list_of_files_is_hashed_as_documented() {
+    let lines = vectors("file-list");
+    let (hash, files) = lines.split_last().expect("a hash");
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let source = home.path().join("source");
+    let mut expected = Expected {
+        id: Hex([1; 16]),
+        name: FileName::sanitize("source"),
+        size: 0,
+        files: Some(files.len() as u64 + 1),
+    };
+    for line in files.iter().copied().chain(["z 1"]) {
+        let (path, size) = line.split_once(' ').expect(line);
+        let size: usize = size.parse().expect(line);
+        let path = source.join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, vec![b'x'; size]).expect("written");
+        expected.size += size as u64;
+    }
+    let incoming = || {
+        let directory = Directory::open(&home.path().join("in")).expect("a directory");
+        Incoming::open(directory, expected.clone()).expect("room")
+    };
+    let mut wire = Vec::new();
+    let progress = Progress::default();
+    let sent = Source::scan(&source)
+        .and_then(|source| source.send(&incoming().have(), &mut wire, &progress));
+    sent.expect("it can be read");
+    // All but the last file, which was begun and has no byte yet.
+    let last = wire
+        .windows(4)
+        .rposition(|bytes| bytes == b"next")
+        .expect("three files");
+    let end = last
+        + wire[last..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .expect("a line")
+        + 1;
+    let cut = incoming().receive(&mut &wire[..end], &progress);
+    cut.expect_err("it was cut");
+    let have = incoming().have();
+    assert_eq!(have.files, files.len() as u64);
+    assert_eq!(format!("= {}", have.list), *hash);
 }
 
 /// The two programs write lines of this size too; that is tested where they are written.

@@ -273,7 +273,9 @@ impl End {
                     self.renewed = Some(renewed);
                     continue;
                 }
-                ProtocolEvent::Renamed(_) | ProtocolEvent::Cookie(_) => continue,
+                ProtocolEvent::Renamed(_) | ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => {
+                    continue;
+                }
                 ProtocolEvent::Doubted(doubted) => {
                     self.doubted = doubted;
                     continue;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
 use chat_testkit::process::program;
+use chat_testkit::proxy::{Fate, Proxy};
 use chat_testkit::terminal::{Emulator, Size, Terminal, command};
 use chat_testkit::{home, soon};
 use rustix::process::Signal;
@@ -65,6 +66,7 @@ impl Client {
     fn start_as(name: &str, home: TempDir, address: &str, arguments: &[&str]) -> Self {
         let command = command("chat-client", home.path())
             .args([address, "--name", name])
+            .env("XDG_DOWNLOAD_DIR", home.path().join("in"))
             .args(arguments);
         let terminal = Terminal::start(SIZE, command);
         Self { terminal, home }
@@ -99,6 +101,73 @@ fn assert_same_settings(before: &Termios, after: &Termios) {
     assert_eq!(before.output_modes, after.output_modes);
     assert_eq!(before.local_modes, after.local_modes);
     assert_eq!(before.control_modes, after.control_modes);
+}
+
+#[tokio::test]
+async fn a_file_is_offered_and_taken_with_its_progress_above_the_draft() {
+    let mut server = Server::start(&[]).await;
+    let address = server.address.parse().expect("an address");
+    // The call, and a file that stands still half-way.
+    let plan = [(usize::MAX, Fate::Carries), (1_000_000, Fate::Stalls)];
+    let proxy = Proxy::start(address, plan).await;
+    let mut client = Client::start(&proxy.address.to_string(), &[]);
+    client.terminal.wait_for_status("ann · ").await;
+    server.terminal.wait_for_status("bob · ").await;
+    let path = server._home.path().join("my report.pdf");
+    std::fs::write(&path, vec![7; 2_000_000]).expect("written");
+
+    let begun = path.to_str().expect("UTF-8").strip_suffix("report.pdf");
+    let begun = begun.expect("it ends so").replace(' ', "\\ ");
+    server.terminal.type_keys(&format!("/send {begun}\t")).await;
+    let completed = format!("{} ", path.display()).replace("my report", "my\\ report");
+    server
+        .terminal
+        .wait_for(|screen| screen.cursor().0.ends_with(completed.trim_end()))
+        .await;
+    server.terminal.type_keys("\r").await;
+    client
+        .terminal
+        .wait_for_line("is offered to you: “my report.pdf”, 2.0 MB")
+        .await;
+    client.terminal.type_keys("/accept as taken.pdf\r").await;
+    client.terminal.type_keys("a draft").await;
+    let progress = |screen: &Emulator, arrow: &str| {
+        let rows = screen.last_rows(3);
+        rows[0].starts_with(arrow) && rows[0].contains(" %") && rows[1].contains("a draft")
+    };
+    client
+        .terminal
+        .wait_for(|screen| progress(screen, "↓ taken.pdf"))
+        .await;
+    client.terminal.type_keys("\x15/cancel\r").await;
+    client
+        .terminal
+        .wait_for_line("is dropped: “taken.pdf”")
+        .await;
+    server
+        .terminal
+        .wait_for_line("the other side cancelled it")
+        .await;
+    server
+        .terminal
+        .wait_for(|screen| !screen.text().iter().any(|row| row.starts_with('↑')))
+        .await;
+
+    server
+        .terminal
+        .type_keys(&format!("/send {begun}report.pdf\r"))
+        .await;
+    client
+        .terminal
+        .wait_for_line("File 2 is offered to you")
+        .await;
+    let downloads = client.home.path().join("in");
+    client.terminal.type_keys("/accept\r").await;
+    let received = client.terminal.wait_for_line("Received ").await;
+    assert!(received.ends_with("/my report.pdf"), "{received}");
+    client.terminal.wait_for_line("SHA-256 ").await;
+    server.terminal.wait_for_line("Sent “my report.pdf”").await;
+    assert!(downloads.join("my report.pdf").exists());
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
     chat1.py check DOCUMENT        computes the vectors of docs/protocol.md
 
 HOME holds an Ed25519 key, `identity` (PEM), and its certificate, `certificate` (DER). A line on
-stdin is said, but for /say JSON (any text), /cut (drops the connection) and /bye (hangs up).
+stdin is said, but for /say JSON (any text), /cut (drops the connection), /bye (hangs up) and, if it
+calls, /send PATH (offers a file). Files that are offered it takes, and tells their hash.
 Each line on stdout is JSON and tells what happened.
 """
 
@@ -85,13 +86,13 @@ def fingerprint(certificate):
 class Connection:
     """One TLS connection: lines both ways, and what ties a safety number to it."""
 
-    def __init__(self, tcp, home, dialer):
+    def __init__(self, tcp, home, dialer, protocol="chat/1"):
         self.rest = b""
         self.context = ssl.SSLContext(
             ssl.PROTOCOL_TLS_CLIENT if dialer else ssl.PROTOCOL_TLS_SERVER
         )
         self.context.minimum_version = ssl.TLSVersion.TLSv1_3
-        self.context.set_alpn_protocols(["chat/1"])
+        self.context.set_alpn_protocols([protocol])
         own = open(f"{home}/certificate", "rb").read()
         with tempfile.NamedTemporaryFile("w") as pem:
             print(ssl.DER_cert_to_PEM_cert(own), file=pem, flush=True)
@@ -111,8 +112,8 @@ class Connection:
                 tcp, server_side=not dialer, suppress_ragged_eofs=False
             )
             secret = re.search(r"EXPORTER_SECRET \w+ (\w+)", log.read())[1]
-        if self.tls.selected_alpn_protocol() != "chat/1":
-            raise Broken("no chat/1")
+        if self.tls.selected_alpn_protocol() != protocol:
+            raise Broken(f"no {protocol}")
         keys = fingerprint(own), fingerprint(self.tls.getpeercert(True))
         self.peer = keys[1]
         self.binding = exporter(bytes.fromhex(secret)), *(keys if dialer else keys[::-1])
@@ -167,8 +168,10 @@ class Session:
 
     BEFORE_HELLO = "hello", "waiting", "busy", "refused", "ping"
 
-    def __init__(self, dialer):
+    def __init__(self, dialer, new_link=None):
         self.dialer = dialer
+        self.new_link = new_link  # makes a connection beside the one of the call
+        self.offers = {}  # the files of this side, by id
         self.id = secrets.token_hex(16) if dialer else None
         self.peer = None
         self.unacknowledged, self.acknowledged, self.received = [], 0, 0
@@ -245,7 +248,9 @@ class Session:
         self.finished = not typed
         *lines, self.typed = (self.typed + typed).split(b"\n")
         for line in map(bytes.decode, lines):
-            if line == "/bye":
+            if line.startswith("/send "):
+                self.offer(line[6:])
+            elif line == "/bye":
                 self.leaving = time.monotonic()
             elif line != "/cut":
                 text = json.loads(line[5:]) if line.startswith("/say ") else line
@@ -346,6 +351,56 @@ class Session:
         if not self.number:
             self.show(safety_number(*binding, own, bytes.fromhex(nonce)))
 
+    def offer(self, path):
+        id, size = secrets.token_hex(16), os.path.getsize(path)
+        self.offers[id] = path
+        self.link.control(offer={"id": id, "name": os.path.basename(path), "size": size})
+
+    def on_offer(self, offer):
+        tell(offered=offer["name"])
+        if not self.new_link or "files" in offer:
+            return self.link.control(cancel={"id": offer["id"], "code": "unattended"})
+        self.link.control(accept=offer["id"])
+        link, stream = self.carry(offer["id"])
+        nothing = hashlib.sha256().hexdigest()
+        link.control(have={"files": 0, "list": nothing, "bytes": 0, "sha256": nothing})
+        coming = json.loads(stream.readline()[1:])["next"]
+        if coming != {"index": 0, "size": offer["size"], "from": 0}:
+            raise Broken(f"{coming} was not offered")
+        content = stream.read(offer["size"])
+        sha256 = hashlib.sha256(content).hexdigest()
+        if json.loads(stream.readline()[1:]) != {"sha256": sha256} or stream.read():
+            raise Broken("not what was offered")
+        link.close()
+        self.link.control(taken=offer["id"])
+        tell(took=sha256)
+
+    def on_accept(self, id):
+        content = open(self.offers[id], "rb").read()
+        link, stream = self.carry(id)
+        have = json.loads(stream.readline()[1:])["have"]
+        start = have["bytes"]
+        if hashlib.sha256(content[:start]).hexdigest() != have["sha256"]:
+            start = 0
+        link.control(next={"index": 0, "size": len(content), "from": start})
+        link.tls.sendall(content[start:])
+        link.control(sha256=hashlib.sha256(content).hexdigest())
+        link.close()
+
+    def carry(self, id):
+        """A connection for a file, which the dialer makes whoever sends."""
+        link = self.new_link()
+        if link.peer != self.peer:
+            raise Broken("another key")
+        link.control(file={"conversation": self.id, "offer": id})
+        return link, link.tls.makefile("rb")
+
+    def on_taken(self, id):
+        tell(taken=os.path.basename(self.offers.pop(id)))
+
+    def on_cancel(self, cancelled):
+        tell(cancelled=cancelled["code"])
+
     def show(self, number):
         self.number = number
         tell(number=number[0])
@@ -353,11 +408,14 @@ class Session:
 
 
 def call(port, home):
-    session, pause = Session(dialer=True), 0.25
+    def dial(protocol):
+        tcp = socket.create_connection(("127.0.0.1", int(port)), timeout=ANSWER)
+        return Connection(tcp, home, dialer=True, protocol=protocol)
+
+    session, pause = Session(dialer=True, new_link=lambda: dial("chat-file/1")), 0.25
     while True:
         try:
-            tcp = socket.create_connection(("127.0.0.1", int(port)), timeout=ANSWER)
-            return session.hold(Connection(tcp, home, dialer=True))
+            return session.hold(dial("chat/1"))
         except OSError as error:
             if not session.peer or time.monotonic() > session.heard + GRACE:
                 raise

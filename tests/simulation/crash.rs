@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Input, RESUME_WINDOW, Sink, Source};
+use chat_core::files::FileConfig;
 use chat_core::journal::Recorder;
 use chat_core::protocol::Event;
 use chat_core::transport::Keyring;
@@ -324,6 +325,8 @@ fn calls(
     let config = chat_client::Config {
         name: "1".to_owned().into(),
         call_config: CallConfig::default(),
+        files: FileConfig::none(),
+        send_files: Vec::new(),
         redial_for: Some(RESUME_WINDOW),
         when_there: None,
         recorder: Some(recorder(home.clone())),

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, RESUME_WINDOW};
+use chat_core::files::FileConfig;
 use chat_core::protocol::CloseReason;
 use chat_core::transport::{Keyring, Listen};
 use chat_core::wire::Framing;
@@ -286,6 +287,8 @@ impl World {
         let config = chat_client::Config {
             name: number.to_string().into(),
             call_config: manners(who),
+            files: FileConfig::none(),
+            send_files: Vec::new(),
             redial_for: Some(RESUME_WINDOW),
             recorder: None,
             when_there: None,
@@ -328,6 +331,8 @@ fn server_config(call_config: CallConfig, once: bool) -> chat_server::Config {
         once,
         give_up_after: RESUME_WINDOW,
         call_config,
+        files: FileConfig::none(),
+        files_from_anyone: false,
         interactive: false,
         recorder: None,
     }

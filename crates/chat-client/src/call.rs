@@ -1,21 +1,26 @@
 //! The client around its call: what it knows of the server, and the way back to it.
 
 use std::future::{Future, pending};
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use chat_core::Blocking;
-use chat_core::driver::{Action, CallDriver, Command, Host, Renewal, Sink, Source};
+use chat_core::driver::{Action, CallDriver, Command, Host, RESUME_WINDOW, Renewal, Sink, Source};
+use chat_core::files::{FileCommand, OpenFile, Transfers};
 use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Remark, Renewed};
-use chat_core::transport::Dial;
-use chat_core::trust::FirstContactError;
-use chat_core::wire::{Name, Presence, SessionId};
-use chat_terminal::locale;
+use chat_core::transport::{Dial, Packets};
+use chat_core::trust::{FirstContactError, Security};
+use chat_core::wire::{Control, Name, Presence, SessionId};
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::{self, Record};
+use chat_terminal::{exit, locale};
 
+use crate::Config;
 use crate::connect::Connector;
 use crate::first_contact::{FirstContact, Work};
+use crate::race::Path;
 use crate::reconnect::Reconnect;
 
 /// The program around a call to a server.
@@ -41,6 +46,11 @@ pub(crate) struct Client<D: Dial> {
     renewing: Option<Renewing>,
     /// To be shown.
     notices: Vec<Event>,
+    files: Transfers,
+    /// What is to be offered; the call ends when it is taken.
+    errand: Option<Vec<PathBuf>>,
+    /// The errand is done.
+    done: bool,
 }
 
 /// Whether a line can be left for the person there.
@@ -60,27 +70,43 @@ type Renewing = Pin<
 >;
 
 impl<D: Dial + 'static> Client<D> {
-    /// In a call with `peer`. `reconnect` is the way back to it; without
-    /// `reconnects` a lost connection is the end.
+    /// In a call with `peer`, which was reached over `path`. `connector` accepts only its key.
     pub(crate) fn new(
-        connector: &Connector<D>,
-        reconnect: Reconnect<D>,
-        reconnects: bool,
+        connector: Arc<Connector<D>>,
+        config: &Config,
+        path: Path,
         peer: Peer,
         first_contact: Option<FirstContact>,
         record: Record,
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.dialer.address();
+        let key = match peer.security {
+            Security::Key { fingerprint, .. } => Some(fingerprint),
+            Security::NoKey { .. } | Security::Plaintext => None,
+        };
+        let open = open_file(Arc::clone(&connector), path.packets());
+        let mut files = Transfers::new(key, Some(open), config.files.clone());
+        let errand = Some(config.send_files.clone()).filter(|paths| !paths.is_empty());
+        // A peer without a key takes no files, which is told and is the end.
+        let hopeless = key.is_none() && errand.is_some();
+        if hopeless {
+            files.command(FileCommand::Send(Vec::new()));
+        }
+        let is_patient = config.when_there.is_some();
+        let give_up_after = (!is_patient).then(|| config.redial_for.unwrap_or(RESUME_WINDOW));
         Self {
+            files,
+            errand,
+            done: hopeless,
             first_contact: first_contact.filter(|_| peer.security.is_unverified()),
             counting: None,
             forgetting: None,
             presence: Presence::Here,
             note: Note::TooEarly,
             peer: PeerRecord::new(peer, keyring, Some(address)),
-            reconnect,
-            reconnects,
+            reconnect: Reconnect::new(connector, path, give_up_after, config.call_config.graceful),
+            reconnects: is_patient || config.redial_for.is_some(),
             record,
             is_shown: false,
             renewing: None,
@@ -113,14 +139,34 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
+    fn command_files(&mut self, command: FileCommand) -> Action {
+        self.files.command(command);
+        Action::Files(self.files.take_output())
+    }
+
+    /// Once all that was to be offered is taken or refused, the call ends.
+    fn check_errand(&mut self) {
+        self.done |= self.files.is_idle() && self.errand.take().is_some();
+    }
+
     fn keep_tries(&mut self) {
         if let Some(first_contact) = &mut self.first_contact {
             first_contact.keep();
         }
     }
 
+    /// What the errand adds to the exit code of the call.
+    pub(crate) fn errand_code(&self) -> u8 {
+        match self.files.unsuccessful() {
+            (0, _) if self.errand.is_none() => exit::OK,
+            (all, declined) if all == declined && self.errand.is_none() => exit::BUSY,
+            _ => exit::FAILED,
+        }
+    }
+
     /// The call is over. Returns how it was recorded.
     pub(crate) async fn ended(self, reason: &CloseReason) -> Record {
+        self.files.stop().await;
         if let Some(first_contact) = self.first_contact {
             first_contact.ended(reason).await;
         }
@@ -141,7 +187,14 @@ where
         if !self.notices.is_empty() {
             return Action::Show(std::mem::take(&mut self.notices));
         }
+        if std::mem::take(&mut self.done) {
+            return Action::HangUp;
+        }
         tokio::select! {
+            output = self.files.next() => {
+                self.check_errand();
+                Action::Files(output)
+            }
             mut events = self.peer.next() => {
                 self.record.show_earlier(&mut events);
                 if self.is_shown {
@@ -181,6 +234,9 @@ where
         self.note = Note::TooLate;
         self.peer.met(name);
         self.answered(call);
+        if let Some(paths) = self.errand.clone() {
+            self.files.command(FileCommand::Send(paths));
+        }
     }
 
     fn renamed(&mut self, name: Name) {
@@ -189,10 +245,19 @@ where
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         self.reconnect.answered();
+        if let Some(session) = call.session_id() {
+            self.files.connected(session, call.cookie());
+        }
         if self.note == Note::TooEarly {
             self.note = Note::Possible;
         }
         self.count_try(call);
+    }
+
+    fn file(&mut self, control: Control) -> Action {
+        self.files.control(control);
+        self.check_errand();
+        Action::Files(self.files.take_output())
     }
 
     fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
@@ -237,6 +302,9 @@ where
         match command {
             Command::Keep => Action::Show(vec![self.record.keep(call)]),
             Command::Quit => Action::HangUp,
+            Command::File(command) => self.command_files(command),
+            // Nobody rings at the side that calls.
+            Command::Decline(words) => self.command_files(FileCommand::declined(words.as_deref())),
             Command::Away(text) => {
                 let (presence, notice) = peer::away(&self.presence, text);
                 self.presence = presence.clone();
@@ -261,6 +329,14 @@ fn no_longer_new(event: &mut Event) {
     if let Event::Established(peer) = event {
         *event = Event::Peer(peer.clone());
     }
+}
+
+/// How connections for files are made: as the first connection of the call was.
+fn open_file<D: Dial + 'static>(connector: Arc<Connector<D>>, packets: Packets) -> OpenFile {
+    Arc::new(move |cookie| {
+        let connector = Arc::clone(&connector);
+        Box::pin(async move { connector.connect_for_file(cookie, packets).await })
+    })
 }
 
 /// Waits until the journal of a new session is begun, or forever if there is none.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chat_core::blocking;
 use chat_core::driver::{BoxConnection, Connected, Connection};
+use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
     ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
@@ -125,6 +126,35 @@ impl<D: Dial> Connector<D> {
                 let post_quantum = secured.post_quantum;
                 Ok(self.without_key(connection.over_tls(), Security::NoKey { post_quantum }))
             }
+        }
+    }
+
+    /// A connection for a file of a call that is on, under the key of the call and no other.
+    pub(crate) async fn connect_for_file(
+        &self,
+        cookie: Option<Cookie>,
+        packets: Packets,
+    ) -> Result<FileStream, ConnectError> {
+        let Trust::Encrypted {
+            keyring,
+            pinned_key: Some(wanted),
+        } = &self.trust
+        else {
+            return Err(ConnectError::NotEncrypted(self.dialer.address()));
+        };
+        let stream = self.dialer.dial(packets).await?;
+        let secured = keyring.tls.connect_for_file(stream, cookie).await;
+        let secured = secured.map_err(|reason| ConnectError::Tls {
+            address: self.dialer.address(),
+            reason,
+        })?;
+        match secured.peer_key {
+            Some(key) if key == *wanted => Ok(Box::new(secured.stream)),
+            found => Err(ConnectError::OtherKey {
+                address: self.dialer.address(),
+                wanted: *wanted,
+                found,
+            }),
         }
     }
 

@@ -10,11 +10,13 @@ mod reconnect;
 mod when_there;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::driver::{CallConfig, Command, Input, RESUME_WINDOW, Runner, Sink, Source};
+use chat_core::driver::{CallConfig, Command, Input, Runner, Sink, Source};
+use chat_core::files::FileConfig;
 use chat_core::journal::Recorder;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::{ConnectError, Dial};
@@ -25,7 +27,6 @@ use chat_terminal::{exit, locale};
 use call::Client;
 use first_contact::FirstContact;
 use race::Race;
-use reconnect::Reconnect;
 
 pub use connect::{Connector, Trust};
 
@@ -36,6 +37,10 @@ pub struct Config {
     pub name: Name,
     /// How this side behaves in the call.
     pub call_config: CallConfig,
+    /// How files are handled.
+    pub files: FileConfig,
+    /// Offers these, and ends the call when they are taken.
+    pub send_files: Vec<PathBuf>,
     /// How long a connection that was lost is made again; `None` if it is not.
     pub redial_for: Option<Duration>,
     /// How calls with people who have a key are recorded; `None` if they are not.
@@ -89,27 +94,21 @@ where
     };
     let peer = connected.peer.clone();
     // Only the same key is accepted.
-    let pinned = Arc::new(connector.clone().pin(&peer.security));
-    let give_up_after = Some(config.redial_for.unwrap_or(RESUME_WINDOW));
-    let reconnect = Reconnect::new(pinned, path, give_up_after, config.call_config.graceful);
-    let reconnects = config.redial_for.is_some();
-    let mut client = Client::new(
-        &connector,
-        reconnect,
-        reconnects,
-        peer,
-        first_contact,
-        record,
-    );
+    let pinned = Arc::new(connector.pin(&peer.security));
+    let mut client = Client::new(pinned, &config, path, peer, first_contact, record);
     let Config {
         name, call_config, ..
     } = config;
     let mut call = Runner::begin(connected, recording, name, call_config, source, sink);
     let reason = call.run(&mut client, shutdown.as_mut()).await;
+    let errand = client.errand_code();
     let mut record = client.ended(&reason).await;
     let (outcome, unrecorded) = call.end(reason, shutdown).await;
     record.end(unrecorded, sink);
-    Ok(record.exit_code(&outcome))
+    Ok(match record.exit_code(&outcome) {
+        exit::OK => errand,
+        code => code,
+    })
 }
 
 /// Waits until the person gives up waiting for an answer. There is nobody yet to talk to.

@@ -1,5 +1,6 @@
 //! `chat-client`: calls a server.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use chat_core::transport::Keyring;
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, data_dir};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, duration, fingerprint, target};
+use chat_terminal::args::{CommonArgs, FileArgs, duration, fingerprint, target};
 use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
@@ -70,6 +71,13 @@ struct Args {
     #[arg(long)]
     no_redial: bool,
 
+    /// Offer these files, and end when they are taken
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["plain", "send_only"])]
+    send_file: Vec<PathBuf>,
+
+    #[command(flatten)]
+    files: FileArgs,
+
     /// How long to call again when the connection is lost, such as 1h; the server keeps the place
     /// for as long as its own --give-up-after
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
@@ -123,7 +131,10 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     };
     let signals = Signals::new()?;
     let idle = Idle::Calling(locale::calling(&address));
-    let mut console = Console::open(&args.common, idle, address.clone())?;
+    let mut console = match args.send_file.is_empty() {
+        true => Console::open(&args.common, idle, address.clone())?,
+        false => Console::silent(),
+    };
     let connector = Connector {
         dialer: TcpDialer::new(args.target.clone(), args.connect_timeout),
         trust,
@@ -135,6 +146,8 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             send_only: args.send_only || args.when_there && !console.interactive,
             ..console.call_config()
         },
+        files: args.files.config(console.interactive, &data_dir)?,
+        send_files: args.send_file.clone(),
         redial_for: (!args.no_redial).then_some(args.give_up_after),
         recorder: match args.when_there {
             true => Some(args.common.recorder_of(data_dir, console.interactive)),

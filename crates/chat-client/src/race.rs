@@ -44,6 +44,13 @@ pub(crate) struct Path {
     round_trip: Duration,
 }
 
+impl Path {
+    /// How large packets may be.
+    pub(crate) fn packets(self) -> Packets {
+        self.packets
+    }
+}
+
 /// How long connections may take.
 #[derive(Clone, Copy, Debug)]
 enum Limit {

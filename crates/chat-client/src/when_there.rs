@@ -17,7 +17,6 @@ use crate::call::Client;
 use crate::connect::Connector;
 use crate::first_contact::FirstContact;
 use crate::race::{LONGEST_PATIENT_PAUSE, Path};
-use crate::reconnect::Reconnect;
 use crate::{Config, person_leaves};
 
 /// The first pause after a call that has not delivered everything. It doubles each time.
@@ -42,7 +41,7 @@ where
     Out: Sink,
     F: Future<Output = u8>,
 {
-    let (Some(recorder), Some(key)) = (config.recorder, peer.security.fingerprint()) else {
+    let (Some(recorder), Some(key)) = (config.recorder.clone(), peer.security.fingerprint()) else {
         return Ok(exit::FAILED);
     };
     let interactive = config.call_config.interactive;
@@ -62,13 +61,10 @@ where
                 return Ok(exit::FAILED);
             }
         };
-        let piped = config.call_config.graceful;
-        let reconnect = Reconnect::new(Arc::clone(&pinned), Path::default(), None, piped);
-        let peer = peer.clone();
         let mut client = Client::new(
-            &connector,
-            reconnect,
-            true,
+            Arc::clone(&pinned),
+            &config,
+            Path::default(),
             peer.clone(),
             first_contact,
             record,

@@ -9,6 +9,7 @@
 //!   [`CallDriver`](driver::CallDriver) drives a call between a person, who is
 //!   a [`Source`](driver::Source) and a [`Sink`](driver::Sink), and a peer at the other end of
 //!   a [`Connection`](driver::Connection).
+//! - [`files`] carries files beside the talk.
 //! - [`journal`] keeps what was said until it has arrived, whatever happens to the program.
 //! - [`protocol`] decides what to send and what was meant, without I/O.
 //! - [`transport`] carries the bytes: TCP, and TLS on it.
@@ -47,6 +48,7 @@
 mod blocking;
 mod call;
 pub mod driver;
+pub mod files;
 pub mod journal;
 pub mod protocol;
 pub mod transport;

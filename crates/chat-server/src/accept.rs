@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use chat_core::driver::{BoxConnection, Connected, Connection, HelloError};
+use chat_core::files::FileConnection;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{ClientHello, Keyring, PeerKind, SecureStream, Stream, TlsError};
 use chat_core::trust::{self, Fingerprint, KnownPeer, RejectedKey, Security};
@@ -33,6 +34,15 @@ pub struct Acceptor {
     pub known_only: bool,
     /// How messages are told apart with peers without chat/1.
     pub framing: Framing,
+}
+
+/// What comes over a connection, once its handshake is done.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// A caller.
+    Caller(Box<Caller>),
+    /// A connection for a file, under this key.
+    File(FileConnection, Fingerprint),
 }
 
 /// A caller whose handshake is done.
@@ -141,7 +151,7 @@ impl Acceptor {
         stream: S,
         from: &str,
         begun: impl FnOnce(&ClientHello<BufReader<S>>) + Send,
-    ) -> Result<Caller, RejectReason>
+    ) -> Result<Arrival, RejectReason>
     where
         S: Stream + 'static,
     {
@@ -155,14 +165,20 @@ impl Acceptor {
             let hello = self.keyring.tls.receive_hello(stream).await?;
             begun(&hello);
             let secured = hello.accept().await?;
-            return match secured.peer_kind {
-                PeerKind::Chat1 => accept_chat1(self.keyring.own_key, secured, from).await,
-                PeerKind::Stock => self.accept_stock(secured, from).await,
+            let caller = match secured.peer_kind {
+                PeerKind::Chat1 => accept_chat1(self.keyring.own_key, secured, from).await?,
+                PeerKind::Stock => self.accept_stock(secured, from).await?,
+                PeerKind::File1 => {
+                    let key = secured.peer_key.ok_or(TlsError::NoKey)?;
+                    let connection = FileConnection::receive(secured.stream).await?;
+                    return Ok(Arrival::File(connection, key));
+                }
             };
+            return Ok(Arrival::Caller(Box::new(caller)));
         }
         let caller = self.plain_caller(stream, from, Security::Plaintext);
         if self.allow_plain && !self.known_only {
-            return Ok(caller);
+            return Ok(Arrival::Caller(Box::new(caller)));
         }
         let advice = if self.known_only {
             replies::NO_KEY

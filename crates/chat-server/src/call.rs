@@ -9,9 +9,10 @@ use std::time::Duration;
 use chat_core::driver::{
     Action, CallDriver, Command, Connected, Host, Renewal, Sink, Source, sleep_until_some,
 };
+use chat_core::files::{FileCommand, FileConnection, Transfers};
 use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Remark, Renewed};
-use chat_core::wire::{Name, Presence, SessionId};
+use chat_core::wire::{Control, Name, Presence, SessionId};
 use chat_terminal::locale;
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::{self, Record};
@@ -38,6 +39,9 @@ pub(crate) struct Server<'a> {
     pub unreceived: Vec<String>,
     /// New connections of the call.
     pub resumed: mpsc::Receiver<Connected>,
+    /// New connections for its files.
+    pub file_connections: mpsc::Receiver<FileConnection>,
+    pub files: Transfers,
     pub registry: &'a SessionRegistry,
     pub queue: &'a Arc<CallQueue>,
     pub events: &'a mut mpsc::Receiver<QueueEvent>,
@@ -148,6 +152,34 @@ impl Server<'_> {
         }))
     }
 
+    /// Both sides have said hello: the offers that are open are said again.
+    fn say_files<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
+        if let Some(session) = call.session_id() {
+            self.files.connected(session, None);
+        }
+    }
+
+    fn command_files(&mut self, command: FileCommand) -> Action {
+        self.files.command(command);
+        Action::Files(self.files.take_output())
+    }
+
+    /// Refuses a file if one is named, or if nobody waits whom the person could mean; else the next
+    /// caller.
+    fn decline(&mut self, words: Option<String>) -> Action {
+        let names_file = words
+            .as_ref()
+            .is_some_and(|words| words.parse::<u32>().is_ok());
+        if names_file || (self.queue.waiting() == 0 && self.files.has_question()) {
+            return self.command_files(FileCommand::declined(words.as_deref()));
+        }
+        let notice = match self.queue.decline_next(words) {
+            Some(peer) => locale::declined(&peer),
+            None => locale::NOBODY_WAITS.into(),
+        };
+        Action::Show(vec![Event::Notice(notice)])
+    }
+
     fn queue_changed(&mut self, event: QueueEvent) -> Action {
         let waiting = self.queue.waiting();
         // A program that was started anew does not wait for itself.
@@ -197,6 +229,11 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
                 None => Action::Show(Vec::new()),
             },
             Some(event) = self.events.recv() => self.queue_changed(event),
+            Some(file) = self.file_connections.recv() => {
+                self.files.incoming(file);
+                Action::Files(self.files.take_output())
+            }
+            output = self.files.next() => Action::Files(output),
             () = sleep_until_some(give_up_at) => {
                 self.outage = None;
                 Action::GiveUp(Disconnect::Silent(self.keeps_place))
@@ -211,6 +248,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
     fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
         self.registry.set_cookie(call.cookie());
         self.peer.met(name);
+        self.say_files(call);
     }
 
     fn renamed(&mut self, name: Name) {
@@ -221,6 +259,12 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         self.registry.set_cookie(call.cookie());
         self.registry.interrupted(false);
         self.outage = None;
+        self.say_files(call);
+    }
+
+    fn file(&mut self, control: Control) -> Action {
+        self.files.control(control);
+        Action::Files(self.files.take_output())
     }
 
     fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
@@ -265,13 +309,8 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
             }
             Command::Next if self.queue.waiting() > 0 => Action::HangUp,
             Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
-            Command::Decline(text) => {
-                let notice = match self.queue.decline_next(text) {
-                    Some(peer) => locale::declined(&peer),
-                    None => locale::NOBODY_WAITS.into(),
-                };
-                Action::Show(vec![Event::Notice(notice)])
-            }
+            Command::File(command) => self.command_files(command),
+            Command::Decline(words) => self.decline(words),
             Command::Away(text) => {
                 let (presence, notice) = peer::away(self.presence, text);
                 *self.presence = presence.clone();

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat_core::driver::Connected;
+use chat_core::files::FileConnection;
 use chat_core::journal::{Recorder, Seen};
 use chat_core::transport::{ClientHello, Listen, Origin, Stream};
 use chat_core::wire::{Control, MAX_LINE, Name, RefusalCode};
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
-use crate::accept::{Acceptor, RejectReason, SessionKey, hang_up};
+use crate::accept::{Acceptor, Arrival, RejectReason, SessionKey, hang_up};
 use crate::limits::{HandshakeLimiter, HandshakePermit, RateLimiter};
 use crate::on_call::OnCall;
 use crate::queue::{CallQueue, Entry, QueueEvent, Seat};
@@ -38,6 +39,7 @@ pub(crate) enum Purpose {
 /// The place of a connection that has one.
 enum Place {
     Call(mpsc::Sender<Connected>, Connected),
+    File(mpsc::Sender<FileConnection>, FileConnection),
     Queue(Seat),
 }
 
@@ -91,6 +93,8 @@ impl Dispatcher {
         match place.unwrap_or(Err(RejectReason::Evicted)) {
             // If the call ends just now, so does the connection; the peer's next one learns why.
             Ok(Some(Place::Call(call, connected))) => drop(call.send(connected).await),
+            // One too many is dropped; its peer tries again.
+            Ok(Some(Place::File(call, file))) => drop(call.try_send(file)),
             Ok(Some(Place::Queue(seat))) => self.queue.keep(seat).await,
             Ok(None) => {}
             Err(reason) => {
@@ -126,7 +130,16 @@ impl Dispatcher {
             let cookie = hello.cookie();
             permit.begun(cookie.is_some_and(|cookie| self.registry.has_cookie(cookie)));
         };
-        let caller = self.acceptor.accept(stream, from, begun).await?;
+        let caller = match self.acceptor.accept(stream, from, begun).await? {
+            Arrival::Caller(caller) => *caller,
+            Arrival::File(file, key) => match self.registry.call_of(&file, key) {
+                Some(call) => return Ok(Some(Place::File(call, file))),
+                None => {
+                    file.refuse(RefusalCode::NoSession).await;
+                    return Ok(None);
+                }
+            },
+        };
         tracing::info!(%from, security = ?caller.connected.peer.security, "a caller");
         let purpose = match self.registry.purpose(&caller) {
             Purpose::Resumption => self.recorded_purpose(caller.session_key()).await,

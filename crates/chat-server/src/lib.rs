@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink, Source};
+use chat_core::files::FileConfig;
 use chat_core::journal::Recorder;
 use chat_core::transport::Listen;
 use chat_core::wire::Name;
@@ -71,6 +72,10 @@ pub struct Config {
     pub give_up_after: Duration,
     /// How this side behaves in a call.
     pub call_config: CallConfig,
+    /// How files are handled.
+    pub files: FileConfig,
+    /// Whether files of strangers are handled like those of others.
+    pub files_from_anyone: bool,
     /// Whether a person at a terminal may give commands between the calls too.
     pub interactive: bool,
     /// How calls with people who have a key are recorded; `None` if they are not.

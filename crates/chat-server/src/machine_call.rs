@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Command, Connected, Input, Outcome, Runner, Sink, Source};
+use chat_core::files::{FileConfig, Transfers};
 use chat_core::journal::Waiting;
 use chat_core::protocol::{CloseReason, Disconnect, Event};
 use chat_core::transport::Keyring;
@@ -110,6 +111,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         };
         while self.events.try_recv().is_ok() {}
         let name = self.config.name.clone();
+        let peer_key = session_key.map(|session_key| session_key.key);
         let mut server = Server {
             peer: PeerRecord::new(peer.clone(), Some(self.keyring.clone()), None),
             session_key,
@@ -118,6 +120,9 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             unshown: Vec::new(),
             unreceived: Vec::new(),
             resumed,
+            file_connections: self.registry.take_files(),
+            // Nobody is there to take them.
+            files: Transfers::new(peer_key, None, FileConfig::none()),
             registry: &self.registry,
             queue: &self.queue,
             events: &mut self.events,
@@ -150,6 +155,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 CloseReason::Lost(Disconnect::Cut)
             }
         };
+        server.files.stop().await;
         self.registry.end(&reason, call.call().final_ack());
         let mut record = server.record;
         let (outcome, unrecorded) = call.end(reason, shutdown).await;

@@ -11,7 +11,7 @@ use chat_core::transport::{Keyring, tcp};
 use chat_core::trust::data_dir;
 use chat_server::{Acceptor, Config, service};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, address, answer, duration, program};
+use chat_terminal::args::{CommonArgs, FileArgs, address, answer, duration, program};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
@@ -31,7 +31,8 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     backlog: usize,
 
-    /// Hang up on a peer that says nothing for this long, such as 10s or 5m [default: never]
+    /// Hang up on a peer that says nothing for this long while no file is on its way, such as 10s
+    /// or 5m [default: never]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle_timeout: Option<Duration>,
 
@@ -64,6 +65,13 @@ struct Args {
     /// Answer only keys in known_peers
     #[arg(long, conflicts_with = "allow_plain")]
     known_only: bool,
+
+    #[command(flatten)]
+    files: FileArgs,
+
+    /// With --accept-files: also the files of keys that were not known before
+    #[arg(long, requires = "accept_files")]
+    from_anyone: bool,
 
     #[command(flatten)]
     common: CommonArgs,
@@ -116,6 +124,8 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             idle_timeout: args.idle_timeout,
             ..console.call_config()
         },
+        files: args.files.config(console.interactive, &data_dir)?,
+        files_from_anyone: args.from_anyone,
         interactive: console.interactive,
         recorder: args
             .common

@@ -4,12 +4,17 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chat_core::driver::Connected;
+use chat_core::files::FileConnection;
 use chat_core::protocol::{CloseReason, Side};
+use chat_core::trust::Fingerprint;
 use chat_core::wire::{Control, Cookie, RefusalCode, SessionId};
 use tokio::sync::mpsc;
 
 use crate::accept::{Caller, SessionKey};
 use crate::dispatch::Purpose;
+
+/// How many connections for files may wait for the call to take them.
+const MAX_FILES: usize = 8;
 
 /// How many hang-ups are remembered, for peers whose connection was lost before they heard them.
 const MAX_HUNG_UP: usize = 64;
@@ -34,6 +39,8 @@ struct Current {
     /// What its peer shows in the next handshake.
     cookie: Option<Cookie>,
     connections: mpsc::Sender<Connected>,
+    /// Where connections for its files go, once it takes them.
+    files: Option<mpsc::Sender<FileConnection>>,
     /// It has no connection.
     interrupted: bool,
 }
@@ -53,8 +60,18 @@ impl SessionRegistry {
             session_key,
             cookie: None,
             connections,
+            files: None,
             interrupted: false,
         });
+        coming
+    }
+
+    /// The present call takes connections for files. Returns them, as they come.
+    pub(crate) fn take_files(&self) -> mpsc::Receiver<FileConnection> {
+        let (files, coming) = mpsc::channel(MAX_FILES);
+        if let Some(current) = &mut self.calls().current {
+            current.files = Some(files);
+        }
         coming
     }
 
@@ -145,6 +162,22 @@ impl SessionRegistry {
                     None => Purpose::Call,
                 }
             }
+        }
+    }
+
+    /// Where a connection for a file belongs: to the present call, if that is its session and its
+    /// key.
+    pub(crate) fn call_of(
+        &self,
+        file: &FileConnection,
+        key: Fingerprint,
+    ) -> Option<mpsc::Sender<FileConnection>> {
+        let session = file.hello.conversation;
+        let calls = self.calls();
+        let current = calls.current.as_ref()?;
+        match current.session_key == (SessionKey { session, key }) {
+            true => current.files.clone(),
+            false => None,
         }
     }
 

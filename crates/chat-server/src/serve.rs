@@ -9,10 +9,11 @@ use chat_core::blocking;
 use chat_core::driver::{
     Command, Connected, Input, Outcome, Runner, Sink, Source, sleep_until_some,
 };
+use chat_core::files::{Policy, Transfers};
 use chat_core::journal::{Recorder, Recording};
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
-use chat_core::trust::Fingerprint;
+use chat_core::trust::{Fingerprint, Security, Verification};
 use chat_core::wire::{Refusal, RefusalCode};
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::Record;
@@ -289,6 +290,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             call_config.reveal_after = self.guesses.reveal_after().map(Instant::into_std);
         }
         while self.events.try_recv().is_ok() {}
+        let mut file_config = self.config.files.clone();
+        if is_new(&connected.peer.security) && !self.config.files_from_anyone {
+            file_config.policy = wary(file_config.policy, interactive);
+        }
+        let peer_key = session_key.map(|session_key| session_key.key);
         let Config {
             name: own_name,
             call_config: own_config,
@@ -302,6 +308,8 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             unshown: Vec::new(),
             unreceived: Vec::new(),
             resumed,
+            file_connections: self.registry.take_files(),
+            files: Transfers::new(peer_key, None, file_config),
             registry: &self.registry,
             queue: &self.queue,
             events: &mut self.events,
@@ -328,6 +336,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         if server.quitting {
             self.quitting = Some(exit::OK);
         }
+        server.files.stop().await;
         self.registry.end(&reason, call.call().final_ack());
         let wordless = !call.call().has_conversed() && is_by_peer(&reason);
         let (outcome, unrecorded) = call.end(reason, shutdown).await;
@@ -349,6 +358,26 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     }
 }
 
+/// Whether nothing was known of the key before this call.
+fn is_new(security: &Security) -> bool {
+    matches!(
+        security,
+        Security::Key {
+            verification: Verification::New,
+            ..
+        }
+    )
+}
+
+/// What is done with the files of a stranger: never taken unasked.
+fn wary(policy: Policy, interactive: bool) -> Policy {
+    match policy {
+        Policy::Accept if interactive => Policy::Ask,
+        Policy::Accept => Policy::Refuse,
+        policy => policy,
+    }
+}
+
 /// A call that the person does not take, and what they say to it.
 pub(crate) fn declined(text: Option<String>) -> Refusal {
     Refusal {
@@ -361,6 +390,7 @@ pub(crate) fn declined(text: Option<String>) -> Refusal {
 fn notice_for(input: &Input) -> Option<&'static str> {
     match input {
         Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
+        Input::Command(Command::File(_)) => Some(locale::NO_FILES),
         Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
             Some(locale::NOBODY_RINGS)
         }

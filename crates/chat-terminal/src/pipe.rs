@@ -1,16 +1,18 @@
 //! The user's side as plain lines: a pipe, or a terminal that cannot be painted.
 
 use std::future::poll_fn;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chat_core::driver::{Command, Input, Sink, Source};
+use chat_core::files::FileEvent;
 use chat_core::protocol::{Event, PastMessage};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
@@ -71,6 +73,11 @@ impl LineSource {
             told: false,
             typed: None,
         }
+    }
+
+    /// Says nothing, and does not end.
+    pub(crate) fn silent() -> Self {
+        Self::piped(Silence, true)
     }
 
     /// Whether some of the input was not said as it was, or not at all. To be called when no call
@@ -142,7 +149,8 @@ impl LineSource {
                     Some(text) if command == Command::Status => notify(&text),
                     _ => return Some(Input::Command(command)),
                 },
-                Ok(Request::Help) => notify(&locale::help(*role, false)),
+                // The keys are those of the terminal itself.
+                Ok(Request::Help | Request::KeysHelp) => notify(&locale::help(*role, false)),
                 Err(error) => notify(&locale::command_error(&error)),
             }
         }
@@ -211,6 +219,29 @@ pub(crate) enum LineStyle {
     Interactive,
 }
 
+impl LineStyle {
+    /// The style for standard output where nobody can give commands.
+    pub(crate) fn of_stdout() -> Self {
+        match io::stdout().is_terminal() {
+            true => Self::Sanitized,
+            false => Self::Raw,
+        }
+    }
+}
+
+/// An input on which nothing ever comes.
+struct Silence;
+
+impl AsyncRead for Silence {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
 /// Writes messages to a writer, one a line, and notices to stderr.
 pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
@@ -219,6 +250,8 @@ pub struct LineSink {
     /// What a terminal at the writer's end can show.
     charset: Charset,
     speaker: String,
+    /// How far the files are stands on the last line of stderr, which is a terminal.
+    progress: bool,
     status: Arc<Mutex<CallStatus>>,
 }
 
@@ -252,8 +285,21 @@ impl LineSink {
             style,
             charset: Charset::of_locale(),
             speaker: String::new(),
+            progress: false,
             status: Arc::default(),
         }
+    }
+
+    /// Shows how far the files are, in the place of what was shown of that before. Only on a
+    /// terminal: elsewhere each would be a line of its own.
+    fn show_progress(&mut self, progress: Option<String>) {
+        let mut stderr = io::stderr();
+        if !(self.progress || progress.is_some() && stderr.is_terminal()) {
+            return;
+        }
+        self.progress = progress.is_some();
+        let progress = progress.unwrap_or_default();
+        let _ = write!(stderr, "\r\x1b[2K{}", sanitize::line(&progress));
     }
 
     /// Writes messages of earlier, for a user at a terminal.
@@ -286,6 +332,7 @@ impl Sink for LineSink {
             locale::describe_without_commands(&event)
         };
         if let Some(notice) = notice {
+            self.show_progress(None);
             notify(&notice);
         }
         match event {
@@ -302,6 +349,9 @@ impl Sink for LineSink {
                 self.unwritten.push(Bytes::from_static(b"\n"));
             }
             Event::Message(text) => text.split('\n').for_each(|line| self.write_line(line)),
+            Event::File(FileEvent::Progress(rates)) => {
+                self.show_progress(locale::progress(&rates));
+            }
             Event::History(messages) => self.write_past(&messages),
             Event::Earlier(earlier) => self.write_past(&earlier.recent),
             _ => {}

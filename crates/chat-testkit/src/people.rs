@@ -2,9 +2,11 @@
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, Input, RESUME_WINDOW};
+use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::transport::{ConnectError, Keyring, Listen};
 use chat_core::trust::{Fingerprint, KnownPeer};
@@ -39,6 +41,19 @@ impl User {
     /// The keyring in the home; the key is made if there is none.
     pub fn keyring(&self) -> Keyring {
         Keyring::open(self.home.path()).expect("a keyring")
+    }
+
+    /// Where files go that this user takes.
+    pub fn downloads(&self) -> PathBuf {
+        self.home.path().join("downloads")
+    }
+
+    fn files(&self) -> FileConfig {
+        FileConfig {
+            downloads: self.downloads(),
+            policy: Policy::Ask,
+            store: Some(Store::open(self.home.path()).expect("a directory of ours")),
+        }
     }
 
     /// The fingerprint of the user's own key.
@@ -107,6 +122,8 @@ impl User {
         let config = chat_client::Config {
             name,
             call_config: CallConfig::default(),
+            files: self.files(),
+            send_files: Vec::new(),
             redial_for: Some(RESUME_WINDOW),
             recorder: None,
             when_there: None,
@@ -176,6 +193,8 @@ impl User {
             once: false,
             give_up_after: RESUME_WINDOW,
             call_config: CallConfig::default(),
+            files: self.files(),
+            files_from_anyone: false,
             interactive: true,
             recorder: None,
         };

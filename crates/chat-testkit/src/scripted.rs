@@ -10,6 +10,7 @@ use chat_client::{Connector, Trust};
 use chat_core::driver::{
     CallConfig, CallDriver, Command, Connection, Input, RESUME_WINDOW, Sink, Source,
 };
+use chat_core::files::FileConfig;
 use chat_core::protocol::{Ended, Event, Plain, Side};
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::transport::{Keyring, Listen, Stream};
@@ -33,6 +34,8 @@ pub fn server_config() -> chat_server::Config {
         once: false,
         give_up_after: RESUME_WINDOW,
         call_config: CallConfig::default(),
+        files: FileConfig::none(),
+        files_from_anyone: false,
         interactive: true,
         recorder: None,
     }
@@ -43,6 +46,8 @@ pub fn client_config() -> chat_client::Config {
     chat_client::Config {
         name: "client".into(),
         call_config: CallConfig::default(),
+        files: FileConfig::none(),
+        send_files: Vec::new(),
         redial_for: Some(RESUME_WINDOW),
         recorder: None,
         when_there: None,

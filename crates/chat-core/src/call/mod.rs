@@ -215,6 +215,7 @@ async fn drive(
                 };
                 call.show(Event::Established(peer.clone()));
             }
+            Step::File(control) => call.decline_file(control),
             Step::Command(_)
             | Step::Renamed(_)
             | Step::Renewed(_)

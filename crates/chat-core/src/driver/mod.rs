@@ -29,7 +29,10 @@ use crate::protocol::{
     Protocol, ProtocolEvent, Recorded, Remark, Renewed, SendError, Side, SinkState,
 };
 use crate::transport::Stream;
-use crate::wire::{Control, Cookie, LineError, Name, Presence, SessionId, WriteBuffer};
+use crate::wire::{
+    CancelCode, CancelledOffer, Control, Cookie, LineError, Name, Offer, Presence, SessionId,
+    WriteBuffer,
+};
 
 pub use connection::{BoxConnection, Connection};
 pub use hello::HelloError;
@@ -42,7 +45,7 @@ const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How this side behaves in a call.
 #[derive(Clone, Debug, Default)]
 pub struct CallConfig {
-    /// Hang up when the peer has sent no text for this long.
+    /// Hang up when the peer has sent no text for this long, and no file moves.
     pub idle_timeout: Option<Duration>,
     /// Hang up at the end of input, instead of listening on.
     pub send_only: bool,
@@ -70,6 +73,8 @@ pub enum Step {
     Renamed(Name),
     /// The safety number was shown.
     NumberShown,
+    /// The peer says this about a file.
+    File(Control),
     /// The call goes on in a new session.
     Renewed(Renewed),
     /// Nothing is recorded any more, for this reason. The call goes on.
@@ -309,6 +314,33 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
+    /// The session, which both sides have in common; `None` with a peer that speaks plain lines.
+    pub fn session_id(&mut self) -> Option<SessionId> {
+        self.protocol.session().map(|session| session.state().id())
+    }
+
+    /// A file is on its way, which counts as if the peer had said something.
+    pub(crate) fn file_moves(&mut self) {
+        if let Some(last_text) = &mut self.last_text {
+            *last_text = Instant::now();
+        }
+    }
+
+    /// Says this about a file, on the present connection.
+    pub fn say_of_file(&mut self, control: Control) {
+        if let Some(session) = self.protocol.session() {
+            session.say_of_file(control);
+        }
+    }
+
+    /// Nobody here takes files.
+    pub(crate) fn decline_file(&mut self, control: Control) {
+        if let Control::Offer(Offer { id, .. }) = control {
+            let code = CancelCode::Unattended;
+            self.say_of_file(Control::Cancel(CancelledOffer { id, code }));
+        }
+    }
+
     /// What to tell a peer that reconnects after this side has hung up.
     pub fn final_ack(&mut self) -> Vec<Control> {
         let session = self.protocol.session();
@@ -335,6 +367,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         let reason = loop {
             match self.drive(Some(&mut connection)).await {
                 Step::Ended(reason) => break reason,
+                Step::File(control) => self.decline_file(control),
                 Step::Disconnected | Step::Forgotten => self.give_up(Disconnect::Cut),
                 Step::Command(_)
                 | Step::Established(_)
@@ -578,6 +611,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                     self.cookie = Some(cookie);
                     continue;
                 }
+                ProtocolEvent::File(control) => return Some(Step::File(control)),
                 ProtocolEvent::Doubted(doubted) => {
                     tracing::debug!(doubted, "the connection is in doubt");
                     return Some(Step::Doubted(doubted));

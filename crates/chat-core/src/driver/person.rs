@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 
+use crate::files::FileCommand;
 use crate::protocol::Event;
 use crate::wire::Batch;
 
@@ -59,6 +60,8 @@ pub enum Command {
     Note(String),
     /// List the known peers.
     Peers,
+    /// Do this about files.
+    File(FileCommand),
     /// Tell about the call.
     Status,
     /// Show so many of the last messages that were recorded with this peer.

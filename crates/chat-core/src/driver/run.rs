@@ -10,13 +10,14 @@ use tokio::time::timeout;
 use super::{
     BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
 };
+use crate::files::{FileEvent, Output};
 use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{
     CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Remark, Renewed,
     Session, SessionState,
 };
 use crate::trust::Security;
-use crate::wire::{Name, RefusalCode, SessionId};
+use crate::wire::{Control, Name, RefusalCode, SessionId};
 
 /// How long a call whose connection is lost can be resumed, unless a person wants otherwise.
 pub const RESUME_WINDOW: Duration = Duration::from_secs(5 * 60);
@@ -79,6 +80,9 @@ pub trait Host<In, Out>: Send {
     /// The peer has resumed the call, or said that this side is queued.
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>);
 
+    /// The peer says this about a file.
+    fn file(&mut self, control: Control) -> Action;
+
     /// The call goes on in a new session.
     fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed);
 
@@ -125,6 +129,8 @@ pub enum Action {
     Renew(Box<Renewal>),
     /// Show these to the person.
     Show(Vec<Event>),
+    /// Say and show these about files.
+    Files(Output),
     /// Do without a safety number on the present connection, and show why.
     WithholdNonce(Event),
     /// Tell the peer something besides messages, and show these to the person.
@@ -242,6 +248,10 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Step::Renamed(name) => host.renamed(name),
             Step::Answered => host.answered(&mut self.call),
             Step::NumberShown => host.number_shown(),
+            Step::File(control) => {
+                let action = host.file(control);
+                self.act(action);
+            }
             Step::Renewed(renewed) => host.renewed(&mut self.call, renewed),
             Step::Unrecorded(error) => host.unrecorded(&mut self.call, error),
             Step::Doubted(doubted) => host.doubted(&self.call, doubted),
@@ -281,6 +291,15 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                 }
             }
             Action::Show(events) => self.call.show_all(events),
+            Action::Files(Output { controls, events }) => {
+                if events.iter().any(FileEvent::is_movement) {
+                    self.call.file_moves();
+                }
+                for control in controls {
+                    self.call.say_of_file(control);
+                }
+                self.call.show_all(events.into_iter().map(Event::File));
+            }
             Action::WithholdNonce(why) => {
                 self.call.withhold_nonce();
                 self.call.show(why);

@@ -6,8 +6,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{CloseReason, SendError, Side};
+use crate::files::FileEvent;
 use crate::trust::Security;
-use crate::wire::{Batch, Cookie, Name, Presence};
+use crate::wire::{Batch, Control, Cookie, Name, Presence};
 
 /// What a protocol reports.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub enum ProtocolEvent {
     Renewed(Renewed),
     /// The dialer shows this in its next handshake of the session.
     Cookie(Cookie),
+    /// The peer says this about a file.
+    File(Control),
     /// The present connection is in doubt: what was asked has had no answer for too long; or no
     /// longer.
     Doubted(bool),
@@ -88,6 +91,8 @@ pub enum Event {
     QueueLength(usize),
     /// The number of callers whom the peer serves before this one.
     QueuePosition(u64),
+    /// A file is offered, under way, or at its end.
+    File(FileEvent),
     /// The call is over.
     Ended(Arc<Ended>),
     /// A remark of the program, ready to read: the result of a command, a caller turned away.

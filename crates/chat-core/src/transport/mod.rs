@@ -15,7 +15,7 @@ pub use carrier::{Dial, Listen, Listeners, Origin, Packets};
 pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use tls::{
-    ALPN, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
+    ALPN, ALPN_FILE, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
 };
 
 /// Anything that can carry a call.

@@ -29,6 +29,9 @@ use crate::wire::Cookie;
 /// The application protocol (ALPN, RFC 7301) of two programs of this kind.
 pub const ALPN: &[u8] = b"chat/1";
 
+/// The same of connections that carry a file.
+pub const ALPN_FILE: &[u8] = b"chat-file/1";
+
 /// What an application protocol begins with that is none, but carries a cookie.
 const ALPN_COOKIE: &[u8] = b"chat/1;";
 
@@ -80,6 +83,8 @@ pub struct ClientHello<S> {
 pub enum PeerKind {
     /// A program of this kind.
     Chat1,
+    /// The same, with a connection for a file.
+    File1,
     /// Plain lines: a stock TLS tool.
     Stock,
 }
@@ -167,7 +172,7 @@ impl TlsEndpoint {
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(any.clone())
             .with_cert_resolver(key.clone());
-        server.alpn_protocols = vec![ALPN.to_vec()];
+        server.alpn_protocols = vec![ALPN.to_vec(), ALPN_FILE.to_vec()];
         server.send_tls13_tickets = 0;
 
         let mut client = ClientConfig::builder_with_provider(provider)
@@ -241,8 +246,35 @@ impl TlsEndpoint {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.connect_with(stream, cookie, ALPN).await
+    }
+
+    /// Connects for a file of a call that is on, with the cookie of the call.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub async fn connect_for_file<S>(
+        &self,
+        stream: S,
+        cookie: Option<Cookie>,
+    ) -> Result<SecureStream<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.connect_with(stream, cookie, ALPN_FILE).await
+    }
+
+    async fn connect_with<S>(
+        &self,
+        stream: S,
+        cookie: Option<Cookie>,
+        protocol: &[u8],
+    ) -> Result<SecureStream<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let cookie = cookie.map(|cookie| [ALPN_COOKIE, cookie.to_string().as_bytes()].concat());
-        let protocols = cookie.into_iter().chain([ALPN.to_vec()]).collect();
+        let protocols = cookie.into_iter().chain([protocol.to_vec()]).collect();
         let connector = self.connector.with_alpn(protocols);
         // Neither sent nor checked: keys have no host names.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
@@ -330,16 +362,18 @@ impl Learned {
     fn from_handshake<D>(connection: &ConnectionCommon<D>) -> Result<Self, TlsError> {
         let peer_kind = match connection.alpn_protocol() {
             Some(ALPN) => PeerKind::Chat1,
+            Some(ALPN_FILE) => PeerKind::File1,
             _ => PeerKind::Stock,
         };
         let group = connection.negotiated_key_exchange_group();
         let post_quantum = group.is_some_and(|group| group.name() == NamedGroup::X25519MLKEM768);
-        if peer_kind == PeerKind::Chat1 && !post_quantum {
+        let ours = peer_kind != PeerKind::Stock;
+        if ours && !post_quantum {
             return Err(TlsError::NotPostQuantum);
         }
         let certificate = connection.peer_certificates().and_then(<[_]>::first);
         let spki = certificate.map(public_key).transpose()?;
-        if peer_kind == PeerKind::Chat1 && !spki.as_ref().is_some_and(is_ed25519) {
+        if ours && !spki.as_ref().is_some_and(is_ed25519) {
             return Err(TlsError::NoKey);
         }
         Ok(Self {

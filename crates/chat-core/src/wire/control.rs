@@ -8,6 +8,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::codec::CONTROL;
+use super::file::{CancelledOffer, Offer, OfferId};
 use super::refusal::Refusal;
 
 /// The longest control line but `say`, in bytes, without its U+0001 and LF.
@@ -64,6 +65,14 @@ pub enum Control {
     Nonce(Nonce),
     /// The listener's part of the safety number, which opens its commitment.
     Reveal(Nonce),
+    /// The peer may have this file.
+    Offer(Offer),
+    /// The offer is wanted.
+    Accept(OfferId),
+    /// The offer has arrived whole, and is on the disk.
+    Taken(OfferId),
+    /// The offer is not, or no longer, to be taken.
+    Cancel(CancelledOffer),
     /// Whether the person is there.
     Away(Presence),
     /// The person is called something else from now on.
@@ -403,6 +412,10 @@ enum Member {
     History,
     Nonce,
     Reveal,
+    Offer,
+    Accept,
+    Taken,
+    Cancel,
     Away,
     Name,
     Note,
@@ -464,6 +477,10 @@ impl<'de> Visitor<'de> for KnownVisitor {
                 Member::History => Control::History(members.next_value()?),
                 Member::Nonce => Control::Nonce(members.next_value()?),
                 Member::Reveal => Control::Reveal(members.next_value()?),
+                Member::Offer => Control::Offer(members.next_value()?),
+                Member::Accept => Control::Accept(members.next_value()?),
+                Member::Taken => Control::Taken(members.next_value()?),
+                Member::Cancel => Control::Cancel(members.next_value()?),
                 Member::Away => Control::Away(members.next_value()?),
                 Member::Name => Control::Name(members.next_value::<ShortText>()?.0),
                 Member::Note => Control::Note(members.next_value::<ShortText>()?.0),

@@ -6,6 +6,7 @@
 
 mod codec;
 mod control;
+mod file;
 mod line;
 mod refusal;
 mod write_buffer;
@@ -15,6 +16,9 @@ pub use codec::{Frame, Framing, LineCodec, LineError};
 pub use control::{
     Commitment, Control, ControlError, Cookie, Hello, Hex, HexError, MAX_CONTROL, MAX_DEPTH, Name,
     Nonce, Presence, SessionId,
+};
+pub use file::{
+    CancelCode, CancelledOffer, FileHello, FileLine, Have, NextFile, Offer, OfferId, Sha256,
 };
 pub use line::{Batch, HANG_UP, MAX_LINE, is_hang_up};
 pub use refusal::{Refusal, RefusalCode};

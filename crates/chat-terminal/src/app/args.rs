@@ -1,13 +1,15 @@
 //! The command-line options that both programs share.
 
+use std::env;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::journal::Recorder;
 use chat_core::transport::tcp::{self, Target};
-use chat_core::trust::Fingerprint;
+use chat_core::trust::{FileError, Fingerprint};
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
@@ -77,6 +79,52 @@ pub struct CommonArgs {
     pub debug_log: Option<PathBuf>,
 }
 
+/// Options of both programs about files.
+#[derive(Args, Clone, Debug)]
+pub struct FileArgs {
+    /// Take the files that are offered, into this directory
+    #[arg(long, value_name = "DIR")]
+    pub accept_files: Option<PathBuf>,
+
+    /// Where files go that you /accept [default: $XDG_DOWNLOAD_DIR, or ~/Downloads, or here]
+    #[arg(long, value_name = "DIR", conflicts_with = "accept_files")]
+    pub downloads: Option<PathBuf>,
+}
+
+impl FileArgs {
+    /// How files are handled. `interactive`: a user can answer an offer; `data_dir` is where open
+    /// offers are written down.
+    ///
+    /// # Errors
+    /// The records of open offers cannot be used.
+    pub fn config(&self, interactive: bool, data_dir: &Path) -> Result<FileConfig, FileError> {
+        let downloads = match (&self.accept_files, &self.downloads) {
+            (Some(directory), _) | (None, Some(directory)) => directory.clone(),
+            (None, None) => default_downloads(),
+        };
+        Ok(FileConfig {
+            // A record of it is read by programs that start elsewhere.
+            downloads: std::path::absolute(&downloads).unwrap_or(downloads),
+            policy: match self.accept_files {
+                Some(_) => Policy::Accept,
+                None if interactive => Policy::Ask,
+                None => Policy::Refuse,
+            },
+            store: Some(Store::open(data_dir)?),
+        })
+    }
+}
+
+/// Where files go unless the user says otherwise.
+fn default_downloads() -> PathBuf {
+    if let Some(directory) = env::var_os("XDG_DOWNLOAD_DIR").filter(|path| !path.is_empty()) {
+        return directory.into();
+    }
+    let in_home = env::home_dir().map(|home| home.join("Downloads"));
+    let in_home = in_home.filter(|directory| directory.is_dir());
+    in_home.unwrap_or_else(|| PathBuf::from("."))
+}
+
 /// [`Framing`] as a command-line value.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum FramingArg {
@@ -125,7 +173,7 @@ impl CommonArgs {
 
     /// Whether colours are wanted (<https://no-color.org>).
     pub(crate) fn color(&self) -> bool {
-        !self.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        !self.no_color && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 }
 

@@ -85,13 +85,9 @@ impl Console {
         let (source, sink) = if interactive {
             pipe::interactive(pipe::stdin(), pipe::stdout(), idle.role())
         } else {
-            let style = match io::stdout().is_terminal() {
-                true => LineStyle::Sanitized,
-                false => LineStyle::Raw,
-            };
             (
                 LineSource::piped(pipe::stdin(), args.literal),
-                LineSink::new(pipe::stdout(), style),
+                LineSink::new(pipe::stdout(), LineStyle::of_stdout()),
             )
         };
         Ok(Self {
@@ -113,6 +109,17 @@ impl Console {
     /// Whether there is a terminal at which a person may sit.
     pub fn has_person() -> bool {
         Screen::is_possible()
+    }
+
+    /// Opens standard output alone, as plain lines: nobody says anything here. Must be called within
+    /// a runtime.
+    pub fn silent() -> Self {
+        let style = LineStyle::of_stdout();
+        Self {
+            source: ConsoleSource::Lines(LineSource::silent()),
+            sink: ConsoleSink::Lines(LineSink::new(pipe::stdout(), style)),
+            interactive: false,
+        }
     }
 
     /// The exit code of the program, after calls that ended with this one: a pipe fails if some of

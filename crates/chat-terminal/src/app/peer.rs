@@ -180,6 +180,7 @@ impl PeerRecord {
             (Command::Answer | Command::Decline(_) | Command::Block, _) => {
                 locale::NOBODY_RINGS.into()
             }
+            (Command::File(_), _) => locale::NO_FILES.into(),
             (Command::Next | Command::Quit | Command::Keep, _) => {
                 locale::NEXT_IS_FOR_SERVERS.into()
             }

@@ -1,7 +1,10 @@
 //! Parses a typed line: a message, the hang-up, or a command.
 
 use chat_core::driver::Command;
+use chat_core::files::FileCommand;
 use chat_core::wire;
+
+use crate::input::paths;
 
 /// Whose commands they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +26,10 @@ pub(crate) enum Request {
     HangUpMaybe,
     /// Run this command.
     Command(Command),
-    /// Show the help text.
+    /// List the commands.
     Help,
+    /// List the keys.
+    KeysHelp,
 }
 
 /// Why a line that begins with `/` is not a valid command.
@@ -39,6 +44,10 @@ pub(crate) enum CommandError {
     },
     /// The command takes no argument.
     TakesNothing(&'static str),
+    /// `/send` without a path.
+    SendsNothing,
+    /// What stands after the command is no number.
+    NoNumber(&'static str),
     /// `/say` without a text.
     SaysNothing,
     /// The command needs a text after it.
@@ -50,9 +59,10 @@ pub(crate) enum CommandError {
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const NAMES: [&str; 18] = [
-    "/answer", "/away", "/block", "/decline", "/help", "/history", "/keep", "/me", "/name",
-    "/next", "/note", "/peers", "/quit", "/rename", "/say", "/search", "/status", "/verify",
+pub(crate) const NAMES: [&str; 21] = [
+    "/accept", "/answer", "/away", "/block", "/cancel", "/decline", "/help", "/history", "/keep",
+    "/me", "/name", "/next", "/note", "/peers", "/quit", "/rename", "/say", "/search", "/send",
+    "/status", "/verify",
 ];
 
 /// How many messages `/history` shows unless it is told, and how many at most.
@@ -60,7 +70,7 @@ const SHOWN: usize = 20;
 pub(crate) const MAX_SHOWN: usize = 1_000;
 
 /// Those that are about callers.
-const FOR_SERVERS: [&str; 4] = ["/answer", "/block", "/decline", "/next"];
+const FOR_SERVERS: [&str; 3] = ["/answer", "/block", "/next"];
 
 /// What only a caller does.
 const FOR_CLIENTS: [&str; 1] = ["/note"];
@@ -105,10 +115,15 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
         "/me" => return needed.map(|_| Request::Say(text.to_owned())),
         "/verify" => return Ok(Request::Command(Command::Verify(words))),
         "/away" => return Ok(Request::Command(Command::Away(words))),
+        // The call knows whether a caller or a file is meant.
         "/decline" => return Ok(Request::Command(Command::Decline(words))),
         "/rename" => return Ok(Request::Command(Command::Rename(words))),
         "/name" => return needed.map(|name| Request::Command(Command::Name(name))),
         "/note" => return needed.map(|note| Request::Command(Command::Note(note))),
+        "/send" if words.is_none() => return Err(CommandError::SendsNothing),
+        "/send" => return Ok(about_files(FileCommand::Send(paths::split(argument)))),
+        "/accept" => return accept(argument),
+        "/cancel" => return Ok(about_files(FileCommand::Cancel(number(name, argument)?))),
         "/history" => return Ok(Request::Command(Command::History(count(argument.trim())?))),
         "/search" if argument.trim().is_empty() => return Err(CommandError::SearchesNothing),
         "/search" => {
@@ -122,12 +137,44 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
         "/peers" => Request::Command(Command::Peers),
         "/quit" => Request::Command(Command::Quit),
         "/status" => Request::Command(Command::Status),
+        "/help" if argument.trim() == "keys" => return Ok(Request::KeysHelp),
         _ => Request::Help,
     };
     if !argument.trim().is_empty() {
         return Err(CommandError::TakesNothing(name));
     }
     Ok(request)
+}
+
+fn about_files(command: FileCommand) -> Request {
+    Request::Command(Command::File(command))
+}
+
+/// The number after a command, if there is one.
+fn number(name: &'static str, argument: &str) -> Result<Option<u32>, CommandError> {
+    match argument.trim() {
+        "" => Ok(None),
+        number => number
+            .parse()
+            .map(Some)
+            .map_err(|_| CommandError::NoNumber(name)),
+    }
+}
+
+/// Reads `/accept [N] [as NAME]`.
+fn accept(argument: &str) -> Result<Request, CommandError> {
+    let argument = argument.trim();
+    let (before, name) = match argument.strip_prefix("as ") {
+        Some(name) => ("", Some(name)),
+        None => match argument.split_once(" as ") {
+            Some((number, name)) => (number, Some(name)),
+            None => (argument, None),
+        },
+    };
+    Ok(about_files(FileCommand::Accept {
+        number: number("/accept", before)?,
+        name: name.map(|name| name.trim().to_owned()),
+    }))
 }
 
 /// How many messages `/history` shows.
@@ -211,6 +258,7 @@ mod tests {
         assert_eq!(parse("/name Ann"), command(Command::Name("Ann".into())));
         assert_eq!(parse("/name"), Err(CommandError::TakesText("/name")));
         assert_eq!(parse("/help"), Ok(Request::Help));
+        assert_eq!(parse("/help keys "), Ok(Request::KeysHelp));
         assert_eq!(parse("/quit "), Ok(Request::Command(Command::Quit)));
         assert_eq!(parse("88\n/quit"), said("88\n/quit"));
         let command = |command| Ok(Request::Command(command));
@@ -218,6 +266,24 @@ mod tests {
         assert_eq!(parse("/history 1000 "), command(Command::History(1_000)));
         let search = Command::Search("a  b".into());
         assert_eq!(parse("/search  a  b "), command(search));
+    }
+
+    #[test]
+    fn files_are_named_by_numbers() {
+        let file = |command| Ok(Request::Command(Command::File(command)));
+        let accept = |number, name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            file(FileCommand::Accept { number, name })
+        };
+        assert_eq!(parse("/accept"), accept(None, None));
+        assert_eq!(parse("/accept 2"), accept(Some(2), None));
+        assert_eq!(parse("/accept as x y"), accept(None, Some("x y")));
+        assert_eq!(parse("/accept 2 as x"), accept(Some(2), Some("x")));
+        assert_eq!(parse("/accept two"), Err(CommandError::NoNumber("/accept")));
+        assert_eq!(parse("/cancel"), file(FileCommand::Cancel(None)));
+        let paths = vec!["a b".into(), "c".into()];
+        assert_eq!(parse(r"/send a\ b c"), file(FileCommand::Send(paths)));
+        assert_eq!(parse("/send "), Err(CommandError::SendsNothing));
     }
 
     #[test]
@@ -268,7 +334,7 @@ mod tests {
     #[test]
     fn names_are_completed() {
         let completions = |typed| completions(typed, Role::Server);
-        assert_eq!(completions("/s"), ["/say", "/search", "/status"]);
+        assert_eq!(completions("/s"), ["/say", "/search", "/send", "/status"]);
         assert_eq!(completions("/ver"), ["/verify"]);
         assert_eq!(completions("/").len(), NAMES.len() - FOR_CLIENTS.len());
         assert!(completions("s").is_empty());

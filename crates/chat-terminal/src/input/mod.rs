@@ -6,3 +6,4 @@ mod history;
 mod line;
 pub(crate) mod memory;
 pub(crate) mod parser;
+pub(crate) mod paths;

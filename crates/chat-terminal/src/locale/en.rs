@@ -1,6 +1,7 @@
 //! The texts in English.
 
 mod errors;
+mod files;
 pub mod replies;
 
 use std::io;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
+use chat_core::files::FileName;
 use chat_core::journal::JournalError;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Renewed, Side};
 use chat_core::transport::TlsError;
@@ -30,6 +32,7 @@ pub(super) use errors::{
 pub(crate) use errors::{
     NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
 };
+pub(crate) use files::progress;
 
 /// Before this side's messages.
 pub(crate) const YOU: &str = "you:";
@@ -76,6 +79,9 @@ pub(crate) const CTRL_C_QUITS: &str =
 /// A command that was given to a call, or to a caller, that is gone.
 pub(crate) const TOO_LATE: &str = "That came too late: the call was over, and nothing was done.";
 
+/// A command about a file, where there are none.
+pub const NO_FILES: &str = "Files go beside a call, and there is none.";
+
 /// `88` without a call.
 pub(crate) const NO_CALL: &str = "There is no call to hang up; /quit ends the program.";
 
@@ -111,15 +117,15 @@ pub(crate) const TRANSLITERATED: &str = "Your locale is not UTF-8, so what it ha
 /// Nothing in the history matches.
 pub(crate) const NOT_FOUND: &str = "(nothing found)";
 
-/// What `/help` shows: the commands of this role, by what one wants to do, and the `keys` where
-/// lines are edited here.
+/// What `/help` shows: the commands of this role, by what one wants to do, and where the `keys`
+/// are listed if lines are edited here.
 pub(crate) fn help(role: Role, keys: bool) -> String {
     let callers = match role {
         Role::Client => WAIT_HELP,
         Role::Server => CALLERS_HELP,
     };
-    let keys = if keys { KEYS_HELP } else { "" };
-    [SAY_HELP, KNOW_HELP, callers, END_HELP, keys].concat()
+    let keys = if keys { HOW_TO_LIST_KEYS } else { "" };
+    [SAY_HELP, KNOW_HELP, FILES_HELP, callers, END_HELP, keys].concat()
 }
 
 const SAY_HELP: &str = "\
@@ -138,6 +144,12 @@ To know who is there:
   /history N   the last N messages    /search TEXT  those with TEXT
 ";
 
+const FILES_HELP: &str = "\
+To give and take files:
+  /send PATH   offer a file or directory   /cancel N   drop one
+  /accept N    take one; as NAME if added  /decline N  refuse one
+";
+
 const WAIT_HELP: &str = "\
 While you wait:
   /note TEXT   leave one line for them
@@ -154,7 +166,10 @@ const END_HELP: &str = "\
 To end: 88 alone hangs up             /quit         ends the program
 ";
 
-const KEYS_HELP: &str = "\
+const HOW_TO_LIST_KEYS: &str = "To edit what you type: /help keys lists the keys.\n";
+
+/// What `/help keys` shows where lines are edited here.
+pub(crate) const KEYS_HELP: &str = "\
 Keys:
   Alt-Enter, Ctrl-J: a new line       Ctrl-_        undo
   Left, Right, Home, End, Ctrl-B, -F, -A, -E, Alt-B, -F: move
@@ -193,6 +208,8 @@ pub(crate) fn command_error(error: &CommandError) -> String {
         } => format!("There is no {typed}; /help lists the commands. To say it, type /{typed}"),
         CommandError::TakesText(name) => format!("What? Type it after {name}"),
         CommandError::TakesNothing(name) => format!("{name} takes nothing after it."),
+        CommandError::SendsNothing => "Send what? Type a path after /send".to_owned(),
+        CommandError::NoNumber(name) => format!("{name} takes the number of a file."),
         CommandError::SaysNothing => "Say what? Type the text after /say".to_owned(),
         CommandError::SearchesNothing => "Search for what? Type the text after /search".to_owned(),
         CommandError::NoCount => {
@@ -235,6 +252,11 @@ pub(crate) fn call_has_changed(name: &str) -> String {
 /// Who calls, for the status row.
 pub(crate) fn rings(name: &str) -> String {
     format!("{name} is calling")
+}
+
+/// A file is offered, for who looks elsewhere.
+pub(crate) fn file_waits(name: &FileName) -> String {
+    format!("{} is offered to you", sanitize::quote(name.as_str()))
 }
 
 /// What the user can do about a call that rings, for the status row.
@@ -405,6 +427,7 @@ pub fn describe(event: &Event) -> Option<String> {
             mark(&peer.security)
         ),
         Event::RingingStopped => "Nobody is calling any more.".into(),
+        Event::File(event) => return files::file_event(event, true),
         Event::Ended(ended) => ending(ended),
         Event::Notice(text) | Event::Alarm(text) => text.clone(),
         Event::Peer(_)
@@ -437,6 +460,7 @@ pub fn refused_for_now(left: Duration, piped: bool) -> String {
 pub(crate) fn describe_without_commands(event: &Event) -> Option<String> {
     match event {
         Event::SafetyNumber { digits, emoji } => Some(safety_number(digits, emoji)),
+        Event::File(event) => files::file_event(event, false),
         event => describe(event),
     }
 }
@@ -1135,8 +1159,12 @@ mod tests {
         let notice = "      -- ".len();
         for role in [Role::Client, Role::Server] {
             let help = help(role, true);
-            for line in help.lines() {
-                assert!(notice + line.len() < 80, "{line}");
+            for page in [&help, KEYS_HELP] {
+                for line in page.lines() {
+                    assert!(notice + line.len() < 80, "{line}");
+                }
+                // The draft and the status row stand below.
+                assert!(page.lines().count() + 2 <= 24);
             }
             assert_eq!(help.contains("/next"), role == Role::Server);
             assert!(help.contains("88 alone hangs up"));

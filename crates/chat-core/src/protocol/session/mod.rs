@@ -36,6 +36,9 @@ use typing::{LocalTyping, RemoteTyping};
 
 pub use state::SessionState;
 
+/// The most control lines that wait to be written.
+const MAX_CONTROLS: usize = 256;
+
 /// What a person tells the peer's program besides messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
@@ -322,6 +325,16 @@ impl Session {
         &mut self.dialer
     }
 
+    /// Says this about a file, unless there is no connection: it belongs to one, and is said again
+    /// on the next. One too many is left out, for a peer that asks and does not listen.
+    pub fn say_of_file(&mut self, control: Control) {
+        if let Some(connection) = self.connection.as_mut().filter(|c| c.phase.is_open())
+            && connection.control_queue.len() < MAX_CONTROLS
+        {
+            connection.control_queue.push(control);
+        }
+    }
+
     fn show(&mut self, event: Event) {
         self.events.push_back(ProtocolEvent::Show(event));
     }
@@ -579,6 +592,9 @@ impl Session {
                 return Err(ProtocolError::Violation(Violation::DoneTakenBack));
             }
             Control::Cookie(cookie) => self.events.push_back(ProtocolEvent::Cookie(cookie)),
+            Control::Offer(_) | Control::Accept(_) | Control::Taken(_) | Control::Cancel(_) => {
+                self.events.push_back(ProtocolEvent::File(control));
+            }
             Control::Idle(millis) => {
                 self.show(Event::PeerIdleTimeout(Duration::from_millis(millis)));
             }

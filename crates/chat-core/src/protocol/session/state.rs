@@ -75,6 +75,11 @@ impl SessionState {
         })
     }
 
+    /// Names the session.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
     /// This side's messages that the peer has not acknowledged.
     pub fn unacknowledged(&self) -> impl Iterator<Item = String> {
         let lines = self.outbox.batches().flat_map(Batch::lines);

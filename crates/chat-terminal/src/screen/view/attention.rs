@@ -95,12 +95,12 @@ impl View {
         self.signal(locale::says(name, text));
     }
 
-    /// Somebody calls.
-    pub(super) fn announce_call(&mut self, name: &str, now: Timestamp) {
+    /// Somebody calls, or offers a file, as `text` says.
+    pub(super) fn announce(&mut self, text: String, now: Timestamp) {
         let is_quiet = |last| now.at.duration_since(last) >= QUIET;
         if self.attention.is_away(now.at, AWAY) && self.attention.last_call.is_none_or(is_quiet) {
             self.attention.last_call = Some(now.at);
-            self.signal(locale::rings(name));
+            self.signal(text);
         }
     }
 

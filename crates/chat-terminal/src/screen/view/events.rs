@@ -1,5 +1,6 @@
 //! The events of the call: how each changes the screen.
 
+use chat_core::files::{Direction, FileEvent, FileState};
 use chat_core::protocol::{ConnectionStatus, Earlier, Event, PastMessage};
 use chat_core::trust::Security;
 
@@ -22,7 +23,7 @@ impl View {
                 let since = self.call.as_ref().map_or(now.at, |call| call.since);
                 self.call = Some(Call::new(peer, since));
                 self.hint = None;
-                self.announce_call(&locale::short_name(peer), now);
+                self.announce(locale::rings(&locale::short_name(peer)), now);
                 // Who calls a certain peer has typed for it; who waits, for anybody, or for the last.
                 if is_new && matches!(self.options.idle, Idle::Waiting(_)) {
                     self.put_aside_unless_for(&Addressee::new(peer), now);
@@ -45,7 +46,7 @@ impl View {
             Event::Earlier(earlier) => return self.earlier(earlier),
             Event::QueueLength(callers) => {
                 if *callers > self.waiting {
-                    self.announce_call(locale::SOMEBODY, now);
+                    self.announce(locale::rings(locale::SOMEBODY), now);
                 }
                 self.waiting = *callers;
             }
@@ -75,8 +76,17 @@ impl View {
             }
             Event::SendFailed(text, _) => self.send_failed(text),
             Event::Ended(_) => self.mark_lost(now),
-            Event::Ringing(peer) => self.announce_call(&locale::short_name(peer), now),
+            Event::Ringing(peer) => {
+                self.announce(locale::rings(&locale::short_name(peer)), now);
+            }
             Event::RingingStopped => self.waiting = self.waiting.saturating_sub(1),
+            Event::File(FileEvent::Offer(file, FileState::Offered)) => {
+                if file.direction == Direction::Received {
+                    self.announce(locale::file_waits(&file.name), now);
+                }
+            }
+            Event::File(FileEvent::Progress(rates)) => self.files.clone_from(rates),
+            Event::File(_) => (),
             Event::PeerEof
             | Event::Presence(_)
             | Event::Claims(_)
@@ -206,6 +216,7 @@ impl View {
         self.paste_detector = PasteDetector::default();
         self.typing = false;
         self.questioned = None;
+        self.files.clear();
     }
 
     /// The draft stays on the line only for whom it was typed.

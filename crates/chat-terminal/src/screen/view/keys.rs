@@ -10,6 +10,7 @@ use super::{Idle, PendingMessage, View};
 use crate::input::commands::{self, Request};
 use crate::input::editor::Action;
 use crate::input::parser::InputEvent;
+use crate::input::paths;
 use crate::locale;
 use crate::screen::style::Style;
 use crate::screen::transcript::{DeliveryState, Timestamp};
@@ -232,6 +233,10 @@ impl View {
                 let help = locale::help(self.options.idle.role(), true);
                 self.transcript.remark(Style::Notice, &help, now);
             }
+            Request::KeysHelp => {
+                self.transcript
+                    .remark(Style::Notice, locale::KEYS_HELP, now);
+            }
             Request::Command(command) => self.command(command, now),
             Request::HangUpMaybe
                 if self.call.is_some() && self.questioned.as_deref() != Some(text) =>
@@ -332,10 +337,28 @@ impl View {
 
     fn complete(&mut self) {
         let typed = self.editor.text();
+        if let Some(begun) = typed.strip_prefix("/send ") {
+            return self.complete_path(begun.to_owned());
+        }
         match commands::completions(typed, self.options.idle.role()).as_slice() {
             [] => (),
             [name] => self.editor.set(format!("{name} ")),
             names => self.hint = Some((Style::Faint, names.join("  "))),
+        }
+    }
+
+    /// Completes the last path of a `/send`, as far as it is clear.
+    fn complete_path(&mut self, begun: String) {
+        let (before, last) = begun.split_at(paths::last_begins(&begun));
+        let found = paths::completions(last);
+        let common = paths::common(&found);
+        if let [one] = found.as_slice() {
+            let blank = if one.ends_with('/') { "" } else { " " };
+            self.editor.set(format!("/send {before}{one}{blank}"));
+        } else if common.len() > last.len() {
+            self.editor.set(format!("/send {before}{common}"));
+        } else if !found.is_empty() {
+            self.hint = Some((Style::Faint, found.join("  ")));
         }
     }
 

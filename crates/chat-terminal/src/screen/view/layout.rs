@@ -50,7 +50,11 @@ impl View {
         let hint = self.hint_rows(columns, room);
         room -= hint.len();
 
+        let files = self.files_row(columns).filter(|_| room > 0);
+        room -= usize::from(files.is_some());
+
         live.rows.extend(self.waiting_rows(columns, room));
+        live.rows.extend(files);
         live.rows.extend(hint);
         live.cursor = (
             live.rows.len() + draft.row,
@@ -103,6 +107,19 @@ impl View {
             row
         });
         rows.collect()
+    }
+
+    /// How far the files are that are under way.
+    fn files_row(&self, columns: usize) -> Option<Row> {
+        let text = locale::progress(&self.files)?;
+        let mut row = Row::default();
+        row.push(
+            self.palette,
+            Style::Faint,
+            &sanitize::line(&text),
+            columns.saturating_sub(1),
+        );
+        Some(row)
     }
 
     /// This side's unacknowledged messages, one row each, the newest last.

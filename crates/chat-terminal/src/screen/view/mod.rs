@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use chat_core::driver::Input;
+use chat_core::files::Rate;
 use chat_core::protocol::Peer;
 use chat_core::trust::{Fingerprint, Security};
 
@@ -85,6 +86,8 @@ pub(crate) struct View {
     status: CallStatus,
     call: Option<Call>,
     waiting: usize,
+    /// The files under way.
+    files: Vec<Rate>,
     /// Since when nothing was heard, while the connection is silent or lost.
     silent_since: Option<Instant>,
     /// When the status row, which counts that up, is to be drawn again.
@@ -189,6 +192,7 @@ impl View {
             status: CallStatus::default(),
             call: None,
             waiting: 0,
+            files: Vec::new(),
             silent_since: None,
             next_second: None,
             hint: None,
