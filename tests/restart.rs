@@ -200,7 +200,7 @@ async fn a_server_that_was_started_anew_hears_what_it_missed() {
         mut client,
     } = pipes;
     server.dies().await;
-    client.tells("reconnecting").await;
+    client.tells("reconnecting (1st try)").await;
     client.types("one\ntwo\n").await;
     let mut server = start("chat-server", &homes[0], address, &[]);
     server.listens().await;
@@ -250,7 +250,7 @@ async fn a_lost_disk_is_told_and_loses_nothing() {
         mut client,
     } = pipes;
     server.dies().await;
-    client.tells("reconnecting").await;
+    client.tells("reconnecting (1st try)").await;
     client.types("one\n").await;
     fs::remove_dir_all(homes[0].path().join("calls")).expect("journals");
     let mut server = start("chat-server", &homes[0], address, &["--keep"]);
@@ -308,7 +308,7 @@ async fn a_damaged_journal_is_set_aside_and_what_it_has_is_sent() {
         mut client,
     } = pipes;
     server.dies().await;
-    client.tells("reconnecting").await;
+    client.tells("reconnecting (1st try)").await;
     client.types("one\n").await;
     records(homes[1].path(), "\"one\"").await;
     client.dies().await;

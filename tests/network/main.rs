@@ -47,7 +47,7 @@ async fn nothing_is_lost_or_doubled_when_the_network_cuts() {
         tokio::join!(server.ends_within(LONG_CALL), client.ends_within(LONG_CALL));
     server.printed_exactly(&to_server);
     client.printed_exactly(&to_client);
-    for words in ["reconnecting", "Back after", "Call over"] {
+    for words in ["reconnecting (1st try)", "Back after", "Call over"] {
         assert!(client.tells(words), "{words}: {client:?}");
     }
     for words in [
@@ -82,7 +82,7 @@ async fn the_server_keeps_the_place_and_its_person_goes_on_talking() {
     server
         .tells("waiting for the other side to call again")
         .await;
-    client.tells("reconnecting").await;
+    client.tells("reconnecting (1st try)").await;
     server.types("take your time\n").await;
     proxy.weather(Fate::Carries);
     client.prints("take your time").await;
@@ -166,7 +166,7 @@ async fn a_server_that_is_gone_for_good_ends_the_call_and_what_it_missed_is_coun
     let (mut server, proxy, mut client) = call_with(&[], &["--give-up-after", "3s"]).await;
     // The hello of another connection says what has arrived; a receipt may be late.
     proxy.weather(Fate::Reset);
-    client.tells("reconnecting").await;
+    client.tells("reconnecting (1st try)").await;
     proxy.weather(Fate::Carries);
     client.tells("Back after").await;
     server.dies().await;

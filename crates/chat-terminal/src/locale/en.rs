@@ -358,8 +358,11 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::Connection(ConnectionStatus::Reconnecting(0)) => {
             "Connection lost; waiting for the other side to call again. Go on typing.".into()
         }
-        Event::Connection(ConnectionStatus::Reconnecting(_)) => {
-            "Connection lost; reconnecting. Go on typing.".into()
+        Event::Connection(ConnectionStatus::Reconnecting(tries)) => {
+            format!(
+                "Connection lost; reconnecting ({} try). Go on typing.",
+                ordinal(*tries)
+            )
         }
         Event::Connection(ConnectionStatus::Resumed { after, resent: 0 }) => {
             format!("Back after {}.", seconds(*after))
@@ -1011,6 +1014,17 @@ fn messages(count: u64) -> String {
         1 => "1 message".into(),
         _ => format!("{count} messages"),
     }
+}
+
+fn ordinal(number: u32) -> String {
+    let suffix = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{suffix}")
 }
 
 fn seconds(time: Duration) -> String {
