@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
-use super::names::Names;
+use super::names::{Names, PAUSE};
 use super::way::{Changes, Way};
 use super::{limit_packets, set_tcp_options};
 use crate::DEFAULT_PORT;
@@ -154,6 +154,7 @@ impl TcpDialer {
             Err(_) => self.names.look_up(host.clone(), *port),
         };
         let mut last = None;
+        let mut ask_again = interval(PAUSE);
         loop {
             let waits = last.is_none() && attempts.tried.is_empty();
             if attempts.running.is_empty() && lookup.is_none() && !waits {
@@ -172,6 +173,10 @@ impl TcpDialer {
                         let name = host.clone();
                         last = Some(DialError::Resolve { name, reason });
                     }
+                }
+                // A question that was lost is asked again by the resolver after 5 s only.
+                _ = ask_again.tick(), if lookup.is_some() => {
+                    drop(self.names.look_up(host.clone(), *port));
                 }
                 Some(attempt) = attempts.running.join_next() => match attempt {
                     Ok(Ok(stream)) => return Ok(stream),

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 /// the system's resolver tries, 10 s and more.
 const MOST: usize = 24;
 
-/// The pause from one lookup to the next beside it. The resolver itself asks again after 5 s only.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The pause from one lookup to the next beside it.
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// Looks a name up, again and again, and shares what is found.
 #[derive(Debug)]
