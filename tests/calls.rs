@@ -755,7 +755,7 @@ async fn a_peer_that_never_reads_stops_the_pipe() {
     };
     assert!(before.elapsed() <= Duration::from_secs(2));
     assert!(matches!(ending, CloseReason::HungUp(Side::Local)));
-    let ended = call.end(ending, Some(link)).await;
+    let (ended, _) = call.end(ending, Some(link)).await;
     assert!(!ended.unacknowledged.is_empty(), "not all has arrived");
     assert!(before.elapsed() <= Duration::from_secs(4));
 }

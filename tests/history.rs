@@ -250,7 +250,8 @@ async fn call(kind: &str, options: &[&str]) -> (Terminal, Terminal, [TempDir; 2]
     let server = command("chat-server", homes[0].path()).args(["127.0.0.1:0", "--name", "ann"]);
     let mut server = Terminal::start(SIZE, server);
     let line = server.wait_for_line("    chat-client 127.0.0.1:").await;
-    let (_, address) = line.rsplit_once(' ').expect("it names a command");
+    let (_, called) = line.split_once("chat-client ").expect("a command");
+    let address = called.split_whitespace().next().expect("an address");
     let client = command("chat-client", homes[1].path())
         .env("TERM", kind)
         .args([address, "--name", "bob"])
@@ -355,7 +356,8 @@ async fn a_call_that_is_kept_is_there_in_the_next_one() {
         command("chat-server", homes[0].path()).args(["127.0.0.1:0", "--name", "ann", "--keep"]);
     let mut ann = Terminal::start(SIZE, server);
     let line = ann.wait_for_line("    chat-client 127.0.0.1:").await;
-    let (_, address) = line.rsplit_once(' ').expect("it names a command");
+    let (_, called) = line.split_once("chat-client ").expect("a command");
+    let address = called.split_whitespace().next().expect("an address");
     let call = || {
         let client = command("chat-client", homes[1].path());
         Terminal::start(SIZE, client.args([address, "--name", "bob", "--keep"]))

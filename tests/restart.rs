@@ -136,7 +136,7 @@ async fn two_people_read_on_after_both_programs_were_killed() {
     bobs.wait_for_line("✓ you: to the minute").await;
 
     dies(anns).await;
-    bobs.wait_for_line("Connection lost; reconnecting").await;
+    bobs.wait_for_line("Nobody answers at that port").await;
     bobs.type_keys("platform nine\r").await;
     bobs.wait_for_line("· you: platform nine").await;
     // It is recorded before it would be sent.
@@ -145,14 +145,12 @@ async fn two_people_read_on_after_both_programs_were_killed() {
 
     let mut anns = ann.answers(address, &[]).await;
     let mut bobs = bob.calls(address, &[]);
-    bobs.wait_for_line("(earlier) <ann> is the train on time?")
-        .await;
-    bobs.wait_for_line("(earlier) you: to the minute").await;
+    bobs.wait_for_line("<ann> is the train on time?").await;
+    bobs.wait_for_line("✓ you: to the minute").await;
     bobs.wait_for_line("The call goes on where it was, 1 message sent again.")
         .await;
     bobs.wait_for_line("✓ you: platform nine").await;
-    anns.wait_for_line("(earlier) you: is the train on time?")
-        .await;
+    anns.wait_for_line("✓ you: is the train on time?").await;
     anns.wait_for_line("<bob> platform nine").await;
 
     bobs.type_keys("88\r").await;
@@ -176,7 +174,7 @@ async fn what_was_said_to_a_server_that_is_gone_comes_with_the_next_call() {
     bobs.wait_for_status("ann · ").await;
     anns.wait_for_status("bob · ").await;
     dies(anns).await;
-    bobs.wait_for_line("Connection lost").await;
+    bobs.wait_for_line("Nobody answers at that port").await;
     bobs.type_keys("I am late\r").await;
     bobs.wait_for_line("· you: I am late").await;
     bobs.type_keys("88\r").await;
@@ -338,7 +336,7 @@ async fn a_second_program_of_one_home_has_a_session_of_its_own() {
     } = pipes;
     let mut server = server;
     let mut other = other;
-    other.tells("The other side is busy; you are next").await;
+    other.tells("Nobody has answered yet; you are next").await;
     assert_eq!(journals(homes[1].path()).len(), 2);
     assert_eq!(client.hangs_up().await.code, Some(0));
     other.types("my turn\n").await;
@@ -396,18 +394,37 @@ async fn where_nothing_can_be_recorded_the_call_goes_on_and_says_so() {
     server.tells("The other side hung up").await;
 }
 
-#[tokio::test]
-async fn a_full_disk_is_told_to_both() {
-    let (homes, address) = ([home(), home()], port().await);
-    let mut server = start("chat-server", &homes[0], address, &["--keep"]);
-    server.listens().await;
-    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"";
+/// A client with a shell command before it, which changes what the system grants.
+fn limited(limit: &str, home: &TempDir, address: SocketAddr) -> Process {
     let client = program("chat-client");
     let client = client.to_str().expect("UTF-8");
     let address = address.to_string();
-    let arguments = ["-c", script, client, &address, "--keep"];
-    let mut command = process::command(Path::new("sh"), homes[1].path(), &arguments);
-    let mut client = Process::spawn(&mut command).expect("there is a shell");
+    let script = format!("{limit} && exec \"$0\" \"$@\"");
+    let arguments = ["-c", &script, client, &address, "--keep"];
+    let mut command = process::command(Path::new("sh"), home.path(), &arguments);
+    Process::spawn(&mut command).expect("there is a shell")
+}
+
+/// The same in a mount namespace of its own; `None` where the system does not allow that.
+async fn with_mount(mount: &str, home: &TempDir, address: SocketAddr) -> Option<Process> {
+    let enter = "unshare --user --map-root-user --mount";
+    let arguments = ["-c", &format!("{enter} true")];
+    let probe = Process::spawn(&mut process::command(
+        Path::new("sh"),
+        home.path(),
+        &arguments,
+    ));
+    if probe.expect("there is a shell").ends().await.code != Some(0) {
+        eprintln!("skipped: nothing can be mounted here");
+        return None;
+    }
+    let inside = format!(r#"{enter} sh -c '{mount} && exec "$0" "$@"' "$0" "$@"; exit"#);
+    Some(limited(&inside, home, address))
+}
+
+/// A client that can record no more than a few messages tells both sides, loses none, and fails
+/// at the end.
+async fn goes_on_without_records(server: &mut Process, mut client: Process) {
     client.types("hello\n").await;
     server.prints("hello").await;
     let text = "x".repeat(500);
@@ -422,4 +439,103 @@ async fn a_full_disk_is_told_to_both() {
     }
     let client = client.hangs_up().await;
     assert_eq!(client.code, Some(1), "{client:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_grow_is_told_to_both() {
+    let (homes, address) = ([home(), home()], port().await);
+    let mut server = start("chat-server", &homes[0], address, &["--keep"]);
+    server.listens().await;
+    let client = limited("ulimit -f 4", &homes[1], address);
+    goes_on_without_records(&mut server, client).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_to_both() {
+    let (homes, address) = ([home(), home()], port().await);
+    let mut server = start("chat-server", &homes[0], address, &["--keep"]);
+    server.listens().await;
+    let mount = "mkdir \"$CHAT_HOME/calls\" && \
+                 mount -t tmpfs -o size=4k,mode=700 none \"$CHAT_HOME/calls\"";
+    let Some(client) = with_mount(mount, &homes[1], address).await else {
+        return;
+    };
+    goes_on_without_records(&mut server, client).await;
+}
+
+#[tokio::test]
+async fn a_home_that_is_read_only_is_told_and_the_call_goes_on() {
+    let Pipes {
+        homes,
+        address,
+        mut server,
+        client,
+    } = Pipes::start(&[]).await;
+    assert_eq!(client.hangs_up().await.code, Some(0));
+    server.tells("The other side hung up").await;
+    let mount = "mount --bind \"$CHAT_HOME\" \"$CHAT_HOME\" && \
+                 mount -o remount,bind,ro \"$CHAT_HOME\"";
+    let Some(mut client) = with_mount(mount, &homes[1], address).await else {
+        return;
+    };
+    client.tells("This call is not recorded").await;
+    client.types("hello\n").await;
+    server.prints("hello").await;
+    let client = client.hangs_up().await;
+    assert_eq!(client.code, Some(1), "{client:?}");
+}
+
+/// Wherever the descriptors run out, there is no call, one that is recorded, or one that says that
+/// it is not.
+#[tokio::test]
+async fn without_file_descriptors_a_call_goes_on_unrecorded() {
+    let Pipes {
+        homes,
+        address,
+        mut server,
+        client,
+    } = Pipes::start(&[]).await;
+    assert_eq!(client.hangs_up().await.code, Some(0));
+    server.tells("The other side hung up").await;
+    let (mut recorded, mut unrecorded) = (0, 0);
+    for descriptors in 10..20 {
+        let text = format!("with {descriptors} descriptors");
+        let limit = format!("ulimit -n {descriptors}");
+        let mut client = limited(&limit, &homes[1], address);
+        client.types_at_last(format!("{text}\n88\n"));
+        let client = client.ends().await;
+        if !client.tells("Call with") {
+            assert!(client.one_line().contains("Too many open files"));
+            continue;
+        }
+        server.prints(&text).await;
+        if is_said(homes[1].path(), &text) {
+            assert_eq!(client.code, Some(0), "{client:?}");
+            recorded += 1;
+        } else {
+            assert!(client.tells("This call is not recorded"), "{client:?}");
+            assert_eq!(client.code, Some(1), "{client:?}");
+            unrecorded += 1;
+        }
+    }
+    assert!(recorded > 0 && unrecorded > 0, "{recorded}, {unrecorded}");
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_recorded_is_told() {
+    let Pipes {
+        homes,
+        server: _server,
+        client,
+        ..
+    } = Pipes::start(&["--keep"]).await;
+    let calls = homes[1].path().join("calls");
+    fs::rename(&calls, homes[1].path().join("elsewhere")).expect("renamed");
+    fs::write(calls, "").expect("written");
+    let client = client.hangs_up().await;
+    assert_eq!(client.code, Some(1), "{client:?}");
+    assert!(
+        client.tells("The end of this call is not recorded: "),
+        "{client:?}"
+    );
 }

@@ -169,6 +169,7 @@ impl Guesser {
             resumed: false,
             keeps: false,
             history: false,
+            answering: false,
             ended: false,
             commitment: None,
         }));

@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use chat_core::journal::Restored;
 use chat_core::protocol::{
-    CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolError, ProtocolEvent, SendError, Session, SessionState, Side, SinkState,
+    CloseReason, ConnectionStatus, Disconnect, Ended, Entry, Event, Handshake, Linger, Next,
+    Outgoing, Protocol, ProtocolError, ProtocolEvent, Recorded, Renewed, SendError, Session,
+    SessionState, Side, SinkState,
 };
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
@@ -61,6 +63,7 @@ fn hello(received: u64) -> Hello {
         resumed: false,
         keeps: false,
         history: false,
+        answering: false,
         ended: false,
         commitment: None,
     }
@@ -84,9 +87,70 @@ fn texts(event: &Event) -> Vec<String> {
     }
 }
 
+/// Where a session is recorded. What was not synced is lost with the power, but for as much of it
+/// as happens to be there already.
+#[derive(Debug, Default)]
+struct Disk {
+    entries: Vec<Entry>,
+    synced: usize,
+    /// Whatever is written waits to be synced.
+    stalls: bool,
+}
+
+impl Disk {
+    fn said(&self) -> Vec<String> {
+        let texts = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Said(text) => Some(text.clone()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    fn heard(&self) -> Vec<String> {
+        let texts = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Heard(text) => Some(text.clone()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// What an earlier program has left.
+    fn restored(&self) -> Restored {
+        let mut restored = Restored::default();
+        for entry in &self.entries[..self.synced] {
+            match entry {
+                Entry::Said(text) => {
+                    restored.said += 1;
+                    restored.unacknowledged.insert(restored.said, text.clone());
+                }
+                Entry::Heard(_) => restored.heard += 1,
+                Entry::Acknowledged(number) => {
+                    assert!((restored.acknowledged..=restored.said).contains(number));
+                    restored.acknowledged = *number;
+                    restored.unacknowledged.retain(|said, _| said > number);
+                }
+                Entry::Finished => restored.finished = true,
+                Entry::PeerFinished(last) => restored.peer_last = Some(*last),
+            }
+        }
+        restored
+    }
+
+    fn recorded(&self) -> Recorded {
+        let restored = self.restored();
+        Recorded {
+            said: restored.said,
+            heard: restored.heard,
+            finished: restored.finished,
+        }
+    }
+}
+
 /// One end of a call: a session, its side of the stream, and a person who writes all down.
 struct End {
     session: Session,
+    /// `None` if the session is not recorded.
+    disk: Option<Disk>,
     codec: LineCodec,
     incoming: BytesMut,
     /// The listener's session knows of the connection.
@@ -108,8 +172,8 @@ struct End {
     attentive: bool,
     reason: Option<CloseReason>,
     lost: Option<Disconnect>,
-    /// How many messages were sent again in a new session.
-    renewed: Option<u64>,
+    /// What was sent again in a new session.
+    renewed: Option<Renewed>,
     /// Whether the connection is in doubt.
     doubted: bool,
 }
@@ -118,6 +182,7 @@ impl End {
     fn new(name: &str) -> Self {
         Self {
             session: session(name),
+            disk: None,
             codec: LineCodec::chat1(),
             incoming: BytesMut::new(),
             begun: false,
@@ -205,7 +270,7 @@ impl End {
                     continue;
                 }
                 ProtocolEvent::Renewed(renewed) => {
-                    self.renewed = Some(renewed.resent);
+                    self.renewed = Some(renewed);
                     continue;
                 }
                 ProtocolEvent::Renamed(_) | ProtocolEvent::Cookie(_) => continue,
@@ -227,8 +292,49 @@ impl End {
         }
     }
 
+    /// The session is recorded from now on.
+    fn record(&mut self) {
+        self.disk = Some(Disk::default());
+        self.session.record(Recorded::default(), false);
+    }
+
+    /// Has everything recorded that happened since the last time.
+    fn write_entries(&mut self, now: Instant) {
+        let Some(disk) = &mut self.disk else { return };
+        while let Some(entry) = self.session.poll_entry() {
+            disk.entries.push(entry);
+        }
+        if !disk.stalls && disk.synced < disk.entries.len() {
+            disk.synced = disk.entries.len();
+            self.session.recorded(disk.recorded(), now);
+        }
+    }
+
+    /// The disk stalls, or no longer.
+    fn stall(&mut self, stalls: bool) {
+        if let Some(disk) = &mut self.disk {
+            disk.stalls = stalls;
+        }
+    }
+
+    /// The power goes, and comes back. Of what was not synced, so many entries are there.
+    fn crash(&mut self, torn: usize) {
+        let Some(disk) = &mut self.disk else { return };
+        disk.entries.truncate(disk.synced.saturating_add(torn));
+        disk.synced = disk.entries.len();
+        let restored = disk.restored();
+        let state = restored.session(ID).expect("what was said before");
+        (self.said, self.heard) = (disk.said(), disk.heard());
+        self.session = self::restored("again", state);
+        self.session.record(disk.recorded(), false);
+        self.shown = restored.heard;
+        self.delivered = restored.acknowledged;
+        self.met = None;
+    }
+
     /// Writes what there is to write, all of it.
     fn transmit(&mut self, now: Instant) {
+        self.write_entries(now);
         while self.reason.is_none() {
             let next = poll(&mut self.session, &mut self.outgoing, true, now);
             let idle = self.outgoing.is_empty();
@@ -516,6 +622,23 @@ mod talking {
     }
 
     #[test]
+    fn a_receipt_makes_as_much_room_as_it_acknowledges() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("a");
+        let long = "x".repeat(60_000);
+        while call.ends[DIALER].session.has_room() {
+            call.ends[DIALER].say_lines(&long);
+        }
+        assert!(call.deliver(LISTENER, "a\n".len()));
+        call.pass(20 * MS, false);
+        assert!(call.deliver(DIALER, usize::MAX));
+        assert_eq!(call.ends[DIALER].delivered, 1);
+        assert!(!call.ends[DIALER].session.has_room());
+        call.pass(S, true);
+        assert!(call.ends[DIALER].session.has_room());
+    }
+
+    #[test]
     fn the_outbox_is_bounded() {
         let mut call = Call::on();
         call.ends[LISTENER].attentive = false;
@@ -613,6 +736,60 @@ mod receipts {
     }
 
     #[test]
+    fn an_acknowledgement_is_not_sent_early_because_something_else_is_due() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("hello");
+        call.settle();
+        let now = call.now;
+        call.ends[LISTENER].session.handle_timeout(now);
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 0);
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_not_due_again() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("hello");
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 1);
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.pass(20 * MS, true);
+        call.ends[DIALER].say("are you there?");
+        call.settle();
+        assert_eq!(call.ends[DIALER].delivered, 1, "it waits for its own time");
+    }
+
+    #[test]
+    fn the_last_acknowledgement_goes_with_the_hang_up() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("hello");
+        call.settle();
+        let now = call.now;
+        call.ends[LISTENER].session.hang_up(Linger::Brief, now);
+        call.settle();
+        let reason = &call.ends[DIALER].reason;
+        assert!(matches!(reason, Some(CloseReason::HungUp(Side::Remote))));
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn the_end_is_told_after_all_that_is_said() {
+        let mut call = Call::on();
+        let text = "x".repeat(30_000);
+        for _ in 0..100 {
+            call.ends[DIALER].say(&text);
+        }
+        call.ends[DIALER].session.finish();
+        call.settle();
+        assert_eq!(call.ends[LISTENER].heard.len(), 100);
+        assert!(has(&call.ends[LISTENER], |event| matches!(
+            event,
+            Event::PeerEof
+        )));
+    }
+
+    #[test]
     fn bulk_is_acknowledged_in_bulk() {
         let mut call = Call::on();
         let lines = vec!["x".repeat(99); 10_000].join("\n");
@@ -622,6 +799,199 @@ mod receipts {
         assert!((1..=4).contains(&acks), "{acks} for 1 MB");
         call.pass(20 * MS, true);
         assert_eq!(call.ends[DIALER].delivered, 10_000);
+    }
+}
+
+/// Nothing leaves before its record is written.
+mod recorded {
+    use super::*;
+
+    /// A call in which both ends are recorded.
+    fn call() -> Call {
+        let mut call = Call::new();
+        call.ends.iter_mut().for_each(End::record);
+        call.connect();
+        call.settle();
+        call
+    }
+
+    fn count(end: &End, wanted: impl Fn(&Event) -> bool) -> usize {
+        end.events.iter().filter(|event| wanted(event)).count()
+    }
+
+    #[test]
+    fn a_message_is_sent_once_it_is_recorded() {
+        let mut call = call();
+        call.ends[DIALER].say("one");
+        call.settle();
+        call.ends[DIALER].stall(true);
+        call.ends[DIALER].say_lines("two\nthree");
+        call.pass(S, true);
+        assert_eq!(call.ends[LISTENER].heard, ["one"]);
+        call.ends[DIALER].stall(false);
+        call.settle();
+        assert_eq!(call.ends[LISTENER].heard, ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn a_message_is_acknowledged_once_it_is_recorded() {
+        let mut call = call();
+        call.ends[LISTENER].stall(true);
+        call.ends[DIALER].say("one");
+        call.pass(S, true);
+        assert_eq!(call.ends[LISTENER].heard, ["one"]);
+        assert_eq!(call.ends[DIALER].delivered, 0);
+        call.ends[LISTENER].stall(false);
+        call.pass(20 * MS, true);
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn the_end_is_told_once_it_is_recorded() {
+        let is_end = |event: &Event| matches!(event, Event::PeerEof);
+        let mut call = call();
+        call.ends[DIALER].stall(true);
+        call.ends[DIALER].session.finish();
+        call.pass(S, true);
+        assert!(!has(&call.ends[LISTENER], is_end));
+        call.ends[DIALER].stall(false);
+        call.settle();
+        assert!(has(&call.ends[LISTENER], is_end));
+    }
+
+    #[test]
+    fn a_hang_up_waits_for_the_record_of_what_came() {
+        let mut call = call();
+        call.ends[LISTENER].stall(true);
+        call.ends[DIALER].say("one");
+        call.settle();
+        let now = call.now;
+        call.ends[LISTENER].session.hang_up(Linger::Endless, now);
+        call.settle();
+        assert!(call.ends[DIALER].reason.is_none());
+        call.ends[LISTENER].stall(false);
+        call.settle();
+        assert!(call.ends[DIALER].reason.is_some());
+        assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    #[test]
+    fn what_was_there_before_the_record_is_recorded() {
+        let mut session = session("ann");
+        for text in ["one", "two", "three"] {
+            session.say(text).expect("a message that fits");
+        }
+        session.finish();
+        let recorded = Recorded {
+            said: 1,
+            ..Recorded::default()
+        };
+        session.record(recorded, false);
+        let entries: Vec<_> = std::iter::from_fn(|| session.poll_entry()).collect();
+        let said = ["two", "three"].map(|text| Entry::Said(text.into()));
+        assert_eq!(entries, [&said[..], &[Entry::Finished]].concat());
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_told_and_holds_nothing_up() {
+        let mut call = call();
+        assert!(call.ends[LISTENER].session.peer_keeps());
+        call.ends[DIALER].stall(true);
+        call.ends[LISTENER].say("two");
+        call.settle();
+        call.ends[DIALER].say("one");
+        let now = call.now;
+        call.ends[DIALER].session.stop_recording(now);
+        call.ends[DIALER].session.stop_recording(now);
+        call.pass(20 * MS, true);
+        call.assert_all_arrived();
+        let told = |event: &Event| matches!(event, Event::PeerKeeps(false));
+        assert_eq!(count(&call.ends[LISTENER], told), 1);
+        assert!(!call.ends[LISTENER].session.peer_keeps());
+    }
+
+    #[test]
+    fn what_stays_written_down_is_told_on_every_connection() {
+        let told = |event: &Event| matches!(event, Event::PeerHistory(true));
+        let mut call = call();
+        for _ in 0..2 {
+            call.ends[DIALER].session.keep_history();
+            call.settle();
+            assert_eq!(count(&call.ends[LISTENER], told), 1);
+        }
+        call.cut();
+        call.connect();
+        call.settle();
+        assert_eq!(count(&call.ends[LISTENER], told), 2);
+    }
+}
+
+/// The peer's program was started again and knows nothing.
+mod renewing {
+    use super::*;
+
+    const OTHER: SessionId = Hex([8; 16]);
+
+    /// The listener has lost its disk, and the two begin anew.
+    fn renew(call: &mut Call) {
+        call.cut();
+        let [dialer, listener] = &mut call.ends;
+        dialer.session.renew(OTHER, None);
+        // It counts all messages of the call again.
+        dialer.delivered = 0;
+        listener.session = restored("bob", SessionState::new(OTHER));
+        listener.met = None;
+        call.connect();
+        call.pass(20 * MS, true);
+    }
+
+    #[test]
+    fn what_was_not_sent_is_said_once_and_counted_on() {
+        let mut call = Call::on();
+        call.ends[DIALER].say_lines("one\ntwo");
+        call.pass(20 * MS, true);
+        call.cut();
+        call.ends[DIALER].say("three");
+        call.connected = true;
+        renew(&mut call);
+        assert_eq!(call.ends[LISTENER].heard, ["one", "two", "three"]);
+        assert_eq!(call.ends[DIALER].delivered, 3);
+        let renewed = Renewed {
+            resent: 1,
+            in_doubt: false,
+        };
+        assert_eq!(call.ends[DIALER].renewed, Some(renewed));
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_said_again_and_told() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("one");
+        call.ends[DIALER].session.finish();
+        call.transmit();
+        renew(&mut call);
+        assert_eq!(call.ends[LISTENER].heard, ["one"]);
+        let told = |event: &Event| matches!(event, Event::PeerEof);
+        assert!(has(&call.ends[LISTENER], told), "so is the end");
+        let renewed = Renewed {
+            resent: 1,
+            in_doubt: true,
+        };
+        assert_eq!(call.ends[DIALER].renewed, Some(renewed));
+    }
+
+    #[test]
+    fn nothing_is_in_doubt_where_everything_has_arrived() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("one");
+        call.pass(20 * MS, true);
+        renew(&mut call);
+        let renewed = Renewed {
+            resent: 0,
+            in_doubt: false,
+        };
+        assert_eq!(call.ends[DIALER].renewed, Some(renewed));
+        assert_eq!(call.ends[DIALER].delivered, 1);
     }
 }
 
@@ -1952,6 +2322,8 @@ enum Move {
     Cut,
     Connect,
     Restart(usize),
+    Stall(usize, bool),
+    Crash(usize, usize),
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -1988,6 +2360,16 @@ fn a_move() -> impl Strategy<Value = Move> {
     ]
 }
 
+/// The same with programs that are recorded, and crash.
+fn a_recorded_move() -> impl Strategy<Value = Move> {
+    let side = 0..2_usize;
+    prop_oneof![
+        8 => a_move(),
+        2 => (side.clone(), any::<bool>()).prop_map(|(side, stalls)| Move::Stall(side, stalls)),
+        1 => (side, 0..4_usize).prop_map(|(side, torn)| Move::Crash(side, torn)),
+    ]
+}
+
 fn play(call: &mut Call, moves: &[Move]) {
     for step in moves {
         match step {
@@ -2014,7 +2396,19 @@ fn play(call: &mut Call, moves: &[Move]) {
                 if call.connected {
                     call.cut();
                 }
-                call.ends[*side].restart();
+                match call.ends[*side].disk {
+                    None => call.ends[*side].restart(),
+                    // Whoever ends a program waits for its disk.
+                    Some(_) => call.ends[*side].crash(usize::MAX),
+                }
+            }
+            Move::Stall(side, stalls) => call.ends[*side].stall(*stalls),
+            // One that has ended is not there to be told how far the other has come.
+            Move::Crash(side, torn) if call.ends.iter().all(|end| end.reason.is_none()) => {
+                if call.connected {
+                    call.cut();
+                }
+                call.ends[*side].crash(*torn);
             }
             _ => {}
         }
@@ -2035,6 +2429,7 @@ fn heal(call: &mut Call) {
     for end in &mut call.ends {
         end.attentive = true;
         end.show(now);
+        end.stall(false);
     }
     call.pass(5 * S, true);
 }
@@ -2070,6 +2465,42 @@ proptest! {
         for (end, other) in [(DIALER, LISTENER), (LISTENER, DIALER)] {
             prop_assert_eq!(call.ends[end].delivered, call.ends[other].heard.len() as u64);
         }
+    }
+
+    #[test]
+    fn whoever_loses_power_goes_on_where_the_call_was(
+        before in prop::collection::vec(a_recorded_move(), 0..60),
+        after in prop::collection::vec(a_recorded_move(), 0..20),
+    ) {
+        let mut call = Call::new();
+        call.ends.iter_mut().for_each(End::record);
+        play(&mut call, &before);
+        for end in &mut call.ends {
+            end.session.finish();
+        }
+        let unsaid = |step: &Move| !matches!(step, Move::Say(..) | Move::SayLines(..));
+        let after: Vec<_> = after.into_iter().filter(unsaid).collect();
+        play(&mut call, &after);
+        let ended = call.ends.iter().any(|end| end.reason.is_some());
+        for end in &mut call.ends {
+            // It may have been lost.
+            end.session.finish();
+        }
+        heal(&mut call);
+        if ended {
+            for end in call.ends.iter_mut().filter(|end| end.reason.is_none()) {
+                end.give_up(call.now);
+            }
+        }
+        for end in &call.ends {
+            prop_assert!(matches!(end.reason, Some(CloseReason::BothFinished)), "{:?}", end.reason);
+            let disk = end.disk.as_ref().expect("it is recorded");
+            prop_assert_eq!((&disk.said(), &disk.heard()), (&end.said, &end.heard));
+            let restored = disk.restored();
+            prop_assert_eq!(restored.acknowledged, end.said.len() as u64);
+            prop_assert_eq!(restored.peer_last, Some(end.heard.len() as u64));
+        }
+        call.assert_all_arrived();
     }
 
     #[test]

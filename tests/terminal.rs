@@ -409,7 +409,7 @@ async fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
         .terminal
         .wait_for_line("-- The other side is away")
         .await;
-    server.terminal.wait_for_status("bob is away").await;
+    server.terminal.wait_for_status("· away ·").await;
     assert!(!server.terminal.screen().last_rows(1)[0].contains("typing"));
 
     // What is said meanwhile is not lost.

@@ -360,7 +360,7 @@ async fn other_protocols_over_tls_are_refused() {
     let browser = foreign_client(&version::TLS13, None, &[b"h2", b"http/1.1"]);
     let (dialed, called) = foreign_call(&Arc::new(browser), &bob).await;
     dialed.expect_err("refused");
-    assert!(matches!(called, Err(TlsError::Handshake(_))), "{called:?}");
+    assert!(matches!(called, Err(TlsError::OtherProtocol)), "{called:?}");
 }
 
 #[tokio::test]

@@ -63,6 +63,7 @@ pub(crate) fn hello(name: &str, conversation: SessionId, received: u64, resumed:
         resumed,
         keeps: false,
         history: false,
+        answering: false,
         ended: false,
         commitment: None,
     }

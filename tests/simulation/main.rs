@@ -5,6 +5,7 @@
 //! `CHAT_SIM_RUNS=n` makes so many runs. The order in which tokio looks at what is ready at the
 //! same time follows from the seed only with `RUSTFLAGS="--cfg tokio_unstable"`.
 
+mod crash;
 mod log;
 mod network;
 mod person;
@@ -38,6 +39,9 @@ use plan::{Fault, FaultKind, Person, Plan};
 /// Runs in the ordinary test suite.
 const RUNS: u64 = 1_000;
 
+/// The same of those with crashes, which wait for a real disk.
+const CRASH_RUNS: u64 = 30;
+
 /// By then everybody has ended, in virtual time.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
@@ -50,13 +54,31 @@ const LATE: Duration = Duration::from_secs(25);
 
 #[test]
 fn nothing_is_lost_or_doubled_whatever_the_network_does() {
+    let (runs, outages) = run_all(RUNS, World::run);
+    println!("{runs} runs survived {outages} outages");
+    assert!(runs < RUNS || outages as u64 > runs, "too little happens");
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_whoever_loses_power() {
+    let (runs, crashes) = run_all(CRASH_RUNS, |world, seed, _| world.crash(seed));
+    println!("{runs} runs survived {crashes} crashes");
+    assert!(crashes as u64 >= runs);
+}
+
+/// Makes so many runs, or as the environment wants it, each with a seed. Returns how many there
+/// were, and what they have counted.
+fn run_all(
+    runs: u64,
+    run: impl Fn(&World, u64, bool) -> Result<usize, String> + Sync,
+) -> (u64, usize) {
     let seeds = match (number("CHAT_SIM_SEED"), number("CHAT_SIM_RUNS")) {
         (Some(seed), _) => seed..seed + 1,
-        (None, runs) => 0..runs.unwrap_or(RUNS),
+        (None, wanted) => 0..wanted.unwrap_or(runs),
     };
     let verbose = seeds.end - seeds.start == 1;
     let next = AtomicU64::new(seeds.start);
-    let outages = AtomicUsize::new(0);
+    let counted = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     let work = || {
         let world = World::new();
@@ -65,9 +87,9 @@ fn nothing_is_lost_or_doubled_whatever_the_network_does() {
             if seed >= seeds.end {
                 return;
             }
-            match world.run(seed, verbose) {
-                Ok(survived) => {
-                    outages.fetch_add(survived, Ordering::Relaxed);
+            match run(&world, seed, verbose) {
+                Ok(count) => {
+                    counted.fetch_add(count, Ordering::Relaxed);
                 }
                 Err(error) => {
                     eprintln!("CHAT_SIM_SEED={seed}: {error}");
@@ -83,9 +105,7 @@ fn nothing_is_lost_or_doubled_whatever_the_network_does() {
     });
     let failures = failures.into_inner().expect("no panic");
     assert!(failures.is_empty(), "seeds that failed: {failures:?}");
-    let (runs, outages) = (seeds.end - seeds.start, outages.into_inner());
-    println!("{runs} runs survived {outages} outages");
-    assert!(runs < RUNS || outages as u64 > runs, "too little happens");
+    (seeds.end - seeds.start, counted.into_inner())
 }
 
 /// It has the right key, and takes every connection, but nobody says hello.
@@ -224,23 +244,8 @@ impl World {
         ended: &watch::Sender<usize>,
     ) -> impl Future<Output = ()> + use<> {
         let (mut script, mut screen) = person(SERVER, &plan.server, &log);
-        let reception = Acceptor {
-            keyring: self.keyrings[SERVER].clone(),
-            allow_plain: false,
-            known_only: false,
-            framing: Framing::Auto,
-        };
-        let config = chat_server::Config {
-            name: SERVER.to_string().into(),
-            backlog: 5,
-            ring: false,
-            on_call: None,
-            once: plan.once,
-            give_up_after: RESUME_WINDOW,
-            call_config: manners(&plan.server),
-            interactive: false,
-            recorder: None,
-        };
+        let reception = acceptor(self.keyrings[SERVER].clone());
+        let config = server_config(manners(&plan.server), plan.once);
         let clients = plan.clients.len();
         let mut ended = ended.subscribe();
         async move {
@@ -283,23 +288,14 @@ impl World {
             call_config: manners(who),
             redial_for: Some(RESUME_WINDOW),
             recorder: None,
+            when_there: None,
         };
         let late = who.late;
         async move {
             sleep(late).await;
             // Only a call that is on is dialed again; until then, it is the person who does.
             for _ in 0..1_000 {
-                let connector = Connector {
-                    dialer: Dialer {
-                        client: number,
-                        network: network.clone(),
-                    },
-                    trust: Trust::Encrypted {
-                        keyring: keyring.clone(),
-                        pinned_key: None,
-                    },
-                    framing: Framing::Auto,
-                };
+                let connector = client_connector(number, keyring.clone(), network.clone());
                 let never = std::future::pending();
                 let run =
                     chat_client::run(connector, config.clone(), &mut script, &mut screen, never);
@@ -310,6 +306,41 @@ impl World {
             }
             log.note(number, What::NoCall("nobody answered".into()));
         }
+    }
+}
+
+fn acceptor(keyring: Keyring) -> Acceptor {
+    Acceptor {
+        keyring,
+        allow_plain: false,
+        known_only: false,
+        framing: Framing::Auto,
+    }
+}
+
+fn server_config(call_config: CallConfig, once: bool) -> chat_server::Config {
+    chat_server::Config {
+        name: SERVER.to_string().into(),
+        backlog: 5,
+        ring: false,
+        answer: None,
+        on_call: None,
+        once,
+        give_up_after: RESUME_WINDOW,
+        call_config,
+        interactive: false,
+        recorder: None,
+    }
+}
+
+fn client_connector(client: usize, keyring: Keyring, network: Network) -> Connector<Dialer> {
+    Connector {
+        dialer: Dialer { client, network },
+        trust: Trust::Encrypted {
+            keyring,
+            pinned_key: None,
+        },
+        framing: Framing::Auto,
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Client<D: Dial> {
     /// Whether a lost connection is made again.
     reconnects: bool,
     record: Record,
+    /// The person was shown the call before there was a connection.
+    is_shown: bool,
     /// The call is to go on in another session, whose journal is being begun.
     renewing: Option<Renewing>,
     /// To be shown.
@@ -80,9 +82,23 @@ impl<D: Dial + 'static> Client<D> {
             reconnect,
             reconnects,
             record,
+            is_shown: false,
             renewing: None,
             notices: Vec::new(),
         }
+    }
+
+    /// Makes the first connection. Returns what shows a person at a screen, who may talk already, a
+    /// call in which nobody is there yet.
+    pub(crate) fn begin(&mut self, interactive: bool) -> Vec<Event> {
+        self.reconnect.begin();
+        self.is_shown = interactive;
+        if !interactive {
+            return Vec::new();
+        }
+        let mut events = vec![Event::Established(self.peer.peer().clone())];
+        self.record.show_earlier(&mut events);
+        events
     }
 
     /// Before a nonce for the safety number is sent, it is written down that it was. If that
@@ -103,15 +119,15 @@ impl<D: Dial + 'static> Client<D> {
         }
     }
 
-    /// The call is over. Returns whether what was to be recorded is.
-    pub(crate) async fn ended(self, reason: &CloseReason) -> bool {
+    /// The call is over. Returns how it was recorded.
+    pub(crate) async fn ended(self, reason: &CloseReason) -> Record {
         if let Some(first_contact) = self.first_contact {
             first_contact.ended(reason).await;
         }
         if let Some(forgetting) = self.forgetting {
             forgetting.await;
         }
-        !self.record.has_broken_its_word()
+        self.record
     }
 }
 
@@ -128,6 +144,9 @@ where
         tokio::select! {
             mut events = self.peer.next() => {
                 self.record.show_earlier(&mut events);
+                if self.is_shown {
+                    events.iter_mut().for_each(no_longer_new);
+                }
                 Action::Show(events)
             }
             (id, begun) = begun(&mut self.renewing) => {
@@ -234,6 +253,13 @@ where
             }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),
         }
+    }
+}
+
+/// The person was shown the call before.
+fn no_longer_new(event: &mut Event) {
+    if let Event::Established(peer) = event {
+        *event = Event::Peer(peer.clone());
     }
 }
 

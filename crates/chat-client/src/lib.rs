@@ -7,6 +7,7 @@ mod connect;
 mod first_contact;
 mod race;
 mod reconnect;
+mod when_there;
 
 use std::future::Future;
 use std::pin::pin;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Command, Input, RESUME_WINDOW, Runner, Sink, Source};
 use chat_core::journal::Recorder;
-use chat_core::protocol::Event;
+use chat_core::protocol::{Event, Peer};
 use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::Name;
 use chat_terminal::record::Record;
@@ -39,6 +40,9 @@ pub struct Config {
     pub redial_for: Option<Duration>,
     /// How calls with people who have a key are recorded; `None` if they are not.
     pub recorder: Option<Recorder>,
+    /// Call this peer until everything is said, whether or not anybody is there now. Its key must
+    /// be known, and calls with it recorded.
+    pub when_there: Option<Peer>,
 }
 
 /// Calls, and runs the call until it ends or `shutdown` brings an exit code. Returns the exit
@@ -59,6 +63,9 @@ where
     Out: Sink,
 {
     let mut shutdown = pin!(shutdown);
+    if let Some(peer) = config.when_there.clone() {
+        return when_there::run(connector, config, peer, source, sink, shutdown).await;
+    }
     let first_contact = FirstContact::new(&connector);
     let connect = async {
         if let Some(first_contact) = &first_contact {
@@ -83,7 +90,7 @@ where
     let peer = connected.peer.clone();
     // Only the same key is accepted.
     let pinned = Arc::new(connector.clone().pin(&peer.security));
-    let give_up_after = config.redial_for.unwrap_or(RESUME_WINDOW);
+    let give_up_after = Some(config.redial_for.unwrap_or(RESUME_WINDOW));
     let reconnect = Reconnect::new(pinned, path, give_up_after, config.call_config.graceful);
     let reconnects = config.redial_for.is_some();
     let mut client = Client::new(
@@ -99,12 +106,10 @@ where
     } = config;
     let mut call = Runner::begin(connected, recording, name, call_config, source, sink);
     let reason = call.run(&mut client, shutdown.as_mut()).await;
-    let recorded = client.ended(&reason).await;
-    let code = exit::of(&call.end(reason, shutdown).await);
-    Ok(match recorded {
-        true => code,
-        false => code.max(exit::FAILED),
-    })
+    let mut record = client.ended(&reason).await;
+    let (outcome, unrecorded) = call.end(reason, shutdown).await;
+    record.end(unrecorded, sink);
+    Ok(record.exit_code(&outcome))
 }
 
 /// Waits until the person gives up waiting for an answer. There is nobody yet to talk to.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chat_client::{Config, Connector, Trust};
 use chat_core::driver::{CallConfig, Sink};
-use chat_core::protocol::Event;
+use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
 use chat_core::transport::tcp::{Target, TcpDialer};
-use chat_core::trust::{Fingerprint, KnownPeers, data_dir};
+use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, data_dir};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, duration, fingerprint, target};
 use chat_terminal::console::Console;
@@ -61,6 +61,11 @@ struct Args {
     #[arg(long)]
     send_only: bool,
 
+    /// Keep what you say, call until somebody is there, and end when everything has arrived. The
+    /// key must be known, or given with --peer-key
+    #[arg(long, conflicts_with_all = ["plain", "no_redial"])]
+    when_there: bool,
+
     /// Do not call again when the connection is lost
     #[arg(long)]
     no_redial: bool,
@@ -83,7 +88,7 @@ fn main() -> ExitCode {
         Args::command().error(ErrorKind::TooManyValues, told).exit();
     }
     // Only the end of the input hangs up.
-    args.common.literal |= args.send_only;
+    args.common.literal |= args.send_only || args.when_there;
     runtime::run("chat-client", &args.common, call(&args))
 }
 
@@ -98,6 +103,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let data_dir = data_dir()?;
     let known = KnownPeers::open(&data_dir)?;
     let flaws = peer::flaws(&known)?;
+    let known_peers = known.clone();
     let address = args.target.to_string();
     let trust = match args.plain {
         true => Trust::Plain(known),
@@ -111,6 +117,10 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     {
         keyring.first_contacts.clear(&address)?;
     }
+    let when_there = match args.when_there {
+        true => Some(known_peer(&known_peers, &args.target, args.peer_key)?),
+        false => None,
+    };
     let signals = Signals::new()?;
     let idle = Idle::Calling(locale::calling(&address));
     let mut console = Console::open(&args.common, idle, address.clone())?;
@@ -122,11 +132,15 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let config = Config {
         name: args.common.name(),
         call_config: CallConfig {
-            send_only: args.send_only,
+            send_only: args.send_only || args.when_there && !console.interactive,
             ..console.call_config()
         },
         redial_for: (!args.no_redial).then_some(args.give_up_after),
-        recorder: args.common.recorder(data_dir, console.interactive),
+        recorder: match args.when_there {
+            true => Some(args.common.recorder_of(data_dir, console.interactive)),
+            false => args.common.recorder(data_dir, console.interactive),
+        },
+        when_there,
     };
     let Console { source, sink, .. } = &mut console;
     for flaw in flaws {
@@ -136,4 +150,25 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         .await
         .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))?;
     Ok(console.exit_code(code).await)
+}
+
+/// Whom text can be kept for: somebody whose key is known, or said to be this.
+fn known_peer(
+    known: &KnownPeers,
+    target: &Target,
+    pinned_key: Option<Fingerprint>,
+) -> Result<Peer, Failure> {
+    let address = target.to_string();
+    let list = known.load()?;
+    let dialed = list.by_address(&address).map(|peer| peer.fingerprint);
+    let Some(key) = pinned_key.or(dialed) else {
+        let told = locale::no_key_to_wait_for(&address);
+        return Err(Failure::new(exit::FAILED, told));
+    };
+    let peer = list.by_key(key);
+    Ok(Peer {
+        name: peer.and_then(KnownPeer::given_name).map(str::to_owned),
+        address,
+        security: trust::security(key, peer),
+    })
 }

@@ -23,6 +23,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause, later.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// The longest pause of who waits until somebody is there.
+pub(crate) const LONGEST_PATIENT_PAUSE: Duration = Duration::from_secs(60);
+
 /// How long the pauses stay short.
 const SHORT_FOR: Duration = Duration::from_secs(2 * 60);
 
@@ -57,6 +60,7 @@ pub(crate) struct Race<D: Dial> {
     cookie: Option<Cookie>,
     path: Path,
     limit: Limit,
+    longest_pause: Duration,
     since: Instant,
     /// How long it took until somebody took a connection.
     taken_after: Option<Duration>,
@@ -107,12 +111,21 @@ impl<D: Dial + 'static> Race<D> {
             cookie,
             path,
             limit,
+            longest_pause: LONGEST_PAUSE,
             since: at,
             taken_after: None,
             next_at: Some(at),
             tries: 0,
             dials: JoinSet::new(),
             handshakes: JoinSet::new(),
+        }
+    }
+
+    /// The same, with pauses that grow on.
+    pub(crate) fn patient(self) -> Self {
+        Self {
+            longest_pause: LONGEST_PATIENT_PAUSE,
+            ..self
         }
     }
 
@@ -184,7 +197,7 @@ impl<D: Dial + 'static> Race<D> {
     fn begin(&mut self) {
         let now = Instant::now();
         self.tries += 1;
-        self.next_at = Some(now + pause(now - self.since));
+        self.next_at = Some(now + pause(now - self.since, self.longest_pause));
         // Somebody took the connection, but the handshake does not come through: its packets are
         // large, and the way may not take them.
         if !self.handshakes.is_empty() {
@@ -232,14 +245,19 @@ impl<D: Dial + 'static> Race<D> {
     }
 }
 
+/// The pause before a lost connection on which nobody answered is made again.
+pub(crate) fn pause_in_outage(outage: Duration) -> Duration {
+    pause(outage, LONGEST_PAUSE)
+}
+
 fn finished<T>(task: Result<T, JoinError>) -> T {
     task.expect("it neither panics nor is aborted")
 }
 
 /// How long to wait before the next try, after so long: short at first, then growing with the
 /// outage. It varies, so that many callers of one server spread out.
-pub(crate) fn pause(outage: Duration) -> Duration {
+fn pause(outage: Duration, longest: Duration) -> Duration {
     let growth = outage.as_secs_f64() / SHORT_FOR.as_secs_f64();
-    let pause = PAUSE.mul_f64(growth.max(1.0)).min(LONGEST_PAUSE);
+    let pause = PAUSE.mul_f64(growth.max(1.0)).min(longest);
     pause.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

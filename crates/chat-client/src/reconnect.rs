@@ -13,7 +13,7 @@ use chat_terminal::locale;
 use tokio::time::Instant;
 
 use crate::connect::Connector;
-use crate::race::{Path, Race, pause};
+use crate::race::{Path, Race, pause_in_outage};
 
 /// A server that refuses connections for this long is more than restarting: the person is told.
 const REFUSAL_TOLD_AFTER: Duration = Duration::from_secs(3);
@@ -34,8 +34,8 @@ const CALM: Duration = Duration::from_secs(60);
 /// Makes the connection of a call again, as often as it is needed.
 pub(crate) struct Reconnect<D: Dial> {
     connector: Arc<Connector<D>>,
-    /// How long the peer is looked for.
-    give_up_after: Duration,
+    /// How long the peer is looked for; `None` is without end.
+    give_up_after: Option<Duration>,
     /// The person cannot leave by 88 before all has arrived.
     piped: bool,
     /// What the server lets the next connection through by.
@@ -56,6 +56,8 @@ struct Outage {
     /// How often it was tried, as the person was told.
     told: u32,
     told_of_refusal: bool,
+    /// There was no connection yet that could be lost.
+    is_first: bool,
     /// Why it was in vain.
     error: Option<ConnectError>,
 }
@@ -71,11 +73,11 @@ struct Doubts {
 }
 
 impl<D: Dial + 'static> Reconnect<D> {
-    /// The way back over `path`, which is given up after so long.
+    /// The way back over `path`, which is given up after so long, if ever.
     pub(crate) fn new(
         connector: Arc<Connector<D>>,
         path: Path,
-        give_up_after: Duration,
+        give_up_after: Option<Duration>,
         piped: bool,
     ) -> Self {
         Self {
@@ -125,12 +127,20 @@ impl<D: Dial + 'static> Reconnect<D> {
         let at = self
             .outage
             .as_ref()
-            .map_or(now, |outage| now + pause(now - outage.since));
+            .map_or(now, |outage| now + pause_in_outage(now - outage.since));
         if self.race.is_none() {
             self.race = Some(self.race_at(at));
         }
         self.outage.get_or_insert_with(Outage::new);
         Action::Show(self.tell())
+    }
+
+    /// Makes the first connection, however long that takes.
+    pub(crate) fn begin(&mut self) {
+        self.begin_anew();
+        if let Some(outage) = &mut self.outage {
+            outage.is_first = true;
+        }
     }
 
     /// The peer does not know the session: calls for a new one, at once.
@@ -144,7 +154,7 @@ impl<D: Dial + 'static> Reconnect<D> {
     pub(crate) async fn next(&mut self) -> Action {
         loop {
             let since = self.outage.as_ref().map(|outage| outage.since);
-            let give_up_at = since.and_then(|since| since.checked_add(self.give_up_after));
+            let give_up_at = since.and_then(|since| since.checked_add(self.give_up_after?));
             tokio::select! {
                 () = &mut self.moved => {
                     self.moved = watch(&self.connector);
@@ -168,7 +178,11 @@ impl<D: Dial + 'static> Reconnect<D> {
     }
 
     fn race_at(&self, at: Instant) -> Race<D> {
-        Race::further(Arc::clone(&self.connector), self.cookie, self.path, at)
+        let race = Race::further(Arc::clone(&self.connector), self.cookie, self.path, at);
+        match self.give_up_after {
+            Some(_) => race,
+            None => race.patient(),
+        }
     }
 
     fn won(&mut self, connected: Connected) -> Action {
@@ -202,9 +216,13 @@ impl<D: Dial + 'static> Reconnect<D> {
         }
         let lasts = outage.since.elapsed();
         let mut events = Vec::new();
-        if is_refusal && lasts >= REFUSAL_TOLD_AFTER && !outage.told_of_refusal {
+        if let Some(give_up_after) = self.give_up_after
+            && is_refusal
+            && lasts >= REFUSAL_TOLD_AFTER
+            && !outage.told_of_refusal
+        {
             outage.told_of_refusal = true;
-            let left = self.give_up_after.saturating_sub(lasts);
+            let left = give_up_after.saturating_sub(lasts);
             events.push(Event::Notice(locale::refused_for_now(left, self.piped)));
         }
         events.extend(self.tell());
@@ -215,7 +233,7 @@ impl<D: Dial + 'static> Reconnect<D> {
     fn tell(&mut self) -> Vec<Event> {
         let tries = self.race.as_ref().map_or(0, Race::tries) + 1;
         match &mut self.outage {
-            Some(outage) if tries >= 2 * outage.told => {
+            Some(outage) if !outage.is_first && tries >= 2 * outage.told => {
                 outage.told = tries;
                 vec![Event::Connection(ConnectionStatus::Reconnecting(tries))]
             }
@@ -228,7 +246,7 @@ impl<D: Dial + 'static> Reconnect<D> {
         let error = self.outage.take().and_then(|outage| outage.error);
         Action::GiveUp(match error {
             Some(error) => Disconnect::Unreachable(Box::new(error)),
-            None => Disconnect::Silent(self.give_up_after),
+            None => Disconnect::Silent(self.give_up_after.unwrap_or_default()),
         })
     }
 }
@@ -239,6 +257,7 @@ impl Outage {
             since: Instant::now(),
             told: 0,
             told_of_refusal: false,
+            is_first: false,
             error: None,
         }
     }

@@ -127,7 +127,6 @@ impl RejectReason {
         match self {
             Self::Plaintext => Some(locale::refused_plaintext(from)),
             Self::Unknown(_) => Some(locale::refused_unknown(from)),
-            Self::Key(RejectedKey::Blocked(_)) => Some(locale::refused_blocked(from)),
             Self::Tls(error @ (TlsError::NoKey | TlsError::NotPostQuantum)) => {
                 Some(locale::refused_handshake(from, error))
             }

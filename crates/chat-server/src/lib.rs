@@ -3,9 +3,11 @@
 #![warn(unreachable_pub)]
 
 mod accept;
+mod answering;
 mod call;
 mod dispatch;
 mod limits;
+mod machine_call;
 mod on_call;
 mod queue;
 mod reachable;
@@ -59,6 +61,8 @@ pub struct Config {
     pub backlog: usize,
     /// Whether strangers ring, and are connected only when the person answers.
     pub ring: bool,
+    /// What callers hear when nobody answers, and may leave messages then.
+    pub answer: Option<String>,
     /// The program to run when a call comes.
     pub on_call: Option<PathBuf>,
     /// End after one call.
@@ -117,6 +121,8 @@ where
         registry,
         source,
         sink,
+        taken_over: None,
+        has_messages: false,
         quitting: None,
     };
     let code = call_loop.serve(pin!(shutdown)).await;

@@ -11,11 +11,11 @@ use chat_core::transport::{Keyring, tcp};
 use chat_core::trust::data_dir;
 use chat_server::{Acceptor, Config, service};
 use chat_terminal::Idle;
-use chat_terminal::args::{CommonArgs, address, duration, program};
+use chat_terminal::args::{CommonArgs, address, answer, duration, program};
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, locale, peer, version};
+use chat_terminal::{completion, exit, history, locale, messages, peer, version};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -39,6 +39,11 @@ struct Args {
     /// Without a terminal they are connected at once
     #[arg(long)]
     ring: bool,
+
+    /// Tell callers this when nobody answers, and record what they leave; --messages shows it.
+    /// Without a terminal the machine takes every call
+    #[arg(long, value_name = "TEXT", value_parser = answer)]
+    answer: Option<String>,
 
     /// Run this program when a call comes; it finds who calls in CHAT_CALLER_NAME and others
     #[arg(long, value_name = "PROGRAM", value_parser = program)]
@@ -82,6 +87,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let keyring = Keyring::open(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
     let own_key = keyring.own_key;
+    let known = keyring.known.clone();
     let acceptor = Acceptor {
         keyring,
         allow_plain: args.allow_plain,
@@ -93,11 +99,16 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let listener = listener(args.address)?;
     let address = listener.local_addr()?;
     let idle = Idle::Waiting(locale::idle(address.port()));
-    let mut console = Console::open(&args.common, idle, "chat-server".to_owned())?;
+    let is_machine = args.answer.is_some() && !Console::has_person();
+    let mut console = match is_machine {
+        true => Console::headless(),
+        false => Console::open(&args.common, idle, "chat-server".to_owned())?,
+    };
     let config = Config {
         name: args.common.name(),
         backlog: args.backlog,
         ring: args.ring,
+        answer: args.answer.clone(),
         on_call: args.on_call.clone(),
         once: args.once,
         give_up_after: args.give_up_after,
@@ -106,12 +117,17 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             ..console.call_config()
         },
         interactive: console.interactive,
-        recorder: args.common.recorder(data_dir, console.interactive),
+        recorder: args
+            .common
+            .recorder(data_dir.clone(), console.interactive || is_machine),
     };
     let reachable = chat_server::reachable(address);
     notices.push(locale::invitation(address.port(), &reachable, own_key));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
+    }
+    if console.interactive {
+        messages::show(data_dir, known, &mut console.sink).await?;
     }
     service::tell_ready(&locale::idle(address.port()));
     let shutdown = async {

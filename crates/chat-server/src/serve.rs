@@ -6,10 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chat_core::blocking;
-use chat_core::driver::{Command, Connected, Input, Outcome, Runner, Sink, Source};
-use chat_core::journal::Recording;
+use chat_core::driver::{
+    Command, Connected, Input, Outcome, Runner, Sink, Source, sleep_until_some,
+};
+use chat_core::journal::{Recorder, Recording};
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
+use chat_core::trust::Fingerprint;
 use chat_core::wire::{Refusal, RefusalCode};
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::Record;
@@ -21,6 +24,7 @@ use crate::Config;
 use crate::accept::Caller;
 use crate::call::Server;
 use crate::limits::{GuessLimiter, RateLimiter, StrangerLimiter, WARY_FOR};
+use crate::machine_call::{Answerer, RING};
 use crate::queue::{CallQueue, Front, QueueEvent};
 use crate::registry::SessionRegistry;
 
@@ -36,12 +40,16 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub registry: Arc<SessionRegistry>,
     pub source: &'p mut In,
     pub sink: &'p mut Out,
+    /// The person takes the call of this caller over from the machine.
+    pub taken_over: Option<Fingerprint>,
+    /// Something was left that the person has not seen.
+    pub has_messages: bool,
     /// The exit code, once the program is to end.
     pub quitting: Option<u8>,
 }
 
 /// A caller with what is recorded of its call, if it is.
-type RecordedCaller = (Caller, Record, Option<Recording>);
+pub(crate) type RecordedCaller = (Caller, Record, Option<Recording>);
 
 impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     /// Takes calls until the program is to end. Returns the exit code.
@@ -50,16 +58,22 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         F: Future<Output = u8>,
     {
         loop {
-            let Some(caller) = self.wait(shutdown.as_mut()).await? else {
+            let Some((caller, answerer)) = self.wait(shutdown.as_mut()).await? else {
                 return Ok(self.quitting.unwrap_or(exit::OK));
             };
             // Before anything is waited for: a further connection of the caller is for this call.
             let resumed = self.registry.begin(caller.session_key());
-            let Some(caller) = self.record(caller).await else {
+            let Some(caller) = self.record(caller, answerer).await else {
                 self.registry.abandon();
                 continue;
             };
-            let code = self.call(caller, resumed, shutdown.as_mut()).await;
+            let code = match answerer {
+                Answerer::Person => self.call(caller, resumed, shutdown.as_mut()).await,
+                Answerer::Machine => {
+                    self.call_machine(caller, resumed, shutdown.as_mut())
+                        .await?
+                }
+            };
             if self.quitting.is_some() || self.config.once {
                 return Ok(self.quitting.unwrap_or(code));
             }
@@ -67,7 +81,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     }
 
     /// Waits for the next caller, or for the person to quit.
-    async fn wait<F>(&mut self, mut shutdown: Pin<&mut F>) -> io::Result<Option<Caller>>
+    async fn wait<F>(&mut self, mut shutdown: Pin<&mut F>) -> io::Result<Option<(Caller, Answerer)>>
     where
         F: Future<Output = u8>,
     {
@@ -75,78 +89,96 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let interactive = self.config.interactive;
         let mut shown = false;
         let mut ringing: Option<Front> = None;
+        let mut answered_at = None;
         loop {
+            let mut is_back = false;
             let seen = ringing.as_ref().map(|ringing| ringing.number);
             let told = tokio::select! {
-                front = queue.front(seen) => {
-                    if ringing.take().is_some() {
-                        self.sink.show(Event::RingingStopped);
-                        shown = false;
-                    }
-                    match front {
-                        Some(front) if self.must_ring(&front) => {
-                            ringing = self.ring(front);
-                            ringing.as_ref().map(|front| Event::Ringing(front.peer.clone()))
-                        }
-                        Some(front) => match queue.take(front.number).await {
-                            Some(caller) => return Ok(Some(caller)),
-                            None => None,
-                        },
-                        None => None,
-                    }
-                }
-                input = self.source.next(), if interactive => match (input?, ringing.take()) {
-                    (Input::Command(Command::Quit), _) => return Ok(None),
-                    (input, Some(front)) if answers(&input) => {
-                        if let Some(caller) = queue.take(front.number).await {
-                            return Ok(Some(caller));
-                        }
-                        Some(Event::RingingStopped)
-                    }
-                    (Input::Command(Command::Decline(text)), Some(front)) => {
-                        queue.refuse(front.number, declined(text));
-                        Some(Event::RingingStopped)
-                    }
-                    (Input::Command(Command::Block), Some(front)) => {
-                        queue.refuse(front.number, RefusalCode::Blocked.into());
-                        self.sink.show(Event::RingingStopped);
-                        Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
-                    }
-                    (Input::Command(Command::Peers), still_ringing) => {
-                        ringing = still_ringing;
-                        let keyring = self.keyring.clone();
-                        let peers = blocking(move || peer::list(&keyring)).await;
-                        Some(Event::Notice(peers))
-                    }
-                    (input, still_ringing) => {
-                        ringing = still_ringing;
-                        self.answer(&input)
-                    }
-                },
-                flushed = self.sink.flushed(), if !shown => match flushed {
-                    // Nobody reads what the next caller says.
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
-                    flushed => {
-                        flushed?;
-                        shown = true;
-                        continue;
-                    }
-                },
-                Some(event) = self.events.recv() => {
-                    // Callers who come or leave now have not waited.
-                    let told = |event: &_| matches!(event, QueueEvent::Refused(_) | QueueEvent::Note(..));
-                    let refused = Some(event).filter(told);
-                    let notice = refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive));
-                    notice.map(Event::Notice)
-                }
-                code = shutdown.as_mut() => {
-                    self.quitting = Some(code);
-                    return Ok(None);
-                }
-            };
+                            front = queue.front(seen) => {
+                                if ringing.take().is_some() {
+                                    self.sink.show(Event::RingingStopped);
+                                    shown = false;
+                                }
+                                match front {
+                                    Some(front) if self.must_ring(&front) => {
+                                        ringing = self.ring(front);
+                                        answered_at = self.config.answer.as_ref().map(|_| Instant::now() + RING);
+                                        ringing.as_ref().map(|front| Event::Ringing(front.peer.clone()))
+                                    }
+                                    Some(front) => match queue.take(front.number).await {
+                                        Some(caller) => return Ok(Some((caller, self.answerer()))),
+                                        None => None,
+                                    },
+                                    None => None,
+                                }
+                            }
+                            () = sleep_until_some(answered_at), if ringing.is_some() => {
+                                if let Some(front) = ringing.take()
+                                    && let Some(caller) = queue.take(front.number).await
+                                {
+                                    self.sink.show(Event::RingingStopped);
+                                    return Ok(Some((caller, Answerer::Machine)));
+                                }
+                                Some(Event::RingingStopped)
+                            }
+                            input = self.source.next(), if interactive => {
+             is_back = true;
+             match (input?, ringing.take()) {
+                                (Input::Command(Command::Quit), _) => return Ok(None),
+                                (input, Some(front)) if answers(&input) => {
+                                    if let Some(caller) = queue.take(front.number).await {
+                                        return Ok(Some((caller, Answerer::Person)));
+                                    }
+                                    Some(Event::RingingStopped)
+                                }
+                                (Input::Command(Command::Decline(text)), Some(front)) => {
+                                    queue.refuse(front.number, declined(text));
+                                    Some(Event::RingingStopped)
+                                }
+                                (Input::Command(Command::Block), Some(front)) => {
+                                    queue.refuse(front.number, RefusalCode::Blocked.into());
+                                    self.sink.show(Event::RingingStopped);
+                                    Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
+                                }
+                                (Input::Command(Command::Peers), still_ringing) => {
+                                    ringing = still_ringing;
+                                    let keyring = self.keyring.clone();
+                                    let peers = blocking(move || peer::list(&keyring)).await;
+                                    Some(Event::Notice(peers))
+                                }
+                                (input, still_ringing) => {
+                                    ringing = still_ringing;
+                                    self.answer(&input)
+                                }
+                            }
+            }
+                            flushed = self.sink.flushed(), if !shown => match flushed {
+                                // Nobody reads what the next caller says.
+                                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+                                flushed => {
+                                    flushed?;
+                                    shown = true;
+                                    continue;
+                                }
+                            },
+                            Some(event) = self.events.recv() => {
+                                // Callers who come or leave now have not waited.
+                                let told = |event: &_| matches!(event, QueueEvent::Refused(_) | QueueEvent::Note(..));
+                                let refused = Some(event).filter(told);
+                                let notice = refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive));
+                                notice.map(Event::Notice)
+                            }
+                            code = shutdown.as_mut() => {
+                                self.quitting = Some(code);
+                                return Ok(None);
+                            }
+                        };
             if let Some(event) = told {
                 self.sink.show(event);
                 shown = false;
+            }
+            if self.has_messages && is_back {
+                self.show_messages().await?;
             }
         }
     }
@@ -159,8 +191,13 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             once,
             ..
         } = self.config;
+        let key = front.peer.security.fingerprint();
+        if self.answerer() == Answerer::Machine || (key.is_some() && key == self.taken_over) {
+            return false;
+        }
         let wary = self.strangers.is_wary() && !once;
-        interactive && !front.is_friend && (ring || wary || self.source.has_draft())
+        let is_disturbed = ring || wary || self.source.has_draft();
+        interactive && (self.config.answer.is_some() || !front.is_friend && is_disturbed)
     }
 
     /// Rings, unless nobody is there to be answered or it has rung too often.
@@ -200,8 +237,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
 
     /// Finds the journal of a caller who has a key, or begins it. `None`: the caller has to begin
     /// another session, and was told so.
-    async fn record(&self, caller: Caller) -> Option<RecordedCaller> {
-        let recorder = self.config.recorder.clone();
+    async fn record(&self, caller: Caller, answerer: Answerer) -> Option<RecordedCaller> {
+        let recorder = self.config.recorder.clone().map(|recorder| Recorder {
+            answering: answerer == Answerer::Machine,
+            ..recorder
+        });
         let key = caller.session_key().map(|session_key| session_key.key);
         let (Some(recorder), Some(key), Some(hello)) = (recorder, key, caller.hello()) else {
             return Some((caller, Record::none(), None));
@@ -211,6 +251,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             tokio::spawn(caller.connected.connection.refuse(RefusalCode::NoSession));
             return None;
         };
+        if recording.is_err() && answerer == Answerer::Machine {
+            let refused = caller.connected.connection.refuse(RefusalCode::Unavailable);
+            tokio::spawn(refused);
+            return None;
+        }
         let record = Record::new(recorder, &recording);
         Some((caller, record, recording.ok()))
     }
@@ -225,6 +270,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
     where
         F: Future<Output = u8>,
     {
+        self.taken_over = None;
         let session_key = caller.session_key();
         let Caller {
             connected,
@@ -278,13 +324,14 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         );
         call.call().show(Event::QueueLength(self.queue.waiting()));
         let reason = call.run(&mut server, shutdown.as_mut()).await;
-        let recorded = !server.record.has_broken_its_word();
+        let mut record = server.record;
         if server.quitting {
             self.quitting = Some(exit::OK);
         }
         self.registry.end(&reason, call.call().final_ack());
         let wordless = !call.call().has_conversed() && is_by_peer(&reason);
-        let outcome = call.end(reason, shutdown).await;
+        let (outcome, unrecorded) = call.end(reason, shutdown).await;
+        record.end(unrecorded, self.sink);
         if let Outcome::Interrupted(code) = outcome {
             self.quitting = Some(code);
         }
@@ -298,10 +345,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             let notice = locale::strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
-        match recorded {
-            true => exit::of(&outcome),
-            false => exit::of(&outcome).max(exit::FAILED),
-        }
+        record.exit_code(&outcome)
     }
 }
 

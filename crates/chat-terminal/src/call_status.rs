@@ -16,6 +16,8 @@ pub(crate) struct CallStatus {
     pub(crate) claims: Option<String>,
     /// Whether the peer's person is there.
     pub(crate) presence: Presence,
+    /// Whether a machine answers for them.
+    pub(crate) answering: bool,
     /// How many callers are served first, while this side is in a queue.
     pub(crate) ahead: Option<u64>,
     /// The state of the connection.
@@ -32,6 +34,7 @@ impl Default for CallStatus {
             peer: None,
             claims: None,
             presence: Presence::Here,
+            answering: false,
             ahead: None,
             link: ConnectionStatus::Up { round_trip: None },
             safety_number: None,
@@ -47,6 +50,7 @@ impl CallStatus {
             Event::Established(peer) => {
                 *self = Self {
                     peer: Some(peer.clone()),
+                    presence: std::mem::take(&mut self.presence),
                     ..Self::default()
                 };
             }
@@ -75,6 +79,7 @@ impl CallStatus {
                 });
             }
             Event::Presence(presence) => self.presence = presence.clone(),
+            Event::Answering(answering) => self.answering = *answering,
             Event::Claims(claims) => self.claims = claims.clone(),
             Event::Ringing(peer) => self.ringing = Some(peer.clone()),
             Event::RingingStopped => self.ringing = None,

@@ -8,7 +8,7 @@
 //!
 //! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
 //! handling of the peer's key is in [`peer`], of the journals in [`record`], and what was said
-//! earlier in [`history`].
+//! earlier in [`history`] and [`messages`].
 
 #![warn(unreachable_pub)]
 
@@ -20,5 +20,7 @@ mod pipe;
 mod screen;
 mod text;
 
-pub use app::{args, completion, console, exit, history, peer, record, runtime, signals, version};
+pub use app::{
+    args, completion, console, exit, history, messages, peer, record, runtime, signals, version,
+};
 pub use screen::Idle;

@@ -3,6 +3,8 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -41,9 +43,21 @@ pub fn home() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-/// A free port of this machine, and where it is called.
+/// From these no system takes the ports of its own connections.
+const PORTS: Range<u32> = 20_000..32_000;
+
+/// A free port of this machine, and where it is called. It stays free while no program listens on
+/// it: no connection is given it by chance, and no other test of this process.
 pub async fn a_port() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    (listener, address)
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Tests of other processes take others.
+    let first = std::process::id().wrapping_mul(97);
+    loop {
+        let next = first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + next % (PORTS.end - PORTS.start);
+        let address = SocketAddr::from(([127, 0, 0, 1], port as u16));
+        if let Ok(listener) = TcpListener::bind(address).await {
+            return (listener, address);
+        }
+    }
 }

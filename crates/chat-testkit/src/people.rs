@@ -109,6 +109,7 @@ impl User {
             call_config: CallConfig::default(),
             redial_for: Some(RESUME_WINDOW),
             recorder: None,
+            when_there: None,
         };
         let task = tokio::spawn(async move {
             chat_client::run(connector, config, &mut script, &mut screen, pending()).await
@@ -170,6 +171,7 @@ impl User {
             name: self.name.into(),
             backlog: BACKLOG,
             ring: false,
+            answer: None,
             on_call: None,
             once: false,
             give_up_after: RESUME_WINDOW,

@@ -28,6 +28,7 @@ pub fn server_config() -> chat_server::Config {
         name: "server".into(),
         backlog: 5,
         ring: false,
+        answer: None,
         on_call: None,
         once: false,
         give_up_after: RESUME_WINDOW,
@@ -44,6 +45,7 @@ pub fn client_config() -> chat_client::Config {
         call_config: CallConfig::default(),
         redial_for: Some(RESUME_WINDOW),
         recorder: None,
+        when_there: None,
     }
 }
 

@@ -224,5 +224,6 @@ async fn drive(
             | Step::Doubted(_) => {}
         }
     };
-    call.end(reason, Some(connection)).await
+    let (ended, _) = call.end(reason, Some(connection)).await;
+    ended
 }

@@ -53,6 +53,8 @@ pub struct CallConfig {
     pub graceful: bool,
     /// Whether the person is there, as a chat/1 peer is told.
     pub presence: Presence,
+    /// A machine answers: what cannot be recorded is not taken, and ends the call.
+    pub answering: bool,
     /// As the listener, neither show nor reveal a safety number before this moment.
     pub reveal_after: Option<std::time::Instant>,
 }
@@ -225,7 +227,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
         if let Some(old) = self.journal.take() {
             // Its thread goes on by itself.
-            drop(old.end());
+            drop(old.carry_over());
         }
         let source_open = self.source_open;
         if let Some((journal, history)) = journal {
@@ -356,7 +358,8 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 | Step::Doubted(_) => {}
             }
         };
-        self.end(reason, Some(connection)).await
+        let (ended, _) = self.end(reason, Some(connection)).await;
+        ended
     }
 
     /// Drives the call over `connection`, until the call or the connection ends or the program
@@ -437,14 +440,15 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
-    /// Ends the call: shows the person why, and closes the connection in good order.
+    /// Ends the call: shows the person why, and closes the connection in good order. Returns
+    /// also why the last of it could not be recorded, if it could not.
     ///
     /// Waits until everything is shown, but at most 2 s if it was the person who hung up.
     pub async fn end<S: Stream>(
         mut self,
         mut reason: CloseReason,
         mut connection: Option<Connection<S>>,
-    ) -> Arc<Ended> {
+    ) -> (Arc<Ended>, Option<JournalError>) {
         // Without receipts, only the end tells a pipe whether the last of it was read.
         if matches!(reason, CloseReason::HungUp(Side::Local))
             && self.config.graceful
@@ -470,17 +474,22 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         let journal = self.journal.take();
         let recorded = async {
             self.final_flush().await;
-            if let Some(journal) = journal {
-                self.final_record(journal, &ended).await;
+            match journal {
+                Some(journal) => self.final_record(journal, &ended).await,
+                None => Ok(()),
             }
         };
-        tokio::join!(recorded, closed);
-        ended
+        let (recorded, ()) = tokio::join!(recorded, closed);
+        (ended, recorded.err())
     }
 
     /// Records the last of the call. A session of which everything has arrived is over; another
     /// one can be resumed later.
-    async fn final_record(&mut self, mut journal: Journal, ended: &Ended) {
+    async fn final_record(
+        &mut self,
+        mut journal: Journal,
+        ended: &Ended,
+    ) -> Result<(), JournalError> {
         if self.sink_state == SinkState::Idle {
             let now = Instant::now().into_std();
             self.protocol.sink_changed(SinkState::Idle, now);
@@ -491,12 +500,9 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 journal.record(&entry);
             }
         });
-        let written = match ended.is_in_good_order() {
+        match ended.is_in_good_order() {
             true => journal.end().await,
             false => journal.close().await,
-        };
-        if let Err(error) = written {
-            tracing::warn!(%error, "the end of the call is not recorded");
         }
     }
 
@@ -522,6 +528,10 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     /// The journal cannot be written any more.
     fn take_unrecorded(&mut self, error: JournalError, now: Instant) -> Step {
         tracing::warn!(%error, "nothing is recorded any more");
+        if self.config.answering {
+            // A receipt for what is neither shown nor recorded would be a lie.
+            return Step::Ended(CloseReason::Local(io::Error::other(error)));
+        }
         self.journal = None;
         self.disk_is_behind = false;
         self.protocol.sink_changed(self.sink_state, now.into_std());

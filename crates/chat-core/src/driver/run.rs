@@ -15,6 +15,7 @@ use crate::protocol::{
     CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Remark, Renewed,
     Session, SessionState,
 };
+use crate::trust::Security;
 use crate::wire::{Name, RefusalCode, SessionId};
 
 /// How long a call whose connection is lost can be resumed, unless a person wants otherwise.
@@ -46,10 +47,17 @@ impl Connected {
         let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
         let begin = || SessionState::new(begun.unwrap_or_else(SessionId::random));
         let state = session.unwrap_or_else(begin);
-        let session = Session::new(name, &self.peer.security, state);
-        let session = session.with_presence(config.presence.clone());
-        Box::new(session.reveal_after(config.reveal_after))
+        Box::new(chat1(name, &self.peer.security, config, state))
     }
+}
+
+/// A session with a peer of this kind.
+fn chat1(name: Name, peer: &Security, config: &CallConfig, state: SessionState) -> Session {
+    let session = Session::new(name, peer, state);
+    let session = session
+        .with_presence(config.presence.clone())
+        .with_machine(config.answering);
+    session.reveal_after(config.reveal_after)
 }
 
 /// The program around a call between a source and a sink.
@@ -178,6 +186,26 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         }
     }
 
+    /// Begins a call of which there is no connection yet: what the person says is recorded, and
+    /// sent once the host brings one.
+    pub fn begin_unconnected(
+        peer: &Security,
+        recording: Recording,
+        name: Name,
+        config: CallConfig,
+        source: &'p mut In,
+        sink: &'p mut Out,
+    ) -> Self {
+        let session = chat1(name, peer, &config, recording.session);
+        let mut call = CallDriver::new(Box::new(session), config, source, sink);
+        call.record(recording.journal, recording.history);
+        Self {
+            call,
+            connection: None,
+            interrupted: None,
+        }
+    }
+
     /// The call, for what its program shows at the beginning and tells at the end.
     pub fn call(&mut self) -> &mut CallDriver<'p, In, Out> {
         &mut self.call
@@ -283,24 +311,30 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
     }
 
     /// Shows the person why the call is over, and closes the connection in good order. From the
-    /// exit code of `shutdown` on, this takes 2 s at most.
-    pub async fn end<F>(self, reason: CloseReason, shutdown: Pin<&mut F>) -> Outcome
+    /// exit code of `shutdown` on, this takes 2 s at most. Returns also why the last of the call
+    /// could not be recorded, if it could not.
+    pub async fn end<F>(
+        self,
+        reason: CloseReason,
+        shutdown: Pin<&mut F>,
+    ) -> (Outcome, Option<JournalError>)
     where
         F: Future<Output = u8>,
     {
         let mut end = pin!(self.call.end(reason, self.connection));
-        let code = tokio::select! {
-            ended = &mut end => match self.interrupted {
-                Some(code) => code,
-                None => return Outcome::Ended(ended),
-            },
+        tokio::select! {
+            (ended, unrecorded) = &mut end => {
+                let interrupted = self.interrupted.map(Outcome::Interrupted);
+                (interrupted.unwrap_or(Outcome::Ended(ended)), unrecorded)
+            }
             code = shutdown, if self.interrupted.is_none() => {
-                if timeout(FINAL_FLUSH_TIMEOUT, end).await.is_err() {
+                let ended = timeout(FINAL_FLUSH_TIMEOUT, end).await;
+                if ended.is_err() {
                     tracing::debug!("the end of the call was not shown in time");
                 }
-                code
+                let unrecorded = ended.ok().and_then(|(_, unrecorded)| unrecorded);
+                (Outcome::Interrupted(code), unrecorded)
             }
-        };
-        Outcome::Interrupted(code)
+        }
     }
 }

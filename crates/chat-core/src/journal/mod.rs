@@ -1,11 +1,13 @@
 //! What was said, kept on the disk until it has arrived: a journal for each session.
 //!
 //! [`Calls`] is the directory, [`Journal`] the journal of the session that is on, [`Restored`] what
-//! an earlier program has left, and [`History`] what can be read back of all calls with somebody.
+//! an earlier program has left, and [`History`] what can be read back of all calls with somebody, and
+//! [`Unread`] what the answering machine has heard.
 //! Two rules make the most of it: a message is sent once it is recorded, and acknowledged once it
 //! is recorded.
 
 mod history;
+mod inbox;
 mod record;
 mod recorder;
 mod restore;
@@ -26,6 +28,7 @@ use crate::wire::{Hex, SessionId};
 use record::Record;
 
 pub use history::{Flaw, History, HistoryEntries, HistoryEntry, Matches, NeedleTooLong};
+pub use inbox::{InUse, Unread, Waiting};
 pub use record::VERSION;
 pub use recorder::{Recorder, Recording, Seen};
 pub use restore::{RecordedText, Restored, Unreadable};
@@ -285,6 +288,7 @@ impl Calls {
                 && let (restored, unreadable, _) = restore::read(&bytes)
                 && restored.ended
                 && !restored.keep
+                && restored.unread.is_empty()
                 && unreadable.is_empty()
             {
                 fs::remove_file(&path).map_err(failed(&path))?;

@@ -48,6 +48,10 @@ pub(super) enum Record<'a> {
     PeerLast { number: u64 },
     /// What follows is kept when the call is over.
     Keep,
+    /// Whether what follows is heard by nobody but the answering machine.
+    Answering { on: bool },
+    /// The person has read what the machine heard before.
+    Read,
     /// What the lines came to that stood here.
     Counts {
         said: u64,
@@ -55,7 +59,11 @@ pub(super) enum Record<'a> {
         heard: u64,
     },
     /// The call is over: the session cannot be resumed.
-    Ended,
+    Ended {
+        /// What the peer has not acknowledged is said again in another session.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        carried: bool,
+    },
 }
 
 /// A message with its number in its direction, from 1.

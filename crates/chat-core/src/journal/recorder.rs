@@ -18,6 +18,8 @@ pub struct Recorder {
     pub person: bool,
     /// What is said stays written down when the call is over.
     pub keep: bool,
+    /// Nobody is there but the answering machine.
+    pub answering: bool,
 }
 
 /// A session that can go on or begin, and its journal.
@@ -154,6 +156,9 @@ impl Recorder {
         if self.keep {
             journal.keep();
         }
+        if self.answering {
+            journal.answering(true);
+        }
         texts.iter().for_each(|text| journal.said(text));
         journal.flushed().await?;
         Ok(journal)
@@ -178,6 +183,9 @@ impl Recorder {
                 if self.keep && !restored.keep {
                     journal.keep();
                 }
+                if self.answering != restored.answering {
+                    journal.answering(self.answering);
+                }
                 carried.iter().for_each(|text| journal.said(text));
                 journal.flushed().await?;
                 (journal, restored.session(id), Some(restored))
@@ -198,7 +206,7 @@ impl Recorder {
             set_aside.push(blocking(|| damaged.set_aside()).await?);
         }
         for (_, journal, _) in left.open {
-            journal.end().await?;
+            journal.carry_over().await?;
         }
         Ok(Recording {
             session: session.expect("what was said before can be said again"),

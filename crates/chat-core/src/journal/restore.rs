@@ -28,6 +28,10 @@ pub struct Restored {
     pub peer_last: Option<u64>,
     /// The texts are kept when the call is over.
     pub keep: bool,
+    /// The answering machine is on the line.
+    pub answering: bool,
+    /// What it has heard and nobody has read, the oldest first.
+    pub unread: Vec<RecordedText>,
     /// The call is over.
     pub ended: bool,
     /// The last texts of both sides, at most 20, the oldest first.
@@ -130,6 +134,9 @@ impl Restored {
             }
             Record::Heard(message) => {
                 let follows = next(&mut self.heard, message.number)?;
+                if self.answering {
+                    self.unread.push(recorded(Side::Remote, message.clone()));
+                }
                 self.remember(Side::Remote, message);
                 return follows;
             }
@@ -143,6 +150,8 @@ impl Restored {
             Record::Finished => self.finished = true,
             Record::PeerLast { number } => self.peer_last = Some(number),
             Record::Keep => self.keep = true,
+            Record::Answering { on } => self.answering = on,
+            Record::Read => self.unread.clear(),
             Record::Counts {
                 said,
                 acknowledged,
@@ -153,7 +162,7 @@ impl Restored {
                 }
                 (self.said, self.acknowledged, self.heard) = (said, acknowledged, heard);
             }
-            Record::Ended => self.ended = true,
+            Record::Ended { .. } => self.ended = true,
         }
         Ok(())
     }
@@ -162,12 +171,16 @@ impl Restored {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back(RecordedText {
-            side,
-            number: message.number,
-            at: message.at,
-            text: message.text.into_owned(),
-        });
+        self.recent.push_back(recorded(side, message));
+    }
+}
+
+fn recorded(side: Side, message: Message<'_>) -> RecordedText {
+    RecordedText {
+        side,
+        number: message.number,
+        at: message.at,
+        text: message.text.into_owned(),
     }
 }
 
@@ -183,16 +196,17 @@ fn next(count: &mut u64, number: u64) -> Result<Result<(), &'static str>, &'stat
 }
 
 /// The journal of a call that is over, without the texts that are not kept: what stood before
-/// `keep`, or everything, becomes counts. `None` if nothing was said at all.
+/// `keep`, or before what the answering machine heard and nobody has read, or everything, becomes
+/// counts. `None` if nothing was said at all.
 pub(super) fn compact(bytes: &[u8]) -> Option<Vec<u8>> {
+    let kept_from = kept_from(bytes).unwrap_or(bytes.len());
     let mut restored = Restored::default();
     let mut compacted = Vec::new();
     let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', bytes) {
+    for end in memchr::memchr_iter(b'\n', &bytes[..kept_from]) {
         let line = &bytes[start..=end];
         match Record::parse(&bytes[start..end]) {
             Ok(Record::Journal { .. }) => compacted.extend_from_slice(line),
-            Ok(Record::Keep) => break,
             Ok(record) => drop(restored.take(record)),
             Err(_) => {}
         }
@@ -210,7 +224,24 @@ pub(super) fn compact(bytes: &[u8]) -> Option<Vec<u8>> {
     if start < bytes.len() {
         compacted.extend_from_slice(&bytes[start..]);
     } else if restored.ended {
-        Record::Ended.write_to(&mut compacted);
+        Record::Ended { carried: false }.write_to(&mut compacted);
     }
     Some(compacted)
+}
+
+/// Where the lines begin that stay when the call is over.
+fn kept_from(bytes: &[u8]) -> Option<usize> {
+    let (mut machine, mut unread) = (None, None);
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        match Record::parse(&bytes[start..end]) {
+            Ok(Record::Keep) => return unread.or(Some(start)),
+            Ok(Record::Answering { on }) => machine = on.then_some(start),
+            Ok(Record::Heard(_)) => unread = unread.or(machine),
+            Ok(Record::Read) => unread = None,
+            _ => {}
+        }
+        start = end + 1;
+    }
+    unread
 }

@@ -472,3 +472,98 @@ fn sessions_are_found_by_their_peer_and_forgotten_with_it() {
     assert_eq!(home.calls.forget(peer()).expect("removed"), 2);
     assert_eq!(home.calls.sessions(other).expect("a list"), [SESSION]);
 }
+
+/// What the machine has heard, from every peer.
+fn unread(calls: &Calls) -> Vec<Unread> {
+    let (unread, in_use) = calls.unread().expect("it can be read");
+    assert_eq!(in_use, []);
+    unread
+}
+
+fn texts(unread: &Unread) -> Vec<&str> {
+    let texts = unread.messages.iter();
+    texts.map(|message| message.text.as_str()).collect()
+}
+
+#[tokio::test]
+async fn what_the_machine_heard_stays_until_it_was_read() {
+    let home = home();
+    let mut journal = home.begin();
+    journal.heard("to the person");
+    journal.answering(true);
+    journal.heard("one");
+    journal.said("a machine");
+    journal.acknowledged(1);
+    journal.heard("two");
+    journal.end().await.expect("written");
+    assert!(!home.text().contains("to the person"), "{}", home.text());
+
+    let left = unread(&home.calls);
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].peer, peer());
+    assert_eq!(texts(&left[0]), ["one", "two"]);
+    let waiting = home.calls.waiting().expect("it can be read");
+    let six = Waiting {
+        messages: 2,
+        bytes: 6,
+    };
+    assert_eq!(waiting[&peer()], six);
+    // Who looks and does not read takes nothing away.
+    drop(left);
+
+    for left in unread(&home.calls) {
+        left.mark_read().expect("written");
+    }
+    assert!(unread(&home.calls).is_empty());
+    assert!(!home.text().contains("\"text\""), "{}", home.text());
+    let Found::Ended(restored) = home.found() else {
+        panic!("the call is over");
+    };
+    assert_eq!((restored.said, restored.heard), (1, 3));
+}
+
+#[tokio::test]
+async fn what_was_read_and_kept_is_there_but_not_new() {
+    let home = home();
+    let mut journal = home.begin();
+    journal.keep();
+    journal.answering(true);
+    journal.heard("one");
+    journal.end().await.expect("written");
+    for left in unread(&home.calls) {
+        left.mark_read().expect("written");
+    }
+    assert!(unread(&home.calls).is_empty());
+    let Found::Ended(restored) = home.found() else {
+        panic!("the call is over");
+    };
+    assert_eq!(restored.recent.len(), 1);
+    assert!(
+        home.text()
+            .trim_end()
+            .lines()
+            .last()
+            .is_some_and(|line| line.contains("ended"))
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_goes_on_after_it_was_read_has_its_counts() {
+    let home = home();
+    let mut journal = home.begin();
+    journal.answering(true);
+    journal.heard("one");
+    journal.flushed().await.expect("written");
+    let (now, in_use) = home.calls.unread().expect("it can be looked at");
+    assert!(now.is_empty());
+    assert_eq!(in_use, [peer()]);
+    journal.close().await.expect("written");
+    for left in unread(&home.calls) {
+        left.mark_read().expect("written");
+    }
+    let (mut journal, restored) = home.resume();
+    assert_eq!((restored.heard, restored.answering), (1, false));
+    journal.heard("to the person");
+    journal.close().await.expect("written");
+    assert!(unread(&home.calls).is_empty());
+}

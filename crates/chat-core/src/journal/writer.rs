@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -146,6 +146,12 @@ impl Journal {
         self.append(&Record::Keep);
     }
 
+    /// Whether what follows is heard by nobody but the answering machine. Then it is kept until it
+    /// was read.
+    pub fn answering(&mut self, on: bool) {
+        self.append(&Record::Answering { on });
+    }
+
     /// Whether the disk keeps up; otherwise read no more from the peer, nor from a pipe.
     pub fn has_room(&self) -> bool {
         self.shared.queue().lines.len() < MAX_QUEUED
@@ -181,13 +187,25 @@ impl Journal {
         self.recorded().map(drop)
     }
 
-    /// The call is over, which is written down whether or not this is awaited. What is not to be kept is removed: only counts stay, for a peer that
-    /// missed the end and comes back.
+    /// The call is over, which is written down whether or not this is awaited. What is not to be
+    /// kept is removed: only counts stay, for a peer that missed the end and comes back.
     ///
     /// # Errors
     /// The file could not be written.
     pub fn end(self) -> impl Future<Output = Result<(), JournalError>> + Send {
-        self.append(&Record::Ended);
+        self.end_with(false)
+    }
+
+    /// The same, and what the peer has not acknowledged is said again in another session.
+    ///
+    /// # Errors
+    /// The file could not be written.
+    pub fn carry_over(self) -> impl Future<Output = Result<(), JournalError>> + Send {
+        self.end_with(true)
+    }
+
+    fn end_with(self, carried: bool) -> impl Future<Output = Result<(), JournalError>> + Send {
+        self.append(&Record::Ended { carried });
         self.shared.close(true);
         self.left()
     }
@@ -299,13 +317,20 @@ impl Shared {
             if durability == Durability::Power {
                 file.sync_data()?;
             }
+            tracing::trace!(
+                path = %self.path.display(),
+                length = file.stream_position().unwrap_or(0),
+                "recorded"
+            );
             drop(progress.send_replace(Ok(then)));
         }
     }
 
     fn compact(&self) -> io::Result<()> {
         let bytes = private_file::read(&self.path).map_err(io::Error::other)?;
-        let Some(compacted) = compact(&bytes.unwrap_or_default()) else {
+        // Somebody has removed it: the peer was forgotten.
+        let Some(bytes) = bytes else { return Ok(()) };
+        let Some(compacted) = compact(&bytes) else {
             return std::fs::remove_file(&self.path);
         };
         let replaced = private_file::replace(&self.path, &compacted);

@@ -57,6 +57,8 @@ pub enum Event {
     Typing(bool),
     /// The person there has gone, or come back.
     Presence(Presence),
+    /// Whether a machine records what is said to the peer, for nobody is there.
+    Answering(bool),
     /// The peer calls itself this, and the person here calls it something else. `None`: no more.
     Claims(Option<String>),
     /// The peer has nothing more to send, but still reads.

@@ -133,6 +133,9 @@ pub struct Hello {
     /// What is said stays written down when the call is over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub history: bool,
+    /// Nobody is there: a machine records what is said, and a receipt says no more than that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answering: bool,
     /// The sender has ended the session: its last receipt and the hang-up follow.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
@@ -344,7 +347,12 @@ impl Control {
     pub fn to_line(&self) -> Bytes {
         let mut line = vec![CONTROL];
         serde_json::to_writer(&mut line, self).expect("names, numbers and strings are JSON");
-        if let Self::Typing(_) | Self::Away(_) | Self::Ping(_) | Self::Pong(_) = self {
+        let is_padded = match self {
+            Self::Typing(_) | Self::Ping(_) | Self::Pong(_) | Self::Away(Presence::Here) => true,
+            Self::Away(Presence::Away(text)) => text.is_empty(),
+            _ => false,
+        };
+        if is_padded {
             line.pop();
             line.resize(PADDED - 2, b' ');
             line.push(b'}');
@@ -486,6 +494,7 @@ mod tests {
             resumed: false,
             keeps: false,
             history: false,
+            answering: false,
             ended: false,
             commitment: None,
         }
@@ -569,6 +578,8 @@ mod tests {
         for control in [
             Control::Typing(true),
             Control::Typing(false),
+            Control::Away(Presence::Here),
+            Control::Away(Presence::Away(String::new())),
             Control::Ping(1),
             Control::Ping(u64::MAX),
             Control::Pong(u64::MAX),

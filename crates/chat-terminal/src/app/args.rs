@@ -110,11 +110,17 @@ impl CommonArgs {
     /// How the calls of this user are recorded: by a person at a terminal until everything has
     /// arrived, in a pipe only if they are to be kept.
     pub fn recorder(&self, data_dir: PathBuf, person: bool) -> Option<Recorder> {
-        (person || self.keep).then_some(Recorder {
+        (person || self.keep).then(|| self.recorder_of(data_dir, person))
+    }
+
+    /// The same, also for a pipe.
+    pub fn recorder_of(&self, data_dir: PathBuf, person: bool) -> Recorder {
+        Recorder {
             data_dir,
             person,
             keep: self.keep,
-        })
+            answering: false,
+        }
     }
 
     /// Whether colours are wanted (<https://no-color.org>).
@@ -125,6 +131,18 @@ impl CommonArgs {
 
 /// The longest duration that an option takes. What is added to the clock must not overflow it.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Parses what callers hear from the answering machine.
+///
+/// # Errors
+/// The text is empty, too long for a control line, or not one line.
+pub fn answer(text: &str) -> Result<String, String> {
+    let is_usable =
+        !text.trim().is_empty() && text.len() <= 256 && !text.contains(char::is_control);
+    is_usable
+        .then(|| text.to_owned())
+        .ok_or_else(|| locale::NO_ANSWER_TEXT.to_owned())
+}
 
 /// Parses a duration such as `10s` or `5m`.
 ///

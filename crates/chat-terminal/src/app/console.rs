@@ -101,6 +101,20 @@ impl Console {
         })
     }
 
+    /// For a program that serves nobody here: notices go to standard error, and nothing is read.
+    pub fn headless() -> Self {
+        Self {
+            source: ConsoleSource::Lines(LineSource::piped(tokio::io::empty(), true)),
+            sink: ConsoleSink::Lines(LineSink::new(tokio::io::sink(), LineStyle::Raw)),
+            interactive: false,
+        }
+    }
+
+    /// Whether there is a terminal at which a person may sit.
+    pub fn has_person() -> bool {
+        Screen::is_possible()
+    }
+
     /// The exit code of the program, after calls that ended with this one: a pipe fails if some of
     /// its input was not sent as it was.
     pub async fn exit_code(&mut self, code: u8) -> u8 {

@@ -5,13 +5,13 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
 use chat_core::journal::{Flaw, History, HistoryEntries, HistoryEntry, Matches};
-use chat_core::protocol::Event;
+use chat_core::protocol::{Event, PastMessage};
 use chat_core::trust::{self, Fingerprint, KnownPeers};
 use clap::Args;
 use jiff::tz::TimeZone;
 
 use crate::app::runtime::Failure;
-use crate::app::{completion, exit};
+use crate::app::{completion, exit, messages};
 use crate::locale::{self, Explain};
 use crate::text::past::{PastRows, local_time, speaker};
 use crate::text::sanitize;
@@ -33,6 +33,11 @@ pub struct HistoryArgs {
     /// As they stand in the journals, as JSON objects
     #[arg(long, requires = "history")]
     pub json: bool,
+
+    /// Print what callers have left with the answering machine and nobody has read, and do nothing
+    /// else
+    #[arg(long, conflicts_with_all = ["forget", "history"])]
+    pub messages: bool,
 }
 
 /// The last messages of earlier calls with the owner of this key, which were kept, to begin a call
@@ -79,7 +84,7 @@ fn notices(flaws: &[Flaw]) -> impl Iterator<Item = Event> {
 }
 
 /// How messages are printed.
-enum Style {
+pub(super) enum Style {
     /// For a person.
     Terminal(PastRows),
     /// For a program: a line of text each, with local time and speaker.
@@ -89,8 +94,24 @@ enum Style {
 }
 
 impl Style {
-    fn write(&mut self, entry: &HistoryEntry, out: &mut impl Write) -> io::Result<()> {
-        let HistoryEntry { message, line } = entry;
+    /// For this kind of output, with the peer of this name.
+    pub(super) fn of_text(name: String, is_terminal: bool) -> Self {
+        match is_terminal {
+            true => Self::Terminal(PastRows::new(&name)),
+            false => Self::Lines {
+                name,
+                zone: TimeZone::system(),
+            },
+        }
+    }
+
+    /// `line` is what stands in the journal.
+    pub(super) fn write(
+        &mut self,
+        message: &PastMessage,
+        line: &str,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         match self {
             Self::Terminal(rows) => rows
                 .rows(message)
@@ -113,6 +134,9 @@ impl Style {
 /// # Errors
 /// It is not clear whose messages are meant, or the files cannot be used.
 pub fn print(args: &HistoryArgs) -> Result<Option<u8>, Failure> {
+    if args.messages {
+        return messages::print().map(Some);
+    }
     let Some(who) = &args.history else {
         return Ok(None);
     };
@@ -129,13 +153,9 @@ pub fn print(args: &HistoryArgs) -> Result<Option<u8>, Failure> {
         None => history.entries(),
     };
     let is_terminal = io::stdout().is_terminal();
-    let style = match (args.json, is_terminal) {
-        (true, is_terminal) => Style::Json { is_terminal },
-        (false, true) => Style::Terminal(PastRows::new(&name)),
-        (false, false) => Style::Lines {
-            name,
-            zone: TimeZone::system(),
-        },
+    let style = match args.json {
+        true => Style::Json { is_terminal },
+        false => Style::of_text(name, is_terminal),
     };
     match print_all(entries, style) {
         // The reader has seen enough.
@@ -151,7 +171,7 @@ fn print_all(entries: HistoryEntries, mut style: Style) -> io::Result<u8> {
     for entry in entries {
         is_empty = false;
         match entry {
-            Ok(entry) => style.write(&entry, &mut out)?,
+            Ok(HistoryEntry { message, line }) => style.write(&message, &line, &mut out)?,
             Err(flaw) => {
                 code = exit::FAILED;
                 eprintln!("{}", sanitize::line(&flaw.explain()));

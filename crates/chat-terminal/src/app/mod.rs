@@ -7,6 +7,7 @@ pub mod exit;
 pub mod history;
 pub(crate) mod logging;
 mod memory;
+pub mod messages;
 pub mod peer;
 pub mod record;
 pub mod runtime;

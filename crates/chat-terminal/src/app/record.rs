@@ -2,11 +2,12 @@
 
 use std::future::Future;
 
-use chat_core::driver::{CallDriver, Sink, Source};
+use chat_core::driver::{CallDriver, Outcome, Sink, Source};
 use chat_core::journal::{Journal, JournalError, Recorder, Recording};
 use chat_core::protocol::{Event, Peer, Renewed};
 use chat_core::wire::SessionId;
 
+use crate::app::exit;
 use crate::locale;
 
 /// The journals of a call: how they are begun, and whether that has failed.
@@ -94,10 +95,28 @@ impl Record {
         Event::Alarm(locale::not_recorded(error))
     }
 
-    /// Whether a pipe was to be recorded, and was not.
-    pub fn has_broken_its_word(&self) -> bool {
+    /// The call is over, and the last of it may not be recorded, for this reason.
+    pub fn end(&mut self, unrecorded: Option<JournalError>, sink: &mut impl Sink) {
+        if let Some(error) = unrecorded {
+            tracing::warn!(%error, "the end of the call is not recorded");
+            self.failed = true;
+            sink.show(Event::Alarm(locale::end_not_recorded(&error)));
+        }
+    }
+
+    /// Whether something of the call is not recorded that was to be.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// The exit code after the call: a pipe fails that was to be recorded, and was not.
+    pub fn exit_code(&self, outcome: &Outcome) -> u8 {
         let must_keep = |recorder: &Recorder| recorder.keep && !recorder.person;
-        self.failed && self.recorder.as_ref().is_some_and(must_keep)
+        let code = exit::of(outcome);
+        match self.failed && self.recorder.as_ref().is_some_and(must_keep) {
+            true => code.max(exit::FAILED),
+            false => code,
+        }
     }
 }
 

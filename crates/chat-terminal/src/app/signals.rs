@@ -1,8 +1,11 @@
-//! The signals that end a program.
+//! The signals that end a program, and one that must not.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGXFSZ, which the system sends with the error EFBIG.
+const FILE_SIZE: i32 = rustix::process::Signal::XFSZ.as_raw();
 
 /// Waits for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
@@ -10,6 +13,7 @@ pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -22,6 +26,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            // A file that may not grow any more is an error of whoever writes it.
+            _file_size: signal(SignalKind::from_raw(FILE_SIZE))?,
         })
     }
 

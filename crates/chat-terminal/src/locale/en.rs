@@ -390,6 +390,10 @@ pub fn describe(event: &Event) -> Option<String> {
         Event::SafetyNumber { digits, emoji } => {
             format!("{}: /verify N", safety_number(digits, emoji))
         }
+        Event::Answering(true) => {
+            "Nobody is there: a machine records what you say. (✓) means recorded, not read.".into()
+        }
+        Event::Answering(false) => "Somebody is there now: ✓ means that they have it.".into(),
         Event::Presence(Presence::Here) => "The other side is back.".into(),
         Event::Presence(Presence::Away(text)) => format!("The other side is {}.", away(text)),
         // Whether the line is busy, or a person is being asked, is for them to know.
@@ -523,11 +527,6 @@ pub fn refused_unknown(from: &str) -> String {
     refused_because(&format!(
         "{from} has no key that is known here; --known-only is on"
     ))
-}
-
-/// A caller is blocked.
-pub fn refused_blocked(from: &str) -> String {
-    refused_because(&format!("{from} has a key that you have blocked"))
 }
 
 /// A caller's program is not up to chat/1.
@@ -769,6 +768,83 @@ pub(crate) fn away(text: &str) -> String {
     }
 }
 
+/// The peer's machine answers, for the status row.
+pub(crate) const ANSWERING: &str = "a machine records";
+
+/// What callers of the answering machine are told who have no key. They cannot leave messages.
+pub fn machine_without_key(text: &str) -> String {
+    format!("{text} (Nobody is there. Only chat-client can leave messages here.)")
+}
+
+/// The machine takes no more messages of this caller.
+pub const MACHINE_FULL: &str =
+    "There is no room for more messages here: what you have no receipt for was not recorded.";
+
+/// What callers hear where no text was chosen for them.
+pub const MACHINE_TEXT: &str = "away";
+
+/// The person types while the machine talks.
+pub const MACHINE_TALKS: &str = "The answering machine has a caller: /answer takes the call.";
+
+/// What the machine has recorded in a call.
+pub fn machine_recorded(peer: &Peer, messages: u64) -> String {
+    let left = self::messages(messages);
+    format!("{} left {left} with the answering machine.", who(peer))
+}
+
+/// The text of `--answer` cannot be used.
+pub(crate) const NO_ANSWER_TEXT: &str = "one line of 1 to 256 bytes is expected";
+
+/// What somebody has left while nobody was there. The name is sanitized here.
+pub(crate) fn left_while_away(name: &str, count: usize) -> String {
+    let name = sanitize::name(name).unwrap_or_default();
+    format!("{} of {name}, new:", messages(count as u64))
+}
+
+/// Nothing was left that is still to be read.
+pub(crate) const NO_MESSAGES: &str = "No new messages.";
+
+/// A call is on, and what is left in it can be read after that.
+pub(crate) fn on_the_line(name: &str) -> String {
+    format!("{name} is on the line; their messages can be read after that.")
+}
+
+/// What was left cannot be read.
+pub(crate) fn messages_unreadable(error: &JournalError) -> String {
+    format!("What callers have left cannot be read: {}", error.explain())
+}
+
+/// What was shown could not be marked as read.
+pub(crate) fn still_unread(error: &JournalError) -> String {
+    format!(
+        "These messages will be shown again, for they cannot be marked as read: {}",
+        error.explain()
+    )
+}
+
+/// A call begins with nobody at the other end.
+pub fn nobody_there_yet(peer: &Peer) -> String {
+    format!(
+        "Calling {} until somebody is there; what you say is kept until then.",
+        who(peer)
+    )
+}
+
+/// Text for later cannot be kept.
+pub fn cannot_keep_for_later(error: &JournalError) -> String {
+    format!(
+        "What you say cannot be kept, so nothing is called: {}",
+        error.explain()
+    )
+}
+
+/// `--when-there` to an address at which no key is known.
+pub fn no_key_to_wait_for(address: &str) -> String {
+    format!(
+        "{address} was never called, so it is not known whom to wait for: call once without --when-there, or give --peer-key"
+    )
+}
+
 /// A peer claims a name that looks like that of another known peer.
 pub(crate) fn name_is_taken(known: &str, name: &str) -> String {
     format!("You know another {known}, by another key; this one is {name} here.")
@@ -871,6 +947,14 @@ pub(crate) fn carried_over(count: usize) -> String {
 pub(crate) fn not_recorded(error: &JournalError) -> String {
     format!(
         "This call is not recorded: {}. It goes on; what has not arrived when a program ends is lost.",
+        error.explain()
+    )
+}
+
+/// The last of a call could not be recorded.
+pub(crate) fn end_not_recorded(error: &JournalError) -> String {
+    format!(
+        "The end of this call is not recorded: {}. The next call may send some of it again.",
         error.explain()
     )
 }

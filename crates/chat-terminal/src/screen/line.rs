@@ -154,6 +154,7 @@ pub(crate) fn own_mark(palette: Palette, state: DeliveryState, columns: usize, r
         DeliveryState::Unknown => (Style::Plain, ""),
         DeliveryState::Sent => (Style::Faint, "· "),
         DeliveryState::Received => (Style::Good, "✓ "),
+        DeliveryState::Recorded => (Style::Faint, "(✓) "),
         DeliveryState::Lost => (Style::Alarm, "✗ "),
     };
     row.push(palette, style, mark, columns);

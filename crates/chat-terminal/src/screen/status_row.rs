@@ -83,6 +83,7 @@ impl StatusRow<'_> {
             peer,
             claims,
             presence,
+            answering,
             ahead,
             link,
             ringing,
@@ -125,6 +126,9 @@ impl StatusRow<'_> {
         }
         if let Presence::Away(text) = presence {
             part(2, Style::Warning, locale::away(text));
+        }
+        if *answering {
+            part(1, Style::Warning, locale::ANSWERING.to_owned());
         }
         if self.typing {
             part(

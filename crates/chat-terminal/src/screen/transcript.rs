@@ -43,6 +43,8 @@ pub(crate) enum DeliveryState {
     Sent,
     /// Acknowledged by the peer.
     Received,
+    /// Acknowledged by the peer's answering machine.
+    Recorded,
     /// The call ended before it was acknowledged.
     Lost,
 }

@@ -53,7 +53,7 @@ impl JournalFile {
             return false;
         };
         let last = lines.next().ok().flatten();
-        last.is_some_and(|(_, line)| Record::parse(line) == Ok(Record::Ended))
+        last.is_some_and(|(_, line)| matches!(Record::parse(line), Ok(Record::Ended { .. })))
     }
 
     /// The last messages, the oldest first: at most so many, and none from before `from`.
@@ -87,7 +87,7 @@ impl JournalFile {
             && let Some((offset, line)) = lines.next().map_err(failed(&self.path))?
         {
             match Record::parse(line) {
-                Ok(Record::Ended) => receipts.ended = true,
+                Ok(Record::Ended { carried }) => receipts.end(carried),
                 Ok(Record::Acknowledged { number }) => {
                     receipts.acknowledged = receipts.acknowledged.max(number);
                 }
@@ -193,6 +193,8 @@ fn open(path: &Path) -> Result<File, JournalError> {
 struct Receipts {
     acknowledged: u64,
     ended: bool,
+    /// What has not arrived is said again in another session.
+    carried: bool,
 }
 
 impl Receipts {
@@ -207,7 +209,7 @@ impl Receipts {
                 continue;
             }
             match Record::parse(line) {
-                Ok(Record::Ended) => receipts.ended = true,
+                Ok(Record::Ended { carried }) => receipts.end(carried),
                 Ok(Record::Acknowledged { number }) => {
                     receipts.acknowledged = number;
                     break;
@@ -218,20 +220,26 @@ impl Receipts {
         receipts
     }
 
-    fn of(self, number: u64) -> Delivery {
+    fn end(&mut self, carried: bool) {
+        (self.ended, self.carried) = (true, carried);
+    }
+
+    /// What has become of a message; `None` if another journal says that.
+    fn of(self, number: u64) -> Option<Delivery> {
         match (number <= self.acknowledged, self.ended) {
-            (true, _) => Delivery::Arrived,
-            (false, false) => Delivery::Pending,
-            (false, true) => Delivery::Lost,
+            (true, _) => Some(Delivery::Arrived),
+            (false, false) => Some(Delivery::Pending),
+            (false, true) => (!self.carried).then_some(Delivery::Lost),
         }
     }
 }
 
 impl HistoryEntry {
-    /// The message of this record, if it is one. The receipts are read for one of this side.
+    /// The message of this record, if it is one and not said again in another session. The
+    /// receipts are read for one of this side.
     fn of(record: Record<'_>, line: &[u8], receipts: impl FnOnce() -> Receipts) -> Option<Self> {
         let (side, delivery, Message { at, text, .. }) = match record {
-            Record::Said(message) => (Side::Local, receipts().of(message.number), message),
+            Record::Said(message) => (Side::Local, receipts().of(message.number)?, message),
             Record::Heard(message) => (Side::Remote, Delivery::Arrived, message),
             _ => return None,
         };

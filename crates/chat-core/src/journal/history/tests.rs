@@ -165,7 +165,7 @@ fn what_has_not_arrived_is_marked() {
         Record::Acknowledged { number: 5 },
         heard(1, 2, "theirs"),
     ];
-    let ended = [&records[..], &[Record::Ended]].concat();
+    let ended = [&records[..], &[Record::Ended { carried: false }]].concat();
     for (records, fate) in [(&records[..], Delivery::Pending), (&ended, Delivery::Lost)] {
         home.journal(1, 0, records);
         let entries = home.history().entries().collect::<Result<Vec<_>, _>>();
@@ -174,6 +174,26 @@ fn what_has_not_arrived_is_marked() {
         assert_eq!(fates, [Delivery::Arrived, fate, Delivery::Arrived]);
         assert_eq!(home.history().last(20).0, entries);
     }
+}
+
+#[test]
+fn what_is_said_again_in_another_session_is_shown_once() {
+    let home = Home::new();
+    let acknowledged = Record::Acknowledged { number: 1 };
+    let ended = Record::Ended { carried: true };
+    let earlier = [
+        said(1, 1, "one"),
+        acknowledged,
+        said(2, 2, "two"),
+        heard(1, 3, "and?"),
+        ended,
+    ];
+    home.journal(1, 0, &earlier);
+    home.journal(2, 4, &[said(1, 5, "two"), heard(1, 6, "so do I")]);
+    let all = ["one", "and?", "two", "so do I"];
+    assert_eq!(home.entries().0, all);
+    assert_eq!(home.last(9).0, all);
+    assert_eq!(home.search("two"), ["two"]);
 }
 
 #[test]

@@ -86,6 +86,10 @@ pub struct Session {
     peer_typing: RemoteTyping,
     /// Whether this side's person is there, as the person says.
     presence: Presence,
+    /// A machine records what the peer says, for nobody is there.
+    answering: bool,
+    /// Whether that is so at the peer.
+    peer_answering: bool,
     /// This side's program is stopped for a while.
     suspended: bool,
     /// The peer may think that this side's person is away.
@@ -127,6 +131,8 @@ impl Session {
             slept: Duration::ZERO,
             peer_typing: RemoteTyping::default(),
             presence: Presence::Here,
+            answering: false,
+            peer_answering: false,
             suspended: false,
             // The program may have been ended while its person was away.
             was_away,
@@ -154,6 +160,12 @@ impl Session {
     /// What a peer on a new connection knows of this side's person, if that is certain.
     fn told_presence(&self) -> Option<Presence> {
         (!self.was_away).then_some(Presence::Here)
+    }
+
+    /// The same, but nobody is there, and a machine records what is said. As the listener it has no
+    /// part in a safety number, which nobody could compare.
+    pub fn with_machine(self, answering: bool) -> Self {
+        Self { answering, ..self }
     }
 
     /// Tells the peer something besides messages, on this connection and each later one. A note is
@@ -287,6 +299,7 @@ impl Session {
         Hello {
             keeps: self.recording.is_some(),
             history: self.history,
+            answering: self.answering,
             ..self.state.hello(&self.name, self.state.received())
         }
     }
@@ -350,7 +363,8 @@ impl Session {
         if hello.commitment.is_some() {
             return Err(ExchangeError::Unasked.into());
         }
-        let commitment = binding.as_ref().and_then(|_| self.listener.commit());
+        let compared = binding.as_ref().filter(|_| !self.answering);
+        let commitment = compared.and_then(|_| self.listener.commit());
         let own_hello = Hello {
             commitment,
             ..self.hello()
@@ -437,6 +451,9 @@ impl Session {
         }
         if hello.history {
             self.show(Event::PeerHistory(true));
+        }
+        if std::mem::replace(&mut self.peer_answering, hello.answering) != hello.answering {
+            self.show(Event::Answering(hello.answering));
         }
         Ok(())
     }

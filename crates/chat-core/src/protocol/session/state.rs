@@ -104,6 +104,7 @@ impl SessionState {
             resumed: self.established,
             keeps: false,
             history: false,
+            answering: false,
             ended: false,
             commitment: None,
         }

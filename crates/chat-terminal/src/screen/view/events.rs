@@ -66,7 +66,10 @@ impl View {
                     call.typing &= matches!(link, ConnectionStatus::Up { .. });
                 }
                 // One row for an outage is enough, when it is over: the status row tells meanwhile.
-                if !matches!(link, ConnectionStatus::Resumed { .. }) {
+                if !matches!(
+                    link,
+                    ConnectionStatus::Resumed { .. } | ConnectionStatus::Restored { .. }
+                ) {
                     return;
                 }
             }
@@ -78,6 +81,7 @@ impl View {
             | Event::Presence(_)
             | Event::Claims(_)
             | Event::PeerKeeps(_)
+            | Event::Answering(_)
             | Event::PeerHistory(_)
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
@@ -147,6 +151,10 @@ impl View {
         let Some(call) = &mut self.call else {
             return;
         };
+        let state = match self.status.answering {
+            true => DeliveryState::Recorded,
+            false => DeliveryState::Received,
+        };
         let mut later = 0;
         while call.received < count
             && let Some(message) = call.unreceived.pop_front()
@@ -155,8 +163,7 @@ impl View {
             if message.written {
                 later += 1;
             } else {
-                self.transcript
-                    .own(DeliveryState::Received, &message.text, now);
+                self.transcript.own(state, &message.text, now);
             }
         }
         if later > 0 {
