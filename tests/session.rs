@@ -1609,6 +1609,25 @@ mod resuming {
     }
 
     #[test]
+    fn an_outage_is_measured_with_the_sleep_in_it() {
+        let mut call = Call::on();
+        call.ends[DIALER].session.slept(3 * S);
+        call.ends[LISTENER].say("awake, and the connection is there still");
+        call.settle();
+        call.pass(S, false);
+        call.ends[DIALER].session.slept(8 * 3_600 * S);
+        call.cut();
+        call.pass(2 * S, false);
+        call.connect();
+        call.settle();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Connection(ConnectionStatus::Resumed { after, .. })
+                if *after == 8 * 3_600 * S + 3 * S
+        )));
+    }
+
+    #[test]
     fn messages_that_came_but_were_not_shown_come_once() {
         let mut call = Call::on();
         call.ends[LISTENER].attentive = false;

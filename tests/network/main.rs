@@ -82,7 +82,7 @@ async fn the_server_keeps_the_place_and_its_person_goes_on_talking() {
     server
         .tells("waiting for the other side to call again")
         .await;
-    client.tells("reconnecting (2nd try)").await;
+    client.tells("reconnecting (1st try)").await;
     server.types("take your time\n").await;
     proxy.weather(Fate::Carries);
     client.prints("take your time").await;

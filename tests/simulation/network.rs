@@ -160,7 +160,7 @@ impl Cable {
         let Some(end) = &self.end else { return };
         let state = end.network.state();
         let client = &state.clients[end.client];
-        let lost = client.hole && end.packets == Packets::Whole && bytes > SMALL;
+        let lost = client.hole && end.packets != Packets::Smallest && bytes > SMALL;
         let flaw = match client {
             Client { refused: true, .. } => Flaw::Reset,
             Client { moves, .. } if lost || *moves > end.moves => Flaw::Stall,

@@ -69,6 +69,8 @@ pub(crate) struct Race<D: Dial> {
     limit: Limit,
     longest_pause: Duration,
     since: Instant,
+    /// How long it took until somebody took a connection.
+    taken_after: Option<Duration>,
     /// When the next one begins.
     next_at: Option<Instant>,
     tries: u32,
@@ -118,6 +120,7 @@ impl<D: Dial + 'static> Race<D> {
             limit,
             longest_pause: LONGEST_PAUSE,
             since: at,
+            taken_after: None,
             next_at: Some(at),
             tries: 0,
             dials: JoinSet::new(),
@@ -141,6 +144,12 @@ impl<D: Dial + 'static> Race<D> {
     /// How long it has been on.
     pub(crate) fn lasts(&self) -> Duration {
         self.since.elapsed()
+    }
+
+    /// How long it took until the network carried a connection, once it has: without it, none is
+    /// taken at the other end.
+    pub(crate) fn taken_after(&self) -> Option<Duration> {
+        self.taken_after
     }
 
     /// What is known of the way now.
@@ -199,7 +208,7 @@ impl<D: Dial + 'static> Race<D> {
         // Somebody took the connection, but the handshake does not come through: its packets are
         // large, and the way may not take them.
         if !self.handshakes.is_empty() {
-            self.path.packets = self.path.packets.smaller();
+            self.path.packets = Packets::Smallest;
         }
         let path = self.path;
         let connector = Arc::clone(&self.connector);
@@ -232,6 +241,7 @@ impl<D: Dial + 'static> Race<D> {
             path,
             within,
         } = dialed;
+        self.taken_after.get_or_insert(self.since.elapsed());
         // A handshake takes two round trips.
         let due = Instant::now() + PAUSE.max(4 * path.round_trip);
         self.next_at = self.next_at.map(|at| at.max(due));

@@ -18,17 +18,17 @@ use crate::race::{Path, Race, pause_in_outage};
 /// A server that refuses connections for this long is more than restarting: the person is told.
 const REFUSAL_TOLD_AFTER: Duration = Duration::from_secs(3);
 
-/// The pause before another connection is made beside one that was in doubt for nothing. It
-/// doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// A connection in doubt is waited for longer once the network was there all the time: each time
+/// by twice as much more.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
 
-/// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// So often, and then no longer. With the doubt itself that is 5 s and more of silence.
+const MOST_DELAYS: u32 = 3;
 
-/// A doubt that lasts longer than this was none in vain: the network was away.
+/// A network that carries a connection within this time of the doubt was there all the time.
 const FLEETING: Duration = Duration::from_secs(1);
 
-/// After so long without doubt those pauses are short again.
+/// After so long without such a doubt the delay is shorter again, by one step.
 const CALM: Duration = Duration::from_secs(60);
 
 /// Makes the connection of a call again, as often as it is needed.
@@ -44,6 +44,8 @@ pub(crate) struct Reconnect<D: Dial> {
     outage: Option<Outage>,
     race: Option<Race<D>>,
     doubts: Doubts,
+    /// This machine has moved: what is in doubt is not waited for.
+    has_moved: bool,
     /// Whether this machine has moved.
     moved: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -60,11 +62,14 @@ struct Outage {
     error: Option<ConnectError>,
 }
 
-/// Connections that were in doubt for nothing, so that a slow one does not cause many others.
+/// Doubts about connections while the network was there: over a slow or lossy one, silence means
+/// less than elsewhere, and must last longer before another connection takes over.
 #[derive(Default)]
 struct Doubts {
-    in_a_row: u32,
-    last: Option<Instant>,
+    /// The steps of the delay.
+    steps: u32,
+    /// When there was the last one, or a step was taken back.
+    since: Option<Instant>,
 }
 
 impl<D: Dial + 'static> Reconnect<D> {
@@ -85,6 +90,7 @@ impl<D: Dial + 'static> Reconnect<D> {
             outage: None,
             race: None,
             doubts: Doubts::default(),
+            has_moved: false,
         }
     }
 
@@ -101,13 +107,14 @@ impl<D: Dial + 'static> Reconnect<D> {
             return;
         }
         match (doubted, &self.race) {
-            (true, None) => self.race = Some(self.race_at(self.doubts.next_at())),
-            (false, Some(race)) => {
-                if race.tries() > 0 && race.lasts() < FLEETING {
-                    self.doubts.in_vain();
-                }
-                self.race = None;
+            (true, None) => {
+                let delay = match self.has_moved {
+                    true => Duration::ZERO,
+                    false => self.doubts.delay(),
+                };
+                self.race = Some(self.race_at(Instant::now() + delay));
             }
+            (false, Some(_)) => self.settle_doubt(),
             _ => {}
         }
     }
@@ -151,6 +158,7 @@ impl<D: Dial + 'static> Reconnect<D> {
             tokio::select! {
                 () = &mut self.moved => {
                     self.moved = watch(&self.connector);
+                    self.has_moved = true;
                     match &mut self.race {
                         Some(race) => race.hurry(),
                         None => return Action::Suspect,
@@ -178,10 +186,19 @@ impl<D: Dial + 'static> Reconnect<D> {
     }
 
     fn won(&mut self, connected: Connected) -> Action {
-        if let Some(race) = self.race.take() {
-            self.path = race.path();
-        }
+        self.settle_doubt();
         Action::Resume(Box::new(connected))
+    }
+
+    /// The race is over: one of its connections goes on, or the one beside which it was run.
+    fn settle_doubt(&mut self) {
+        let Some(race) = self.race.take() else { return };
+        self.path = race.path();
+        let had_reason = std::mem::take(&mut self.has_moved) || self.outage.is_some();
+        let there_after = race.taken_after().unwrap_or_else(|| race.lasts());
+        if !had_reason && race.tries() > 0 && there_after < FLEETING {
+            self.doubts.in_vain();
+        }
     }
 
     /// An attempt has failed.
@@ -247,24 +264,24 @@ impl Outage {
 }
 
 impl Doubts {
-    /// When another connection may be begun beside one in doubt.
-    fn next_at(&self) -> Instant {
-        let now = Instant::now();
-        let Some(last) = self.last.filter(|last| now - *last < CALM) else {
-            return now;
-        };
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.in_a_row.min(10));
-        now.max(last + pause.min(LONGEST_PAUSE))
+    /// How long a connection in doubt is waited for, before another is begun beside it.
+    fn delay(&mut self) -> Duration {
+        self.calm_down();
+        FIRST_DELAY * ((1 << self.steps) - 1)
     }
 
-    /// The one in doubt has answered, after another was begun.
+    /// A connection was in doubt, and the network was there.
     fn in_vain(&mut self) {
-        let now = Instant::now();
-        self.in_a_row = match self.last {
-            Some(last) if now - last < CALM => self.in_a_row + 1,
-            _ => 0,
-        };
-        self.last = Some(now);
+        self.calm_down();
+        self.steps = MOST_DELAYS.min(self.steps + 1);
+        self.since = Some(Instant::now());
+    }
+
+    fn calm_down(&mut self) {
+        while let Some(since) = self.since.filter(|since| since.elapsed() >= CALM) {
+            self.steps = self.steps.saturating_sub(1);
+            self.since = (self.steps > 0).then(|| since + CALM);
+        }
     }
 }
 
@@ -281,4 +298,35 @@ fn watch<D: Dial + 'static>(
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     let connector = Arc::clone(connector);
     Box::pin(async move { connector.dialer.moved().await })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_doubt_in_vain_makes_the_next_connection_wait_longer() {
+        let mut doubts = Doubts::default();
+        let mut delays = Vec::new();
+        for _ in 0..6 {
+            delays.push(doubts.delay().as_millis());
+            doubts.in_vain();
+        }
+        assert_eq!(delays, [0, 500, 1_500, 3_500, 3_500, 3_500]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calm_takes_the_delay_back_step_by_step() {
+        let mut doubts = Doubts::default();
+        doubts.in_vain();
+        doubts.in_vain();
+        let mut delays = Vec::new();
+        for _ in 0..4 {
+            delays.push(doubts.delay().as_millis());
+            advance(CALM).await;
+        }
+        assert_eq!(delays, [1_500, 500, 0, 0]);
+    }
 }

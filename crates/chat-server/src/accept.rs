@@ -6,7 +6,9 @@ use std::time::Duration;
 use chat_core::driver::{BoxConnection, Connected, Connection, HelloError};
 use chat_core::files::FileConnection;
 use chat_core::protocol::{Handshake, Peer};
-use chat_core::transport::{ClientHello, Keyring, PeerKind, SecureStream, Stream, TlsError};
+use chat_core::transport::{
+    ClientHello, HANDSHAKE_TIMEOUT, Keyring, PeerKind, SecureStream, Stream, TlsError,
+};
 use chat_core::trust::{self, Fingerprint, KnownPeer, RejectedKey, Security};
 use chat_core::wire::{
     Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, Refusal, RefusalCode, SessionId,
@@ -15,7 +17,8 @@ use chat_terminal::locale::{self, replies};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
-/// How long a caller may take to send its first byte, which tells what it speaks.
+/// How long a caller may be silent before it counts as a plain one that waits for the other side,
+/// where such are welcome. Its first byte tells what it speaks.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
@@ -156,8 +159,14 @@ impl Acceptor {
         S: Stream + 'static,
     {
         let mut stream = BufReader::with_capacity(PEEK, stream);
-        // A caller that sends nothing is a plain one that waits for the other side.
-        let first = match timeout(FIRST_BYTE_TIMEOUT, stream.fill_buf()).await {
+        let answers_plain = self.allow_plain && !self.known_only;
+        // The handshake of an encrypted caller may be held up on its way. Words in plain text would
+        // tell it that nothing is encrypted here, so they wait until it has given up by itself.
+        let patience = match answers_plain {
+            true => FIRST_BYTE_TIMEOUT,
+            false => HANDSHAKE_TIMEOUT,
+        };
+        let first = match timeout(patience, stream.fill_buf()).await {
             Ok(bytes) => bytes?.first().copied(),
             Err(_) => None,
         };
@@ -177,7 +186,7 @@ impl Acceptor {
             return Ok(Arrival::Caller(Box::new(caller)));
         }
         let caller = self.plain_caller(stream, from, Security::Plaintext);
-        if self.allow_plain && !self.known_only {
+        if answers_plain {
             return Ok(Arrival::Caller(Box::new(caller)));
         }
         let advice = if self.known_only {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use chat_core::driver::{Command, Input, Sink, Source};
 use chat_core::files::FileEvent;
-use chat_core::protocol::{Event, PastMessage};
+use chat_core::protocol::{ConnectionStatus, Event, PastMessage};
 use chat_core::wire::{Batch, Frame, Framing, LineCodec, LineError, WriteBuffer, is_hang_up};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
@@ -252,6 +252,8 @@ pub struct LineSink {
     speaker: String,
     /// How far the files are stands on the last line of stderr, which is a terminal.
     progress: bool,
+    /// The user was told that the connection is lost.
+    told_lost: bool,
     status: Arc<Mutex<CallStatus>>,
 }
 
@@ -286,6 +288,7 @@ impl LineSink {
             charset: Charset::of_locale(),
             speaker: String::new(),
             progress: false,
+            told_lost: false,
             status: Arc::default(),
         }
     }
@@ -300,6 +303,16 @@ impl LineSink {
         self.progress = progress.is_some();
         let progress = progress.unwrap_or_default();
         let _ = write!(stderr, "\r\x1b[2K{}", sanitize::line(&progress));
+    }
+
+    /// Whether an event says only again that the connection is lost: what is written stays, so the
+    /// tries are not counted there.
+    fn is_old_news(&mut self, event: &Event) -> bool {
+        let Event::Connection(status) = event else {
+            return false;
+        };
+        let lost = matches!(status, ConnectionStatus::Reconnecting(_));
+        std::mem::replace(&mut self.told_lost, lost) && lost
     }
 
     /// Writes messages of earlier, for a user at a terminal.
@@ -325,13 +338,14 @@ impl LineSink {
 
 impl Sink for LineSink {
     fn show(&mut self, event: Event) {
+        let is_old_news = self.is_old_news(&event);
         let notice = if self.style == LineStyle::Interactive {
             known(&self.status).update(&event);
             locale::describe(&event)
         } else {
             locale::describe_without_commands(&event)
         };
-        if let Some(notice) = notice {
+        if let Some(notice) = notice.filter(|_| !is_old_news) {
             self.show_progress(None);
             notify(&notice);
         }
@@ -431,6 +445,24 @@ mod tests {
         };
         let buffers = 1 + kept.windows(2).filter(|pair| apart(pair)).count();
         assert_eq!(buffers, 1, "for a thousand short lines");
+    }
+
+    #[test]
+    fn a_lost_connection_is_told_once() {
+        let mut sink = LineSink::new(tokio::io::sink(), LineStyle::Raw);
+        let resumed = ConnectionStatus::Resumed {
+            after: Duration::from_secs(1),
+            resent: 0,
+        };
+        let told = [
+            ConnectionStatus::Silent(Duration::from_secs(5)),
+            ConnectionStatus::Reconnecting(1),
+            ConnectionStatus::Reconnecting(2),
+            resumed,
+            ConnectionStatus::Reconnecting(1),
+        ]
+        .map(|status| !sink.is_old_news(&Event::Connection(status)));
+        assert_eq!(told, [true, true, false, true, true]);
     }
 
     #[tokio::test]

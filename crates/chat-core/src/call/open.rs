@@ -88,7 +88,7 @@ impl Call {
         let target = Target::parse(address)?;
         let address = target.to_string();
         let dialer = TcpDialer::new(target, DIAL_TIMEOUT);
-        let stream = dialer.dial(Packets::Whole).await?;
+        let stream = dialer.dial(Packets::default()).await?;
         let secured = keyring.tls.connect(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;

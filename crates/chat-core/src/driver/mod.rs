@@ -28,7 +28,7 @@ use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
     Protocol, ProtocolEvent, Recorded, Remark, Renewed, SendError, Side, SinkState,
 };
-use crate::transport::Stream;
+use crate::transport::{NAP, Stream, asleep};
 use crate::wire::{
     CancelCode, CancelledOffer, Control, Cookie, LineError, Name, Offer, Presence, SessionId,
     WriteBuffer,
@@ -132,6 +132,8 @@ pub struct CallDriver<'p, In, Out> {
     sink_state: SinkState,
     /// When bytes were last received.
     last_heard: Instant,
+    /// How long this machine had slept when the call last looked.
+    asleep: Duration,
     /// When text was last shown; `None` while some is on its way to the person.
     last_text: Option<Instant>,
     close_cause: CloseCause,
@@ -166,6 +168,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             source_open: true,
             sink_state: SinkState::Idle,
             last_heard: Instant::now(),
+            asleep: asleep(),
             last_text: Some(Instant::now()),
             close_cause: CloseCause::User,
             hasty: false,
@@ -355,6 +358,15 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
+    /// Tells the session of a sleep of this machine, before what has come since.
+    fn notice_sleep(&mut self) {
+        let before = std::mem::replace(&mut self.asleep, asleep());
+        let slept = self.asleep.saturating_sub(before);
+        if let Some(session) = self.protocol.session().filter(|_| slept >= NAP) {
+            session.slept(slept);
+        }
+    }
+
     /// No other connection can be made; drive on until the call has ended.
     pub fn give_up(&mut self, disconnect: Disconnect) {
         tracing::info!(%disconnect, "giving the connection up");
@@ -427,6 +439,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 () = alarm.as_mut(), if timeout.is_some() => Ready::Alarm,
             };
             now = Instant::now();
+            self.notice_sleep();
             match ready {
                 Ready::Io(Ok(true)) => {
                     self.last_heard = now;

@@ -1,8 +1,22 @@
 //! Whether this machine has slept. Its clock for timers stands still meanwhile, so that no timer
 //! notices.
 
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::asleep;
 #[cfg(target_os = "linux")]
 pub(super) use linux::slept;
+
+/// A shorter sleep breaks no connection.
+pub(crate) const NAP: Duration = Duration::from_secs(1);
+
+/// How long this machine has slept since it was started; nothing on this system, which does not
+/// tell.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn asleep() -> Duration {
+    Duration::ZERO
+}
 
 /// Waits for ever: this system does not tell.
 #[cfg(not(target_os = "linux"))]
@@ -24,10 +38,8 @@ mod linux {
     };
     use tokio::io::Interest;
 
+    use super::NAP;
     use crate::transport::readable;
-
-    /// A shorter sleep breaks no connection.
-    const NAP: Duration = Duration::from_secs(1);
 
     /// Waits until this machine has woken up from a sleep. It costs nothing meanwhile. Cancel safe,
     /// but a sleep between two calls is not noticed.
@@ -48,7 +60,7 @@ mod linux {
     }
 
     /// How long this machine has slept since it was started: one clock counts that, the other not.
-    fn asleep() -> Duration {
+    pub(crate) fn asleep() -> Duration {
         let since_boot = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
         let awake = since_boot(ClockId::Monotonic);
         since_boot(ClockId::Boottime).saturating_sub(awake)

@@ -33,26 +33,15 @@ pub trait Dial: Send + Sync {
 }
 
 /// How large the packets of a new stream may be, where a carrier can tell. A network may lose the
-/// large ones without a word (a black hole of path MTU discovery, RFC 2923, section 2.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// large ones without a word (a black hole of path MTU discovery, RFC 2923, section 2.1), and a
+/// conversation would gain next to nothing by them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Packets {
-    /// As large as this machine thinks the path takes.
-    #[default]
-    Whole,
     /// At most the 1,280 bytes that every path of IPv6 takes (RFC 8200, section 5).
+    #[default]
     Small,
     /// At most the 576 bytes that every host of IPv4 takes (RFC 1122, section 3.3.2).
     Smallest,
-}
-
-impl Packets {
-    /// The next smaller size; the smallest stays as it is.
-    pub fn smaller(self) -> Self {
-        match self {
-            Self::Whole => Self::Small,
-            Self::Small | Self::Smallest => Self::Smallest,
-        }
-    }
 }
 
 /// A source of connections.
@@ -180,7 +169,7 @@ mod tests {
         let mut listeners = Listeners::default();
         listeners.add(over_tcp);
         listeners.add(in_memory);
-        let tcp_caller = dialer.dial(Packets::Whole).await.expect("a listener");
+        let tcp_caller = dialer.dial(Packets::default()).await.expect("a listener");
         let from = tcp_caller.local_addr().expect("an address").to_string();
         let mut callers: Vec<Box<dyn Stream>> = vec![Box::new(tcp_caller)];
         callers.extend(others.into_iter().map(|caller| Box::new(caller) as _));
@@ -221,7 +210,7 @@ mod tests {
         let (mut listener, dialer) = tcp().await;
         let mut streams = Vec::new();
         for name in [b'1', b'2'] {
-            let mut here = dialer.dial(Packets::Whole).await.expect("a listener");
+            let mut here = dialer.dial(Packets::default()).await.expect("a listener");
             let (there, _) = Listen::accept(&mut listener).await.expect("a stream");
             here.write_u8(name).await.expect("the other end");
             streams.push((here, there));

@@ -11,6 +11,7 @@ use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub(crate) use awake::{NAP, asleep};
 pub use carrier::{Dial, Listen, Listeners, Origin, Packets};
 pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};

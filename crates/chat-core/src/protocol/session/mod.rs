@@ -84,6 +84,8 @@ pub struct Session {
     round_trip: Option<Duration>,
     /// When the peer was last heard on the connection that was lost.
     down_since: Option<Instant>,
+    /// How long this machine has slept since then, which no `Instant` counts.
+    slept: Duration,
     peer_typing: RemoteTyping,
     /// Whether this side's person is there, as the person says.
     presence: Presence,
@@ -129,6 +131,7 @@ impl Session {
             connection: None,
             round_trip: None,
             down_since: None,
+            slept: Duration::ZERO,
             peer_typing: RemoteTyping::default(),
             presence: Presence::Here,
             answering: false,
@@ -313,6 +316,12 @@ impl Session {
         self.take_doubt(now);
     }
 
+    /// This machine has slept for so long, while no clock of ours went on. A person was without the
+    /// peer all that time, unless the connection is there still.
+    pub fn slept(&mut self, time: Duration) {
+        self.slept += time;
+    }
+
     /// Reports that the present connection is in doubt, or no longer.
     fn take_doubt(&mut self, now: Instant) {
         let connection = self.connection.as_mut();
@@ -446,7 +455,8 @@ impl Session {
                 self.show(Event::Delivered(self.delivered_before));
             }
         } else if met {
-            let after = down_since.map_or(Duration::ZERO, |since| now - since);
+            let slept = std::mem::take(&mut self.slept);
+            let after = down_since.map_or(Duration::ZERO, |since| now - since + slept);
             let resumed = ConnectionStatus::Resumed { after, resent };
             self.show(Event::Connection(resumed));
         } else if resumed {
@@ -818,6 +828,9 @@ impl Protocol for Session {
     }
 
     fn heard(&mut self, now: Instant) {
+        if self.down_since.is_none() {
+            self.slept = Duration::ZERO;
+        }
         if let Some(connection) = &mut self.connection
             && connection.liveness.heard(now)
         {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
-use super::names::Names;
+use super::names::{Names, PAUSE};
 use super::way::{Changes, Way};
 use super::{limit_packets, set_tcp_options};
 use crate::DEFAULT_PORT;
@@ -154,6 +154,7 @@ impl TcpDialer {
             Err(_) => self.names.look_up(host.clone(), *port),
         };
         let mut last = None;
+        let mut ask_again = interval(PAUSE);
         loop {
             let waits = last.is_none() && attempts.tried.is_empty();
             if attempts.running.is_empty() && lookup.is_none() && !waits {
@@ -172,6 +173,10 @@ impl TcpDialer {
                         let name = host.clone();
                         last = Some(DialError::Resolve { name, reason });
                     }
+                }
+                // A question that was lost is asked again by the resolver after 5 s only.
+                _ = ask_again.tick(), if lookup.is_some() => {
+                    drop(self.names.look_up(host.clone(), *port));
                 }
                 Some(attempt) = attempts.running.join_next() => match attempt {
                     Ok(Ok(stream)) => return Ok(stream),
@@ -230,6 +235,8 @@ async fn done(
 struct Attempts {
     packets: Packets,
     tried: Vec<SocketAddr>,
+    /// When the next may begin.
+    next_at: Instant,
     running: JoinSet<io::Result<TcpStream>>,
 }
 
@@ -238,6 +245,7 @@ impl Attempts {
         Self {
             packets,
             tried: Vec::new(),
+            next_at: Instant::now(),
             running: JoinSet::new(),
         }
     }
@@ -247,13 +255,15 @@ impl Attempts {
         if self.tried.contains(&address) {
             return;
         }
-        let turn = self.tried.len() as u32;
+        let now = Instant::now();
+        let begin_at = self.next_at.max(now);
+        self.next_at = begin_at + HEAD_START;
         let packets = self.packets;
         self.tried.push(address);
         self.running.spawn(async move {
             // Even a sleep of no time takes a tick of the timer, a millisecond.
-            if turn > 0 {
-                sleep(HEAD_START * turn).await;
+            if begin_at > now {
+                sleep_until(begin_at).await;
             }
             connect(address, packets).await
         });
@@ -265,7 +275,10 @@ async fn connect(address: SocketAddr, packets: Packets) -> io::Result<TcpStream>
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
-    limit_packets(&socket, packets);
+    // Packets that never leave this machine are not lost.
+    if !address.ip().is_loopback() {
+        limit_packets(&socket, packets);
+    }
     let stream = socket.connect(address).await?;
     set_tcp_options(&stream);
     Ok(stream)
@@ -291,5 +304,23 @@ mod tests {
         for text in ["", ":99", "host:port", "host:99999", "[::1", "[::1]99"] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_waits_for_the_head_start_of_the_one_before_and_no_longer() {
+        let address = |last| SocketAddr::from(([127, 0, 0, last], 9));
+        let begun = Instant::now();
+        let mut attempts = Attempts::new(Packets::default());
+        attempts.add(address(1));
+        attempts.add(address(2));
+        attempts.add(address(2));
+        assert_eq!(attempts.next_at, begun + 2 * HEAD_START, "for two of them");
+        sleep(4 * HEAD_START).await;
+        attempts.add(address(3));
+        assert_eq!(
+            attempts.next_at,
+            begun + 5 * HEAD_START,
+            "it begins at once"
+        );
     }
 }

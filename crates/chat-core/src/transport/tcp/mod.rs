@@ -52,11 +52,12 @@ pub fn set_tcp_options(stream: &TcpStream) {
     }
 }
 
-/// Limits the segments of both directions (`TCP_MAXSEG`), before a socket is connected.
+/// Limits the segments of both directions (`TCP_MAXSEG`), before a socket is connected. Nothing on
+/// the way may lose the larger ones then, not even the first of a handshake, whose post-quantum
+/// keys would not fit a packet of 1,280 bytes.
 fn limit_packets(socket: &TcpSocket, packets: Packets) {
     // Less the headers of IPv6 and TCP, or of IPv4 and TCP, and their options.
     let segment = match packets {
-        Packets::Whole => return,
         Packets::Small => 1280 - 60,
         Packets::Smallest => 576 - 40,
     };

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 /// So many lookups may be under way at once: one that is not answered keeps a thread for as long as
 /// the system's resolver tries, 10 s and more.
-const MOST: usize = 12;
+const MOST: usize = 24;
 
-/// The pause from one lookup to the next beside it. The resolver itself asks again after 5 s only.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pause from one lookup to the next beside it.
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// Looks a name up, again and again, and shares what is found.
 #[derive(Debug)]
@@ -59,5 +59,68 @@ impl Names {
             found.send_replace(addresses.collect());
             Ok(())
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    fn look_up(names: &Names) -> Option<JoinHandle<io::Result<()>>> {
+        names.look_up("localhost".to_owned(), 9)
+    }
+
+    #[tokio::test]
+    async fn what_is_found_is_told_to_all_who_wait() {
+        let names = Names::new();
+        let mut waiting = [names.found(), names.found()];
+        let lookup = look_up(&names).expect("a first lookup");
+        lookup.await.expect("no panic").expect("an address");
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        for found in &mut waiting {
+            found.changed().await.expect("the names are there");
+            assert!(found.borrow().contains(&here));
+        }
+        let late = names.found();
+        assert!(!late.has_changed().expect("the names are there"));
+    }
+
+    #[tokio::test]
+    async fn a_lookup_goes_on_for_the_others_when_nobody_waits_for_its_end() {
+        let names = Names::new();
+        let mut found = names.found();
+        drop(look_up(&names));
+        found.changed().await.expect("the names are there");
+        assert!(!found.borrow().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_exist_is_an_error_of_its_lookup() {
+        let names = Names::new();
+        let lookup = names.look_up("no such name".to_owned(), 9);
+        let looked_up = lookup.expect("a first lookup").await.expect("no panic");
+        assert!(looked_up.is_err());
+        assert!(names.found().borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lookups_are_begun_with_pauses_and_are_never_too_many() {
+        let names = Names::new();
+        let first = look_up(&names).expect("a first lookup");
+        assert!(look_up(&names).is_none(), "at once");
+        sleep(PAUSE).await;
+        let second = look_up(&names).expect("one after the pause");
+        for lookup in [first, second] {
+            lookup.await.expect("no panic").expect("an address");
+        }
+        let others = names.room.try_acquire_many(MOST as u32).expect("room");
+        sleep(PAUSE).await;
+        assert!(look_up(&names).is_none(), "too many are under way");
+        drop(others);
+        assert!(look_up(&names).is_some(), "one is done");
     }
 }

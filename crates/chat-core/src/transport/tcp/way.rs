@@ -143,7 +143,35 @@ mod elsewhere {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_way_of_a_connection_has_not_changed_while_it_is_there() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("a free port");
+        let peer = listener.local_addr().expect("an address");
+        let stream = TcpStream::connect(peer).await;
+        let mut way = Way::of(&stream.expect("a connection")).expect("two ends");
+        assert_eq!(way.local, Some(Ipv4Addr::LOCALHOST.into()));
+        assert!(!way.has_changed());
+    }
+
+    #[test]
+    fn a_way_that_comes_or_goes_has_changed() {
+        // Sockets may not broadcast unless they ask for it.
+        let nowhere = SocketAddr::from(([255, 255, 255, 255], 9));
+        let mut way = Way {
+            peer: nowhere,
+            local: Some(Ipv4Addr::LOCALHOST.into()),
+        };
+        assert!(way.has_changed(), "no network leads there any more");
+        assert_eq!(way.local, None);
+        assert!(!way.has_changed(), "and still none");
+        way.peer = SocketAddr::from(([127, 0, 0, 1], 9));
+        assert!(way.has_changed(), "there is one again");
+    }
 
     #[test]
     fn a_way_that_is_no_more_has_changed_once() {
