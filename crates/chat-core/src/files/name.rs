@@ -47,7 +47,9 @@ impl FileName {
         if RESERVED.contains(&stem.to_ascii_lowercase().as_str()) {
             name.insert(0, STAND_IN);
         }
-        Self(fitting(&name, ""))
+        // A cut within a long ending may leave a short one, which is trimmed before its dot too.
+        let cut = fitting(&name, "");
+        Self(fitting(&cut, ""))
     }
 
     /// The name of the n-th file that wants this one: from the second on with its number, before

@@ -1,8 +1,10 @@
 //! Offers that are open, written down so that they outlive programs: one file each, in the
 //! directory `files` beside the identity.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,24 @@ const EXTENSION: &str = "json";
 #[derive(Clone, Debug)]
 pub struct Store {
     directory: PathBuf,
+    /// The offers that a task is taking: one outlives its call while the disk is slow.
+    claimed: Arc<Mutex<BTreeSet<OfferId>>>,
+}
+
+/// The right to take an offer, which one task has at a time.
+#[derive(Debug)]
+pub(super) struct Claim {
+    store: Store,
+    id: OfferId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let claimed = self.store.claimed.lock();
+        claimed
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
+    }
 }
 
 /// An offer, as it is written down.
@@ -72,7 +92,10 @@ impl Store {
         let directory = data_dir.join("files");
         private_file::private_dir(data_dir)?;
         private_file::private_dir(&directory)?;
-        let store = Self { directory };
+        let store = Self {
+            directory,
+            claimed: Arc::default(),
+        };
         let now = SystemTime::now();
         for path in store.paths() {
             let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
@@ -103,14 +126,27 @@ impl Store {
         let _ = fs::remove_file(self.path(id));
     }
 
+    /// The right to take this offer; `None` while another task of this program has it.
+    pub(super) fn claim(&self, id: OfferId) -> Option<Claim> {
+        let claimed = self.claimed.lock();
+        let is_free = claimed.unwrap_or_else(PoisonError::into_inner).insert(id);
+        is_free.then(|| Claim {
+            store: self.clone(),
+            id,
+        })
+    }
+
+    /// What is written down of the offer of this record by now.
+    pub(super) fn latest(&self, record: &Record) -> Option<Record> {
+        let latest = read(&self.path(record.offer.id))?;
+        (latest.peer == record.peer && latest.offer == record.offer).then_some(latest)
+    }
+
     /// All that concerns this peer. What cannot be read is left out.
     pub fn of_peer(&self, peer: Fingerprint) -> Vec<Record> {
         let peer = peer.to_string();
-        let read = |path: PathBuf| {
-            let bytes = private_file::read(&path).ok().flatten()?;
-            serde_json::from_slice::<Record>(&bytes).ok()
-        };
-        let mut records: Vec<_> = self.paths().into_iter().filter_map(read).collect();
+        let paths = self.paths();
+        let mut records: Vec<_> = paths.iter().filter_map(|path| read(path)).collect();
         records.retain(|record| record.peer == peer);
         records
     }
@@ -129,6 +165,11 @@ impl Store {
     fn path(&self, id: OfferId) -> PathBuf {
         self.directory.join(format!("{id}.{EXTENSION}"))
     }
+}
+
+fn read(path: &Path) -> Option<Record> {
+    let bytes = private_file::read(path).ok().flatten()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 impl RecordedSide {

@@ -2,7 +2,7 @@
 //! their own, so that they delay no line.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::io::SyncIoBridge;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::store::Claim;
 use super::{
     Complete, Directory, Expected, FileStream, FileViolation, Incoming, Opening, Progress, Record,
     RecordedSide, Source, Stage, Store, TransferError, lines,
@@ -83,7 +84,7 @@ pub(super) async fn run(
 /// Work that knows how far it is.
 enum Prepared {
     Send(Source),
-    Receive(Box<Incoming>, Option<(Store, Record)>),
+    Receive(Box<Incoming>, Option<Entry>),
     /// There was nothing left to do but the name.
     Published(PathBuf),
 }
@@ -102,35 +103,73 @@ fn prepare(work: Work) -> Result<Prepared, TransferError> {
         reason,
     };
     let directory = Directory::open(&path).map_err(unwritable)?;
-    if let Some((store, record)) = &record {
-        if let RecordedSide::Takes { stage, name, .. } = &record.side
-            && *stage == Stage::Whole
-        {
-            // An earlier program ended between the last byte and the name, or right after it.
-            let published = match expected.is_gone(&directory).map_err(unwritable)? {
-                true => directory.path_of(name),
-                false => Complete::of(directory, expected).publish()?,
-            };
-            note(store, record, Stage::Taken);
-            return Ok(Prepared::Published(published));
-        }
-        if let Err(error) = store.put(record) {
-            tracing::debug!(%error, "an offer is not written down");
-        }
+    let Some((store, record)) = record else {
+        let incoming = Incoming::open(directory, expected)?;
+        return Ok(Prepared::Receive(Box::new(incoming), None));
+    };
+    let mut entry = Entry::claim(store, record)?;
+    if let RecordedSide::Takes { stage, name, .. } = &entry.record.side
+        && *stage != Stage::Accepted
+    {
+        // An earlier program ended between the last byte and the name, or right after it.
+        let gone = *stage == Stage::Taken || expected.is_gone(&directory).map_err(unwritable)?;
+        let published = match gone {
+            true => directory.path_of(name),
+            false => Complete::of(directory, expected).publish()?,
+        };
+        entry.taken(&published);
+        return Ok(Prepared::Published(published));
     }
-    Ok(Prepared::Receive(
-        Box::new(Incoming::open(directory, expected)?),
-        record,
-    ))
+    entry.write();
+    let incoming = Incoming::open(directory, expected)?;
+    Ok(Prepared::Receive(Box::new(incoming), Some(entry)))
 }
 
-fn note(store: &Store, record: &Record, now: Stage) {
-    let mut record = record.clone();
-    if let RecordedSide::Takes { stage, .. } = &mut record.side {
-        *stage = now;
+/// The record of an offer, which one task at a time goes on with.
+struct Entry {
+    store: Store,
+    record: Record,
+    _claim: Claim,
+}
+
+impl Entry {
+    /// Takes the record as it is by now: a task of an earlier call may have ended since it was
+    /// read, and what that has taken is not to come again.
+    ///
+    /// # Errors
+    /// Such a task is not over yet, which passes.
+    fn claim(store: Store, record: Record) -> io::Result<Self> {
+        let claim = store.claim(record.offer.id).ok_or_else(aborted)?;
+        Ok(Self {
+            record: store.latest(&record).unwrap_or(record),
+            store,
+            _claim: claim,
+        })
     }
-    if let Err(error) = store.put(&record) {
-        tracing::debug!(%error, "the end of an offer is not written down");
+
+    /// Only its name is missing.
+    fn whole(&mut self) {
+        if let RecordedSide::Takes { stage, .. } = &mut self.record.side {
+            *stage = Stage::Whole;
+        }
+        self.write();
+    }
+
+    /// It has its name.
+    fn taken(&mut self, path: &Path) {
+        if let RecordedSide::Takes { stage, name, .. } = &mut self.record.side {
+            *stage = Stage::Taken;
+            if let Some(given) = path.file_name() {
+                *name = given.to_string_lossy().into_owned();
+            }
+        }
+        self.write();
+    }
+
+    fn write(&self) {
+        if let Err(error) = self.store.put(&self.record) {
+            tracing::debug!(%error, "how far an offer is, is not written down");
+        }
     }
 }
 
@@ -162,17 +201,17 @@ impl Prepared {
                     _ => Err(FileViolation::Misplaced.into()),
                 }
             }
-            Self::Receive(incoming, record) => {
+            Self::Receive(incoming, mut entry) => {
                 lines::write(&mut stream, &FileLine::Have(incoming.have()))?;
                 stream.flush()?;
                 let mut stream = BufReader::with_capacity(READ, stream);
                 let complete = incoming.receive(&mut stream, progress)?;
-                if let Some((store, record)) = &record {
-                    note(store, record, Stage::Whole);
+                if let Some(entry) = &mut entry {
+                    entry.whole();
                 }
                 let path = complete.publish()?;
-                if let Some((store, record)) = &record {
-                    note(store, record, Stage::Taken);
+                if let Some(mut entry) = entry {
+                    entry.taken(&path);
                 }
                 // If the sender does not hear of it here, it does in the talk.
                 let _ = stream.get_mut().shutdown();

@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
+use super::task::{self, Way, Work};
 use super::*;
-use crate::wire::{FileLine, Have, Hex, NextFile};
+use crate::trust::Fingerprint;
+use crate::wire::{Control, FileLine, Have, Hex, NextFile, Offer, OfferId};
 
 /// A temporary directory, in memory where the system has one: thousands of transfers wait for the
 /// disk otherwise.
@@ -299,6 +303,95 @@ fn a_part_that_is_no_file_is_refused() {
     let opened = Incoming::open(directory, pair.expected.clone());
     assert!(matches!(opened, Err(TransferError::Unwritable { .. })));
     assert_eq!(fs::read(pair.path("victim")).expect("it is there"), b"mine");
+}
+
+/// A task of an earlier call may still be busy with the disk when the next call begins.
+#[tokio::test]
+async fn what_is_taken_meanwhile_does_not_come_again() {
+    let pair = Pair::file(b"hello");
+    let store = Store::open(&pair.path("home")).expect("a store");
+    let takes = |stage, name: &str| Record {
+        peer: "ann".to_owned(),
+        offer: Offer {
+            id: pair.expected.id,
+            name: "report.pdf".to_owned(),
+            size: pair.expected.size,
+            files: None,
+        },
+        side: RecordedSide::Takes {
+            directory: pair.path("in"),
+            name: name.to_owned(),
+            stage,
+        },
+    };
+    // As the next call has read it.
+    let accepted = takes(Stage::Accepted, "report.pdf");
+    let goes_on = || {
+        let work = Work::Receive {
+            directory: pair.path("in"),
+            expected: pair.expected.clone(),
+            record: Some((store.clone(), accepted.clone())),
+        };
+        task::run(work, Way::None, Arc::default(), CancellationToken::new())
+    };
+
+    let claim = store.claim(pair.expected.id).expect("it is free");
+    let error = goes_on().await.expect_err("one task at a time");
+    assert!(error.is_passing(), "{error}");
+
+    fs::write(pair.path("in/report (2).pdf"), "hello").expect("written");
+    let taken = takes(Stage::Taken, "report (2).pdf");
+    store.put(&taken).expect("written down");
+    drop(claim);
+    let path = goes_on().await.expect("it is there");
+    assert_eq!(path, Some(pair.path("in/report (2).pdf")));
+    assert_eq!(store.latest(&accepted), Some(taken));
+    assert_eq!(pair.arrived().len(), 1);
+}
+
+/// What a sender says until it offers something, or has nothing left to do.
+async fn offered(transfers: &mut Transfers) -> Option<OfferId> {
+    while !transfers.is_idle() {
+        let said = transfers.next().await.controls;
+        if let Some(Control::Offer(offer)) = said.into_iter().next() {
+            return Some(offer.id);
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_program_that_is_started_anew_sends_once() {
+    let pair = Pair::file(b"hello");
+    let store = Store::open(&pair.path("home")).expect("a store");
+    let peer = Fingerprint::of_spki(b"ann");
+    let sends = || {
+        let config = FileConfig {
+            store: Some(store.clone()),
+            ..FileConfig::none()
+        };
+        let mut transfers = Transfers::new(Some(peer), None, config);
+        transfers.connected(Hex([1; 16]), None);
+        transfers
+    };
+    let again = || FileCommand::Send(vec![pair.path("report.pdf")]);
+
+    let mut first = sends();
+    first.command(again());
+    let id = offered(&mut first).await.expect("it is offered");
+    let written = store.of_peer(peer);
+    assert_eq!(written.len(), 1, "it is written down before it is said");
+    assert_eq!(written[0].offer.id, id);
+    first.stop().await;
+
+    let mut second = sends();
+    assert_eq!(offered(&mut second).await, Some(id));
+    // While it looks at the path, the peer says that it has it.
+    second.command(again());
+    second.control(Control::Taken(id));
+    assert_eq!(offered(&mut second).await, None);
+    second.stop().await;
+    assert_eq!(store.of_peer(peer), []);
 }
 
 /// A sender that writes whatever it likes.

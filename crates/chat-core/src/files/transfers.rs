@@ -94,6 +94,8 @@ pub struct Transfers {
     queued: VecDeque<Source>,
     /// How many paths are being looked at.
     scanning: usize,
+    /// What was taken of this side meanwhile: one of those paths may be that of an earlier program.
+    taken_meanwhile: Vec<(PathBuf, Offer)>,
     over: VecDeque<(OfferId, Option<CancelCode>)>,
     unsuccessful: usize,
     declined: usize,
@@ -146,6 +148,7 @@ enum State {
 enum Report {
     Scanned(PathBuf, Box<Result<(Source, Option<Offer>), TransferError>>),
     Restored(Vec<(Record, Option<Source>)>),
+    Recorded(OfferId),
     Ended(OfferId, u64, Result<Option<PathBuf>, TransferError>),
 }
 
@@ -174,6 +177,7 @@ impl Transfers {
             next_number: 1,
             queued: VecDeque::new(),
             scanning: 0,
+            taken_meanwhile: Vec::new(),
             over: VecDeque::new(),
             unsuccessful: 0,
             declined: 0,
@@ -230,12 +234,16 @@ impl Transfers {
         std::mem::take(&mut self.output)
     }
 
-    /// Waits for something to say or to show. Cancel safe.
+    /// Waits for something to say or to show, or for a task to end, which may leave nothing to do.
+    /// Cancel safe.
     pub async fn next(&mut self) -> Output {
         while self.output.is_empty() {
             let wake = self.wake();
             tokio::select! {
-                Some(report) = self.reports.recv() => self.report(report),
+                Some(report) = self.reports.recv() => {
+                    self.report(report);
+                    break;
+                }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                     self.start_due();
                     self.tick();
@@ -390,6 +398,13 @@ impl Transfers {
         if sends && let Some(code) = cancelled {
             self.unsuccessful += 1;
             self.declined += usize::from(code == CancelCode::Declined);
+        }
+        if let Side::Sends(source) = &transfer.side
+            && cancelled.is_none()
+            && self.scanning > 0
+        {
+            let taken = (source.path().to_owned(), transfer.offer.clone());
+            self.taken_meanwhile.push(taken);
         }
         self.over.push_back((transfer.offer.id, cancelled));
         if self.over.len() > MAX_OVER {
@@ -662,6 +677,15 @@ impl Transfers {
                         self.output.events.push(event);
                     }
                 }
+                if self.scanning == 0 {
+                    self.taken_meanwhile.clear();
+                }
+            }
+            Report::Recorded(id) => {
+                if let Some(number) = self.number_of(id) {
+                    let offer = self.transfers[&number].offer.clone();
+                    self.output.controls.push(Control::Offer(offer));
+                }
             }
             Report::Restored(records) => self.restored(records),
             Report::Ended(id, run, ended) => {
@@ -675,6 +699,10 @@ impl Transfers {
     }
 
     fn scanned(&mut self, source: Source, earlier: Option<Offer>) {
+        let mut taken = self.taken_meanwhile.iter();
+        if taken.any(|(path, offer)| path == source.path() && is_same(offer, &source)) {
+            return;
+        }
         match earlier {
             // It was restored meanwhile.
             Some(offer) if self.number_of(offer.id).is_some() => {}
@@ -704,14 +732,18 @@ impl Transfers {
 
     fn make_offer(&mut self, source: Source, offer: Offer) {
         let number = self.add(offer.clone(), Side::Sends(source), State::Offered);
+        // It is written down first: a program that ends in between would offer it as another.
         if let (Some(store), Some(record)) = (self.store.clone(), self.record(number)) {
+            let reporter = self.reporter.clone();
             self.disk.spawn(blocking(move || {
                 if let Err(error) = store.put(&record) {
                     tracing::debug!(%error, "an offer is not written down");
                 }
+                let _ = reporter.send(Report::Recorded(record.offer.id));
             }));
+        } else {
+            self.output.controls.push(Control::Offer(offer));
         }
-        self.output.controls.push(Control::Offer(offer));
         self.show(number, FileState::Offered);
     }
 
