@@ -10,7 +10,8 @@ use chat_core::{Call, CallError};
 use chat_testkit::people::{User, take_one, user};
 use chat_testkit::{a_port, soon};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
 
 /// Lets everything happen that can; the clock is paused.
 const A_WHILE: Duration = Duration::from_secs(1);
@@ -300,4 +301,19 @@ async fn the_programs_and_the_library_call_each_other() {
     let ended = soon(call.hang_up()).await;
     assert_eq!(ended.hung_up_by(), Some(Side::Remote));
     client.person.call_is_over(Side::Local).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_which_nobody_speaks_sleeps_until_the_next_ping() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let (caller, callee) = Call::pair().await;
+    sleep(MINUTE).await;
+    let parked = || Handle::current().metrics().worker_park_count(0);
+    let before = parked();
+    sleep(MINUTE).await;
+    let wake_ups = parked() - before;
+    drop((caller, callee));
+    // Every two seconds there is a ping. Its deadline takes the timer wheel of the runtime three
+    // steps, its pong one.
+    assert!(wake_ups <= 30 * 4, "{wake_ups} wake-ups a minute");
 }

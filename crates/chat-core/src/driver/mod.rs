@@ -42,6 +42,10 @@ pub use run::{Action, Connected, Host, Outcome, RESUME_WINDOW, Renewal, Runner};
 /// How long a person who hangs up waits for a screen or pipe that has stalled.
 const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// An alarm that rings this soon is left to ring, even for nothing. In a quick exchange, where
+/// there is always an acknowledgement to send, none is further off.
+const SOON: Duration = Duration::from_millis(100);
+
 /// How this side behaves in a call.
 #[derive(Clone, Debug, Default)]
 pub struct CallConfig {
@@ -430,7 +434,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 Next::Ended(reason) => return Step::Ended(self.explained(reason)),
             }
             let timeout = self.next_timeout(connection.as_deref());
-            set_alarm(alarm.as_mut(), timeout);
+            set_alarm(alarm.as_mut(), timeout, now);
             let ready = tokio::select! {
                 read = drive_io(connection.as_deref_mut(), self.reads()) => Ready::Io(read),
                 input = self.source.next(), if self.listens_to_person() => Ready::Input(input),
@@ -869,12 +873,15 @@ pub async fn sleep_until_some(moment: Option<Instant>) {
 }
 
 /// Makes sure that the alarm rings by `moment`. It may ring too early and is then set again:
-/// deadlines move away with every message, and resetting a timer each time costs more than an
-/// early wake-up now and then.
-fn set_alarm(alarm: Pin<&mut Sleep>, moment: Option<Instant>) {
-    if let Some(moment) = moment
-        && (alarm.is_elapsed() || moment < alarm.deadline())
-    {
+/// deadlines move away with every message, and setting a timer each time costs more than an early
+/// wake-up. One that is far off is moved: a call in which nobody speaks should sleep until the next
+/// ping.
+fn set_alarm(mut alarm: Pin<&mut Sleep>, moment: Option<Instant>, now: Instant) {
+    let Some(moment) = moment else { return };
+    if alarm.is_elapsed() || moment < alarm.deadline() {
         alarm.reset(moment);
+    } else if alarm.deadline() > now + SOON && alarm.deadline() < moment {
+        // A reset to a later time would leave the old one with the runtime, which still wakes up.
+        alarm.set(sleep_until(moment));
     }
 }
