@@ -6,9 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chat_testkit::process::program;
-use chat_testkit::terminal::{Recorder, Size, Terminal};
-use pty_process::Command;
+use chat_testkit::terminal::{Recorder, Size, Terminal, shell};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -37,21 +35,6 @@ async fn main() -> io::Result<()> {
     std::fs::write(&path, lock(&cast).to_text())?;
     println!("{}", path.display());
     Ok(())
-}
-
-/// A shell that finds both programs.
-fn shell(user: &str, home: &Path) -> Command {
-    Command::new("/bin/sh")
-        .arg("-i")
-        .env("PATH", program("").into_os_string())
-        .env("PS1", "$ ")
-        .env("USER", user)
-        .env("CHAT_HOME", home)
-        .env("TERM", "xterm-256color")
-        .env_remove("ENV")
-        .env_remove("NO_COLOR")
-        .env_remove("RUST_LOG")
-        .kill_on_drop(true)
 }
 
 /// The call: Ann waits, and Bob, whose terminal is recorded, calls her.

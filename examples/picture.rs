@@ -6,8 +6,7 @@ use std::path::Path;
 
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
-use chat_testkit::process::program;
-use chat_testkit::terminal::{Emulator, Size, Terminal};
+use chat_testkit::terminal::{Emulator, Size, Terminal, shell};
 
 /// Each terminal.
 const SIZE: Size = Size(76, 18);
@@ -28,31 +27,14 @@ const WIDE_FONT: &str =
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
     let (ann_home, bob_home) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let mut ann = shell("ann", ann_home.path());
-    let mut bob = shell("bob", bob_home.path());
+    let mut ann = Terminal::start(SIZE, shell("ann", ann_home.path()));
+    let mut bob = Terminal::start(SIZE, shell("bob", bob_home.path()));
     talk(&mut ann, &mut bob).await;
     let picture = picture([("ann", &ann.screen()), ("bob", &bob.screen())]);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/call.svg");
     std::fs::write(&path, picture)?;
     println!("{}", path.display());
     Ok(())
-}
-
-/// A shell that finds both programs.
-fn shell(user: &str, home: &Path) -> Terminal {
-    let programs = program("").into_os_string();
-    let command = pty_process::Command::new("/bin/sh")
-        .arg("-i")
-        .env("PATH", programs)
-        .env("PS1", "$ ")
-        .env("USER", user)
-        .env("CHAT_HOME", home)
-        .env("TERM", "xterm-256color")
-        .env_remove("ENV")
-        .env_remove("NO_COLOR")
-        .env_remove("RUST_LOG")
-        .kill_on_drop(true);
-    Terminal::start(SIZE, command)
 }
 
 /// The call that is pictured.

@@ -11,7 +11,7 @@ use chat_core::files::{FileCommand, OpenFile, Transfers};
 use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Remark, Renewed};
 use chat_core::transport::{Dial, Packets};
-use chat_core::trust::{FirstContactError, Security};
+use chat_core::trust::FirstContactError;
 use chat_core::wire::{Control, Name, Presence, SessionId};
 use chat_terminal::peer::{self, PeerRecord};
 use chat_terminal::record::{self, Record};
@@ -81,10 +81,7 @@ impl<D: Dial + 'static> Client<D> {
     ) -> Self {
         let keyring = connector.trust.keyring().cloned();
         let address = connector.dialer.address();
-        let key = match peer.security {
-            Security::Key { fingerprint, .. } => Some(fingerprint),
-            Security::NoKey { .. } | Security::Plaintext => None,
-        };
+        let key = peer.security.fingerprint();
         let open = open_file(Arc::clone(&connector), path.packets());
         let mut files = Transfers::new(key, Some(open), config.files.clone());
         let errand = Some(config.send_files.clone()).filter(|paths| !paths.is_empty());

@@ -28,6 +28,21 @@ pub fn command(name: &str, home: &Path) -> Command {
         .kill_on_drop(true)
 }
 
+/// A shell that finds both programs, for the user of this name.
+pub fn shell(user: &str, home: &Path) -> Command {
+    Command::new("/bin/sh")
+        .arg("-i")
+        .env("PATH", program("").into_os_string())
+        .env("PS1", "$ ")
+        .env("USER", user)
+        .env("CHAT_HOME", home)
+        .env("TERM", "xterm-256color")
+        .env_remove("ENV")
+        .env_remove("NO_COLOR")
+        .env_remove("RUST_LOG")
+        .kill_on_drop(true)
+}
+
 /// Takes what a program writes to its terminal, as it comes.
 pub type Recorder = Box<dyn FnMut(&[u8]) + Send>;
 

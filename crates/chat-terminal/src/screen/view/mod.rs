@@ -12,7 +12,7 @@ use std::time::Instant;
 use chat_core::driver::Input;
 use chat_core::files::Rate;
 use chat_core::protocol::Peer;
-use chat_core::trust::{Fingerprint, Security};
+use chat_core::trust::Fingerprint;
 
 use crate::call_status::CallStatus;
 use crate::input::commands::Role;
@@ -124,12 +124,8 @@ struct Addressee {
 
 impl Addressee {
     fn new(peer: &Peer) -> Self {
-        let key = match peer.security {
-            Security::Key { fingerprint, .. } => Some(fingerprint),
-            Security::NoKey { .. } | Security::Plaintext => None,
-        };
         Self {
-            key,
+            key: peer.security.fingerprint(),
             name: sanitized_name(peer),
         }
     }
