@@ -207,7 +207,8 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             RefusalCode::Declined
         } else if let Some(suppressed) = self.notices.try_acquire() {
             if suppressed > 0 {
-                self.sink.show(Event::Notice(locale::left_out(suppressed)));
+                self.sink
+                    .show(Event::Notice(locale::text().left_out(suppressed)));
             }
             return Some(front);
         } else {
@@ -229,7 +230,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             }
             Input::Command(Command::Name(name)) => {
                 self.config.name = name.as_str().into();
-                return Some(Event::Notice(locale::you_are_called(name)));
+                return Some(Event::Notice(locale::text().you_are_called(name)));
             }
             _ => {}
         }
@@ -348,10 +349,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             && wordless
             && let Some(callers) = self.guesses.broke_off()
         {
-            self.sink.show(Event::Notice(locale::guessing(callers)));
+            self.sink
+                .show(Event::Notice(locale::text().guessing(callers)));
         }
         if !is_friend && self.strangers.call_ended(wordless) && interactive && !once {
-            let notice = locale::strangers_ring(WARY_FOR);
+            let notice = locale::text().strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
         record.exit_code(&outcome)
@@ -389,14 +391,16 @@ pub(crate) fn declined(text: Option<String>) -> Refusal {
 /// The notice for an input while there is no call.
 fn notice_for(input: &Input) -> Option<&'static str> {
     match input {
-        Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
-        Input::Command(Command::File(_)) => Some(locale::NO_FILES),
+        Input::Command(Command::Next) => Some(locale::text().nobody_waits()),
+        Input::Command(Command::File(_)) => Some(locale::text().no_files()),
         Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
-            Some(locale::NOBODY_RINGS)
+            Some(locale::text().nobody_rings())
         }
-        Input::Command(Command::History(_) | Command::Search(_)) => Some(locale::NO_CALL_TO_READ),
+        Input::Command(Command::History(_) | Command::Search(_)) => {
+            Some(locale::text().no_call_to_read())
+        }
         Input::Typing(_) => None,
-        _ => Some(locale::NOBODY_THERE),
+        _ => Some(locale::text().nobody_there()),
     }
 }
 
@@ -428,11 +432,11 @@ pub(crate) fn notice_of(
 ) -> Option<String> {
     let suppressed = notices.try_acquire()?;
     let notice = match event {
-        QueueEvent::Arrived(peer) => locale::caller_waits(&peer, waiting, commands),
-        QueueEvent::Note(peer, text) => locale::note(&peer, &text),
-        QueueEvent::Left(peer) => locale::caller_left(&peer),
-        QueueEvent::TurnedAway(peer) => locale::caller_turned_away(&peer),
+        QueueEvent::Arrived(peer) => locale::text().waits(&peer, waiting, commands),
+        QueueEvent::Note(peer, text) => locale::text().note(&peer, &text),
+        QueueEvent::Left(peer) => locale::text().caller_left(&peer),
+        QueueEvent::TurnedAway(peer) => locale::text().caller_turned_away(&peer),
         QueueEvent::Refused(notice) => notice,
     };
-    Some(locale::after_others(notice, suppressed))
+    Some(locale::text().with_unmentioned(notice, suppressed))
 }
