@@ -83,7 +83,7 @@ impl Console {
             });
         }
         let (source, sink) = if interactive {
-            pipe::interactive(pipe::stdin(), pipe::stdout(), idle.role())
+            pipe::interactive(idle.role())?
         } else {
             (
                 LineSource::piped(pipe::stdin(), args.literal),

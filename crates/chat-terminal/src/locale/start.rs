@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use chat_core::DEFAULT_PORT;
-use chat_core::transport::tcp::TargetError;
+use chat_core::transport::TargetError;
 
 use super::Language;
 use crate::app::logging::LogError;
@@ -26,6 +26,9 @@ pub trait Start {
 
     /// A port that follows the host after a blank; this is what was meant.
     fn how_to_write_a_port(&self, target: &str) -> String;
+
+    /// `KEY@RELAY` in a program that knows no relays.
+    fn no_reach(&self) -> &'static str;
 
     /// `--when-there` to an address at which no key is known.
     fn no_key_to_wait_for(&self, address: &str) -> String;

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use chat_core::transport::tcp::TargetError;
+use chat_core::transport::TargetError;
+use chat_core::trust::InvalidNumber;
 
 use super::English;
 use crate::locale::Start;
@@ -27,11 +28,20 @@ impl Start for English {
             TargetError::NoBracket => "a ] is missing".into(),
             TargetError::AfterBracket => "after the ] comes a : and the port".into(),
             TargetError::NoPort(port) => format!("{port:?} is no port"),
+            TargetError::Number(InvalidNumber::Key) => {
+                "the key before the @ has 64 digits, from 0 to f: copy the whole line".into()
+            }
+            TargetError::Number(InvalidNumber::Relay) => "after the @ comes a relay".into(),
         }
     }
 
     fn how_to_write_a_port(&self, target: &str) -> String {
         format!("the port follows a colon: chat-client {target}")
+    }
+
+    fn no_reach(&self) -> &'static str {
+        "this chat-client was built without relays, so it cannot call KEY@RELAY; \
+         build it with: cargo install --path crates/chat-client --features reach"
     }
 
     fn no_key_to_wait_for(&self, address: &str) -> String {
