@@ -177,7 +177,8 @@ impl Server<'_> {
             Some(peer) => locale::declined(&peer),
             None => locale::NOBODY_WAITS.into(),
         };
-        Action::Show(vec![Event::Notice(notice)])
+        let length = Event::QueueLength(self.queue.waiting());
+        Action::Show(vec![Event::Notice(notice), length])
     }
 
     fn queue_changed(&mut self, event: QueueEvent) -> Action {
