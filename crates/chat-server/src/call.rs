@@ -177,7 +177,8 @@ impl Server<'_> {
             Some(peer) => locale::text().declined(&peer),
             None => locale::text().nobody_waits().into(),
         };
-        Action::Show(vec![Event::Notice(notice)])
+        let length = Event::QueueLength(self.queue.waiting());
+        Action::Show(vec![Event::Notice(notice), length])
     }
 
     fn queue_changed(&mut self, event: QueueEvent) -> Action {

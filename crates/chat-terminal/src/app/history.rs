@@ -15,6 +15,7 @@ use crate::app::{completion, exit, messages};
 use crate::locale::{self, Explain};
 use crate::text::past::{PastRows, local_time, speaker};
 use crate::text::sanitize;
+use crate::text::stderr;
 
 /// With how many messages a call begins, and how many a search shows.
 const SHOWN: usize = 20;
@@ -174,12 +175,12 @@ fn print_all(entries: HistoryEntries, mut style: Style) -> io::Result<u8> {
             Ok(HistoryEntry { message, line }) => style.write(&message, &line, &mut out)?,
             Err(flaw) => {
                 code = exit::FAILED;
-                eprintln!("{}", sanitize::line(&flaw.explain()));
+                stderr::tell(&flaw.explain());
             }
         }
     }
     if is_empty {
-        eprintln!("{}", locale::text().nothing_found());
+        stderr::tell(locale::text().nothing_found());
     }
     out.flush()?;
     Ok(code)
