@@ -131,7 +131,7 @@ impl<D: Dial + 'static> Client<D> {
             if call.announce_nonce() {
                 self.counting = Some(first_contact.record());
             } else if !first_contact.has_tried() {
-                self.counting = Some(first_contact.check());
+                self.counting = Some(first_contact.begin_check());
             }
         }
     }
