@@ -5,6 +5,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::{
@@ -59,6 +61,13 @@ fn chat1(name: Name, peer: &Security, config: &CallConfig, state: SessionState) 
         .with_presence(config.presence.clone())
         .with_machine(config.answering);
     session.reveal_after(config.reveal_after)
+}
+
+/// Waits for a future that is polled only when it is woken itself, and not with every message: a
+/// program waits for much beside its call, of which little comes.
+async fn when_woken<F: Future>(future: F) -> F::Output {
+    let mut alone = FuturesUnordered::from_iter([future]);
+    alone.next().await.expect("one future has one output")
 }
 
 /// The program around a call between a source and a sink.
@@ -231,7 +240,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                         return reason;
                     }
                 }
-                action = host.next() => self.act(action),
+                action = when_woken(host.next()) => self.act(action),
                 code = shutdown.as_mut(), if self.interrupted.is_none() => {
                     self.interrupted = Some(code);
                     self.call.hang_up();
