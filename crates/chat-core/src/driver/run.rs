@@ -92,11 +92,11 @@ pub trait Host<In, Out>: Send {
     /// The peer says this about a file.
     fn file(&mut self, control: Control) -> Action;
 
-    /// The call goes on in a new session.
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed);
+    /// The call goes on in a new session, in which the peer has answered. Returns what is shown.
+    fn renewed(&mut self, renewed: Renewed) -> Event;
 
-    /// Nothing is recorded any more, for this reason.
-    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError);
+    /// Nothing is recorded any more, for this reason. Returns what is shown.
+    fn unrecorded(&mut self, error: JournalError) -> Event;
 
     /// The safety number was shown.
     fn number_shown(&mut self);
@@ -261,8 +261,11 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                 let action = host.file(control);
                 self.act(action);
             }
-            Step::Renewed(renewed) => host.renewed(&mut self.call, renewed),
-            Step::Unrecorded(error) => host.unrecorded(&mut self.call, error),
+            Step::Renewed(renewed) => {
+                self.call.show(host.renewed(renewed));
+                host.answered(&mut self.call);
+            }
+            Step::Unrecorded(error) => self.call.show(host.unrecorded(error)),
             Step::Doubted(doubted) => host.doubted(&self.call, doubted),
             Step::Disconnected => {
                 self.connection = None;
