@@ -6,7 +6,7 @@ use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
-    ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
+    ALPN, ALPN_FILE, ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
 };
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
@@ -27,6 +27,14 @@ pub enum Trust {
 }
 
 impl Trust {
+    /// The keys of others.
+    pub fn known(&self) -> &KnownPeers {
+        match self {
+            Self::Plain(known) => known,
+            Self::Encrypted { keyring, .. } => &keyring.known,
+        }
+    }
+
     /// The keys; none in a plaintext call.
     pub fn keyring(&self) -> Option<&Keyring> {
         match self {
@@ -100,7 +108,7 @@ impl<D: Dial> Connector<D> {
         let address = self.dialer.address();
         tracing::info!(%address, "connected, now the handshake");
         let known = keyring.known.begin_load();
-        let secured = timeout_at(within.at, keyring.tls.connect_again(stream, cookie)).await;
+        let secured = timeout_at(within.at, keyring.tls.connect_with(stream, ALPN, cookie)).await;
         let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
         let known = known.await?;
         let expected = known.by_address(&address);
@@ -142,7 +150,7 @@ impl<D: Dial> Connector<D> {
             return Err(ConnectError::NotEncrypted(self.dialer.address()));
         };
         let stream = self.dialer.dial(packets).await?;
-        let secured = keyring.tls.connect_for_file(stream, cookie).await;
+        let secured = keyring.tls.connect_with(stream, ALPN_FILE, cookie).await;
         let secured = secured.map_err(|reason| ConnectError::Tls {
             address: self.dialer.address(),
             reason,
