@@ -3,14 +3,14 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chat_core::blocking;
 use chat_core::driver::{
     Command, Connected, Input, Outcome, Runner, Sink, Source, sleep_until_some,
 };
 use chat_core::files::{Policy, Transfers};
-use chat_core::journal::{Recorder, Recording};
+use chat_core::journal::{Recorder, Recording, Tally};
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
 use chat_core::trust::{Fingerprint, Security, Verification};
@@ -45,6 +45,8 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub taken_over: Option<Fingerprint>,
     /// Something was left that the person has not seen.
     pub has_messages: bool,
+    /// How much is left.
+    pub tally: Arc<Mutex<Tally>>,
     /// The exit code, once the program is to end.
     pub quitting: Option<u8>,
 }
