@@ -402,7 +402,7 @@ async fn the_machine_listens_for_five_minutes_and_no_longer() {
         .is_err()
     {
         caller
-            .0
+            .connection
             .push_control(&Control::Say("and another thing".to_owned()));
     }
     assert_eq!(start.elapsed().as_secs(), 300);

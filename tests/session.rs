@@ -164,6 +164,8 @@ struct End {
     said: Vec<String>,
     /// What the peer calls itself.
     met: Option<String>,
+    /// And later.
+    renamed: Vec<String>,
     events: Vec<Event>,
     heard: Vec<String>,
     /// How much of it in sessions before.
@@ -194,6 +196,7 @@ impl End {
             told_end: false,
             said: Vec::new(),
             met: None,
+            renamed: Vec::new(),
             events: Vec::new(),
             heard: Vec::new(),
             heard_before: 0,
@@ -276,9 +279,11 @@ impl End {
                     self.renewed = Some(renewed);
                     continue;
                 }
-                ProtocolEvent::Renamed(_) | ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => {
+                ProtocolEvent::Renamed(name) => {
+                    self.renamed.push(name.text);
                     continue;
                 }
+                ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => continue,
                 ProtocolEvent::Doubted(doubted) => {
                     self.doubted = doubted;
                     continue;
@@ -1090,6 +1095,10 @@ mod remarks {
         call.settle();
         assert_eq!(presences(&call), [away.clone()]);
         call.cut();
+        call.connect();
+        call.settle();
+        assert_eq!(presences(&call), [away.clone()], "that is no news");
+        call.cut();
         let remark = Remark::Presence(Presence::Here);
         call.ends[DIALER].session.remark(remark);
         call.connect();
@@ -1108,6 +1117,49 @@ mod remarks {
         assert!(sent.contains(r#"{"name":"bea"}"#), "{sent}");
         call.settle();
         assert_eq!(call.ends[LISTENER].heard, ["one moment"]);
+    }
+
+    #[test]
+    fn a_name_is_news_once() {
+        let mut call = Call::on();
+        for _ in 0..2 {
+            let session = &mut call.ends[DIALER].session;
+            session.remark(Remark::Name("bea".into()));
+            call.settle();
+            call.cut();
+            call.connect();
+            call.settle();
+        }
+        assert_eq!(call.ends[LISTENER].renamed, ["bea"]);
+        assert!(call.ends[DIALER].renamed.is_empty());
+    }
+
+    #[test]
+    fn of_files_only_so_much_waits_to_be_said_and_only_on_a_connection() {
+        let said = |call: &Call| {
+            let sent = String::from_utf8_lossy(&call.ends[DIALER].flight).into_owned();
+            sent.matches("taken").count()
+        };
+        let mut call = Call::new();
+        let taken = || Control::Taken(Hex([1; 16]));
+        call.ends[DIALER].session.say_of_file(taken());
+        call.connect();
+        call.ends[DIALER].session.say_of_file(taken());
+        call.transmit();
+        assert_eq!(said(&call), 0);
+        call.settle();
+        for _ in 0..300 {
+            call.ends[DIALER].session.say_of_file(taken());
+        }
+        call.transmit();
+        assert_eq!(said(&call), 256);
+    }
+
+    #[test]
+    fn a_person_is_no_machine() {
+        let call = Call::on();
+        let told = |event: &Event| matches!(event, Event::Answering(_));
+        assert!(!call.ends.iter().any(|end| has(end, told)));
     }
 
     #[test]
@@ -1644,6 +1696,22 @@ mod waiting {
         assert!(end.lost.is_none());
         receive(&mut end, &Control::Hello(hello(0)), now);
         assert!(end.met.is_some());
+    }
+
+    #[test]
+    fn who_waits_is_told_anew_why_nobody_answers() {
+        let (mut end, now) = dialer();
+        let away = Control::Away(Presence::Away("lunch".into()));
+        for _ in 0..2 {
+            receive(&mut end, &Control::Waiting { ahead: 0 }, now);
+            receive(&mut end, &away, now);
+            end.disconnected(now);
+            dial(&mut end.session, Some(binding(true)), now);
+            end.begun = true;
+        }
+        let told = end.events.iter();
+        let told = told.filter(|event| matches!(event, Event::Presence(_)));
+        assert_eq!(told.count(), 2);
     }
 
     #[test]
@@ -2403,6 +2471,78 @@ mod endings {
             assert!(matches!(end.reason, Some(CloseReason::BothFinished)));
         }
         assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    /// The peer has ended the call with so much received, and says so to who comes back.
+    fn hears_of_the_end(end: &mut End, received: u64, now: Instant) {
+        dial(&mut end.session, Some(binding(true)), now);
+        end.begun = true;
+        let ended = Hello {
+            ended: true,
+            ..hello(received)
+        };
+        let line = Control::Hello(ended).to_line();
+        end.receive(&line, false, now).expect("no violation");
+        end.transmit(now);
+    }
+
+    /// A recorded call in which two messages were said, and none acknowledged.
+    fn said_two() -> (End, Instant) {
+        let mut call = Call::on();
+        let [mut end, _] = call.ends;
+        end.record();
+        end.say("one");
+        end.say("two");
+        end.transmit(call.now);
+        end.disconnected(call.now);
+        call.now += S;
+        (end, call.now)
+    }
+
+    #[test]
+    fn a_program_started_anew_says_what_is_missing_in_another_session() {
+        let (mut end, now) = said_two();
+        end.crash(0);
+        hears_of_the_end(&mut end, 1, now);
+        let lost = end.lost.as_ref().expect("another session is begun");
+        assert!(
+            matches!(lost, Disconnect::Refused(refusal) if refusal.code == RefusalCode::NoSession),
+            "{lost}"
+        );
+        assert_eq!(end.session.unacknowledged(), ["two"]);
+        end.disconnected(now);
+        end.renew(Hex([8; 16]));
+        let anew = Control::Hello(Hello {
+            conversation: Hex([8; 16]),
+            ..hello(0)
+        });
+        dial(&mut end.session, Some(binding(true)), now);
+        end.begun = true;
+        end.receive(&anew.to_line(), false, now)
+            .expect("no violation");
+        let renewed = Renewed {
+            resent: 1,
+            in_doubt: false,
+        };
+        assert_eq!(end.renewed, Some(renewed));
+    }
+
+    #[test]
+    fn a_program_that_was_there_all_the_time_goes_on_with_what_is_missing() {
+        let (mut end, now) = said_two();
+        hears_of_the_end(&mut end, 1, now);
+        assert!(end.lost.is_none());
+        assert!(end.flight.ends_with(b"two\n"), "{:?}", end.flight);
+    }
+
+    #[test]
+    fn a_program_started_anew_that_misses_nothing_is_at_its_end() {
+        let (mut end, now) = said_two();
+        end.session.finish();
+        end.transmit(now);
+        end.crash(0);
+        hears_of_the_end(&mut end, 2, now);
+        assert!(end.lost.is_none());
     }
 
     #[test]
