@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     completion::answer::<Args>();
     let mut args = Args::parse();
     if let Some(port) = &args.port {
-        let told = locale::how_to_write_a_port(args.target.host(), port);
+        let told = locale::text().port_after_colon(args.target.host(), port);
         Args::command().error(ErrorKind::TooManyValues, told).exit();
     }
     // Only the end of the input hangs up.
@@ -115,7 +115,12 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let host = match &args.target {
         Target::Name(name) => HostPort::usual(name),
         Target::Host(host) => host.clone(),
-        Target::Number(_) => return Err(Failure::new(exit::FAILED, locale::NO_REACH.to_owned())),
+        Target::Number(_) => {
+            return Err(Failure::new(
+                exit::FAILED,
+                locale::text().no_reach().to_owned(),
+            ));
+        }
     };
     let address = host.to_string();
     let trust = match args.plain {
@@ -135,7 +140,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         false => None,
     };
     let signals = Signals::new()?;
-    let idle = Idle::Calling(locale::calling(&address));
+    let idle = Idle::Calling(locale::text().calling(&address));
     let mut console = match args.send_file.is_empty() {
         true => Console::open(&args.common, idle, address.clone())?,
         false => Console::silent(),
@@ -179,7 +184,7 @@ fn known_peer(
     let list = known.load()?;
     let dialed = list.by_address(address).map(|peer| peer.fingerprint);
     let Some(key) = pinned_key.or(dialed) else {
-        let told = locale::no_key_to_wait_for(address);
+        let told = locale::text().no_key_to_wait_for(address);
         return Err(Failure::new(exit::FAILED, told));
     };
     let peer = list.by_key(key);
