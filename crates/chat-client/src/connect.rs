@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use chat_core::blocking;
 use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
-    ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
+    ALPN, ALPN_FILE, ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
 };
-use chat_core::trust::{self, FileError, Fingerprint, KnownPeer, KnownPeers, Security};
+use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
 use tokio::time::{Instant, timeout_at};
 
@@ -28,6 +27,14 @@ pub enum Trust {
 }
 
 impl Trust {
+    /// The keys of others.
+    pub fn known(&self) -> &KnownPeers {
+        match self {
+            Self::Plain(known) => known,
+            Self::Encrypted { keyring, .. } => &keyring.known,
+        }
+    }
+
     /// The keys; none in a plaintext call.
     pub fn keyring(&self) -> Option<&Keyring> {
         match self {
@@ -66,15 +73,20 @@ impl<D: Dial> Connector<D> {
         self
     }
 
-    /// A stream to the server, on which nothing has been sent yet.
-    pub(crate) async fn dial(&self, packets: Packets) -> Result<D::Stream, ConnectError> {
-        if let Trust::Plain(known) = &self.trust
-            && let Some(KnownPeer { name, .. }) = self.known_here(known).await?
-        {
-            let address = self.dialer.address();
-            return Err(ConnectError::KnownKey { address, name });
+    /// Checks before a call that nobody whose key is known is called without encryption. Reads a
+    /// file on this thread.
+    pub(crate) fn check_plain(&self) -> Result<(), ConnectError> {
+        let Trust::Plain(known) = &self.trust else {
+            return Ok(());
+        };
+        let address = self.dialer.address();
+        match known.load()?.by_address(&address) {
+            Some(KnownPeer { name, .. }) => Err(ConnectError::KnownKey {
+                address,
+                name: name.clone(),
+            }),
+            None => Ok(()),
         }
-        Ok(self.dialer.dial(packets).await?)
     }
 
     /// Makes a connection of a stream, if the server can be trusted; nothing is said on it before.
@@ -93,30 +105,25 @@ impl<D: Dial> Connector<D> {
             let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
             return Ok(self.without_key(connection, Security::Plaintext));
         };
-        tracing::info!(address = %self.dialer.address(), "connected, now the handshake");
-        let secured = timeout_at(within.at, keyring.tls.connect_again(stream, cookie)).await;
+        let address = self.dialer.address();
+        tracing::info!(%address, "connected, now the handshake");
+        let known = keyring.known.begin_load();
+        let secured = timeout_at(within.at, keyring.tls.connect_with(stream, ALPN, cookie)).await;
         let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
-        let secured = match secured {
-            Ok(secured) => secured,
-            Err(reason) => {
-                let known = self.known_here(&keyring.known).await?;
-                return Err(self.no_handshake(known, reason));
-            }
-        };
+        let known = known.await?;
+        let expected = known.by_address(&address);
+        let secured = secured.map_err(|reason| self.no_handshake(expected, reason))?;
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                let owner = keyring.check_dialed(self.dialer.address(), key).await;
-                let owner = owner.map_err(|reason| ConnectError::Key {
-                    address: self.dialer.address(),
-                    reason,
-                })?;
+                let owner = keyring.check_dialed(&known, &address, key);
+                let owner = owner.map_err(|reason| ConnectError::Key { address, reason })?;
                 self.check_pin(*pinned_key, secured.peer_key)?;
-                Ok(self.with_key(keyring.own_key, key, owner.as_ref(), secured))
+                Ok(self.with_key(keyring.own_key, key, owner, secured))
             }
             _ => {
-                if let Some(peer) = self.known_here(&keyring.known).await? {
+                if let Some(peer) = expected {
                     return Err(ConnectError::Downgraded {
-                        address: self.dialer.address(),
+                        address,
                         known: peer.fingerprint,
                     });
                 }
@@ -143,7 +150,7 @@ impl<D: Dial> Connector<D> {
             return Err(ConnectError::NotEncrypted(self.dialer.address()));
         };
         let stream = self.dialer.dial(packets).await?;
-        let secured = keyring.tls.connect_for_file(stream, cookie).await;
+        let secured = keyring.tls.connect_with(stream, ALPN_FILE, cookie).await;
         let secured = secured.map_err(|reason| ConnectError::Tls {
             address: self.dialer.address(),
             reason,
@@ -158,18 +165,12 @@ impl<D: Dial> Connector<D> {
         }
     }
 
-    /// Who is known at the address. The file is read on another thread.
-    async fn known_here(&self, known: &KnownPeers) -> Result<Option<KnownPeer>, FileError> {
-        let (known, address) = (known.clone(), self.dialer.address());
-        blocking(move || Ok(known.load()?.by_address(&address).cloned())).await
-    }
-
-    fn no_handshake(&self, known: Option<KnownPeer>, reason: TlsError) -> ConnectError {
+    fn no_handshake(&self, expected: Option<&KnownPeer>, reason: TlsError) -> ConnectError {
         let address = self.dialer.address();
-        if let Some(KnownPeer { name, .. }) = known {
+        if let Some(KnownPeer { name, .. }) = expected {
             return ConnectError::NoHandshakeWithKnown {
                 address,
-                name,
+                name: name.clone(),
                 reason,
             };
         }

@@ -41,21 +41,20 @@ impl FirstContact {
         }
     }
 
-    /// Checks that there is a try left, unless a verified peer is expected at the address.
-    pub(crate) fn check(&self) -> Work {
-        let Self {
-            contacts,
-            known,
-            address,
-            ..
-        } = self.clone();
-        blocking(move || {
-            let known = known.load()?;
-            match known.by_address(&address) {
-                Some(peer) if peer.state == PeerState::Verified => Ok(()),
-                _ => contacts.check(&address),
-            }
-        })
+    /// Checks that there is a try left, unless a verified peer is expected at the address. Reads
+    /// files on this thread: before a call nobody waits for anything else.
+    pub(crate) fn check(&self) -> Result<(), FirstContactError> {
+        let known = self.known.load()?;
+        match known.by_address(&self.address) {
+            Some(peer) if peer.state == PeerState::Verified => Ok(()),
+            _ => self.contacts.check(&self.address),
+        }
+    }
+
+    /// The same in a call, on another thread.
+    pub(crate) fn begin_check(&self) -> Work {
+        let first_contact = self.clone();
+        blocking(move || first_contact.check())
     }
 
     /// Writes down that a nonce is sent, before it is.

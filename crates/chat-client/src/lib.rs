@@ -71,11 +71,12 @@ where
     if let Some(peer) = config.when_there.clone() {
         return when_there::run(connector, config, peer, source, sink, shutdown).await;
     }
+    connector.check_plain()?;
     let first_contact = FirstContact::new(&connector);
+    if let Some(first_contact) = &first_contact {
+        first_contact.check()?;
+    }
     let connect = async {
-        if let Some(first_contact) = &first_contact {
-            first_contact.check().await?;
-        }
         let (connected, path) = Race::first(Arc::new(connector.clone())).win().await?;
         let key = connected.peer.security.fingerprint();
         let recorded = match (config.recorder.clone(), key) {

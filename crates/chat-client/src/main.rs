@@ -107,9 +107,6 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         return Ok(code);
     }
     let data_dir = data_dir()?;
-    let known = KnownPeers::open(&data_dir)?;
-    let flaws = peer::flaws(&known)?;
-    let known_peers = known.clone();
     let host = match &args.target {
         Target::Name(name) => HostPort::usual(name),
         Target::Host(host) => host.clone(),
@@ -122,19 +119,20 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     };
     let address = host.to_string();
     let trust = match args.plain {
-        true => Trust::Plain(known),
+        true => Trust::Plain(KnownPeers::open(&data_dir)?),
         false => Trust::Encrypted {
             keyring: Keyring::open(&data_dir)?,
             pinned_key: args.peer_key,
         },
     };
+    let flaws = peer::flaws(trust.known())?;
     if args.try_again
         && let Some(keyring) = trust.keyring()
     {
         keyring.first_contacts.clear(&address)?;
     }
     let when_there = match args.when_there {
-        true => Some(known_peer(&known_peers, &address, args.peer_key)?),
+        true => Some(known_peer(trust.known(), &address, args.peer_key)?),
         false => None,
     };
     let signals = Signals::new()?;

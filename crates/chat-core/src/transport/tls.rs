@@ -226,46 +226,20 @@ impl TlsEndpoint {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.connect_again(stream, None).await
+        self.connect_with(stream, ALPN, None).await
     }
 
-    /// The same for a further connection of a call, with the cookie that the listener gave for it:
-    /// it is offered as an application protocol, which is all that a listener can read of a
-    /// handshake before it does any cryptography.
+    /// The same for a further connection of a call, which speaks [`ALPN`] or [`ALPN_FILE`], with
+    /// the cookie that the listener gave for it: it is offered as an application protocol, which
+    /// is all that a listener can read of a handshake before it does any cryptography.
     ///
     /// # Errors
     /// The handshake failed.
-    pub async fn connect_again<S>(
+    pub async fn connect_with<S>(
         &self,
         stream: S,
-        cookie: Option<Cookie>,
-    ) -> Result<SecureStream<S>, TlsError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        self.connect_with(stream, cookie, ALPN).await
-    }
-
-    /// Connects for a file of a call that is on, with the cookie of the call.
-    ///
-    /// # Errors
-    /// The handshake failed.
-    pub async fn connect_for_file<S>(
-        &self,
-        stream: S,
-        cookie: Option<Cookie>,
-    ) -> Result<SecureStream<S>, TlsError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        self.connect_with(stream, cookie, ALPN_FILE).await
-    }
-
-    async fn connect_with<S>(
-        &self,
-        stream: S,
-        cookie: Option<Cookie>,
         protocol: &[u8],
+        cookie: Option<Cookie>,
     ) -> Result<SecureStream<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,

@@ -20,7 +20,7 @@ impl Peers for Chinese {
     ) -> String {
         let pictures = pictures
             .iter()
-            .map(|(picture, name)| format!("{picture} {}", self.picture_name(*picture, name)));
+            .map(|(picture, name)| format!("{picture}\u{a0}{}", self.picture_name(*picture, name)));
         let how = if commands { "：/verify N" } else { "" };
         format!(
             "安全码 {digits}：{}\n    请打电话或当面核对，切勿在此聊天中核对{how}",
@@ -61,7 +61,7 @@ impl Peers for Chinese {
 
     fn wrong_number(&self, peer: &Peer) -> String {
         format!(
-            "安全码不一致！您与 {} 之间可能有中间人，\n能看到并篡改一切内容。请用 88 挂断，换一种方式呼叫。\n\
+            "安全码不一致！您与 {} 之间可能有中间人，能看到并篡改一切内容。请用 88 挂断，换一种方式呼叫。\
              如果只是输错了，请重试；在一致之前，不要说不能让别人知道的话。",
             who(peer)
         )
