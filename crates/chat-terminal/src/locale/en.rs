@@ -14,6 +14,7 @@ use chat_core::files::FileName;
 use chat_core::journal::JournalError;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Renewed, Side};
 use chat_core::transport::TlsError;
+use chat_core::transport::nearby::NearbyError;
 use chat_core::trust::{
     Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
 };
@@ -623,6 +624,15 @@ pub fn calling(target: &str) -> String {
     format!("calling {target} …")
 }
 
+/// The same, of a peer who was called by name.
+pub fn calling_known(peer: &KnownPeer) -> String {
+    let name = &peer.name;
+    match peer.addresses.join(", ") {
+        nowhere if nowhere.is_empty() => format!("calling {name}, whom you know …"),
+        addresses => format!("calling {name}, whom you know, at {addresses} …"),
+    }
+}
+
 /// A port that follows the host after a blank.
 pub fn how_to_write_a_port(host: &str, port: &str) -> String {
     let host = match host.contains(':') {
@@ -631,10 +641,6 @@ pub fn how_to_write_a_port(host: &str, port: &str) -> String {
     };
     format!("the port follows a colon: chat-client {host}:{port}")
 }
-
-/// `KEY@RELAY` in a program that knows no relays.
-pub const NO_REACH: &str = "this chat-client was built without relays, so it cannot call KEY@RELAY; \
-     build it with: cargo install --path crates/chat-client --features reach";
 
 /// Why a server cannot start, and what to try instead.
 pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
@@ -897,8 +903,11 @@ pub(crate) fn peers(known: &PeerList) -> String {
             ..
         } = peer;
         let state = state.as_str();
+        let heard = heard(peer.last_heard());
         let addresses = peer.addresses.join(" ");
-        format!("\n    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
+        format!(
+            "\n    {name}  {state} since {first_seen}, {heard}  {addresses}\n        {fingerprint}"
+        )
     });
     let flaws = known.unreadable();
     let flaws = flaws.map(|flaw| format!("\n    {}", unreadable(&flaw)));
@@ -907,6 +916,54 @@ pub(crate) fn peers(known: &PeerList) -> String {
         true => "No peers are known yet.".into(),
         false => format!("Known peers:{lines}"),
     }
+}
+
+/// When a peer was last heard.
+pub(crate) fn heard(day: &str) -> String {
+    format!("heard {day}")
+}
+
+/// Where a peer is, who has called and was never called.
+pub(crate) const NEVER_CALLED: &str = "has called you";
+
+/// How many are known beside those who are listed.
+pub(crate) fn strangers_have_called(count: usize) -> String {
+    match count {
+        1 => "1 more has only called; /peers in a call shows all.".to_owned(),
+        _ => format!("{count} more have only called; /peers in a call shows all."),
+    }
+}
+
+/// Before those who are near.
+pub(crate) const NEAR_NOT_PROVEN: &str =
+    "Near, as they say; whose key it is, is proven when you call:";
+
+/// Somebody near without a name.
+pub(crate) const SOMEBODY_NEAR: &str = "somebody";
+
+/// An empty list.
+pub(crate) const NOBODY_TO_CALL: &str =
+    "Nobody is known yet, and nobody near makes themselves found with chat-server --announce.";
+
+/// A server that makes itself found.
+pub fn announced(name: Option<&str>, own_key: Fingerprint) -> String {
+    let key = own_key.short();
+    match name {
+        Some(name) => format!("Everybody in this network can see that {name} waits here, {key}."),
+        None => format!("Everybody in this network can see that {key} waits here, without a name."),
+    }
+}
+
+/// A server that cannot make itself found.
+pub fn cannot_announce(error: &NearbyError) -> String {
+    format!("Nobody can find this server by --announce: {error}. It is called as before.")
+}
+
+/// A server that nobody else can reach, and that is to make itself found.
+pub fn nothing_to_announce(address: SocketAddr) -> String {
+    format!(
+        "nobody else can reach {address}, so there is nothing to announce: leave out --announce, or the address"
+    )
 }
 
 /// A day, before its messages.

@@ -53,6 +53,7 @@ pub(crate) fn target_error(error: &TargetError) -> String {
         TargetError::NoBracket => "a ] is missing".into(),
         TargetError::AfterBracket => "after the ] comes a : and the port".into(),
         TargetError::NoPort(port) => format!("{port:?} is no port"),
+        TargetError::Key(_) => NO_FINGERPRINT.into(),
         TargetError::Number(InvalidNumber::Key) => {
             "the key before the @ has 64 digits, from 0 to f: copy the whole line".into()
         }
@@ -154,6 +155,22 @@ pub(in crate::locale) fn connect_error(error: &ConnectError) -> String {
                 "{address} has {found}, not the key {wanted} that is demanded; nothing was said"
             )
         }
+        ConnectError::NoReach(_) => "this chat-client was built without relays, so it cannot call \
+             KEY@RELAY: build it with --features reach"
+            .into(),
+        ConnectError::NoWay { name, errors } if errors.is_empty() => format!(
+            "it is not known where {name} is: no address is known, and nobody near has the key; \
+             for a host of that name: chat-client --host {}",
+            quoted(name)
+        ),
+        ConnectError::NoWay { name, errors } => {
+            let ways: Vec<_> = errors.iter().map(way_in_vain).collect();
+            format!(
+                "{name} is not there: {}; for a host of that name: chat-client --host {}",
+                ways.join("; "),
+                quoted(name)
+            )
+        }
         ConnectError::Downgraded { address, known } => format!(
             "{address} is known by the key {known}, but whoever answers there now does not speak \
              chat/1 with it; nothing was said"
@@ -172,6 +189,16 @@ pub(in crate::locale) fn connect_error(error: &ConnectError) -> String {
     }
 }
 
+/// Why one of several ways was in vain.
+fn way_in_vain(error: &ConnectError) -> String {
+    match error {
+        ConnectError::OtherKey { address, .. } => {
+            format!("at {address} is somebody else, who was not told who called")
+        }
+        error => connect_error(error),
+    }
+}
+
 /// Why there is no encryption.
 pub(super) fn tls_error(error: &TlsError) -> String {
     match error {
@@ -183,6 +210,7 @@ pub(super) fn tls_error(error: &TlsError) -> String {
         TlsError::TimedOut(limit) => {
             format!("the other side did not finish the TLS handshake within {limit:?}")
         }
+        TlsError::OtherKey(found) => format!("the other side has the key {found}"),
         TlsError::Closed => "the other side closed the connection during the TLS handshake".into(),
         TlsError::NoKey => "the other side speaks chat/1 but shows no Ed25519 key".into(),
         TlsError::NotPostQuantum => {
