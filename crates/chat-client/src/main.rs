@@ -101,7 +101,7 @@ fn main() -> ExitCode {
     completion::answer::<Args>();
     let mut args = Args::parse();
     if let Some(port) = &args.port {
-        let told = locale::how_to_write_a_port(args.target.host(), port);
+        let told = locale::text().port_after_colon(args.target.host(), port);
         Args::command().error(ErrorKind::TooManyValues, told).exit();
     }
     // Only the end of the input hangs up.
@@ -149,8 +149,8 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     };
     let signals = Signals::new()?;
     let idle = Idle::Calling(match &whom {
-        Whom::Known(peer) => locale::calling_known(peer),
-        Whom::Host(_) | Whom::Number(_) => locale::calling(&called),
+        Whom::Known(peer) => locale::text().calling_known(peer),
+        Whom::Host(_) | Whom::Number(_) => locale::text().calling(&called),
     });
     let mut console = match args.send_file.is_empty() {
         true => Console::open(&args.common, idle, called)?,
@@ -241,7 +241,7 @@ fn known_peer(list: &PeerList, whom: &Whom, wanted: Option<Fingerprint>) -> Resu
         Whom::Host(_) | Whom::Number(_) => list.by_address(&address),
     };
     let Some(key) = wanted.or(owner.map(|peer| peer.fingerprint)) else {
-        let told = locale::no_key_to_wait_for(&address);
+        let told = locale::text().no_key_to_wait_for(&address);
         return Err(Failure::new(exit::FAILED, told));
     };
     let peer = list.by_key(key);

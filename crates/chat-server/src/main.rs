@@ -15,6 +15,7 @@ use chat_server::{Acceptor, Config, service};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, address, answer, duration, program};
 use chat_terminal::console::Console;
+use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
 use chat_terminal::{completion, exit, history, locale, messages, peer, version};
@@ -112,7 +113,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let signals = Signals::new()?;
     let listener = listener(args.address)?;
     let address = listener.local_addr()?;
-    let idle = Idle::Waiting(locale::idle(address.port()));
+    let idle = Idle::Waiting(locale::text().idle(address.port()));
     let is_machine = args.answer.is_some() && !Console::has_person();
     let mut console = match is_machine {
         true => Console::headless(),
@@ -142,14 +143,14 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         false => None,
     };
     let reachable = chat_server::reachable(address);
-    notices.push(locale::invitation(address.port(), &reachable, own_key));
+    notices.push(locale::text().invitation(address.port(), &reachable, own_key));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
     }
     if console.interactive {
         messages::show(data_dir, known, &mut console.sink).await?;
     }
-    service::tell_ready(&locale::idle(address.port()));
+    service::tell_ready(&locale::text().idle(address.port()));
     let shutdown = async {
         let code = signals.next().await;
         service::tell_stopping();
@@ -178,17 +179,17 @@ fn announce(
     if address.ip().is_loopback() {
         return Err(Failure::new(
             exit::FAILED,
-            locale::nothing_to_announce(address),
+            locale::text().nothing_to_announce(address),
         ));
     }
     match Announcement::begin(own_key, name, address) {
         Ok(announcement) => {
             let name = name.chosen.then_some(name.text.as_str());
-            notices.push(locale::announced(name, own_key));
+            notices.push(locale::text().announced(name, own_key));
             Ok(Some(announcement))
         }
         Err(error) => {
-            notices.push(locale::cannot_announce(&error));
+            notices.push(locale::text().cannot_announce(&error));
             Ok(None)
         }
     }
@@ -199,9 +200,10 @@ fn listener(address: SocketAddr) -> Result<TcpListener, Failure> {
     let failure = |told| Failure::new(exit::FAILED, told);
     match service::passed_listener() {
         Ok(Some(listener)) => Ok(listener),
-        Ok(None) => {
-            tcp::bind(address).map_err(|error| failure(locale::cannot_listen(address, &error)))
-        }
-        Err(error) => Err(failure(locale::cannot_use_passed_socket(&error))),
+        Ok(None) => tcp::bind(address)
+            .map_err(|error| failure(locale::text().cannot_serve(address, &error))),
+        Err(error) => Err(failure(
+            locale::text().cannot_use_passed_socket(&error.explain()),
+        )),
     }
 }

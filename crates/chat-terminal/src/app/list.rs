@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use chat_core::transport::nearby::Neighbour;
 use chat_core::trust::{Fingerprint, KnownPeer, PeerList};
 
-use crate::locale;
+use crate::locale::text;
 use crate::text::sanitize;
 use crate::text::wrap::columns as columns_of;
 
@@ -14,12 +14,12 @@ use crate::text::wrap::columns as columns_of;
 /// # Errors
 /// Standard output cannot be written to.
 pub fn print(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> io::Result<()> {
-    let mut text = String::new();
+    let mut lines = String::new();
     for row in rows(known, near, own_key) {
-        text.push_str(&sanitize::line(&row));
-        text.push('\n');
+        lines.push_str(&sanitize::line(&row));
+        lines.push('\n');
     }
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    match io::stdout().lock().write_all(lines.as_bytes()) {
         // `| head` has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
@@ -34,13 +34,13 @@ fn rows(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> Vec<Strin
             peer.name.clone(),
             peer.state.as_str().to_owned(),
             peer.fingerprint.short(),
-            locale::heard(peer.last_heard()),
+            text().heard(peer.last_heard()),
             places(peer),
         ]
     }));
     let strangers = known.peers().count() - listed.len();
     if strangers > 0 {
-        rows.push(locale::strangers_have_called(strangers));
+        rows.push(text().strangers_have_called(strangers));
     }
     let near = near.iter().filter(|neighbour| neighbour.key != own_key);
     let near = columns(near.map(|neighbour| {
@@ -48,7 +48,7 @@ fn rows(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> Vec<Strin
         let name = match (known, &neighbour.name) {
             (Some(known), _) => known.to_owned(),
             (None, Some(claimed)) => sanitize::quote(claimed),
-            (None, None) => locale::SOMEBODY_NEAR.to_owned(),
+            (None, None) => text().somebody_near().to_owned(),
         };
         let addresses: Vec<_> = neighbour
             .addresses
@@ -58,11 +58,11 @@ fn rows(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> Vec<Strin
         [name, neighbour.key.short(), addresses.join(" ")]
     }));
     if !near.is_empty() {
-        rows.push(locale::NEAR_NOT_PROVEN.to_owned());
+        rows.push(text().near_not_proven().to_owned());
         rows.extend(near);
     }
     if rows.is_empty() {
-        rows.push(locale::NOBODY_TO_CALL.to_owned());
+        rows.push(text().nobody_to_call().to_owned());
     }
     rows
 }
@@ -72,7 +72,7 @@ fn places(peer: &KnownPeer) -> String {
     let number = peer.number.as_ref().map(ToString::to_string);
     let places: Vec<_> = peer.addresses.iter().cloned().chain(number).collect();
     match places.is_empty() {
-        true => locale::NEVER_CALLED.to_owned(),
+        true => text().never_called().to_owned(),
         false => places.join(" "),
     }
 }
@@ -176,6 +176,6 @@ mod tests {
 
     #[test]
     fn a_list_of_nobody_says_so() {
-        assert_eq!(list("", &[(9, "me")]), [locale::NOBODY_TO_CALL]);
+        assert_eq!(list("", &[(9, "me")]), [text().nobody_to_call()]);
     }
 }
