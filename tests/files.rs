@@ -189,7 +189,7 @@ async fn an_offer_is_declined_or_dropped_by_its_number() {
     client.person.commands(Command::Decline(None));
     assert_eq!(is_refused(&mut server.person).await, CancelCode::Declined);
     accepts(&client.person, None);
-    client.person.reads("There is no such file").await;
+    client.person.reads("No file waits for that").await;
     assert!(!bob.downloads().exists());
     client.hangs_up().await;
 }

@@ -9,11 +9,11 @@ use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
     ClientHello, HANDSHAKE_TIMEOUT, Keyring, PeerKind, SecureStream, Stream, TlsError,
 };
-use chat_core::trust::{self, Fingerprint, KnownPeer, RejectedKey, Security};
+use chat_core::trust::{self, Fingerprint, KnownPeer, Loading, RejectedKey, Security};
 use chat_core::wire::{
     Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, Refusal, RefusalCode, SessionId,
 };
-use chat_terminal::locale::{self, replies};
+use chat_terminal::locale::{self, Explain};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
@@ -123,10 +123,12 @@ impl RejectReason {
     /// The notice for the person, who should know at once; the rest is for the log.
     pub(crate) fn notice(&self) -> Option<String> {
         match self {
-            Self::Key(RejectedKey::Own) => Some(locale::refused_own_key()),
-            Self::Key(RejectedKey::Changed(changed)) => Some(locale::refused(changed)),
-            Self::Key(RejectedKey::File(error)) => Some(locale::refused(error)),
-            Self::Hello(HelloError::Malformed) => Some(locale::refused_bad_hello()),
+            Self::Key(RejectedKey::Own) => Some(locale::text().refused_own_key()),
+            Self::Key(RejectedKey::Changed(changed)) => {
+                Some(locale::text().refused(&changed.explain()))
+            }
+            Self::Key(RejectedKey::File(error)) => Some(locale::text().refused(&error.explain())),
+            Self::Hello(HelloError::Malformed) => Some(locale::text().refused_bad_hello()),
             _ => None,
         }
     }
@@ -135,10 +137,10 @@ impl RejectReason {
     /// when somebody says that they cannot get through.
     pub(crate) fn trace(&self, from: &str) -> Option<String> {
         match self {
-            Self::Plaintext => Some(locale::refused_plaintext(from)),
-            Self::Unknown(_) => Some(locale::refused_unknown(from)),
+            Self::Plaintext => Some(locale::text().refused_plaintext(from)),
+            Self::Unknown(_) => Some(locale::text().refused_unknown(from)),
             Self::Tls(error @ (TlsError::NoKey | TlsError::NotPostQuantum)) => {
-                Some(locale::refused_handshake(from, error))
+                Some(locale::text().refused_handshake(from, &error.explain()))
             }
             _ => None,
         }
@@ -146,7 +148,7 @@ impl RejectReason {
 }
 
 impl Acceptor {
-    /// Finds out what a connection speaks, and which key it has, without a look at the files of
+    /// Finds out what a connection speaks, and which key it has, without waiting for the files of
     /// this user. Callers that are not welcome whoever they are, are told why. `begun` is called
     /// once the caller has begun a handshake.
     pub(crate) async fn accept<S>(
@@ -190,21 +192,27 @@ impl Acceptor {
             return Ok(Arrival::Caller(Box::new(caller)));
         }
         let advice = if self.known_only {
-            replies::NO_KEY
+            locale::text().reply_no_key()
         } else {
-            replies::NO_PLAINTEXT
+            locale::text().reply_no_plaintext()
         };
         caller.reject_with_line(advice).await;
         Err(RejectReason::Plaintext)
     }
 
-    /// Looks a caller up among the known peers, by its key. One that is not welcome is told why.
-    pub(crate) async fn admit(&self, mut caller: Caller) -> Result<Caller, RejectReason> {
+    /// Looks a caller up by its key among the known peers, which are being read already, or else
+    /// are now. One that is not welcome is told why.
+    pub(crate) async fn admit(
+        &self,
+        mut caller: Caller,
+        known: Option<Loading>,
+    ) -> Result<Caller, RejectReason> {
         let Some(SessionKey { key, .. }) = caller.session_key() else {
             return Ok(caller);
         };
+        let known = known.unwrap_or_else(|| self.keyring.known.begin_load());
         let claimed = caller.hello().and_then(Hello::chosen_name);
-        match self.identify(key, claimed).await {
+        match self.identify(known, key, claimed).await {
             Ok(known) => {
                 let peer = &mut caller.connected.peer;
                 peer.security = trust::security(key, known.as_ref());
@@ -226,12 +234,14 @@ impl Acceptor {
     /// The owner of this key, if it is known and welcome under the name that it claims.
     async fn identify(
         &self,
+        known: Loading,
         key: Fingerprint,
         claimed: Option<&str>,
     ) -> Result<Option<KnownPeer>, RejectReason> {
-        match self.keyring.check_caller(key, claimed).await? {
+        let known = known.await.map_err(RejectedKey::File)?;
+        match self.keyring.check_caller(&known, key, claimed)? {
             None if self.known_only => Err(RejectReason::Unknown(key.to_string())),
-            known => Ok(known),
+            owner => Ok(owner.cloned()),
         }
     }
 
@@ -246,7 +256,7 @@ impl Acceptor {
         let post_quantum = secured.post_quantum;
         let caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
-            caller.reject_with_line(replies::NO_KEY).await;
+            caller.reject_with_line(locale::text().reply_no_key()).await;
             return Err(RejectReason::Unknown(from.to_string()));
         }
         Ok(caller)
@@ -329,21 +339,22 @@ impl Caller {
     /// Tells the caller that this side is busy, and ends the connection.
     pub(crate) async fn reject_busy(self, waiting: usize) {
         let waiting = waiting as u64;
-        self.reject(&Control::Busy { waiting }, replies::BUSY).await;
+        self.reject(&Control::Busy { waiting }, locale::text().reply_busy())
+            .await;
     }
 
     /// Tells the caller that nobody takes calls any more, and ends the connection.
     pub(crate) async fn reject_closed(self) {
         let closed = Control::Refused(RefusalCode::Closed.into());
-        self.reject(&closed, replies::CLOSED).await;
+        self.reject(&closed, locale::text().reply_closed()).await;
     }
 
     /// Tells the caller that its call is not wanted, and ends the connection.
     pub(crate) async fn reject_declined(self, refusal: Refusal) {
         let line = match (refusal.code, &refusal.text) {
-            (RefusalCode::Unavailable, _) => replies::BUSY.to_owned(),
-            (_, Some(text)) => format!("{}; {text}", replies::DECLINED),
-            (_, None) => replies::DECLINED.to_owned(),
+            (RefusalCode::Unavailable, _) => locale::text().reply_busy().to_owned(),
+            (_, Some(text)) => format!("{}; {text}", locale::text().reply_declined()),
+            (_, None) => locale::text().reply_declined().to_owned(),
         };
         self.reject(&Control::Refused(refusal), &line).await;
     }

@@ -174,10 +174,11 @@ impl Server<'_> {
             return self.command_files(FileCommand::declined(words.as_deref()));
         }
         let notice = match self.queue.decline_next(words) {
-            Some(peer) => locale::declined(&peer),
-            None => locale::NOBODY_WAITS.into(),
+            Some(peer) => locale::text().declined(&peer),
+            None => locale::text().nobody_waits().into(),
         };
-        Action::Show(vec![Event::Notice(notice)])
+        let length = Event::QueueLength(self.queue.waiting());
+        Action::Show(vec![Event::Notice(notice), length])
     }
 
     fn queue_changed(&mut self, event: QueueEvent) -> Action {
@@ -247,7 +248,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
 
     fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
         self.registry.set_cookie(call.cookie());
-        self.peer.met(name);
+        self.peer.met(name, None);
         self.say_files(call);
     }
 
@@ -267,14 +268,12 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         Action::Files(self.files.take_output())
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
-        call.show(record::renewed(self.peer.peer(), renewed));
-        self.answered(call);
+    fn renewed(&mut self, renewed: Renewed) -> Event {
+        record::renewed(self.peer.peer(), renewed)
     }
 
-    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError) {
-        let told = self.record.fail(&error);
-        call.show(told);
+    fn unrecorded(&mut self, error: JournalError) -> Event {
+        self.record.fail(&error)
     }
 
     fn number_shown(&mut self) {
@@ -308,7 +307,9 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
                 Action::HangUp
             }
             Command::Next if self.queue.waiting() > 0 => Action::HangUp,
-            Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
+            Command::Next => {
+                Action::Show(vec![Event::Notice(locale::text().nobody_waits().into())])
+            }
             Command::File(command) => self.command_files(command),
             Command::Decline(words) => self.decline(words),
             Command::Away(text) => {
@@ -318,7 +319,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
                 Action::Remark(Remark::Presence(presence), vec![notice])
             }
             Command::Name(name) => {
-                let notice = Event::Notice(locale::you_are_called(&name));
+                let notice = Event::Notice(locale::text().you_are_called(&name));
                 *self.name = name.into();
                 Action::Remark(Remark::Name(self.name.clone()), vec![notice])
             }

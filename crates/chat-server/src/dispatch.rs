@@ -110,7 +110,7 @@ impl Dispatcher {
     fn trace(&self, reason: &RejectReason, from: &str) -> Option<String> {
         let trace = reason.trace(from)?;
         let mut limiter = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(locale::after_others(trace, limiter.try_acquire()?))
+        Some(locale::text().with_unmentioned(trace, limiter.try_acquire()?))
     }
 
     /// Finds out where a connection belongs. One that belongs nowhere is told so and drained
@@ -126,7 +126,9 @@ impl Dispatcher {
     where
         S: Stream + 'static,
     {
+        let mut known = None;
         let begun = |hello: &ClientHello<_>| {
+            known = Some(self.acceptor.keyring.known.begin_load());
             let cookie = hello.cookie();
             permit.begun(cookie.is_some_and(|cookie| self.registry.has_cookie(cookie)));
         };
@@ -147,7 +149,7 @@ impl Dispatcher {
         };
         match purpose {
             Purpose::Call | Purpose::Resumption => {
-                let caller = self.acceptor.admit(caller).await?;
+                let caller = self.acceptor.admit(caller, known).await?;
                 match self.queue.enter(caller) {
                     Entry::Seat(seat) => {
                         if let Some(on_call) = &self.on_call

@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chat_core::driver::{Connected, Outcome, Runner, Sink, Source};
 use chat_core::files::{Policy, Transfers};
-use chat_core::journal::{Recorder, Recording};
+use chat_core::journal::{Recorder, Recording, Tally};
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
 use chat_core::trust::{Fingerprint, Security, Verification};
@@ -42,6 +42,8 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub taken_over: Option<Fingerprint>,
     /// Something was left that the person has not seen.
     pub has_messages: bool,
+    /// How much is left.
+    pub tally: Arc<Mutex<Tally>>,
     /// The exit code, once the program is to end.
     pub quitting: Option<u8>,
 }
@@ -143,7 +145,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             ..
         } = &mut self.config;
         let mut server = Server {
-            peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
+            peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone())),
             session_key,
             record,
             renewing: None,
@@ -190,10 +192,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             && wordless
             && let Some(callers) = self.guesses.broke_off()
         {
-            self.sink.show(Event::Notice(locale::guessing(callers)));
+            self.sink
+                .show(Event::Notice(locale::text().guessing(callers)));
         }
         if !is_friend && self.strangers.call_ended(wordless) && interactive && !once {
-            let notice = locale::strangers_ring(WARY_FOR);
+            let notice = locale::text().strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
         record.exit_code(&outcome)

@@ -97,7 +97,7 @@ impl LineSource {
             }
         }
         if !self.told {
-            notify(locale::INPUT_LEFT);
+            notify(locale::text().input_left());
         }
         true
     }
@@ -106,8 +106,8 @@ impl LineSource {
     fn tell_alterations(&mut self) {
         let told = match (self.codec.has_mended(), self.codec.has_cut()) {
             _ if self.told => return,
-            (true, _) => locale::INPUT_NOT_UTF8,
-            (_, true) => locale::INPUT_CUT,
+            (true, _) => locale::text().input_not_utf8(),
+            (_, true) => locale::text().input_cut(),
             _ => return,
         };
         self.told = true;
@@ -135,7 +135,7 @@ impl LineSource {
                     if questioned.as_ref() != Some(&text)
                         && known(status).gives_number_away(&text) =>
                 {
-                    notices.tell(locale::OWN_NUMBER_IN_LINE);
+                    notices.tell(locale::text().own_number_in_line());
                     *questioned = Some(text);
                 }
                 Ok(Request::Say(text)) if is_hang_up(text.as_bytes()) => {
@@ -143,18 +143,20 @@ impl LineSource {
                 }
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUpMaybe) if questioned.as_deref() != Some(text) => {
-                    notices.tell(locale::HANG_UP_MAYBE_IN_LINE);
+                    notices.tell(locale::text().hang_up_maybe_in_line());
                     *questioned = Some(text.to_owned());
                 }
                 Ok(Request::HangUp | Request::HangUpMaybe) => return Some(Input::HangUp),
                 // The sink has seen more of the queue and the connection than the program.
-                Ok(Request::Command(command)) => match locale::call_status(&known(status)) {
+                Ok(Request::Command(command)) => match locale::text().call_status(&known(status)) {
                     Some(text) if command == Command::Status => notices.tell(&text),
                     _ => return Some(Input::Command(command)),
                 },
                 // The keys are those of the terminal itself.
-                Ok(Request::Help | Request::KeysHelp) => notices.tell(&locale::help(*role, false)),
-                Err(error) => notices.tell(&locale::command_error(&error)),
+                Ok(Request::Help | Request::KeysHelp) => {
+                    notices.tell(&locale::text().help(*role, false))
+                }
+                Err(error) => notices.tell(&locale::text().command_error(&error)),
             }
         }
         None
@@ -199,7 +201,7 @@ impl Source for LineSource {
                     // The data behind a line of 88 is lost, maybe by mistake.
                     if !self.buffer.is_empty() {
                         self.told = true;
-                        notify(locale::LEFT_UNSENT);
+                        notify(locale::text().left_unsent());
                     }
                     return Ok(Input::HangUp);
                 }
@@ -416,9 +418,9 @@ impl Sink for LineSink {
         let is_old_news = self.is_old_news(&event);
         let notice = if self.style == LineStyle::Interactive {
             known(&self.status).update(&event);
-            locale::describe(&event)
+            locale::text().describe(&event)
         } else {
-            locale::describe_without_commands(&event)
+            locale::text().describe_without_commands(&event)
         };
         if let Some(notice) = notice.filter(|_| !is_old_news) {
             self.show_progress(None);
@@ -439,7 +441,7 @@ impl Sink for LineSink {
             }
             Event::Message(text) => text.split('\n').for_each(|line| self.write_line(line)),
             Event::File(FileEvent::Progress(rates)) => {
-                self.show_progress(locale::progress(&rates));
+                self.show_progress(locale::text().progress(&rates));
             }
             Event::History(messages) => self.write_past(&messages),
             Event::Earlier(earlier) => self.write_past(&earlier.recent),

@@ -306,7 +306,7 @@ impl Terminal {
         self.row.leave();
         let draft = sanitize::line(self.row.half_typed()).into_owned();
         if !draft.is_empty() {
-            let told = format!("* {}\n", locale::draft_not_sent(&draft));
+            let told = format!("* {}\n", locale::text().draft(&draft));
             self.row.arrive(Piece::Told(told), now());
             self.row.leave();
         }
