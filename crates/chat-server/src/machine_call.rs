@@ -113,7 +113,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let name = self.config.name.clone();
         let peer_key = session_key.map(|session_key| session_key.key);
         let mut server = Server {
-            peer: PeerRecord::new(peer.clone(), Some(self.keyring.clone()), None),
+            peer: PeerRecord::new(peer.clone(), Some(self.keyring.clone())),
             session_key,
             record,
             renewing: None,

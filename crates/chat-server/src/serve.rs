@@ -145,7 +145,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             ..
         } = &mut self.config;
         let mut server = Server {
-            peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
+            peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone())),
             session_key,
             record,
             renewing: None,

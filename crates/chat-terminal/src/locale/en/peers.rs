@@ -127,7 +127,37 @@ impl Peers for English {
             ..
         } = peer;
         let (state, addresses) = (state.as_str(), addresses.join(" "));
-        format!("    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
+        let heard = self.heard(peer.last_heard());
+        format!(
+            "    {name}  {state} since {first_seen}, {heard}  {addresses}\n        {fingerprint}"
+        )
+    }
+
+    fn heard(&self, day: &str) -> String {
+        format!("heard {day}")
+    }
+
+    fn never_called(&self) -> &'static str {
+        "has called you"
+    }
+
+    fn strangers_have_called(&self, count: usize) -> String {
+        match count {
+            1 => "1 more has only called; /peers in a call shows all.".to_owned(),
+            _ => format!("{count} more have only called; /peers in a call shows all."),
+        }
+    }
+
+    fn near_not_proven(&self) -> &'static str {
+        "Near, as they say; whose key it is, is proven when you call:"
+    }
+
+    fn somebody_near(&self) -> &'static str {
+        "somebody"
+    }
+
+    fn nobody_to_call(&self) -> &'static str {
+        "Nobody is known yet, and nobody near makes themselves found with chat-server --announce."
     }
 
     fn forgot(&self, peer: &KnownPeer) -> String {

@@ -130,7 +130,32 @@ impl Peers for Chinese {
             PeerState::Blocked => "已拉黑",
         };
         let addresses = addresses.join(" ");
-        format!("    {name}  {first_seen} 起，{state}  {addresses}\n        {fingerprint}")
+        let heard = self.heard(peer.last_heard());
+        format!("    {name}  {state}，{first_seen} 起，{heard}  {addresses}\n        {fingerprint}")
+    }
+
+    fn heard(&self, day: &str) -> String {
+        format!("最近联系 {day}")
+    }
+
+    fn never_called(&self) -> &'static str {
+        "对方来过电"
+    }
+
+    fn strangers_have_called(&self, count: usize) -> String {
+        format!("另有 {count} 人只来过电；通话中用 /peers 查看全部。")
+    }
+
+    fn near_not_proven(&self) -> &'static str {
+        "附近的人（据其自称，呼叫时才能证实密钥）："
+    }
+
+    fn somebody_near(&self) -> &'static str {
+        "有人"
+    }
+
+    fn nobody_to_call(&self) -> &'static str {
+        "还没有联系人，附近也没有人用 chat-server --announce 让人找到。"
     }
 
     fn forgot(&self, peer: &KnownPeer) -> String {

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use chat_core::transport::TargetError;
-use chat_core::trust::InvalidNumber;
+use chat_core::trust::{Fingerprint, InvalidNumber};
 
 use super::Chinese;
 use crate::locale::Start;
+use crate::text::sanitize;
 
 impl Start for Chinese {
     fn no_data_dir(&self) -> &'static str {
@@ -28,6 +29,7 @@ impl Start for Chinese {
             TargetError::NoBracket => "缺少 ]".into(),
             TargetError::AfterBracket => "] 之后应是 : 和端口".into(),
             TargetError::NoPort(port) => format!("{port:?} 不是端口"),
+            TargetError::Key(_) => self.no_fingerprint().into(),
             TargetError::Number(InvalidNumber::Key) => {
                 "@ 前面的密钥应是 64 个 0 到 f 的数字：请复制完整的一行".into()
             }
@@ -88,6 +90,22 @@ impl Start for Chinese {
 
     fn cannot_use_passed_socket(&self, why: &str) -> String {
         format!("无法在传入的套接字上监听：{why}；请在 socket 单元中写一行 ListenStream=")
+    }
+
+    fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String {
+        let key = own_key.short();
+        match name.and_then(sanitize::name) {
+            Some(name) => format!("本网络中的人都能看到 {name} 在此等待来电，密钥 {key}。"),
+            None => format!("本网络中的人都能看到 {key} 在此等待来电，但没有名字。"),
+        }
+    }
+
+    fn cannot_announce(&self, why: &str) -> String {
+        format!("--announce 没有成功，别人找不到这里：{why}。仍可照常来电。")
+    }
+
+    fn nothing_to_announce(&self, address: SocketAddr) -> String {
+        format!("别人连不上 {address}，没有什么可让人找到：请去掉 --announce，或去掉地址")
     }
 
     fn cannot_log(&self, path: &Path, why: &str) -> String {

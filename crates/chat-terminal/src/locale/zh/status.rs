@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::files::FileName;
-use chat_core::trust::{Security, Verification};
+use chat_core::trust::{KnownPeer, Security, Verification};
 use jiff::civil::{Date, Weekday};
 
 use super::{Chinese, no_key};
@@ -110,6 +110,14 @@ impl StatusRow for Chinese {
 
     fn calling(&self, target: &str) -> String {
         format!("正在呼叫 {target}……")
+    }
+
+    fn calling_known(&self, peer: &KnownPeer) -> String {
+        let name = &peer.name;
+        match peer.addresses.join("、") {
+            nowhere if nowhere.is_empty() => format!("正在呼叫联系人 {name}……"),
+            addresses => format!("正在呼叫联系人 {name}，地址 {addresses}……"),
+        }
     }
 
     fn searching(&self, text: &str) -> String {
