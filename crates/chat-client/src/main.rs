@@ -16,9 +16,8 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, list, locale, peer, version};
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use chat_terminal::{command_line, completion, exit, history, list, locale, peer, version};
+use clap::Parser;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
@@ -98,11 +97,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    completion::answer::<Args>();
-    let mut args = Args::parse();
+    let mut args: Args = command_line::parse();
     if let Some(port) = &args.port {
         let told = locale::text().port_after_colon(args.target.host(), port);
-        Args::command().error(ErrorKind::TooManyValues, told).exit();
+        command_line::fail::<Args>(told);
     }
     // Only the end of the input hangs up.
     args.common.literal |= args.send_only || args.when_there;
