@@ -286,7 +286,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
 
     fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
         self.registry.set_cookie(call.cookie());
-        self.peer.met(name);
+        self.peer.met(name, None);
         self.say_files(call);
     }
 

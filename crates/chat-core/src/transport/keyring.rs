@@ -67,6 +67,18 @@ impl Keyring {
         self.check(key, || known.check_dialed(address, key))
     }
 
+    /// For the dialer of a peer that is known by this key, wherever it answers: its owner.
+    ///
+    /// # Errors
+    /// The key is blocked or the own one.
+    pub fn check_known<'k>(
+        &self,
+        known: &'k PeerList,
+        key: Fingerprint,
+    ) -> Result<Option<&'k KnownPeer>, RejectedKey> {
+        self.check(key, || Ok(known.by_key(key)))
+    }
+
     /// For the listener: the owner of the key that called, under a name if it was chosen, among
     /// those that are known; `None` if it is new.
     ///

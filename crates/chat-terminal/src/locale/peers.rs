@@ -65,6 +65,24 @@ pub trait Peers {
     /// A known peer, on two rows.
     fn known_peer(&self, peer: &KnownPeer) -> String;
 
+    /// When a peer was last heard.
+    fn heard(&self, day: &str) -> String;
+
+    /// Where a peer is who has called, and was never called.
+    fn never_called(&self) -> &'static str;
+
+    /// How many are known beside those who are listed.
+    fn strangers_have_called(&self, count: usize) -> String;
+
+    /// Before those who are near.
+    fn near_not_proven(&self) -> &'static str;
+
+    /// Somebody near without a name.
+    fn somebody_near(&self) -> &'static str;
+
+    /// An empty list.
+    fn nobody_to_call(&self) -> &'static str;
+
     /// What `--forget` did.
     fn forgot(&self, peer: &KnownPeer) -> String;
 }
