@@ -42,7 +42,7 @@ struct Args {
     #[arg(long)]
     host: bool,
 
-    /// Print whom you know and who is near, and do nothing else: asks in the local network for 0.3 s
+    /// Print whom you know and who is near, and do nothing else: asks in the local network
     #[arg(long)]
     list: bool,
 
