@@ -211,6 +211,10 @@ fn ways(args: &Args, whom: &Whom, trust: Trust) -> Result<Ways<TcpDialer>, Conne
     match whom {
         Whom::Host(host) => Ok(way_to(host.clone()).into()),
         Whom::Number(number) => Err(ConnectError::NoReach(number.clone())),
+        Whom::Known(peer) if args.plain => Err(ConnectError::KnownKey {
+            address: args.target.to_string(),
+            name: peer.name.clone(),
+        }),
         Whom::Known(peer) if peer.is_blocked() => Err(ConnectError::Key {
             address: args.target.to_string(),
             reason: RejectedKey::Blocked(peer.name.clone()),
