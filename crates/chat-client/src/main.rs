@@ -41,7 +41,7 @@ struct Args {
     #[arg(long)]
     host: bool,
 
-    /// Print whom you know and who is near, and do nothing else: asks in the local network for 0.3 s
+    /// Print whom you know and who is near, and do nothing else: asks in the local network
     #[arg(long)]
     list: bool,
 
@@ -130,6 +130,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             keyring: Keyring::open(&data_dir)?,
             wanted: match (&whom, args.peer_key) {
                 (Whom::Known(peer), _) => Wanted::Known(peer.fingerprint),
+                (Whom::Number(number), _) => Wanted::Key(number.key.fingerprint()),
                 (_, Some(key)) => Wanted::Key(key),
                 (_, None) => Wanted::Address,
             },
@@ -215,6 +216,10 @@ fn ways(args: &Args, whom: &Whom, trust: Trust) -> Result<Ways<TcpDialer>, Conne
         Whom::Known(peer) if peer.is_blocked() => Err(ConnectError::Key {
             address: args.target.to_string(),
             reason: RejectedKey::Blocked(peer.name.clone()),
+        }),
+        Whom::Known(peer) if args.plain => Err(ConnectError::KnownKey {
+            address: args.target.to_string(),
+            name: peer.name.clone(),
         }),
         Whom::Known(peer) => {
             let addresses = peer.addresses.iter();

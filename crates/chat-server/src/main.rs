@@ -188,7 +188,7 @@ fn announce(
             Ok(Some(announcement))
         }
         Err(error) => {
-            notices.push(locale::text().cannot_announce(&error.to_string()));
+            notices.push(locale::text().cannot_announce(&error));
             Ok(None)
         }
     }

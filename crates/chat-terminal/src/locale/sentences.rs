@@ -522,21 +522,6 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
         target_error(&TargetError::Number(InvalidNumber::Key)),
         target_error(&TargetError::Number(InvalidNumber::Relay)),
         no_reach(),
-        announced(Some("ann"), key),
-        announced(None, key),
-        cannot_announce(why),
-        nothing_to_announce(at),
-        calling_known(&known(PeerState::Verified)),
-        heard("2026-11-24"),
-        never_called(),
-        strangers_have_called(1),
-        strangers_have_called(2),
-        near_not_proven(),
-        somebody_near(),
-        nobody_to_call(),
-        somebody_else("h:1"),
-        no_way_to_peer("ann", &[]),
-        no_way_to_peer("ann", &["…".to_owned()]),
         how_to_write_a_port("ann:7788")
     );
     say!(

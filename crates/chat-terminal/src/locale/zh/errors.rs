@@ -108,18 +108,18 @@ impl Errors for Chinese {
     }
 
     fn somebody_else(&self, address: &str) -> String {
-        format!("{address} 现在是别人，没有告诉对方是谁来电")
+        format!("{address} 那里现在是别人，没有告诉他谁在呼叫")
     }
 
     fn no_way_to_peer(&self, name: &str, why: &[String]) -> String {
         let host = quoted(name);
         match why.is_empty() {
             true => format!(
-                "不知道 {name} 在哪里：没有已知的地址，附近也没有人持有其密钥；\
-                 若要呼叫同名的主机：chat-client --host {host}"
+                "不知道 {name} 在哪里：没有已知的地址，附近也没有人有这把密钥；\
+                 要呼叫叫这个名字的主机：chat-client --host {host}"
             ),
             false => format!(
-                "{name} 不在：{}；若要呼叫同名的主机：chat-client --host {host}",
+                "联系不上 {name}：{}；要呼叫叫这个名字的主机：chat-client --host {host}",
                 why.join("；")
             ),
         }
@@ -150,10 +150,10 @@ impl Errors for Chinese {
             TlsError::TimedOut(limit) => {
                 format!("对方在 {}内没有完成 TLS 握手", seconds(*limit))
             }
+            TlsError::OtherKey(found) => format!("对方的密钥是 {found}"),
             TlsError::Closed => "对方在 TLS 握手时关闭了连接".into(),
             TlsError::NoKey => "对方讲 chat/1，但没有出示 Ed25519 密钥".into(),
             TlsError::NotPostQuantum => "对方讲 chat/1，但没有用抗量子的密钥交换".into(),
-            TlsError::OtherKey(found) => format!("对方的密钥是 {found}"),
             TlsError::Handshake(error) => format!("TLS 握手失败：{error}"),
             TlsError::Io(error) => format!("TLS 握手时连接出错：{}", self.system(error)),
             TlsError::Certificate(error) => format!("无法为密钥生成证书：{error}"),

@@ -130,32 +130,31 @@ impl Peers for Chinese {
             PeerState::Blocked => "已拉黑",
         };
         let addresses = addresses.join(" ");
-        let heard = self.heard(peer.last_heard());
-        format!("    {name}  {state}，{first_seen} 起，{heard}  {addresses}\n        {fingerprint}")
+        format!("    {name}  {first_seen} 起，{state}  {addresses}\n        {fingerprint}")
     }
 
     fn heard(&self, day: &str) -> String {
-        format!("最近联系 {day}")
+        format!("上次联系 {day}")
     }
 
     fn never_called(&self) -> &'static str {
-        "对方来过电"
+        "只来过电话"
     }
 
     fn strangers_have_called(&self, count: usize) -> String {
-        format!("另有 {count} 人只来过电；通话中用 /peers 查看全部。")
+        format!("另有 {count} 人只来过电话；通话中用 /peers 可看全部。")
     }
 
     fn near_not_proven(&self) -> &'static str {
-        "附近的人（据其自称，呼叫时才能证实密钥）："
+        "附近（他们自称；密钥是谁的，呼叫时才能证实）："
     }
 
     fn somebody_near(&self) -> &'static str {
-        "有人"
+        "某人"
     }
 
     fn nobody_to_call(&self) -> &'static str {
-        "还没有联系人，附近也没有人用 chat-server --announce 让人找到。"
+        "还没有联系人，附近也没有人用 chat-server --announce 公布自己。"
     }
 
     fn forgot(&self, peer: &KnownPeer) -> String {

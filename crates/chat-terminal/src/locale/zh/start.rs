@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use chat_core::transport::TargetError;
+use chat_core::transport::nearby::NearbyError;
 use chat_core::trust::{Fingerprint, InvalidNumber};
 
 use super::Chinese;
@@ -44,6 +45,22 @@ impl Start for Chinese {
     fn no_reach(&self) -> &'static str {
         "这个 chat-client 没有中继功能，不能呼叫 密钥@中继；请重新安装：\
          cargo install --path crates/chat-client --features reach"
+    }
+
+    fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String {
+        let key = own_key.short();
+        match name.and_then(sanitize::name) {
+            Some(name) => format!("这个网络里的人都能看到 {name} 在这里等待，密钥 {key}。"),
+            None => format!("这个网络里的人都能看到密钥 {key} 在这里等待，没有名字。"),
+        }
+    }
+
+    fn cannot_announce(&self, error: &NearbyError) -> String {
+        format!("--announce 公布不了这个服务器：{error}。照常可以呼叫它。")
+    }
+
+    fn nothing_to_announce(&self, address: SocketAddr) -> String {
+        format!("别人到不了 {address}，没有什么可公布：请去掉 --announce，或者去掉地址")
     }
 
     fn no_key_to_wait_for(&self, address: &str) -> String {
@@ -90,22 +107,6 @@ impl Start for Chinese {
 
     fn cannot_use_passed_socket(&self, why: &str) -> String {
         format!("无法在传入的套接字上监听：{why}；请在 socket 单元中写一行 ListenStream=")
-    }
-
-    fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String {
-        let key = own_key.short();
-        match name.and_then(sanitize::name) {
-            Some(name) => format!("本网络中的人都能看到 {name} 在此等待来电，密钥 {key}。"),
-            None => format!("本网络中的人都能看到 {key} 在此等待来电，但没有名字。"),
-        }
-    }
-
-    fn cannot_announce(&self, why: &str) -> String {
-        format!("--announce 没有成功，别人找不到这里：{why}。仍可照常来电。")
-    }
-
-    fn nothing_to_announce(&self, address: SocketAddr) -> String {
-        format!("别人连不上 {address}，没有什么可让人找到：请去掉 --announce，或去掉地址")
     }
 
     fn cannot_log(&self, path: &Path, why: &str) -> String {
