@@ -45,9 +45,12 @@ pub(crate) struct Reconnect<D: Dial> {
     doubts: Doubts,
     /// This machine has moved: what is in doubt is not waited for.
     has_moved: bool,
-    /// Whether this machine has moved.
-    moved: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Whether this machine has moved, watched for from the peer's first answer on: a call in
+    /// plain lines has no use for it.
+    moved: Option<Moved>,
 }
+
+type Moved = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The time since the peer was last known to be there, once a connection was lost.
 struct Outage {
@@ -76,7 +79,7 @@ impl<D: Dial + 'static> Reconnect<D> {
     pub(crate) fn new(ways: Arc<Ways<D>>, give_up_after: Option<Duration>, piped: bool) -> Self {
         Self {
             piped,
-            moved: watch(&ways),
+            moved: None,
             ways,
             give_up_after,
             cookie: None,
@@ -91,6 +94,7 @@ impl<D: Dial + 'static> Reconnect<D> {
     pub(crate) fn answered(&mut self) {
         self.outage = None;
         self.race = None;
+        self.moved.get_or_insert_with(|| watch(&self.ways));
     }
 
     /// The present connection is in doubt, or no longer.
@@ -149,8 +153,8 @@ impl<D: Dial + 'static> Reconnect<D> {
             let since = self.outage.as_ref().map(|outage| outage.since);
             let give_up_at = since.and_then(|since| since.checked_add(self.give_up_after?));
             tokio::select! {
-                () = &mut self.moved => {
-                    self.moved = watch(&self.ways);
+                () = moved(&mut self.moved) => {
+                    self.moved = Some(watch(&self.ways));
                     self.has_moved = true;
                     match &mut self.race {
                         Some(race) => race.hurry(),
@@ -180,7 +184,7 @@ impl<D: Dial + 'static> Reconnect<D> {
 
     fn won(&mut self, connected: Connected) -> Action {
         self.settle_doubt();
-        self.moved = watch(&self.ways);
+        self.moved = Some(watch(&self.ways));
         Action::Resume(Box::new(connected))
     }
 
@@ -291,7 +295,15 @@ async fn outcome<D: Dial + 'static>(
     }
 }
 
-fn watch<D: Dial + 'static>(ways: &Ways<D>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+/// Waits until this machine has moved, or forever if that is not watched for.
+async fn moved(moved: &mut Option<Moved>) {
+    match moved {
+        Some(moved) => moved.await,
+        None => pending().await,
+    }
+}
+
+fn watch<D: Dial + 'static>(ways: &Ways<D>) -> Moved {
     let way = ways.last();
     Box::pin(async move {
         match way {
