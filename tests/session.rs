@@ -1088,21 +1088,22 @@ mod remarks {
             });
             presences.collect()
         };
-        let away = Presence::Away("lunch".into());
+        let away = [Presence::Away("lunch".into())];
         let mut call = Call::on();
-        let remark = Remark::Presence(away.clone());
+        let remark = Remark::Presence(away[0].clone());
         call.ends[DIALER].session.remark(remark);
         call.settle();
-        assert_eq!(presences(&call), [away.clone()]);
+        assert_eq!(presences(&call), away);
         call.cut();
         call.connect();
         call.settle();
-        assert_eq!(presences(&call), [away.clone()], "that is no news");
+        assert_eq!(presences(&call), away, "that is no news");
         call.cut();
         let remark = Remark::Presence(Presence::Here);
         call.ends[DIALER].session.remark(remark);
         call.connect();
         call.settle();
+        let [away] = away;
         assert_eq!(presences(&call), [away, Presence::Here]);
     }
 
@@ -1117,6 +1118,17 @@ mod remarks {
         assert!(sent.contains(r#"{"name":"bea"}"#), "{sent}");
         call.settle();
         assert_eq!(call.ends[LISTENER].heard, ["one moment"]);
+    }
+
+    #[test]
+    fn who_was_never_away_says_nothing_of_it() {
+        let mut call = Call::new();
+        call.ends[DIALER].session = session("ann").with_presence(Presence::Here);
+        call.connect();
+        call.deliver(LISTENER, usize::MAX);
+        call.deliver(DIALER, usize::MAX);
+        let sent = String::from_utf8_lossy(&call.ends[DIALER].flight).into_owned();
+        assert!(sent.contains("nonce") && !sent.contains("away"), "{sent}");
     }
 
     #[test]
