@@ -16,9 +16,8 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, list, locale, peer, version};
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use chat_terminal::{command_line, completion, exit, history, list, locale, peer, version};
+use clap::Parser;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
@@ -42,7 +41,7 @@ struct Args {
     #[arg(long)]
     host: bool,
 
-    /// Print whom you know and who is near, and do nothing else: asks in the local network for 0.3 s
+    /// Print whom you know and who is near, and do nothing else: asks in the local network
     #[arg(long)]
     list: bool,
 
@@ -98,11 +97,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    completion::answer::<Args>();
-    let mut args = Args::parse();
+    let mut args: Args = command_line::parse();
     if let Some(port) = &args.port {
         let told = locale::text().port_after_colon(args.target.host(), port);
-        Args::command().error(ErrorKind::TooManyValues, told).exit();
+        command_line::fail::<Args>(told);
     }
     // Only the end of the input hangs up.
     args.common.literal |= args.send_only || args.when_there;
@@ -132,6 +130,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
             keyring: Keyring::open(&data_dir)?,
             wanted: match (&whom, args.peer_key) {
                 (Whom::Known(peer), _) => Wanted::Known(peer.fingerprint),
+                (Whom::Number(number), _) => Wanted::Key(number.key.fingerprint()),
                 (_, Some(key)) => Wanted::Key(key),
                 (_, None) => Wanted::Address,
             },
@@ -217,6 +216,10 @@ fn ways(args: &Args, whom: &Whom, trust: Trust) -> Result<Ways<TcpDialer>, Conne
         Whom::Known(peer) if peer.is_blocked() => Err(ConnectError::Key {
             address: args.target.to_string(),
             reason: RejectedKey::Blocked(peer.name.clone()),
+        }),
+        Whom::Known(peer) if args.plain => Err(ConnectError::KnownKey {
+            address: args.target.to_string(),
+            name: peer.name.clone(),
         }),
         Whom::Known(peer) => {
             let addresses = peer.addresses.iter();

@@ -315,13 +315,13 @@ mod tests {
     use tokio::time::{advance, timeout};
 
     use super::*;
-    use crate::connect::Trust;
+    use crate::connect::{Connector, Trust};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     /// A machine on which no server listens, and when it was called.
-    #[derive(Default)]
-    struct NoServer(Mutex<Vec<Instant>>);
+    #[derive(Clone, Default)]
+    struct NoServer(Arc<Mutex<Vec<Instant>>>);
 
     impl Dial for NoServer {
         type Stream = DuplexStream;
@@ -335,7 +335,9 @@ mod tests {
         }
 
         async fn dial(&self, _: Packets) -> Result<DuplexStream, DialError> {
-            self.0.lock().expect("no panic").push(Instant::now());
+            let mut dials = self.0.lock().expect("no panic");
+            dials.push(Instant::now());
+            assert!(dials.len() < 2_000, "without a pause");
             Err(DialError::Connect {
                 address: self.address(),
                 reason: ErrorKind::ConnectionRefused.into(),
@@ -348,15 +350,16 @@ mod tests {
     }
 
     /// The way back to a server that is gone, which is given up after five minutes.
-    fn way_back() -> (Reconnect<NoServer>, Arc<Connector<NoServer>>, TempDir) {
+    fn way_back() -> (Reconnect<NoServer>, NoServer, TempDir) {
         let home = home();
-        let connector = Arc::new(Connector {
-            dialer: NoServer::default(),
+        let server = NoServer::default();
+        let connector = Connector {
+            dialer: server.clone(),
             trust: Trust::Plain(KnownPeers::open(home.path()).expect("a home")),
             framing: Framing::Auto,
-        });
-        let server = Arc::clone(&connector);
-        let back = Reconnect::new(connector, Path::default(), Some(5 * MINUTE), false);
+        };
+        let ways = Arc::new(connector.into());
+        let back = Reconnect::new(ways, Some(5 * MINUTE), false);
         (back, server, home)
     }
 
@@ -379,7 +382,7 @@ mod tests {
         assert!(is_told(&back.lost(None), 1));
         assert!(!gives_up(&mut back, 5 * MINUTE - FIRST_DELAY).await);
         assert!(gives_up(&mut back, 2 * FIRST_DELAY).await);
-        let dials = server.dialer.0.lock().expect("no panic");
+        let dials = server.0.lock().expect("no panic");
         let pauses = dials.windows(2).map(|dials| dials[1] - dials[0]);
         let allowed = Duration::from_millis(250)..Duration::from_millis(5_100);
         let other: Vec<_> = pauses.filter(|pause| !allowed.contains(pause)).collect();
