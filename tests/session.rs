@@ -1093,11 +1093,11 @@ mod remarks {
         let remark = Remark::Presence(away.clone());
         call.ends[DIALER].session.remark(remark);
         call.settle();
-        assert_eq!(presences(&call), [away.clone()]);
+        assert_eq!(presences(&call), std::slice::from_ref(&away));
         call.cut();
         call.connect();
         call.settle();
-        assert_eq!(presences(&call), [away.clone()], "that is no news");
+        assert_eq!(presences(&call), std::slice::from_ref(&away), "that is no news");
         call.cut();
         let remark = Remark::Presence(Presence::Here);
         call.ends[DIALER].session.remark(remark);
