@@ -298,7 +298,9 @@ impl Errand {
 #[tokio::test]
 async fn scripts_send_and_take_files() {
     let errand = Errand::of(2_000_000);
-    let (server, address) = errand.server(&["--from-anyone", "--once"]).await;
+    let (mut server, address) = errand.server(&["--from-anyone", "--once"]).await;
+    // Neither has anything to say, which must not end the call under the file.
+    server.stdin = None;
     let client = errand.client(address).ends().await;
     assert_eq!(client.code, Some(0), "{}", client.stderr);
     assert_eq!(client.stdout, "");

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::a_port;
 
 /// What the system may keep of what a proxy carries, in bytes: a wire holds little.
-const HELD: usize = 32 * 1024;
+const HELD: usize = 128 * 1024;
 
 /// What becomes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn carry(client: TcpStream, server: TcpStream, bytes: usize, fate: Fate, shared: &Shared) {
     for end in [&client, &server] {
         let held = SockRef::from(end).set_send_buffer_size(HELD);
-        held.expect("a TCP socket");
+        held.and_then(|()| end.set_nodelay(true))
+            .expect("a TCP socket");
     }
     let mut weather = shared.weather.subscribe();
     let received = AtomicU64::new(0);
