@@ -8,7 +8,7 @@
 //!
 //! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
 //! handling of the peer's key is in [`peer`], of the journals in [`record`], and what was said
-//! earlier in [`history`] and [`messages`].
+//! earlier in [`history`] and [`messages`]; [`list`] prints whom one can call.
 
 #![warn(unreachable_pub)]
 
@@ -22,6 +22,7 @@ mod screen;
 mod text;
 
 pub use app::{
-    args, completion, console, exit, history, messages, peer, record, runtime, signals, version,
+    args, command_line, completion, console, exit, history, list, messages, peer, record, runtime,
+    signals, version,
 };
 pub use screen::Idle;
