@@ -219,6 +219,7 @@ fn replace(row: &mut Vec<Glyph>, range: Range<usize>, text: &str) {
 /// addresses, in the place of which stand documentary ones of the same length (RFC 5737).
 fn same_each_time(row: &mut Vec<Glyph>, is_first: bool, address: &str) {
     if is_first {
+        row[0].flags = Flags::DIM;
         replace(row, 0..5, "14:05");
     } else if row[2].text == ":" {
         replace(row, 0..5, "     ");

@@ -91,16 +91,21 @@ impl CallStatus {
     /// Whether a text tells the safety number to a peer that is not verified: somebody in between
     /// would put another in its place.
     pub(crate) fn gives_number_away(&self, text: &str) -> bool {
+        let number = self.safety_number.as_ref();
+        let number = number.filter(|_| !self.is_verified());
+        number.is_some_and(|number| safety_number::gives_away(text, number))
+    }
+
+    /// Whether the peer is verified, so that there is nothing left to compare.
+    pub(crate) fn is_verified(&self) -> bool {
         let security = self.peer.as_ref().map(|peer| &peer.security);
-        let is_verified = matches!(
+        matches!(
             security,
             Some(Security::Key {
                 verification: Verification::Verified,
                 ..
             })
-        );
-        let number = self.safety_number.as_ref().filter(|_| !is_verified);
-        number.is_some_and(|number| safety_number::gives_away(text, number))
+        )
     }
 
     /// Whether the peer acknowledges messages: every peer with a key does.

@@ -383,8 +383,11 @@ impl LineSink {
     }
 
     /// Whether an event says only again that the connection is lost: what is written stays, so the
-    /// tries are not counted there.
+    /// tries are not counted there. So does the safety number of a peer who is verified.
     fn is_old_news(&mut self, event: &Event) -> bool {
+        if let Event::SafetyNumber { .. } = event {
+            return known(&self.status).is_verified();
+        }
         let Event::Connection(status) = event else {
             return false;
         };

@@ -212,6 +212,7 @@ impl dyn Language + '_ {
             ahead,
             link,
             ringing,
+            safety_number,
             ..
         } = status;
         let link = match link {
@@ -224,8 +225,12 @@ impl dyn Language + '_ {
         };
         let queue = ahead.map(|ahead| self.in_queue(ahead));
         let peer = peer.as_ref().map(|peer| self.peer_status(peer));
+        let number = safety_number
+            .as_ref()
+            .map(|number| self.safety_number(&number.digits, &number.emoji, true));
         let ringing = ringing.as_ref().map(|caller| self.ringing(caller));
-        let told: Vec<_> = [link, queue, peer, ringing].into_iter().flatten().collect();
+        let told = [link, queue, peer, number, ringing];
+        let told: Vec<_> = told.into_iter().flatten().collect();
         (!told.is_empty()).then(|| told.join("\n"))
     }
 

@@ -1117,6 +1117,25 @@ fn number() -> Event {
 }
 
 #[test]
+fn a_number_that_was_compared_once_is_shown_when_asked_for() {
+    let mut desk = Desk::in_call(100, 12);
+    desk.show(number());
+    let shown = |desk: &Desk| {
+        desk.terminal
+            .text()
+            .join("\n")
+            .contains("Safety number 5836 5501")
+    };
+    assert!(!shown(&desk));
+    desk.press("/status\r");
+    assert!(shown(&desk));
+    let mut desk = Desk::new(100, 12);
+    desk.show(Event::Established(peer(new())));
+    desk.show(number());
+    assert!(shown(&desk));
+}
+
+#[test]
 fn the_own_number_is_not_sent_unasked() {
     let mut desk = Desk::new(80, 16);
     desk.show(Event::Established(peer(new())));

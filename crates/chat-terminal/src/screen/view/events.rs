@@ -85,6 +85,8 @@ impl View {
                     self.announce(locale::text().file_waits(&file.name), now);
                 }
             }
+            // `/status` has it for a peer who has yet to compare it.
+            Event::SafetyNumber { .. } if self.status.is_verified() => return,
             Event::File(FileEvent::Progress(rates)) => self.files.clone_from(rates),
             Event::File(_) => (),
             Event::PeerEof
