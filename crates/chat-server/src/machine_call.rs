@@ -103,6 +103,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         };
         let call_config = CallConfig {
             idle_timeout: Some(answering::SILENCE),
+            farewell: Some(locale::text().reply_idle(answering::SILENCE)),
             presence: presence.clone(),
             answering: true,
             ..CallConfig::default()

@@ -128,6 +128,9 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         give_up_after: args.give_up_after,
         call_config: CallConfig {
             idle_timeout: args.idle_timeout,
+            farewell: args
+                .idle_timeout
+                .map(|limit| locale::text().reply_idle(limit)),
             ..console.call_config()
         },
         files: args.files.config(console.interactive, &data_dir)?,

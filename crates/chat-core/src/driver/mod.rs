@@ -50,6 +50,8 @@ const SOON: Duration = Duration::from_millis(100);
 pub struct CallConfig {
     /// Hang up when the peer has sent no text for this long, and no file moves.
     pub idle_timeout: Option<Duration>,
+    /// What a peer without chat/1 reads before that hang-up, in one line.
+    pub farewell: Option<String>,
     /// Hang up at the end of input, instead of listening on.
     pub send_only: bool,
     /// A person is there: input is always read, and what does not fit is reported. Without one,

@@ -44,7 +44,7 @@ impl Connected {
         session: Option<SessionState>,
     ) -> Box<dyn Protocol> {
         let Some(handshake) = &self.handshake else {
-            return Box::new(Plain::new());
+            return Box::new(Plain::new().with_farewell(config.farewell.clone()));
         };
         let begun = handshake.hello.as_ref().map(|hello| hello.conversation);
         let begin = || SessionState::new(begun.unwrap_or_else(SessionId::random));

@@ -28,14 +28,21 @@ pub struct Plain {
     over: Option<CloseReason>,
     /// What was left to write at the last check for progress, in bytes.
     left: usize,
-    /// The peer sent no text for this long; it is told so before the hang-up.
-    idle_after: Option<Duration>,
+    /// What the peer is told before a hang-up for its silence.
+    farewell: Option<String>,
+    /// The peer was silent for too long.
+    idle: bool,
 }
 
 impl Plain {
     /// A protocol at the start of a call.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, with what the peer is told, in one line, before a hang-up for its silence.
+    pub fn with_farewell(self, farewell: Option<String>) -> Self {
+        Self { farewell, ..self }
     }
 
     fn show(&mut self, event: Event) {
@@ -81,15 +88,15 @@ impl Plain {
             out.push(bytes.slice(..bytes.len() - 1));
         } else {
             // A raw peer would take a notice and the hang-up for one message.
-            self.idle_after = None;
+            self.idle = false;
             self.transmit_hang_up(out);
         }
     }
 
     fn transmit_hang_up(&mut self, out: &mut WriteBuffer) {
         if let CloseState::Flushing(patience) = self.close {
-            if let Some(idle) = self.idle_after {
-                out.push(format!("(hanging up: nothing heard for {idle:?})\n").into());
+            if let Some(farewell) = self.farewell.take_if(|_| self.idle) {
+                out.push(format!("{farewell}\n").into());
             }
             out.push(Bytes::from_static(HANG_UP.as_bytes()));
             self.close = CloseState::Queued(patience);
@@ -164,10 +171,8 @@ impl Protocol for Plain {
         self.close.hang_up(linger, now);
     }
 
-    fn idle_timeout(&mut self, idle: Duration, now: Instant) {
-        if self.close == CloseState::Open {
-            self.idle_after = Some(idle);
-        }
+    fn idle_timeout(&mut self, _idle: Duration, now: Instant) {
+        self.idle |= self.close == CloseState::Open;
         self.hang_up(Linger::Brief, now);
     }
 

@@ -1,6 +1,8 @@
 //! What callers without chat/1 read who are rejected: `nc`, telnet, sockets.
 
-/// To callers without chat/1 who are rejected.
+use std::time::Duration;
+
+/// To callers without chat/1, who are rejected or hung up on.
 pub trait Replies {
     /// Too many callers wait already.
     fn reply_busy(&self) -> &'static str;
@@ -16,4 +18,7 @@ pub trait Replies {
 
     /// Only callers with a known key are answered.
     fn reply_no_key(&self) -> &'static str;
+
+    /// The call ends: nothing was heard for this long.
+    fn reply_idle(&self, limit: Duration) -> String;
 }

@@ -1,5 +1,7 @@
 //! What callers without chat/1 read who are rejected: `nc`, telnet, sockets.
 
+use std::time::Duration;
+
 use super::English;
 use crate::locale::Replies;
 
@@ -23,5 +25,10 @@ impl Replies for English {
 
     fn reply_no_key(&self) -> &'static str {
         "this server answers only callers whose key it knows: use chat-client"
+    }
+
+    fn reply_idle(&self, limit: Duration) -> String {
+        let limit = humantime::format_duration(limit);
+        format!("(hanging up: nothing heard for {limit})")
     }
 }

@@ -1,6 +1,8 @@
 //! To callers without chat/1 who are rejected.
 
-use super::Chinese;
+use std::time::Duration;
+
+use super::{Chinese, seconds};
 use crate::locale::Replies;
 
 impl Replies for Chinese {
@@ -23,5 +25,9 @@ impl Replies for Chinese {
 
     fn reply_no_key(&self) -> &'static str {
         "本服务只接听认识的密钥：请用 chat-client"
+    }
+
+    fn reply_idle(&self, limit: Duration) -> String {
+        format!("（挂断：已有 {}没有动静）", seconds(limit))
     }
 }
