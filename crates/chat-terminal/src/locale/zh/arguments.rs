@@ -5,11 +5,11 @@ use clap::{Arg, ArgAction, Command};
 
 /// An argument by its id: the name of its value, if it has one, and what it is for. The rows are
 /// broken here, since they have no blanks at which they could be.
-const ARGUMENTS: [(&str, &str, &str); 41] = [
+const ARGUMENTS: [(&str, &str, &str); 44] = [
     (
         "target",
         "主机[:端口]",
-        "呼叫谁：名称、IPv4 地址或 [IPv6] 地址（默认 localhost:7788）",
+        "呼叫谁：联系人的名字，或主机：名称、IPv4 地址或 [IPv6] 地址\n（默认 localhost:7788）",
     ),
     ("port", "", "别的程序在这里写端口"),
     ("plain", "", "不加密地呼叫"),
@@ -146,6 +146,17 @@ const ARGUMENTS: [(&str, &str, &str); 41] = [
         "debug_log",
         "路径",
         "改把日志写入这个文件，最多 64 MiB；不必加 -v",
+    ),
+    ("host", "", "这是主机的名称，即使有联系人也叫这个名字"),
+    (
+        "list",
+        "",
+        "打印联系人和附近的人，别的什么都不做：在本地网络中询问 0.3 秒",
+    ),
+    (
+        "announce",
+        "",
+        "让本地网络中的人找到您，公开您的密钥和 --name 的名字",
     ),
 ];
 
