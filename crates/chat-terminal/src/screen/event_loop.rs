@@ -25,8 +25,9 @@ use crate::text::charset::Charset;
 /// The least time from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// The most bytes of messages in a frame; the last message may exceed it.
-const FRAME_BYTES: usize = 16 * 1024;
+/// The most bytes of messages in a frame, some 360 short ones with their colours; the last message
+/// may exceed it.
+const FRAME_BYTES: usize = 20 * 1024;
 
 /// A resize is handled when the size has not changed for this long.
 const RESIZE: Duration = Duration::from_millis(300);
