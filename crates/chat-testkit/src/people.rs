@@ -8,7 +8,7 @@ use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, Input, RESUME_WINDOW};
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::transport::tcp::{Target, TcpDialer};
-use chat_core::transport::{ConnectError, Keyring, Listen};
+use chat_core::transport::{ConnectError, Dial, Keyring, Listen};
 use chat_core::trust::{Fingerprint, KnownPeer};
 use chat_core::wire::{Framing, Name};
 use chat_server::Acceptor;
@@ -108,7 +108,7 @@ impl User {
     }
 
     /// Calls whom the connector reaches.
-    pub fn calls_over(&self, connector: Connector<TcpDialer>) -> Client {
+    pub fn calls_over<D: Dial + Clone + 'static>(&self, connector: Connector<D>) -> Client {
         self.calls_as(self.name.into(), connector)
     }
 
@@ -117,7 +117,7 @@ impl User {
         self.calls_as(Name::of_account(self.name.into()), self.way_to(address))
     }
 
-    fn calls_as(&self, name: Name, connector: Connector<TcpDialer>) -> Client {
+    fn calls_as<D: Dial + Clone + 'static>(&self, name: Name, connector: Connector<D>) -> Client {
         let (person, mut script, mut screen) = Person::forgetful();
         let config = chat_client::Config {
             name,

@@ -6,6 +6,7 @@ mod connect_error;
 mod keyring;
 pub mod tcp;
 mod tls;
+mod way;
 
 use std::fmt::Debug;
 
@@ -18,6 +19,7 @@ pub use keyring::{Keyring, KeyringError};
 pub use tls::{
     ALPN, ALPN_FILE, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
 };
+pub use way::roamed;
 
 /// Anything that can carry a call.
 pub trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}

@@ -11,10 +11,10 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
 use super::names::{Names, PAUSE};
-use super::way::{Changes, Way};
 use super::{limit_packets, set_tcp_options};
 use crate::DEFAULT_PORT;
 use crate::transport::awake::slept;
+use crate::transport::way::{Changes, Way};
 use crate::transport::{Dial, DialError, Packets};
 
 /// Head start of an address before the next is tried beside it (RFC 8305, section 5).

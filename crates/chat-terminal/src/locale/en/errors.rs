@@ -93,6 +93,10 @@ fn dial_error(error: &DialError) -> String {
             let reason = system(reason);
             format!("cannot reach {address}: {reason}; {advice}")
         }
+        DialError::Relay { relay, reason } => format!(
+            "cannot reach the relay {relay}: {}; is it written right, and this machine online?",
+            system(reason)
+        ),
         DialError::Timeout { address, limit } => format!(
             "no answer from {address} within {limit:?}; is the address right, and the port open?"
         ),

@@ -1,0 +1,1 @@
+use iroh as _; use iroh_relay as _;
