@@ -20,10 +20,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::accept::SessionKey;
+use crate::idle::notice_of;
 use crate::limits::{GuessLimiter, RateLimiter};
 use crate::queue::{CallQueue, QueueEvent};
 use crate::registry::SessionRegistry;
-use crate::serve::notice_of;
 
 /// The program around a call that was taken.
 pub(crate) struct Server<'a> {

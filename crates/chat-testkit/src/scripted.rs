@@ -12,8 +12,8 @@ use chat_core::driver::{
 };
 use chat_core::files::FileConfig;
 use chat_core::protocol::{Ended, Event, Plain, Side};
-use chat_core::transport::tcp::{Target, TcpDialer};
-use chat_core::transport::{Keyring, Listen, Stream};
+use chat_core::transport::tcp::TcpDialer;
+use chat_core::transport::{HostPort, Keyring, Listen, Stream};
 use chat_core::trust::KnownPeers;
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::locale;
@@ -145,7 +145,7 @@ pub fn client(address: SocketAddr) -> Program {
 
 /// Starts a client that calls `address`, set up differently.
 pub fn client_with(address: SocketAddr, set_up: impl FnOnce(&mut chat_client::Config)) -> Program {
-    let target = Target {
+    let target = HostPort {
         host: address.ip().to_string(),
         port: address.port(),
     };

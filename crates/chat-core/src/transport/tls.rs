@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::trust::safety_number::ChannelBinding;
-use crate::trust::{Fingerprint, Identity};
+use crate::trust::{Fingerprint, Identity, PublicKey};
 use crate::wire::Cookie;
 
 /// The application protocol (ALPN, RFC 7301) of two programs of this kind.
@@ -40,9 +40,6 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The label of the `tls-exporter` channel binding (RFC 9266).
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
-
-/// What the SPKI of an Ed25519 key begins with (RFC 8410); 32 bytes of key follow.
-const ED25519_SPKI: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
 /// Both ends of encrypted connections under one identity. Cheap to clone.
 #[derive(Clone)]
@@ -373,7 +370,7 @@ impl Learned {
         }
         let certificate = connection.peer_certificates().and_then(<[_]>::first);
         let spki = certificate.map(public_key).transpose()?;
-        if ours && !spki.as_ref().is_some_and(is_ed25519) {
+        if ours && spki.as_deref().and_then(PublicKey::from_spki).is_none() {
             return Err(TlsError::NoKey);
         }
         Ok(Self {
@@ -389,10 +386,6 @@ fn public_key(
     certificate: &CertificateDer<'_>,
 ) -> Result<SubjectPublicKeyInfoDer<'static>, rustls::Error> {
     Ok(ParsedCertificate::try_from(certificate)?.subject_public_key_info())
-}
-
-fn is_ed25519(spki: &SubjectPublicKeyInfoDer<'_>) -> bool {
-    spki.starts_with(&ED25519_SPKI) && spki.len() == ED25519_SPKI.len() + 32
 }
 
 /// Accepts every certificate that can be parsed. The handshake proves that the peer owns its

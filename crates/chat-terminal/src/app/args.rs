@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::journal::Recorder;
-use chat_core::transport::tcp::{self, Target};
+use chat_core::transport::{Target, tcp};
 use chat_core::trust::{FileError, Fingerprint};
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};

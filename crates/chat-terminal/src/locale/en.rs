@@ -632,6 +632,10 @@ pub fn how_to_write_a_port(host: &str, port: &str) -> String {
     format!("the port follows a colon: chat-client {host}:{port}")
 }
 
+/// `KEY@RELAY` in a program that knows no relays.
+pub const NO_REACH: &str = "this chat-client was built without relays, so it cannot call KEY@RELAY; \
+     build it with: cargo install --path crates/chat-client --features reach";
+
 /// Why a server cannot start, and what to try instead.
 pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
     let at_port = |port| match address.ip().is_unspecified() {

@@ -8,12 +8,11 @@ use std::path::Path;
 
 use chat_core::journal::{self, Flaw, JournalError, VERSION};
 use chat_core::protocol::{Disconnect, ProtocolError, SendError, Violation};
-use chat_core::transport::tcp::TargetError;
-use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
+use chat_core::transport::{ConnectError, DialError, KeyringError, TargetError, TlsError};
 use chat_core::trust::safety_number::ExchangeError;
 use chat_core::trust::{
-    ChangedKey, Direction, FileError, FileKind, FirstContactError, IdentityError, KnownPeer,
-    KnownPeersError, MAX_TRIES, ParseError, RejectedKey, Unreadable,
+    ChangedKey, Direction, FileError, FileKind, FirstContactError, IdentityError, InvalidNumber,
+    KnownPeer, KnownPeersError, MAX_TRIES, ParseError, RejectedKey, Unreadable,
 };
 use chat_core::wire::{ControlError, LineError, MAX_CONTROL, MAX_DEPTH};
 
@@ -54,6 +53,10 @@ pub(crate) fn target_error(error: &TargetError) -> String {
         TargetError::NoBracket => "a ] is missing".into(),
         TargetError::AfterBracket => "after the ] comes a : and the port".into(),
         TargetError::NoPort(port) => format!("{port:?} is no port"),
+        TargetError::Number(InvalidNumber::Key) => {
+            "the key before the @ has 64 digits, from 0 to f: copy the whole line".into()
+        }
+        TargetError::Number(InvalidNumber::Relay) => "after the @ comes a relay".into(),
     }
 }
 
