@@ -215,6 +215,7 @@ impl<D: Dial> Connector<D> {
                 binding: secured.binding(own_key),
                 hello: None,
             }),
+            routes: self.dialer.routes(),
             connection: Connection::new(Box::new(secured.stream), LineCodec::chat1()),
         }
     }
@@ -228,6 +229,7 @@ impl<D: Dial> Connector<D> {
                 security,
             },
             handshake: None,
+            routes: self.dialer.routes(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! `chat-client`: calls a server.
 
+mod carrier;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,8 +9,7 @@ use std::time::Duration;
 use chat_client::{Config, Connector, Trust};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::{Event, Peer};
-use chat_core::transport::tcp::TcpDialer;
-use chat_core::transport::{HostPort, Keyring, Target};
+use chat_core::transport::{Dial, HostPort, Keyring, Target};
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, data_dir};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, duration, fingerprint, target};
@@ -20,11 +21,13 @@ use chat_terminal::{completion, exit, history, locale, peer, version};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
+use carrier::Carrier;
+
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
 #[command(version = version::short(), long_version = version::long())]
 struct Args {
-    /// Who to call: a name, an IPv4 address or an [IPv6] address
+    /// Who to call: a name, an IPv4 address or an [IPv6] address, or KEY@RELAY
     #[arg(
         value_name = "HOST[:PORT]",
         default_value = "localhost:7788",
@@ -112,17 +115,26 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let known = KnownPeers::open(&data_dir)?;
     let flaws = peer::flaws(&known)?;
     let known_peers = known.clone();
-    let host = match &args.target {
-        Target::Name(name) => HostPort::usual(name),
-        Target::Host(host) => host.clone(),
-        Target::Number(_) => return Err(Failure::new(exit::FAILED, locale::NO_REACH.to_owned())),
+    let limit = args.connect_timeout;
+    let (dialer, wanted) = match &args.target {
+        Target::Name(name) => (Carrier::to_host(HostPort::usual(name), limit), None),
+        Target::Host(host) => (Carrier::to_host(host.clone(), limit), None),
+        Target::Number(_) if args.plain => {
+            let told = locale::NUMBERS_ARE_ENCRYPTED.to_owned();
+            return Err(Failure::new(exit::FAILED, told));
+        }
+        Target::Number(number) => {
+            let key = number.key.fingerprint();
+            (Carrier::to_number(number, limit)?, Some(key))
+        }
     };
-    let address = host.to_string();
+    let pinned_key = args.peer_key.or(wanted);
+    let address = dialer.address();
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
             keyring: Keyring::open(&data_dir)?,
-            pinned_key: args.peer_key,
+            pinned_key,
         },
     };
     if args.try_again
@@ -131,7 +143,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         keyring.first_contacts.clear(&address)?;
     }
     let when_there = match args.when_there {
-        true => Some(known_peer(&known_peers, &address, args.peer_key)?),
+        true => Some(known_peer(&known_peers, &address, pinned_key)?),
         false => None,
     };
     let signals = Signals::new()?;
@@ -141,7 +153,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         false => Console::silent(),
     };
     let connector = Connector {
-        dialer: TcpDialer::new(host, args.connect_timeout),
+        dialer: dialer.clone(),
         trust,
         framing: args.common.framing.into(),
     };
@@ -164,9 +176,10 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     for flaw in flaws {
         sink.show(Event::Notice(flaw));
     }
-    let code = chat_client::run(connector, config, source, sink, signals.next())
-        .await
-        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))?;
+    let code = chat_client::run(connector, config, source, sink, signals.next()).await;
+    dialer.close().await;
+    let code =
+        code.map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))?;
     Ok(console.exit_code(code).await)
 }
 

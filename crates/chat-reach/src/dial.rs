@@ -6,17 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chat_core::transport::{Dial, DialError, Packets, roamed};
+use chat_core::transport::{Dial, DialError, Packets, Route, Routes, roamed};
+use chat_core::trust::{Number, PublicKey};
+use iroh::endpoint::RelayStatus;
 use iroh::{EndpointAddr, EndpointId, Watcher};
-use tokio::sync::OnceCell;
-use tokio::time::{Instant, timeout};
+use tokio::sync::{OnceCell, watch};
+use tokio::time::{sleep, timeout};
 
 use crate::endpoint::{ALPN, Endpoint, Purpose, ReachError};
 use crate::relay::Relay;
 use crate::stream::ReachStream;
-
-/// A relay that has failed may be back within this time.
-const RELAY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Calls one peer by way of a relay. Clones share what they learn of the way.
 #[derive(Clone)]
@@ -26,6 +25,7 @@ pub struct ReachDialer {
     address: String,
     limit: Duration,
     line: Arc<Mutex<Arc<Line>>>,
+    route: watch::Sender<Route>,
 }
 
 /// An endpoint that serves one stream after the other, until it is in doubt.
@@ -37,23 +37,19 @@ struct Line {
 }
 
 impl ReachDialer {
-    /// Calls the owner of the Ed25519 key `peer` at `relay`, shown as `address`; all of it may take
-    /// as long as `limit`.
+    /// Calls `number`; all of it may take as long as `limit`.
     ///
     /// # Errors
-    /// Nobody can have that key.
-    pub fn new(
-        peer: &[u8; 32],
-        relay: Relay,
-        address: String,
-        limit: Duration,
-    ) -> Result<Self, ReachError> {
+    /// Nobody can have this number.
+    pub fn new(number: &Number, limit: Duration) -> Result<Self, ReachError> {
+        let PublicKey(key) = number.key;
         Ok(Self {
-            peer: EndpointId::from_bytes(peer).map_err(|_| ReachError::Key)?,
-            relay,
-            address,
+            peer: EndpointId::from_bytes(&key).map_err(|_| ReachError::Key)?,
+            relay: number.relay.parse()?,
+            address: number.to_string(),
             limit,
             line: Arc::default(),
+            route: watch::Sender::new(Route::Relayed),
         })
     }
 
@@ -99,22 +95,19 @@ impl ReachDialer {
         Ok(ReachStream::new(Arc::clone(endpoint), connection, streams))
     }
 
-    /// Waits until it is plain that the relay is not there.
+    /// Waits until it is plain that the relay is not there. That is told a little before time is up,
+    /// when all that could be told were that nobody has answered.
     async fn relay_fails(&self, endpoint: &Endpoint) -> DialError {
-        let begun = Instant::now();
-        let mut status = endpoint.home_relay_status();
-        loop {
-            let relays = status.get();
-            let error = relays.iter().find_map(|relay| relay.last_error());
-            if let Some(error) = error.filter(|_| begun.elapsed() >= RELAY_PATIENCE) {
-                return DialError::Relay {
-                    relay: self.relay.to_string(),
-                    reason: io::Error::other(error.to_string()),
-                };
-            }
-            if status.updated().await.is_err() {
-                return pending().await;
-            }
+        sleep(self.limit * 4 / 5).await;
+        let relays = endpoint.home_relay_status().get();
+        if relays.iter().any(RelayStatus::is_connected) {
+            return pending().await;
+        }
+        let reason = relays.iter().find_map(RelayStatus::last_error);
+        let no_answer = || io::ErrorKind::TimedOut.into();
+        DialError::Relay {
+            relay: self.relay.to_string(),
+            reason: reason.map_or_else(no_answer, |reason| io::Error::other(reason.to_string())),
         }
     }
 
@@ -153,7 +146,12 @@ impl Dial for ReachDialer {
         };
         let stream = dialed?;
         line.made.fetch_add(1, Ordering::Relaxed);
+        stream.tell(self.route.clone());
         Ok(stream)
+    }
+
+    fn routes(&self) -> Option<Routes> {
+        Some(self.route.subscribe())
     }
 
     async fn moved(&self) {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::trust::InvalidNumber;
 use iroh::address_lookup::{DnsAddressLookup, PkarrPublisher, PkarrResolver};
 use iroh::dns::{DnsResolver, FallbackMode};
 use iroh::endpoint::{NetReportConfig, QuicTransportConfig, VarInt, presets};
@@ -14,7 +15,7 @@ use rustls::crypto::aws_lc_rs;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::relay::Relay;
+use crate::relay::{InvalidRelay, Relay};
 
 /// What is spoken on a connection: one stream, which carries what TCP would carry.
 pub(crate) const ALPN: &[u8] = b"chat-reach/1";
@@ -28,6 +29,12 @@ pub enum ReachError {
     /// What was given as a key is none.
     #[error("no public key")]
     Key,
+    /// What was given as a relay is none.
+    #[error(transparent)]
+    Relay(#[from] InvalidRelay),
+    /// The relay has no place in a number.
+    #[error(transparent)]
+    Number(#[from] InvalidNumber),
     /// No endpoint can be made.
     #[error("no endpoint: {0}")]
     Bind(Box<dyn Error + Send + Sync>),
@@ -72,7 +79,9 @@ impl Endpoint {
             Purpose::Dial => builder,
         };
         let bound = builder.bind().await;
-        bound.map(Self).map_err(|error| ReachError::Bind(error.into()))
+        bound
+            .map(Self)
+            .map_err(|error| ReachError::Bind(error.into()))
     }
 
     /// Ends all connections, and waits a little until the others know.

@@ -5,10 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::transport::{Listen, Origin, roamed};
+use chat_core::transport::{Listen, Origin, Route, roamed};
+use chat_core::trust::{Number, PublicKey};
 use iroh::SecretKey;
 use iroh::endpoint::Incoming;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -25,7 +26,7 @@ const MOST_HANDSHAKES: usize = 64;
 /// Takes calls that come by way of a relay, or straight from who found the way there.
 pub struct ReachListener {
     arrivals: mpsc::Receiver<ReachStream>,
-    origin: Origin,
+    number: Number,
     /// Ends with this.
     _tasks: JoinSet<()>,
 }
@@ -38,6 +39,7 @@ impl ReachListener {
     /// No endpoint can be made.
     pub async fn bind(relay: &Relay, seed: &[u8; 32]) -> Result<Self, ReachError> {
         let key = SecretKey::from_bytes(seed);
+        let public_key = PublicKey(*key.public().as_bytes());
         let endpoint = Arc::new(Endpoint::bind(relay, Purpose::Listen(key)).await?);
         let (arrive, arrivals) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
@@ -45,13 +47,14 @@ impl ReachListener {
         tasks.spawn(follow(endpoint));
         Ok(Self {
             arrivals,
-            // The key of a caller's endpoint is made up, and its address may be the relay's.
-            origin: Origin {
-                address: relay.to_string(),
-                networks: ["reach"; 3].map(str::to_owned),
-            },
+            number: Number::new(public_key, &relay.to_string())?,
             _tasks: tasks,
         })
+    }
+
+    /// What others dial.
+    pub fn number(&self) -> Number {
+        self.number.clone()
     }
 }
 
@@ -60,7 +63,17 @@ impl Listen for ReachListener {
 
     async fn accept(&mut self) -> io::Result<(ReachStream, Origin)> {
         match self.arrivals.recv().await {
-            Some(stream) => Ok((stream, self.origin.clone())),
+            // The key of a caller's endpoint is made up, and its address may be the relay's.
+            Some(stream) => {
+                let (route, routes) = watch::channel(Route::Relayed);
+                stream.tell(route);
+                let origin = Origin {
+                    address: self.number.relay.clone(),
+                    networks: ["reach"; 3].map(str::to_owned),
+                    routes: Some(routes),
+                };
+                Ok((stream, origin))
+            }
             None => pending().await,
         }
     }

@@ -1,16 +1,19 @@
 //! A stream of QUIC that behaves as one of TCP does.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use chat_core::transport::Route;
+use futures_core::Stream as _;
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
@@ -44,10 +47,23 @@ impl ReachStream {
         }
     }
 
-    /// Whether the bytes go straight to the peer at this moment, by no relay.
-    pub fn is_direct(&self) -> bool {
-        let paths = self.connection.paths();
-        paths.iter().any(|path| path.is_selected() && path.is_ip())
+    /// Keeps telling which way the bytes take, as long as there is a connection.
+    pub(crate) fn tell(&self, routes: watch::Sender<Route>) {
+        let mut events = self.connection.path_events();
+        let connection = self.connection.weak_handle();
+        tokio::spawn(async move {
+            while let Some(connection) = connection.upgrade() {
+                let route = route(&connection);
+                drop(connection);
+                routes.send_if_modified(|told| std::mem::replace(told, route) != route);
+                if poll_fn(|cx| Pin::new(&mut events).poll_next(cx))
+                    .await
+                    .is_none()
+                {
+                    return;
+                }
+            }
+        });
     }
 
     /// Says that nothing more is written, and returns what waits until all has arrived.
@@ -56,6 +72,15 @@ impl ReachStream {
         let _ = self.send.finish();
         let stopped = self.send.stopped();
         async move { drop(timeout(FLUSH_TIMEOUT, stopped).await) }
+    }
+}
+
+/// Which way the bytes take now.
+fn route(connection: &Connection) -> Route {
+    let paths = connection.paths();
+    match paths.iter().any(|path| path.is_selected() && path.is_ip()) {
+        true => Route::Direct,
+        false => Route::Relayed,
     }
 }
 

@@ -1,22 +1,22 @@
 //! Whole calls by way of a relay on this machine.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chat_client::{Connector, Trust};
-use chat_core::driver::Input;
 use chat_core::transport::{ConnectError, Dial, DialError, Packets};
-use chat_core::trust::{Identity, Security};
+use chat_core::trust::{Identity, Number};
 use chat_core::wire::Framing;
 use chat_reach::{ReachDialer, ReachListener, Relay};
+use chat_testkit::network::NOWHERE;
 use chat_testkit::people::{Server, User, user};
 use chat_testkit::soon;
 use iroh_relay::server::{self, RelayConfig, ServerConfig};
 
-/// Where nobody listens over TCP.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+const LIMIT: Duration = Duration::from_secs(30);
 
-const LIMIT: Duration = Duration::from_secs(10);
+/// For calls that must not come about.
+const SHORT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A relay on a free port of this machine. It ends when it is dropped.
 async fn relay() -> (server::Server, Relay) {
@@ -28,33 +28,28 @@ async fn relay() -> (server::Server, Relay) {
     (server, relay)
 }
 
-/// Answers calls at a relay.
-async fn answers(user: &User, relay: &Relay) -> Server {
-    user.key();
+/// Waits at a relay under the key of a user.
+async fn listener(user: &User, relay: &Relay) -> ReachListener {
     let seed = Identity::seed(user.home.path()).expect("a key");
     let listener = ReachListener::bind(relay, &seed).await;
-    let listener = listener.expect("a listener");
-    user.answers_on(listener, NOWHERE, user.reception())
+    listener.expect("a listener")
 }
 
-/// The public key of a user.
-fn number(user: &User) -> [u8; 32] {
-    let seed = Identity::seed(user.home.path()).expect("a key");
-    *iroh::SecretKey::from_bytes(&seed).public().as_bytes()
+/// Answers calls at a relay. Returns the number too.
+async fn answers(user: &User, relay: &Relay) -> (Server, Number) {
+    let reception = user.reception();
+    let listener = listener(user, relay).await;
+    let number = listener.number();
+    (user.answers_on(listener, NOWHERE, reception), number)
 }
 
-fn dialer(key: &[u8; 32], relay: &Relay) -> ReachDialer {
-    let dialer = ReachDialer::new(key, relay.clone(), "the number".to_owned(), LIMIT);
-    dialer.expect("a key")
-}
-
-/// The way from a user to this number; `pinned_key` is the one that must be behind it.
-fn way(user: &User, callee: &User, dialer: ReachDialer) -> Connector<ReachDialer> {
+/// The way of a user to this number.
+fn way(user: &User, number: &Number) -> Connector<ReachDialer> {
     Connector {
-        dialer,
+        dialer: ReachDialer::new(number, LIMIT).expect("a number"),
         trust: Trust::Encrypted {
             keyring: user.keyring(),
-            pinned_key: Some(callee.key()),
+            pinned_key: Some(number.key.fingerprint()),
         },
         framing: Framing::Auto,
     }
@@ -64,8 +59,8 @@ fn way(user: &User, callee: &User, dialer: ReachDialer) -> Connector<ReachDialer
 async fn two_people_who_know_only_the_relay_hold_a_call() {
     let (_relay, relay) = relay().await;
     let (ann, bob) = (user("ann"), user("bob"));
-    let mut server = answers(&ann, &relay).await;
-    let mut client = bob.calls_over(way(&bob, &ann, dialer(&number(&ann), &relay)));
+    let (mut server, number) = answers(&ann, &relay).await;
+    let mut client = bob.calls_over(way(&bob, &number));
     let callee = client.person.is_called().await;
     let caller = server.person.is_called().await;
     assert_eq!(callee.security.fingerprint(), Some(ann.key()));
@@ -74,40 +69,43 @@ async fn two_people_who_know_only_the_relay_hold_a_call() {
     server.person.hears("hello").await;
     server.person.says("hello yourself");
     client.person.hears("hello yourself").await;
-    let number = client.person.sees_safety_number().await;
-    assert_eq!(server.person.sees_safety_number().await, number);
     client.hangs_up().await;
     server.person.reads_the_end().await;
     server.stops().await;
+    let known = bob.knows(ann.key()).expect("a friend");
+    assert_eq!(known.number, Some(number));
 }
 
 #[tokio::test]
 async fn a_key_other_than_the_one_that_was_dialed_is_refused() {
     let (_relay, relay) = relay().await;
     let (ann, bob, eve) = (user("ann"), user("bob"), user("eve"));
-    // Eve waits under Ann's key, which she cannot use inside.
-    let seed = { ann.key(); Identity::seed(ann.home.path()).expect("a key") };
-    let listener = ReachListener::bind(&relay, &seed).await.expect("a listener");
+    ann.key();
+    // Eve waits under Ann's key, and has another one inside.
+    let listener = listener(&ann, &relay).await;
+    let number = listener.number();
     let _server = eve.answers_on(listener, NOWHERE, eve.reception());
-    let client = bob.calls_over(way(&bob, &ann, dialer(&number(&ann), &relay)));
-    let error = client.fails().await;
+    let error = bob.calls_over(way(&bob, &number)).fails().await;
     assert!(matches!(error, ConnectError::OtherKey { .. }), "{error}");
 }
 
 #[tokio::test]
-async fn a_relay_that_is_not_there_is_told_from_a_person_who_is_not() {
-    let gone = relay().await.1;
-    let (_relay, relay) = relay().await;
-    let (ann, key) = (user("ann"), [7; 32]);
+async fn a_relay_that_is_gone_is_told_from_a_person_who_is_not_there() {
+    let (server, gone) = relay().await;
+    soon(server.shutdown()).await.expect("it ends");
+    let (_relay, there) = relay().await;
+    let ann = user("ann");
     ann.key();
-    for (relay, there) in [(&gone, false), (&relay, true)] {
-        let key = if there { number(&ann) } else { key };
-        let Ok(dialer) = ReachDialer::new(&key, relay.clone(), "ann".into(), Duration::from_secs(4))
-        else { continue };
-        let failed = soon(dialer.dial(Packets::default())).await;
-        match failed.expect_err("nobody is there") {
-            DialError::Relay { .. } => assert!(!there),
-            DialError::Timeout { .. } => assert!(there),
+    let key = listener(&ann, &there).await.number().key;
+    for relay in [gone, there.clone()] {
+        let number = Number::new(key, &relay.to_string()).expect("a number");
+        let dialer = ReachDialer::new(&number, SHORT_LIMIT).expect("a number");
+        match soon(dialer.dial(Packets::default()))
+            .await
+            .expect_err("nobody is there")
+        {
+            DialError::Relay { .. } => assert_ne!(relay, there),
+            DialError::Timeout { .. } => assert_eq!(relay, there),
             error => panic!("{error}"),
         }
     }

@@ -270,6 +270,7 @@ impl Acceptor {
                     security,
                 },
                 handshake: None,
+                routes: None,
             },
             is_friend: false,
         }
@@ -311,6 +312,7 @@ where
                 binding: Some(binding),
                 hello: Some(hello),
             }),
+            routes: None,
         },
         is_friend: false,
     })

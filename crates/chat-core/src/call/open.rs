@@ -63,6 +63,7 @@ impl Opened {
                 binding: Some(binding),
                 hello,
             }),
+            routes: None,
         };
         Self {
             connected,
@@ -149,6 +150,7 @@ impl Call {
                     binding: None,
                     hello,
                 }),
+                routes: None,
             },
             memory: None,
         };

@@ -13,9 +13,10 @@ use chat_core::DEFAULT_PORT;
 use chat_core::files::FileName;
 use chat_core::journal::JournalError;
 use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, Renewed, Side};
-use chat_core::transport::TlsError;
+use chat_core::transport::{Route, TlsError};
 use chat_core::trust::{
-    Fingerprint, FirstContactError, KnownPeer, KnownPeersError, PeerList, Security, Verification,
+    Fingerprint, FirstContactError, KnownPeer, KnownPeersError, Number, PeerList, Security,
+    Verification,
 };
 use chat_core::wire::{Presence, Refusal, RefusalCode};
 use jiff::civil::Date;
@@ -328,6 +329,14 @@ pub(crate) fn lock(security: &Security) -> &'static str {
     }
 }
 
+/// Which way the bytes take, for the status row.
+pub(crate) fn route(route: Route) -> &'static str {
+    match route {
+        Route::Direct => "direct",
+        Route::Relayed => "relayed",
+    }
+}
+
 /// The state of the connection, for the status row. `silence`: how long nothing was heard.
 pub(crate) fn link(link: &ConnectionStatus, silence: Duration) -> Option<String> {
     let silence = silence.as_secs();
@@ -439,6 +448,7 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Typing(_)
         | Event::Claims(_)
         | Event::QueueLength(_)
+        | Event::Route(_)
         | Event::Connection(ConnectionStatus::Up { .. }) => return None,
     })
 }
@@ -471,6 +481,7 @@ pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
         peer,
         ahead,
         link,
+        route,
         ringing,
         ..
     } = status;
@@ -485,11 +496,21 @@ pub(crate) fn call_status(status: &CallStatus) -> Option<String> {
         | ConnectionStatus::Restored { .. } => None,
     };
     let queue = ahead.and_then(|ahead| describe(&Event::QueuePosition(ahead)));
-    let told: Vec<_> = [link, queue, peer.as_ref().map(peer_status), ringing]
+    let peer = peer.as_ref().map(peer_status);
+    let route = route.filter(|_| peer.is_some()).map(way);
+    let told: Vec<_> = [link, queue, peer, route, ringing]
         .into_iter()
         .flatten()
         .collect();
     (!told.is_empty()).then(|| told.join("\n"))
+}
+
+/// Which way the bytes take.
+fn way(route: Route) -> String {
+    match route {
+        Route::Direct => "The connection is direct.".to_owned(),
+        Route::Relayed => "The connection is relayed: no direct way was found.".to_owned(),
+    }
 }
 
 /// What is known of the peer.
@@ -632,9 +653,37 @@ pub fn how_to_write_a_port(host: &str, port: &str) -> String {
     format!("the port follows a colon: chat-client {host}:{port}")
 }
 
-/// `KEY@RELAY` in a program that knows no relays.
-pub const NO_REACH: &str = "this chat-client was built without relays, so it cannot call KEY@RELAY; \
-     build it with: cargo install --path crates/chat-client --features reach";
+/// How to reach a server from anywhere.
+pub fn invitation_from_anywhere(number: &Number) -> String {
+    format!("From anywhere:\n    chat-client {number}")
+}
+
+/// `--reach` or `KEY@RELAY` in a program that knows no relays.
+pub fn built_without_relays(program: &str) -> String {
+    format!(
+        "this {program} was built without relays; with them: cargo install --path \
+         crates/{program} --features reach"
+    )
+}
+
+/// What stands where a relay should.
+pub fn no_relay(text: &str) -> String {
+    format!("{text:?} is no relay: write it like relay.example.org, or n0 for the public ones")
+}
+
+/// `--plain` with a number.
+pub const NUMBERS_ARE_ENCRYPTED: &str =
+    "a number is the key of its owner, who is only called encrypted; leave out --plain";
+
+/// A number that nobody can have.
+pub fn impossible_number(number: &Number, error: &dyn std::error::Error) -> String {
+    format!("{number} cannot be called: {error}; copy the whole line")
+}
+
+/// Nobody can be reached by way of a relay, nor reach this side.
+pub fn cannot_reach(error: &dyn std::error::Error) -> String {
+    format!("relays cannot be used: {error}")
+}
 
 /// Why a server cannot start, and what to try instead.
 pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {

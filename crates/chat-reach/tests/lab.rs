@@ -1,1 +1,0 @@
-use iroh as _; use iroh_relay as _;
