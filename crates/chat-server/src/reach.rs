@@ -14,6 +14,7 @@ pub async fn listen(
     data_dir: &Path,
     listeners: &mut Listeners,
 ) -> Result<Number, Failure> {
+    use chat_core::transport::KeyringError;
     use chat_core::trust::Identity;
     use chat_reach::{ReachListener, Relay};
 
@@ -21,7 +22,7 @@ pub async fn listen(
     let relay: Relay = relay
         .parse()
         .map_err(|_| failure(locale::no_relay(relay)))?;
-    let seed = Identity::seed(data_dir)?;
+    let seed = Identity::seed(data_dir).map_err(KeyringError::from)?;
     let listener = ReachListener::bind(&relay, &seed).await;
     let listener = listener.map_err(|error| failure(locale::cannot_reach(&error)))?;
     let number = listener.number();
