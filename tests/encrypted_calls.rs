@@ -176,7 +176,7 @@ async fn a_friend_who_has_moved_is_known_by_the_key() {
     let known = ann.knows(bob.key()).expect("remembered");
     assert_eq!(
         known.addresses,
-        [old.to_string(), server.address.to_string()]
+        [server.address.to_string(), old.to_string()]
     );
 }
 

@@ -33,8 +33,10 @@ impl Carrier {
     #[cfg(feature = "reach")]
     pub fn to_number(number: &Number, limit: Duration) -> Result<Self, Failure> {
         let dialer = ReachDialer::new(number, limit);
-        let failure = |error| Failure::new(exit::FAILED, locale::impossible_number(number, &error));
-        dialer.map(Self::Reach).map_err(failure)
+        let told = || locale::text().impossible_number(number);
+        dialer
+            .map(Self::Reach)
+            .map_err(|_| Failure::new(exit::FAILED, told()))
     }
 
     /// To a number.
@@ -43,7 +45,7 @@ impl Carrier {
     /// The program was built without relays.
     #[cfg(not(feature = "reach"))]
     pub fn to_number(_: &Number, _: Duration) -> Result<Self, Failure> {
-        let told = locale::built_without_relays("chat-client");
+        let told = locale::text().no_reach("chat-client");
         Err(Failure::new(exit::FAILED, told))
     }
 

@@ -7,7 +7,7 @@ use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
-    ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
+    ConnectError, Dial, Intent, Keyring, Packets, PeerKind, SecureStream, TlsError,
 };
 use chat_core::trust::{self, FileError, Fingerprint, KnownPeer, KnownPeers, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
@@ -22,9 +22,30 @@ pub enum Trust {
     Encrypted {
         /// This side's key, and the keys of others.
         keyring: Keyring,
-        /// The only key that is accepted, if there is one.
-        pinned_key: Option<Fingerprint>,
+        /// Whose key is accepted.
+        wanted: Wanted,
     },
+}
+
+/// Whose key is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// That of the peer who is known at the address, or any where nobody is known.
+    Address,
+    /// This key alone, if no other is known at the address.
+    Key(Fingerprint),
+    /// This key alone, of a known peer, whoever was known at the address.
+    Known(Fingerprint),
+}
+
+impl Wanted {
+    /// The only key that is accepted, if there is one.
+    pub(crate) fn key(self) -> Option<Fingerprint> {
+        match self {
+            Self::Address => None,
+            Self::Key(key) | Self::Known(key) => Some(key),
+        }
+    }
 }
 
 impl Trust {
@@ -58,12 +79,24 @@ pub(crate) struct Deadline {
 impl<D: Dial> Connector<D> {
     /// The same connector, but accepting only this key.
     pub(crate) fn pin(mut self, security: &Security) -> Self {
-        if let (Trust::Encrypted { pinned_key, .. }, Security::Key { fingerprint, .. }) =
+        if let (Trust::Encrypted { wanted, .. }, Security::Key { fingerprint, .. }) =
             (&mut self.trust, security)
+            && *wanted == Wanted::Address
         {
-            *pinned_key = Some(*fingerprint);
+            *wanted = Wanted::Key(*fingerprint);
         }
         self
+    }
+
+    /// Whether a known peer was called by its name, and not by an address.
+    pub(crate) fn is_by_name(&self) -> bool {
+        matches!(
+            self.trust,
+            Trust::Encrypted {
+                wanted: Wanted::Known(_),
+                ..
+            }
+        )
     }
 
     /// A stream to the server, on which nothing has been sent yet.
@@ -85,19 +118,23 @@ impl<D: Dial> Connector<D> {
         cookie: Option<Cookie>,
         within: Deadline,
     ) -> Result<Connected, ConnectError> {
-        let Trust::Encrypted {
-            keyring,
-            pinned_key,
-        } = &self.trust
-        else {
+        let Trust::Encrypted { keyring, wanted } = &self.trust else {
             let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
             return Ok(self.without_key(connection, Security::Plaintext));
         };
         tracing::info!(address = %self.dialer.address(), "connected, now the handshake");
-        let secured = timeout_at(within.at, keyring.tls.connect_again(stream, cookie)).await;
+        let intent = Intent {
+            cookie,
+            wanted: wanted.key(),
+            for_file: false,
+        };
+        let secured = timeout_at(within.at, keyring.tls.connect_with(stream, intent)).await;
         let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
         let secured = match secured {
             Ok(secured) => secured,
+            Err(TlsError::OtherKey(found)) => {
+                return Err(self.other_key(keyring, *wanted, found).await);
+            }
             Err(reason) => {
                 let known = self.known_here(&keyring.known).await?;
                 return Err(self.no_handshake(known, reason));
@@ -105,12 +142,7 @@ impl<D: Dial> Connector<D> {
         };
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                let owner = keyring.check_dialed(self.dialer.address(), key).await;
-                let owner = owner.map_err(|reason| ConnectError::Key {
-                    address: self.dialer.address(),
-                    reason,
-                })?;
-                self.check_pin(*pinned_key, secured.peer_key)?;
+                let owner = self.check_key(keyring, *wanted, key).await?;
                 Ok(self.with_key(keyring.own_key, key, owner.as_ref(), secured))
             }
             _ => {
@@ -120,7 +152,6 @@ impl<D: Dial> Connector<D> {
                         known: peer.fingerprint,
                     });
                 }
-                self.check_pin(*pinned_key, secured.peer_key)?;
                 let connection: BoxConnection =
                     Connection::new(Box::new(secured.stream), self.codec());
                 let post_quantum = secured.post_quantum;
@@ -135,25 +166,21 @@ impl<D: Dial> Connector<D> {
         cookie: Option<Cookie>,
         packets: Packets,
     ) -> Result<FileStream, ConnectError> {
-        let Trust::Encrypted {
-            keyring,
-            pinned_key: Some(wanted),
-        } = &self.trust
-        else {
+        let Trust::Encrypted { keyring, wanted } = &self.trust else {
             return Err(ConnectError::NotEncrypted(self.dialer.address()));
         };
         let stream = self.dialer.dial(packets).await?;
-        let secured = keyring.tls.connect_for_file(stream, cookie).await;
-        let secured = secured.map_err(|reason| ConnectError::Tls {
-            address: self.dialer.address(),
-            reason,
-        })?;
-        match secured.peer_key {
-            Some(key) if key == *wanted => Ok(Box::new(secured.stream)),
-            found => Err(ConnectError::OtherKey {
+        let intent = Intent {
+            cookie,
+            wanted: wanted.key(),
+            for_file: true,
+        };
+        match keyring.tls.connect_with(stream, intent).await {
+            Ok(secured) => Ok(Box::new(secured.stream)),
+            Err(TlsError::OtherKey(found)) => Err(self.other_key(keyring, *wanted, found).await),
+            Err(reason) => Err(ConnectError::Tls {
                 address: self.dialer.address(),
-                wanted: *wanted,
-                found,
+                reason,
             }),
         }
     }
@@ -182,19 +209,37 @@ impl<D: Dial> Connector<D> {
         }
     }
 
-    /// Checks that the server has the key that is demanded, if one is.
-    fn check_pin(
+    /// The owner of the key that has answered; `None` if it is new.
+    async fn check_key(
         &self,
-        pinned_key: Option<Fingerprint>,
-        found: Option<Fingerprint>,
-    ) -> Result<(), ConnectError> {
-        match pinned_key {
-            Some(wanted) if found != Some(wanted) => Err(ConnectError::OtherKey {
-                address: self.dialer.address(),
-                wanted,
-                found,
-            }),
-            _ => Ok(()),
+        keyring: &Keyring,
+        wanted: Wanted,
+        key: Fingerprint,
+    ) -> Result<Option<KnownPeer>, ConnectError> {
+        let address = self.dialer.address();
+        let owner = match wanted {
+            Wanted::Address | Wanted::Key(_) => keyring.check_dialed(address.clone(), key).await,
+            Wanted::Known(_) => keyring.check_known(key).await,
+        };
+        owner.map_err(|reason| ConnectError::Key { address, reason })
+    }
+
+    /// Another key has answered than the one that is wanted: why that is, as far as is known.
+    async fn other_key(
+        &self,
+        keyring: &Keyring,
+        wanted: Wanted,
+        found: Fingerprint,
+    ) -> ConnectError {
+        if let Wanted::Key(_) = wanted
+            && let Err(error) = self.check_key(keyring, wanted, found).await
+        {
+            return error;
+        }
+        ConnectError::OtherKey {
+            address: self.dialer.address(),
+            wanted: wanted.key().unwrap_or(found),
+            found: Some(found),
         }
     }
 

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat_client::{Config, Connector, Trust};
+use chat_client::{Config, Connector, Trust, Wanted, Ways, Whom, nearby};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::{Event, Peer};
-use chat_core::transport::{Dial, HostPort, Keyring, Target};
-use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, data_dir};
+use chat_core::transport::{ConnectError, HostPort, Keyring, Target};
+use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, RejectedKey, data_dir};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, duration, fingerprint, target};
 use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, locale, peer, version};
+use chat_terminal::{completion, exit, history, list, locale, peer, version};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
@@ -27,18 +27,27 @@ use carrier::Carrier;
 #[derive(Debug, Parser)]
 #[command(version = version::short(), long_version = version::long())]
 struct Args {
-    /// Who to call: a name, an IPv4 address or an [IPv6] address, or KEY@RELAY
+    /// Who to call: the name of somebody you know, a host (a name, an IPv4 address or an [IPv6]
+    /// address), or a number
     #[arg(
-        value_name = "HOST[:PORT]",
+        value_name = "NAME|HOST[:PORT]|KEY@RELAY",
         default_value = "localhost:7788",
         value_parser = target,
-        add = completion::addresses()
+        add = completion::targets()
     )]
     target: Target,
 
     /// What other programs take for the port
     #[arg(hide = true)]
     port: Option<String>,
+
+    /// It is a host, whoever has that name
+    #[arg(long)]
+    host: bool,
+
+    /// Print whom you know and who is near, and do nothing else: asks in the local network for 0.3 s
+    #[arg(long)]
+    list: bool,
 
     /// Dial without encryption
     #[arg(long, conflicts_with = "peer_key")]
@@ -95,7 +104,7 @@ fn main() -> ExitCode {
     completion::answer::<Args>();
     let mut args = Args::parse();
     if let Some(port) = &args.port {
-        let told = locale::how_to_write_a_port(args.target.host(), port);
+        let told = locale::text().port_after_colon(args.target.host(), port);
         Args::command().error(ErrorKind::TooManyValues, told).exit();
     }
     // Only the end of the input hangs up.
@@ -111,51 +120,46 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     if let Some(code) = history::print(&args.common.reading)? {
         return Ok(code);
     }
+    if args.list {
+        return list().await;
+    }
     let data_dir = data_dir()?;
     let known = KnownPeers::open(&data_dir)?;
     let flaws = peer::flaws(&known)?;
-    let known_peers = known.clone();
-    let limit = args.connect_timeout;
-    let (dialer, wanted) = match &args.target {
-        Target::Name(name) => (Carrier::to_host(HostPort::usual(name), limit), None),
-        Target::Host(host) => (Carrier::to_host(host.clone(), limit), None),
-        Target::Number(_) if args.plain => {
-            let told = locale::NUMBERS_ARE_ENCRYPTED.to_owned();
-            return Err(Failure::new(exit::FAILED, told));
-        }
-        Target::Number(number) => {
-            let key = number.key.fingerprint();
-            (Carrier::to_number(number, limit)?, Some(key))
-        }
-    };
-    let pinned_key = args.peer_key.or(wanted);
-    let address = dialer.address();
+    let list = known.load()?;
+    let whom = Whom::find(&args.target, args.host, args.peer_key, &list)?;
+    let called = whom.called();
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
             keyring: Keyring::open(&data_dir)?,
-            pinned_key,
+            wanted: match (&whom, args.peer_key) {
+                (Whom::Known(peer), _) => Wanted::Known(peer.fingerprint),
+                (Whom::Number(number), _) => Wanted::Key(number.key.fingerprint()),
+                (_, Some(key)) => Wanted::Key(key),
+                (_, None) => Wanted::Address,
+            },
         },
     };
     if args.try_again
         && let Some(keyring) = trust.keyring()
     {
-        keyring.first_contacts.clear(&address)?;
+        keyring.first_contacts.clear(&called)?;
     }
+    let anywhere = anywhere(&whom, args.connect_timeout)?;
+    let ways = ways(args, &whom, anywhere.as_ref(), trust).map_err(failure)?;
     let when_there = match args.when_there {
-        true => Some(known_peer(&known_peers, &address, pinned_key)?),
+        true => Some(known_peer(&list, &whom, args.peer_key)?),
         false => None,
     };
     let signals = Signals::new()?;
-    let idle = Idle::Calling(locale::calling(&address));
+    let idle = Idle::Calling(match &whom {
+        Whom::Known(peer) => locale::text().calling_known(peer),
+        Whom::Host(_) | Whom::Number(_) => locale::text().calling(&called),
+    });
     let mut console = match args.send_file.is_empty() {
-        true => Console::open(&args.common, idle, address.clone())?,
+        true => Console::open(&args.common, idle, called)?,
         false => Console::silent(),
-    };
-    let connector = Connector {
-        dialer: dialer.clone(),
-        trust,
-        framing: args.common.framing.into(),
     };
     let config = Config {
         name: args.common.name(),
@@ -176,29 +180,116 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     for flaw in flaws {
         sink.show(Event::Notice(flaw));
     }
-    let code = chat_client::run(connector, config, source, sink, signals.next()).await;
-    dialer.close().await;
-    let code =
-        code.map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))?;
+    let code = chat_client::run(ways, config, source, sink, signals.next()).await;
+    if let Some(carrier) = anywhere {
+        carrier.close().await;
+    }
+    let code = code.map_err(failure)?;
     Ok(console.exit_code(code).await)
 }
 
+/// Prints whom this user knows, and who is near.
+async fn list() -> Result<u8, Failure> {
+    let data_dir = data_dir()?;
+    let own_key = Keyring::open(&data_dir)?.own_key;
+    let known = KnownPeers::open(&data_dir)?.load()?;
+    let near = nearby::neighbours().await;
+    list::print(&known, &near, own_key)?;
+    Ok(exit::OK)
+}
+
+fn failure(error: ConnectError) -> Failure {
+    Failure::new(exit::code_without_call(&error), error.explain())
+}
+
+/// The way to the number of whom the person calls, if it has one.
+///
+/// # Errors
+/// There is no other way, and this one cannot be taken.
+fn anywhere(whom: &Whom, limit: Duration) -> Result<Option<Carrier>, Failure> {
+    let (number, is_only) = match whom {
+        Whom::Number(number) => (Some(number), true),
+        Whom::Known(peer) => (peer.number.as_ref(), peer.addresses.is_empty()),
+        Whom::Host(_) => (None, false),
+    };
+    match number.map(|number| Carrier::to_number(number, limit)) {
+        Some(Err(failure)) if is_only => Err(failure),
+        carrier => Ok(carrier.and_then(Result::ok)),
+    }
+}
+
+/// All ways to whom the person calls.
+///
+/// # Errors
+/// Nobody is to be called.
+fn ways(
+    args: &Args,
+    whom: &Whom,
+    anywhere: Option<&Carrier>,
+    trust: Trust,
+) -> Result<Ways<Carrier>, ConnectError> {
+    let (limit, framing) = (args.connect_timeout, args.common.framing.into());
+    let of_all = trust.clone();
+    let over = move |dialer| Connector {
+        dialer,
+        trust: of_all.clone(),
+        framing,
+    };
+    let way_over = over.clone();
+    let way_to = move |host| way_over(Carrier::to_host(host, limit));
+    match whom {
+        Whom::Host(host) => Ok(way_to(host.clone()).into()),
+        Whom::Number(number) if args.plain => Err(ConnectError::KnownKey {
+            address: args.target.to_string(),
+            name: number.key.fingerprint().to_string(),
+        }),
+        Whom::Number(number) => match anywhere {
+            Some(carrier) => Ok(over(carrier.clone()).into()),
+            None => Err(ConnectError::NoReach(number.clone())),
+        },
+        Whom::Known(peer) if peer.is_blocked() => Err(ConnectError::Key {
+            address: args.target.to_string(),
+            reason: RejectedKey::Blocked(peer.name.clone()),
+        }),
+        Whom::Known(peer) if args.plain => Err(ConnectError::KnownKey {
+            address: args.target.to_string(),
+            name: peer.name.clone(),
+        }),
+        Whom::Known(peer) => {
+            let addresses = peer.addresses.iter();
+            let hosts = addresses.filter_map(|address| HostPort::parse(address).ok());
+            let anywhere = anywhere.cloned().map(&over);
+            let connectors = hosts.map(&way_to).chain(anywhere).collect();
+            let search = nearby::search(peer.fingerprint, way_to.clone());
+            Ok(Ways::to_known(
+                peer.name.clone(),
+                trust.clone(),
+                limit,
+                connectors,
+                Some(search),
+            ))
+        }
+    }
+}
+
 /// Whom text can be kept for: somebody whose key is known, or said to be this.
-fn known_peer(
-    known: &KnownPeers,
-    address: &str,
-    pinned_key: Option<Fingerprint>,
-) -> Result<Peer, Failure> {
-    let list = known.load()?;
-    let dialed = list.by_address(address).map(|peer| peer.fingerprint);
-    let Some(key) = pinned_key.or(dialed) else {
-        let told = locale::no_key_to_wait_for(address);
+///
+/// # Errors
+/// The key is not known.
+fn known_peer(list: &PeerList, whom: &Whom, wanted: Option<Fingerprint>) -> Result<Peer, Failure> {
+    let address = whom.called();
+    let owner = match whom {
+        Whom::Known(peer) => Some(&**peer),
+        Whom::Host(_) | Whom::Number(_) => list.by_address(&address),
+    };
+    let Some(key) = wanted.or(owner.map(|peer| peer.fingerprint)) else {
+        let told = locale::text().no_key_to_wait_for(&address);
         return Err(Failure::new(exit::FAILED, told));
     };
     let peer = list.by_key(key);
     Ok(Peer {
         name: peer.and_then(KnownPeer::given_name).map(str::to_owned),
-        address: address.to_owned(),
+        address,
         security: trust::security(key, peer),
     })
 }

@@ -9,14 +9,15 @@ use chat_core::driver::{Outcome, Runner, Sink, Source};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Side};
 use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::RefusalCode;
+use chat_terminal::locale::Explain;
 use chat_terminal::record::Record;
 use chat_terminal::{exit, locale};
 use tokio::time::sleep;
 
 use crate::call::Client;
-use crate::connect::Connector;
 use crate::first_contact::FirstContact;
-use crate::race::{LONGEST_PATIENT_PAUSE, Path};
+use crate::race::LONGEST_PATIENT_PAUSE;
+use crate::ways::Ways;
 use crate::{Config, person_leaves};
 
 /// The first pause after a call that has not delivered everything. It doubles each time.
@@ -28,7 +29,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// # Errors
 /// The number of the peer was withheld too often.
 pub(crate) async fn run<D, In, Out, F>(
-    connector: Connector<D>,
+    ways: Arc<Ways<D>>,
     config: Config,
     peer: Peer,
     source: &mut In,
@@ -45,10 +46,10 @@ where
         return Ok(exit::FAILED);
     };
     let interactive = config.call_config.interactive;
-    let pinned = Arc::new(connector.clone().pin(&peer.security));
+    let pinned = Arc::new(ways.pin(&peer.security));
     let mut pause = FIRST_PAUSE;
     loop {
-        let first_contact = FirstContact::new(&connector);
+        let first_contact = FirstContact::new(&ways);
         if let Some(first_contact) = &first_contact {
             first_contact.check().await?;
         }
@@ -57,14 +58,15 @@ where
         let recording = match recording {
             Ok(recording) => recording,
             Err(error) => {
-                sink.show(Event::Alarm(locale::cannot_keep_for_later(&error)));
+                sink.show(Event::Alarm(
+                    locale::text().cannot_keep_for_later(&error.explain()),
+                ));
                 return Ok(exit::FAILED);
             }
         };
         let mut client = Client::new(
             Arc::clone(&pinned),
             &config,
-            Path::default(),
             peer.clone(),
             first_contact,
             record,
@@ -80,7 +82,7 @@ where
         let shown = client.begin(interactive);
         call.call().show_all(shown);
         if pause == FIRST_PAUSE {
-            let notice = locale::nobody_there_yet(&peer);
+            let notice = locale::text().nobody_there_yet(&peer);
             call.call().show(Event::Notice(notice));
         }
         let reason = call.run(&mut client, shutdown.as_mut()).await;

@@ -11,11 +11,16 @@ use chat_core::trust::{Number, PublicKey};
 use iroh::endpoint::RelayStatus;
 use iroh::{EndpointAddr, EndpointId, Watcher};
 use tokio::sync::{OnceCell, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::endpoint::{ALPN, Endpoint, Purpose, ReachError};
 use crate::relay::Relay;
 use crate::stream::ReachStream;
+
+/// How long a further stream may take to be made, and so many times as long as the fastest has taken
+/// more. Then the endpoint is at fault: it looks for a relay that was gone less and less often.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_FACTOR: u32 = 4;
 
 /// Calls one peer by way of a relay. Clones share what they learn of the way.
 #[derive(Clone)]
@@ -25,6 +30,8 @@ pub struct ReachDialer {
     address: String,
     limit: Duration,
     line: Arc<Mutex<Arc<Line>>>,
+    /// How long the fastest stream took to be made.
+    fastest: Arc<Mutex<Option<Duration>>>,
     route: watch::Sender<Route>,
 }
 
@@ -49,6 +56,7 @@ impl ReachDialer {
             address: number.to_string(),
             limit,
             line: Arc::default(),
+            fastest: Arc::default(),
             route: watch::Sender::new(Route::Relayed),
         })
     }
@@ -63,6 +71,10 @@ impl ReachDialer {
 
     fn line(&self) -> MutexGuard<'_, Arc<Line>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fastest(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.fastest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whoever dials next uses another endpoint: nothing of what this one knows of the network may
@@ -138,13 +150,18 @@ impl Dial for ReachDialer {
             line: &line,
             made: line.made.load(Ordering::Relaxed),
         };
-        let Ok(dialed) = timeout(self.limit, self.connect(&line)).await else {
+        let fastest = *self.fastest();
+        let patience = fastest.map(|fastest| PATIENCE + PATIENCE_FACTOR * fastest);
+        let limit = patience.map_or(self.limit, |patience| patience.min(self.limit));
+        let begun = Instant::now();
+        let Ok(dialed) = timeout(limit, self.connect(&line)).await else {
             return Err(DialError::Timeout {
                 address: self.address(),
-                limit: self.limit,
+                limit,
             });
         };
         let stream = dialed?;
+        *self.fastest() = Some(fastest.map_or(begun.elapsed(), |last| last.min(begun.elapsed())));
         line.made.fetch_add(1, Ordering::Relaxed);
         stream.tell(self.route.clone());
         Ok(stream)

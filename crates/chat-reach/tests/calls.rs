@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use chat_client::{Connector, Trust};
+use chat_client::{Connector, Trust, Wanted};
 use chat_core::transport::{ConnectError, Dial, DialError, Packets};
 use chat_core::trust::{Identity, Number};
 use chat_core::wire::Framing;
@@ -49,7 +49,7 @@ fn way(user: &User, number: &Number) -> Connector<ReachDialer> {
         dialer: ReachDialer::new(number, LIMIT).expect("a number"),
         trust: Trust::Encrypted {
             keyring: user.keyring(),
-            pinned_key: Some(number.key.fingerprint()),
+            wanted: Wanted::Key(number.key.fingerprint()),
         },
         framing: Framing::Auto,
     }

@@ -174,8 +174,8 @@ impl Server<'_> {
             return self.command_files(FileCommand::declined(words.as_deref()));
         }
         let notice = match self.queue.decline_next(words) {
-            Some(peer) => locale::declined(&peer),
-            None => locale::NOBODY_WAITS.into(),
+            Some(peer) => locale::text().declined(&peer),
+            None => locale::text().nobody_waits().into(),
         };
         Action::Show(vec![Event::Notice(notice)])
     }
@@ -247,7 +247,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
 
     fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
         self.registry.set_cookie(call.cookie());
-        self.peer.met(name);
+        self.peer.met(name, None);
         self.say_files(call);
     }
 
@@ -308,7 +308,9 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
                 Action::HangUp
             }
             Command::Next if self.queue.waiting() > 0 => Action::HangUp,
-            Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
+            Command::Next => {
+                Action::Show(vec![Event::Notice(locale::text().nobody_waits().into())])
+            }
             Command::File(command) => self.command_files(command),
             Command::Decline(words) => self.decline(words),
             Command::Away(text) => {
@@ -318,7 +320,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
                 Action::Remark(Remark::Presence(presence), vec![notice])
             }
             Command::Name(name) => {
-                let notice = Event::Notice(locale::you_are_called(&name));
+                let notice = Event::Notice(locale::text().you_are_called(&name));
                 *self.name = name.into();
                 Action::Remark(Remark::Name(self.name.clone()), vec![notice])
             }

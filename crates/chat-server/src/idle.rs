@@ -185,7 +185,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 self.sink.show(notice);
             }
             Input::Command(Command::Name(name)) => {
-                let notice = locale::you_are_called(&name);
+                let notice = locale::text().you_are_called(&name);
                 self.config.name = name.as_str().into();
                 self.sink.show(Event::Notice(notice));
             }
@@ -226,7 +226,8 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             RefusalCode::Declined
         } else if let Some(suppressed) = self.notices.try_acquire() {
             if suppressed > 0 {
-                self.sink.show(Event::Notice(locale::left_out(suppressed)));
+                self.sink
+                    .show(Event::Notice(locale::text().left_out(suppressed)));
             }
             self.sink.show(Event::Ringing(front.peer.clone()));
             let machine_at = self.config.answer.as_ref().map(|_| Instant::now() + RING);
@@ -261,14 +262,16 @@ pub(crate) fn declined(text: Option<String>) -> Refusal {
 /// The notice for an input while there is no call.
 fn notice_for(input: &Input) -> Option<&'static str> {
     match input {
-        Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
-        Input::Command(Command::File(_)) => Some(locale::NO_FILES),
+        Input::Command(Command::Next) => Some(locale::text().nobody_waits()),
+        Input::Command(Command::File(_)) => Some(locale::text().no_files()),
         Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
-            Some(locale::NOBODY_RINGS)
+            Some(locale::text().nobody_rings())
         }
-        Input::Command(Command::History(_) | Command::Search(_)) => Some(locale::NO_CALL_TO_READ),
+        Input::Command(Command::History(_) | Command::Search(_)) => {
+            Some(locale::text().no_call_to_read())
+        }
         Input::Typing(_) => None,
-        _ => Some(locale::NOBODY_THERE),
+        _ => Some(locale::text().nobody_there()),
     }
 }
 
@@ -292,11 +295,11 @@ pub(crate) fn notice_of(
 ) -> Option<String> {
     let suppressed = notices.try_acquire()?;
     let notice = match event {
-        QueueEvent::Arrived(peer) => locale::caller_waits(&peer, waiting, commands),
-        QueueEvent::Note(peer, text) => locale::note(&peer, &text),
-        QueueEvent::Left(peer) => locale::caller_left(&peer),
-        QueueEvent::TurnedAway(peer) => locale::caller_turned_away(&peer),
+        QueueEvent::Arrived(peer) => locale::text().waits(&peer, waiting, commands),
+        QueueEvent::Note(peer, text) => locale::text().note(&peer, &text),
+        QueueEvent::Left(peer) => locale::text().caller_left(&peer),
+        QueueEvent::TurnedAway(peer) => locale::text().caller_turned_away(&peer),
         QueueEvent::Refused(notice) => notice,
     };
-    Some(locale::after_others(notice, suppressed))
+    Some(locale::text().with_unmentioned(notice, suppressed))
 }

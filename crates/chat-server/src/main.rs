@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
+use chat_core::transport::nearby::Announcement;
 use chat_core::transport::{Keyring, Listeners, tcp};
-use chat_core::trust::data_dir;
+use chat_core::trust::{Fingerprint, data_dir};
+use chat_core::wire::Name;
 use chat_server::{Acceptor, Config, service};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, address, answer, duration, program};
 use chat_terminal::console::Console;
+use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
 use chat_terminal::{completion, exit, history, locale, messages, peer, version};
@@ -51,6 +54,10 @@ struct Args {
     /// Run this program when a call comes; it finds who calls in CHAT_CALLER_NAME and others
     #[arg(long, value_name = "PROGRAM", value_parser = program)]
     on_call: Option<PathBuf>,
+
+    /// Make yourself found in the local network, with your key and your --name
+    #[arg(long)]
+    announce: bool,
 
     /// Exit after one call
     #[arg(long)]
@@ -119,7 +126,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         Some(relay) => Some(reach::listen(relay, &data_dir, &mut listeners).await?),
         None => None,
     };
-    let idle = Idle::Waiting(locale::idle(address.port()));
+    let idle = Idle::Waiting(locale::text().idle(address.port()));
     let is_machine = args.answer.is_some() && !Console::has_person();
     let mut console = match is_machine {
         true => Console::headless(),
@@ -144,24 +151,62 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             .common
             .recorder(data_dir.clone(), console.interactive || is_machine),
     };
+    let announcement = match args.announce {
+        true => announce(own_key, &config.name, address, &mut notices)?,
+        false => None,
+    };
     let reachable = chat_server::reachable(address);
-    notices.push(locale::invitation(address.port(), &reachable, own_key));
-    notices.extend(number.map(|number| locale::invitation_from_anywhere(&number)));
+    notices.push(locale::text().invitation(address.port(), &reachable, own_key));
+    notices.extend(number.map(|number| locale::text().invitation_from_anywhere(&number)));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
     }
     if console.interactive {
         messages::show(data_dir, known, &mut console.sink).await?;
     }
-    service::tell_ready(&locale::idle(address.port()));
+    service::tell_ready(&locale::text().idle(address.port()));
     let shutdown = async {
         let code = signals.next().await;
         service::tell_stopping();
         code
     };
     let Console { source, sink, .. } = &mut console;
-    let code = chat_server::run(listeners, acceptor, config, source, sink, shutdown).await?;
+    let code = chat_server::run(listeners, acceptor, config, source, sink, shutdown).await;
+    if let Some(announcement) = announcement {
+        announcement.end().await;
+    }
+    let code = code?;
     Ok(console.exit_code(code).await)
+}
+
+/// Makes this server found in the local network, and says so. Not being able to is no reason to do
+/// without calls.
+///
+/// # Errors
+/// Nobody else can reach it.
+fn announce(
+    own_key: Fingerprint,
+    name: &Name,
+    address: SocketAddr,
+    notices: &mut Vec<String>,
+) -> Result<Option<Announcement>, Failure> {
+    if address.ip().is_loopback() {
+        return Err(Failure::new(
+            exit::FAILED,
+            locale::text().nothing_to_announce(address),
+        ));
+    }
+    match Announcement::begin(own_key, name, address) {
+        Ok(announcement) => {
+            let name = name.chosen.then_some(name.text.as_str());
+            notices.push(locale::text().announced(name, own_key));
+            Ok(Some(announcement))
+        }
+        Err(error) => {
+            notices.push(locale::text().cannot_announce(&error));
+            Ok(None)
+        }
+    }
 }
 
 /// The socket of the service manager, or else one of our own.
@@ -169,9 +214,10 @@ fn listener(address: SocketAddr) -> Result<TcpListener, Failure> {
     let failure = |told| Failure::new(exit::FAILED, told);
     match service::passed_listener() {
         Ok(Some(listener)) => Ok(listener),
-        Ok(None) => {
-            tcp::bind(address).map_err(|error| failure(locale::cannot_listen(address, &error)))
-        }
-        Err(error) => Err(failure(locale::cannot_use_passed_socket(&error))),
+        Ok(None) => tcp::bind(address)
+            .map_err(|error| failure(locale::text().cannot_serve(address, &error))),
+        Err(error) => Err(failure(
+            locale::text().cannot_use_passed_socket(&error.explain()),
+        )),
     }
 }

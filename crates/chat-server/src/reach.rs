@@ -21,10 +21,11 @@ pub async fn listen(
     let failure = |told| Failure::new(exit::FAILED, told);
     let relay: Relay = relay
         .parse()
-        .map_err(|_| failure(locale::no_relay(relay)))?;
+        .map_err(|_| failure(locale::text().no_relay(relay)))?;
     let seed = Identity::seed(data_dir).map_err(KeyringError::from)?;
     let listener = ReachListener::bind(&relay, &seed).await;
-    let listener = listener.map_err(|error| failure(locale::cannot_reach(&error)))?;
+    let listener =
+        listener.map_err(|error| failure(locale::text().cannot_use_relays(&error.to_string())))?;
     let number = listener.number();
     listeners.add(listener);
     Ok(number)
@@ -33,6 +34,6 @@ pub async fn listen(
 /// Says how to get it.
 #[cfg(not(feature = "reach"))]
 pub async fn listen(_: &str, _: &Path, _: &mut Listeners) -> Result<Number, Failure> {
-    let told = locale::built_without_relays("chat-server");
+    let told = locale::text().no_reach("chat-server");
     Err(Failure::new(exit::FAILED, told))
 }

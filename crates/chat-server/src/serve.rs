@@ -143,7 +143,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             ..
         } = &mut self.config;
         let mut server = Server {
-            peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
+            peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone())),
             session_key,
             record,
             renewing: None,
@@ -190,10 +190,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             && wordless
             && let Some(callers) = self.guesses.broke_off()
         {
-            self.sink.show(Event::Notice(locale::guessing(callers)));
+            self.sink
+                .show(Event::Notice(locale::text().guessing(callers)));
         }
         if !is_friend && self.strangers.call_ended(wordless) && interactive && !once {
-            let notice = locale::strangers_ring(WARY_FOR);
+            let notice = locale::text().strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
         record.exit_code(&outcome)

@@ -8,19 +8,21 @@
 //!
 //! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
 //! handling of the peer's key is in [`peer`], of the journals in [`record`], and what was said
-//! earlier in [`history`] and [`messages`].
+//! earlier in [`history`] and [`messages`]; [`list`] prints whom one can call.
 
 #![warn(unreachable_pub)]
 
 mod app;
 mod call_status;
 mod input;
+mod linear;
 pub mod locale;
 mod pipe;
 mod screen;
 mod text;
 
 pub use app::{
-    args, completion, console, exit, history, messages, peer, record, runtime, signals, version,
+    args, completion, console, exit, history, list, messages, peer, record, runtime, signals,
+    version,
 };
 pub use screen::Idle;

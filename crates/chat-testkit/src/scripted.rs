@@ -400,8 +400,12 @@ impl Person {
 
     /// Waits for anything to read, besides messages, that contains `words`.
     pub async fn reads(&mut self, words: &str) -> String {
-        self.sees(|event| locale::describe(event).filter(|text| text.contains(words)))
-            .await
+        self.sees(|event| {
+            locale::text()
+                .describe(event)
+                .filter(|text| text.contains(words))
+        })
+        .await
     }
 
     /// Waits for the safety number, and returns its digits.
@@ -416,7 +420,7 @@ impl Person {
     /// Waits for the end of the call, and returns why.
     pub async fn reads_the_end(&mut self) -> String {
         self.sees(|event| match event {
-            Event::Ended(_) => locale::describe(event),
+            Event::Ended(_) => locale::text().describe(event),
             _ => None,
         })
         .await
@@ -448,7 +452,7 @@ impl Person {
             return self.lines.pop_front().map(|(_, line)| Some(line));
         }
         let (_, event) = self.events.pop_front()?;
-        Some(locale::describe(&event))
+        Some(locale::text().describe(&event))
     }
 
     /// The call is over, and nothing was said that the test has not heard.

@@ -69,6 +69,15 @@ impl Keyring {
         .await
     }
 
+    /// For the dialer of a peer that is known by this key, wherever it answers: its owner.
+    ///
+    /// # Errors
+    /// The key is blocked or the own one, or cannot be looked up.
+    pub async fn check_known(&self, key: Fingerprint) -> Result<Option<KnownPeer>, RejectedKey> {
+        self.check(key, move |list| Ok(list.by_key(key).cloned()))
+            .await
+    }
+
     /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
     /// if it is new.
     ///

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const SOON: Duration = Duration::from_secs(5);
 
 /// How long a direct way is waited for.
-const FOR_DIRECT: Duration = Duration::from_secs(5);
+const FOR_DIRECT: Duration = Duration::from_secs(10);
 
 /// How often each is tried; `LAB_ROUNDS` says otherwise.
 const ROUNDS: usize = 3;
@@ -86,33 +86,28 @@ fn median(mut times: Vec<Duration>) -> Duration {
 #[tokio::test]
 #[ignore = "needs root"]
 async fn everybody_is_reached_behind_every_router() {
-    println!("| waits behind | calls from behind | first line, median | the way | direct after |");
-    println!("|---|---|---|---|---|");
+    println!("| waits behind | calls from behind | first line, median | the way |");
+    println!("|---|---|---|---|");
     for waits in Nat::ALL {
         for calls in Nat::ALL {
             let Some(lab) = Lab::new([waits, calls]).await else {
                 return;
             };
-            let (mut first_lines, mut direct) = (Vec::new(), Vec::new());
+            let (mut first_lines, mut direct) = (Vec::new(), 0);
             for _ in 0..rounds() {
                 let (_ann, mut bob, first_line) = lab.call().await;
                 first_lines.push(first_line);
-                direct.extend(bob.is_direct_within(FOR_DIRECT).await);
+                direct += usize::from(bob.is_direct_within(FOR_DIRECT).await);
             }
             let all = first_lines.len();
-            let (way, after) = match direct.len() {
-                0 => ("relayed".to_owned(), String::new()),
-                count => (
-                    format!("direct, {count} of {all}"),
-                    format!("{:.1?}", median(direct)),
-                ),
+            let way = match direct {
+                0 => "relayed".to_owned(),
+                direct => format!("direct, {direct} of {all}"),
             };
-            println!(
-                "| {waits} | {calls} | {:.2?} | {way} | {after} |",
-                median(first_lines)
-            );
+            let first_line = median(first_lines);
+            println!("| {waits} | {calls} | {first_line:.2?} | {way} |");
             let cones = waits != Nat::Symmetric && calls != Nat::Symmetric;
-            assert!(!cones || way.starts_with("direct"), "{waits} and {calls}");
+            assert!(!cones || direct > 0, "{waits} and {calls}");
         }
     }
 }
@@ -138,14 +133,14 @@ async fn nobody_but_the_relay_and_the_other_side_gets_a_packet() {
         return;
     };
     let (mut ann, mut bob, _) = lab.call().await;
-    bob.is_direct_within(FOR_DIRECT)
-        .await
-        .expect("a direct way");
+    assert!(bob.is_direct_within(FOR_DIRECT).await);
     bob.says("and more").await;
     ann.hears("and more").await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     for home in [0, 1] {
         assert_eq!(lab.network.packets_to_others(home).expect("a counter"), "0");
+        lab.network.send_to_others(home);
+        assert_eq!(lab.network.packets_to_others(home).expect("a counter"), "1");
     }
 }
 

@@ -177,6 +177,16 @@ impl Network {
         Ok(packets.unwrap_or("no").to_owned())
     }
 
+    /// The machine in this home sends one packet to somebody else.
+    pub fn send_to_others(&self, home: usize) {
+        let home = self.name(&format!("home{home}"));
+        let bash = "exec 3<>/dev/udp/198.51.100.1/9 && echo >&3";
+        let sent = Command::new("ip")
+            .args(["netns", "exec", &home, "bash", "-c", bash])
+            .status();
+        assert!(sent.expect("ip").success());
+    }
+
     /// What runs `program` at this place.
     pub fn command(&self, place: Place, program: &str) -> tokio::process::Command {
         let namespace = match place {

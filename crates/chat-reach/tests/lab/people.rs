@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -156,11 +156,9 @@ impl Person {
         timeout(NEVER, read).await.expect(words)
     }
 
-    /// Whether the way to the other side becomes direct within `limit`, and when.
-    pub async fn is_direct_within(&mut self, limit: Duration) -> Option<Duration> {
-        let begun = Instant::now();
-        timeout(limit, self.reads("Direct")).await.ok()?;
-        Some(begun.elapsed())
+    /// Whether the way to the other side becomes direct within `limit`.
+    pub async fn is_direct_within(&mut self, limit: Duration) -> bool {
+        timeout(limit, self.reads("Direct")).await.is_ok()
     }
 
     /// Stops the program, as sleep does.

@@ -16,16 +16,19 @@ pub fn answer<A: CommandFactory>() {
     CompleteEnv::with_factory(A::command).complete();
 }
 
-/// Where known peers were dialed.
-pub fn addresses() -> ArgValueCandidates {
+/// Whom one can call: the names of known peers, and where they were dialed.
+pub fn targets() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         offer(|peer| {
             let port = format!(":{DEFAULT_PORT}");
             let addresses = peer.addresses.iter();
             let addresses = addresses.map(|address| address.strip_suffix(&port).unwrap_or(address));
-            addresses
-                .map(|address| (address.to_owned(), peer.name.clone()))
-                .collect()
+            let addresses = addresses.map(|address| (address.to_owned(), peer.name.clone()));
+            let name = peer.is_friend().then(|| {
+                let help = format!("{}-since-{}", peer.state.as_str(), peer.first_seen);
+                (peer.name.clone(), help)
+            });
+            name.into_iter().chain(addresses).collect()
         })
     })
 }

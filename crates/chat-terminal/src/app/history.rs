@@ -69,7 +69,7 @@ pub(crate) fn search(data_dir: &Path, key: Fingerprint, text: &str) -> Vec<Event
         Ok(matches) => matches,
         Err(told) => return vec![Event::Notice(told)],
     };
-    let found = Event::Notice(locale::search_found(text, total, last.len()));
+    let found = Event::Notice(locale::text().search_found(text, total, last.len()));
     let shown = (!last.is_empty()).then(|| past(last));
     notices(&flaws).chain([found]).chain(shown).collect()
 }
@@ -179,7 +179,7 @@ fn print_all(entries: HistoryEntries, mut style: Style) -> io::Result<u8> {
         }
     }
     if is_empty {
-        eprintln!("{}", locale::NOTHING_FOUND);
+        eprintln!("{}", locale::text().nothing_found());
     }
     out.flush()?;
     Ok(code)

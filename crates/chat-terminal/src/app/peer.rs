@@ -7,7 +7,9 @@ use chat_core::driver::Command;
 use chat_core::journal::Calls;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
-use chat_core::trust::{self, FileError, Fingerprint, KnownPeers, Security, Verification};
+use chat_core::trust::{
+    self, FileError, Fingerprint, KnownPeers, KnownPeersError, Security, Verification,
+};
 use chat_core::wire::{Name, Presence};
 use chat_core::{Blocking, blocking};
 
@@ -22,13 +24,20 @@ pub struct PeerRecord {
     peer: Peer,
     /// The known keys; `None` in a call that is not encrypted.
     keyring: Option<Keyring>,
-    /// The address that this side dialed, if it did.
-    dialed: Option<String>,
     /// What the peer calls itself, where this user calls it something else.
     claimed: Option<String>,
     tasks: VecDeque<Task>,
     running: Option<Blocking<Done>>,
     remembering: bool,
+}
+
+/// Where this side has reached a peer.
+#[derive(Clone, Debug)]
+pub struct Dialed {
+    /// An address or a number.
+    pub address: String,
+    /// The peer was called by its name, so the address need not be its own for good.
+    pub by_name: bool,
 }
 
 /// Work on the files of keys.
@@ -56,11 +65,10 @@ impl Done {
 
 impl PeerRecord {
     /// A peer of which only what the connection tells is known.
-    pub fn new(peer: Peer, keyring: Option<Keyring>, dialed: Option<String>) -> Self {
+    pub fn new(peer: Peer, keyring: Option<Keyring>) -> Self {
         Self {
             peer,
             keyring,
-            dialed,
             claimed: None,
             tasks: VecDeque::new(),
             running: None,
@@ -68,19 +76,19 @@ impl PeerRecord {
         }
     }
 
-    /// The peer's hello has come, in which it calls itself `name`. Its key is remembered, and
-    /// then the call is shown, under the name that the peer is known by here.
-    pub fn met(&mut self, name: Name) {
+    /// The peer's hello has come, in which it calls itself `name`. Its key is remembered, and where
+    /// this side has `dialed` it if it did; then the call is shown, under the name that the peer is
+    /// known by here.
+    pub fn met(&mut self, name: Name, dialed: Option<Dialed>) {
         let Name { text, chosen } = name;
         let claimed = Some(text.clone()).filter(|_| chosen);
         if self.peer.name.is_none() && !text.is_empty() {
             self.peer.name = Some(text);
         }
         self.remembering = true;
-        let (keyring, dialed) = (self.keyring.clone(), self.dialed.clone());
-        let peer = self.peer.clone();
+        let (keyring, peer) = (self.keyring.clone(), self.peer.clone());
         self.enqueue(move || {
-            let done = remember(keyring.as_ref(), dialed.as_deref(), peer);
+            let done = remember(keyring.as_ref(), dialed.as_ref(), peer);
             done.with_claim(keyring.as_ref(), claimed)
         });
     }
@@ -135,8 +143,8 @@ impl PeerRecord {
                 if self.peer.security.fingerprint().is_some() =>
             {
                 match (safety_number, read_out) {
-                    (None, _) => locale::NO_SAFETY_NUMBER.into(),
-                    (Some(_), None) => locale::how_to_verify(&self.peer),
+                    (None, _) => locale::text().no_safety_number().into(),
+                    (Some(_), None) => locale::text().how_to_verify(&self.peer),
                     (Some(number), Some(read_out)) => match compare(number, read_out) {
                         Comparison::Same => {
                             let (keyring, peer) = (keyring.clone(), self.peer.clone());
@@ -144,9 +152,9 @@ impl PeerRecord {
                             return Vec::new();
                         }
                         Comparison::Different => {
-                            return vec![Event::Alarm(locale::wrong_number(&self.peer))];
+                            return vec![Event::Alarm(locale::text().wrong_number(&self.peer))];
                         }
-                        Comparison::NoNumber => locale::no_number(read_out),
+                        Comparison::NoNumber => locale::text().no_number(read_out),
                     },
                 }
             }
@@ -159,13 +167,13 @@ impl PeerRecord {
                 if self.peer.security.fingerprint().is_some() =>
             {
                 let Some(name) = name.clone().or_else(|| self.claimed.clone()) else {
-                    return vec![Event::Notice(locale::RENAME_TO_WHAT.into())];
+                    return vec![Event::Notice(locale::text().rename_to_what().into())];
                 };
                 let (keyring, peer) = (keyring.clone(), self.peer.clone());
                 self.enqueue(move || rename(&keyring, peer, &name));
                 return Vec::new();
             }
-            (Command::Rename(_), _) => locale::NO_KEY_TO_NAME.into(),
+            (Command::Rename(_), _) => locale::text().no_key_to_name().into(),
             (Command::History(_) | Command::Search(_), Some(keyring)) => {
                 let (keyring, peer, command) =
                     (keyring.clone(), self.peer.clone(), command.clone());
@@ -173,19 +181,21 @@ impl PeerRecord {
                 return Vec::new();
             }
             (Command::History(_) | Command::Search(_), None) => {
-                locale::nothing_recorded(&self.peer)
+                locale::text().nothing_recorded(&self.peer)
             }
-            (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
-            (Command::Status, _) => locale::peer_status(&self.peer),
+            (Command::Peers, None) | (Command::Verify(_), _) => {
+                locale::text().no_key_to_verify().into()
+            }
+            (Command::Status, _) => locale::text().peer_status(&self.peer),
             (Command::Answer | Command::Decline(_) | Command::Block, _) => {
-                locale::NOBODY_RINGS.into()
+                locale::text().nobody_rings().into()
             }
-            (Command::File(_), _) => locale::NO_FILES.into(),
+            (Command::File(_), _) => locale::text().no_files().into(),
             (Command::Next | Command::Quit | Command::Keep, _) => {
-                locale::NEXT_IS_FOR_SERVERS.into()
+                locale::text().next_is_for_servers().into()
             }
             (Command::Away(_) | Command::Name(_) | Command::Note(_), _) => {
-                locale::NOTHING_TO_WAIT_FOR.into()
+                locale::text().nothing_to_wait_for().into()
             }
         };
         vec![Event::Notice(notice)]
@@ -221,7 +231,7 @@ impl Done {
         let claims = is_another.then_some(claimed);
         self.events.push(Event::Claims(claims.clone()));
         if let Some(claimed) = &claims {
-            let notice = locale::calls_itself(peer, claimed);
+            let notice = locale::text().calls_itself(peer, claimed);
             self.events.push(Event::Notice(notice));
         }
         self.claimed = Some(claims);
@@ -231,21 +241,29 @@ impl Done {
 
 /// Remembers the peer's key, and replaces its name by the one it is known by here. The call begins
 /// with what was recorded last.
-fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> Done {
+fn remember(keyring: Option<&Keyring>, dialed: Option<&Dialed>, mut peer: Peer) -> Done {
     let mut trouble = None;
     let mut past = None;
     if let (Some(keyring), Security::Key { fingerprint, .. }) = (keyring, &peer.security) {
         past = history::opening(&keyring.data_dir, *fingerprint);
         let claimed = peer.name.take().unwrap_or_default();
-        match keyring.known.remember(&claimed, dialed, *fingerprint) {
+        let address = dialed.map(|dialed| dialed.address.as_str());
+        let remembered = match keyring.known.remember(&claimed, address, *fingerprint) {
+            // It was found where somebody else was known, who may be there again.
+            Err(KnownPeersError::Changed(_)) if dialed.is_some_and(|dialed| dialed.by_name) => {
+                keyring.known.remember(&claimed, None, *fingerprint)
+            }
+            remembered => remembered,
+        };
+        match remembered {
             Ok(known) => {
                 peer.name = known.given_name().map(str::to_owned);
                 trouble = namesake(keyring, &claimed, *fingerprint)
-                    .map(|namesake| locale::name_is_taken(&namesake, &known.name));
+                    .map(|namesake| locale::text().name_is_taken(&namesake, &known.name));
             }
             Err(error) => {
                 peer.name = Some(claimed).filter(|claimed| !claimed.is_empty());
-                trouble = Some(locale::not_remembered(&error));
+                trouble = Some(locale::text().not_remembered(&error.explain()));
             }
         }
     }
@@ -278,7 +296,7 @@ fn rename(keyring: &Keyring, mut peer: Peer, name: &str) -> Done {
     };
     match keyring.known.rename(name, fingerprint) {
         Ok(name) => {
-            let notice = locale::renamed(&peer, &name);
+            let notice = locale::text().renamed(&peer, &name);
             peer.name = Some(name);
             Done {
                 events: vec![
@@ -306,14 +324,14 @@ fn read_back(keyring: &Keyring, peer: &Peer, command: &Command) -> Vec<Event> {
         _ => Vec::new(),
     };
     match shown.is_empty() {
-        true => vec![Event::Notice(locale::nothing_recorded(peer))],
+        true => vec![Event::Notice(locale::text().nothing_recorded(peer))],
         false => shown,
     }
 }
 
 /// Marks the peer's key as verified.
 fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
-    let mut notice = locale::NO_KEY_TO_VERIFY.into();
+    let mut notice = locale::text().no_key_to_verify().into();
     if let Security::Key {
         fingerprint,
         verification,
@@ -323,9 +341,9 @@ fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
         notice = match keyring.known.verify(name, *fingerprint) {
             Ok(()) => {
                 *verification = Verification::Verified;
-                locale::verified(&peer)
+                locale::text().verified(&peer)
             }
-            Err(error) => locale::not_remembered(&error),
+            Err(error) => locale::text().not_remembered(&error.explain()),
         };
     }
     Done {
@@ -343,8 +361,8 @@ pub fn away(before: &Presence, text: Option<String>) -> (Presence, Event) {
         (Presence::Away(_), None) => Presence::Here,
     };
     let notice = match &after {
-        Presence::Here => locale::YOU_ARE_BACK,
-        Presence::Away(_) => locale::YOU_ARE_AWAY,
+        Presence::Here => locale::text().you_are_back(),
+        Presence::Away(_) => locale::text().you_are_away(),
     };
     (after, Event::Notice(notice.to_owned()))
 }
@@ -352,13 +370,13 @@ pub fn away(before: &Presence, text: Option<String>) -> (Presence, Event) {
 /// Refuses all calls with the peer's key from now on. Returns the notice to show.
 pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
     let Security::Key { fingerprint, .. } = peer.security else {
-        return locale::NO_KEY_TO_BLOCK.into();
+        return locale::text().no_key_to_block().into();
     };
     let known = keyring.known.clone();
     let name = peer.name.clone().unwrap_or_default();
     match blocking(move || known.block(&name, fingerprint)).await {
-        Ok(()) => locale::blocked(peer),
-        Err(error) => locale::not_remembered(&error),
+        Ok(()) => locale::text().blocked(peer),
+        Err(error) => locale::text().not_remembered(&error.explain()),
     }
 }
 
@@ -366,8 +384,8 @@ pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {
         Ok(known) => {
-            let own = locale::own_key(keyring.own_key);
-            format!("{own}\n{}", locale::peers(&known))
+            let own = locale::text().own_key(keyring.own_key);
+            format!("{own}\n{}", locale::text().peers(&known))
         }
         Err(error) => error.explain(),
     }
@@ -382,7 +400,7 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
     let flaws = known.load()?;
     Ok(flaws
         .unreadable()
-        .map(|flaw| locale::unreadable(&flaw))
+        .map(|flaw| locale::text().unreadable(&flaw))
         .collect())
 }
 
@@ -394,7 +412,7 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
 pub fn forget(who: &str) -> Result<(), Failure> {
     let data_dir = trust::data_dir()?;
     let forgotten = KnownPeers::open(&data_dir)?.forget(who)?;
-    eprintln!("{}", locale::forgotten(&forgotten));
+    eprintln!("{}", locale::text().forgotten(&forgotten));
     let calls = Calls::open(&data_dir)?;
     for peer in &forgotten {
         calls.forget(peer.fingerprint)?;
@@ -412,8 +430,8 @@ mod tests {
             address: "[::1]:7788".into(),
             security: Security::NoKey { post_quantum: true },
         };
-        let mut record = PeerRecord::new(peer, None, None);
-        record.met(Name::of_account(claimed.into()));
+        let mut record = PeerRecord::new(peer, None);
+        record.met(Name::of_account(claimed.into()), None);
         assert!(record.is_remembering());
         let shown = record.next().await;
         assert!(!record.is_remembering());

@@ -158,7 +158,7 @@ pub(crate) fn own_mark(palette: Palette, state: DeliveryState, columns: usize, r
         DeliveryState::Lost => (Style::Alarm, "✗ "),
     };
     row.push(palette, style, mark, columns);
-    row.push(palette, Style::Own, locale::YOU, columns);
+    row.push(palette, Style::Own, locale::text().you(), columns);
     row.push(palette, Style::Plain, " ", columns);
 }
 

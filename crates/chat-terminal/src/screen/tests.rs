@@ -340,7 +340,10 @@ fn what_looks_like_88_is_asked_about_once() {
         let mut desk = Desk::in_call(80, 12);
         desk.press(&format!("{like}\r"));
         assert_eq!(desk.inputs(), []);
-        assert_eq!(desk.terminal.last_rows(3)[0], locale::HANG_UP_MAYBE);
+        assert_eq!(
+            desk.terminal.last_rows(3)[0],
+            locale::text().hang_up_maybe()
+        );
         desk.press("\r");
         assert_eq!(desk.inputs(), [Input::HangUp], "{like:?}");
     }
@@ -602,7 +605,7 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
         ..peer(verified())
     };
     desk.show(Event::Established(named.clone()));
-    desk.show(Event::Notice(locale::caller_waits(&named, 1, true)));
+    desk.show(Event::Notice(locale::text().waits(&named, 1, true)));
     desk.show(lines("y"));
     let text = desk.terminal.text();
     assert!(text.contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));
@@ -850,7 +853,10 @@ fn a_second_ctrl_c_right_after_the_first_hangs_up_on_nobody() {
     let mut desk = Desk::in_call(80, 12);
     desk.press("draft\x03\x03");
     assert_eq!(desk.inputs(), []);
-    assert_eq!(desk.terminal.last_rows(3)[0], locale::CTRL_C_HANGS_UP);
+    assert_eq!(
+        desk.terminal.last_rows(3)[0],
+        locale::text().ctrl_c_hangs_up()
+    );
     desk.press("\x03");
     assert_eq!(desk.inputs(), [Input::HangUp]);
 }
@@ -1068,7 +1074,10 @@ fn one_who_rings_hears_nothing_that_was_being_typed() {
     desk.show(Event::Ringing(named("mallory")));
     desk.press("11\r");
     assert_eq!(desk.inputs(), [], "Enter after a text does not answer");
-    assert_eq!(desk.terminal.last_rows(3)[0], locale::RINGS_MEANWHILE);
+    assert_eq!(
+        desk.terminal.last_rows(3)[0],
+        locale::text().rings_meanwhile()
+    );
     desk.press("\r");
     assert_eq!(desk.inputs(), [Input::Command(Command::Answer)]);
     desk.show(Event::Established(named("mallory")));
@@ -1105,7 +1114,7 @@ fn the_own_number_is_not_sent_unasked() {
     for text in ["mine is 58 36 55 01", "owl, key, rainbow, bee, rocket?"] {
         desk.press(&format!("{text}\r"));
         assert_eq!(desk.inputs(), [], "{text}");
-        assert_eq!(desk.terminal.last_rows(3)[0], locale::OWN_NUMBER);
+        assert_eq!(desk.terminal.last_rows(3)[0], locale::text().own_number());
         assert_eq!(desk.terminal.cursor().0, format!("> {text}"));
         desk.press("\r");
         assert_eq!(desk.inputs(), [say(text)], "it was asked once");
@@ -1130,7 +1139,7 @@ fn the_words_of_others_are_short_and_marked() {
         unacknowledged: Vec::new(),
     })));
     let caller = named(&forged);
-    desk.show(Event::Notice(locale::caller_waits(&caller, 1, true)));
+    desk.show(Event::Notice(locale::text().waits(&caller, 1, true)));
     desk.show(Event::Ringing(caller));
     let text = desk.terminal.text();
     assert_eq!(
@@ -1235,7 +1244,7 @@ fn a_terminal_that_is_not_utf_8_shows_what_it_can_and_it_is_told_once() {
         [
             "      <ann> plain",
             "      <ann> Grusse<U+06DB> \"<U+4F60>\"",
-            &format!("      -- {}", locale::TRANSLITERATED),
+            &format!("      -- {}", locale::text().transliterated()),
             "      <ann> noch ein u",
             "      + you: cafe ...",
             ">",

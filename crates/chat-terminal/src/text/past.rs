@@ -35,7 +35,7 @@ impl PastRows {
         let time = local_time(message, &self.zone);
         let mut rows = Vec::new();
         if self.day.replace(time.date()) != Some(time.date()) {
-            rows.push(locale::day(time.date()));
+            rows.push(locale::text().day(time.date()));
         }
         let mut start = format!(
             "{:02}:{:02} {} ",
@@ -66,7 +66,7 @@ pub(crate) fn speaker(message: &PastMessage, name: &str) -> String {
         (Side::Local, Delivery::Pending) => '·',
         (Side::Local, Delivery::Lost) => '✗',
     };
-    format!("{mark} {}", locale::YOU)
+    format!("{mark} {}", locale::text().you())
 }
 
 #[cfg(test)]

@@ -1,0 +1,79 @@
+//! Peers in the local network: where one of them is now, and who is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::transport::HostPort;
+use chat_core::transport::nearby::{Browser, Neighbour};
+use chat_core::trust::Fingerprint;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::connect::Connector;
+use crate::ways::Search;
+
+/// How long a list waits for whoever is near: they answer within 120 ms (RFC 6762, section 6).
+const LISTEN_FOR: Duration = Duration::from_millis(300);
+
+/// Finds the owner of `key` in the local network, wherever it is there.
+pub fn search<D: Send + 'static>(
+    key: Fingerprint,
+    way_to: impl Fn(HostPort) -> Connector<D> + Clone + Send + Sync + 'static,
+) -> Search<D> {
+    Arc::new(move || {
+        let (found, finding) = mpsc::channel(1);
+        let way_to = way_to.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = found.closed() => {}
+                () = report(key, way_to, &found) => {}
+            }
+        });
+        finding
+    })
+}
+
+async fn report<D>(
+    key: Fingerprint,
+    way_to: impl Fn(HostPort) -> Connector<D>,
+    found: &mpsc::Sender<Connector<D>>,
+) {
+    let mut browser = match Browser::begin() {
+        Ok(browser) => browser,
+        Err(error) => {
+            tracing::warn!(%error, "nobody can be found near");
+            return;
+        }
+    };
+    while let Some(neighbour) = browser.next().await {
+        if neighbour.key != key {
+            continue;
+        }
+        for address in neighbour.addresses {
+            tracing::info!(%address, "somebody near says to have the key");
+            if found.send(way_to(address)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Who says to be near, after 0.3 s; empty where that cannot be found out.
+pub async fn neighbours() -> Vec<Neighbour> {
+    let until = Instant::now() + LISTEN_FOR;
+    let mut browser = match Browser::begin() {
+        Ok(browser) => browser,
+        Err(error) => {
+            tracing::warn!(%error, "nobody can be found near");
+            return Vec::new();
+        }
+    };
+    // Two programs may say to have one key; a later answer of one replaces its earlier one.
+    let mut found = BTreeMap::new();
+    while let Ok(Some(neighbour)) = timeout_at(until, browser.next()).await {
+        let address = neighbour.addresses[0].to_string();
+        found.insert((address, *neighbour.key.as_bytes()), neighbour);
+    }
+    found.into_values().collect()
+}
