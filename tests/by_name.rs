@@ -107,6 +107,25 @@ async fn an_address_that_is_silent_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn a_way_that_does_not_win_leaves_no_trace_with_the_peer() {
+    let (ann, carol) = (user("ann"), user("carol"));
+    let at_anns = ann.answers().await;
+    // Over the first way the handshake begins, and hangs.
+    let proxy = Proxy::start(at_anns.address, [(1_000, Fate::Stalls)]).await;
+    let addresses = [proxy.address, at_anns.address];
+    let ways = carol.ways_to_known("ann", ann.key(), &addresses, None);
+    let mut call = carol.calls_over(ways);
+    call.person.is_called().await;
+    call.hangs_up().await;
+    let shown = at_anns.stops().await;
+    let calls = shown.iter().filter(|row| row.contains("Call with carol"));
+    assert_eq!(calls.count(), 1, "{shown:#?}");
+    let trouble = ["efused", "calling", "waiting", "broke off"];
+    let trouble = |row: &&String| trouble.iter().any(|words| row.contains(words));
+    assert_eq!(shown.iter().find(trouble), None, "{shown:#?}");
+}
+
+#[tokio::test]
 async fn who_is_at_no_known_address_is_looked_for_and_found() {
     let (ann, bob, carol) = (user("ann"), user("bob"), user("carol"));
     let (at_anns, at_bobs) = (ann.answers().await, bob.answers().await);

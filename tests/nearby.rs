@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use chat_testkit::home;
-use chat_testkit::process::{Ended, Process, program};
+use chat_testkit::process::{Process, program};
+use chat_testkit::{home, soon};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -73,8 +73,19 @@ fn call(home: &TempDir, arguments: &[&str]) -> Process {
     Process::start(&program("chat-client"), home.path(), arguments)
 }
 
-async fn list(home: &TempDir) -> Ended {
-    call(home, &["--list"]).ends().await
+async fn list(home: &TempDir) -> String {
+    call(home, &["--list"]).ends().await.stdout
+}
+
+/// The list once it holds this: whoever begins to announce looks for a second whether the name is
+/// taken (RFC 6762, section 8.1).
+async fn listed(home: &TempDir, words: &str) -> String {
+    loop {
+        let list = list(home).await;
+        if list.contains(words) {
+            return list;
+        }
+    }
 }
 
 /// The packets that this machine has sent to the other.
@@ -96,12 +107,8 @@ async fn a_friend_is_found_although_the_address_has_changed() {
     let (ann, bob) = (home(), home());
     let announced = ["--announce", "--name", "ann"];
     let server = serve(&other, &ann, &announced).await;
-    let nobody_yet = list(&bob).await;
-    assert!(nobody_yet.stdout.contains("“ann”"), "{nobody_yet:?}");
-    assert!(
-        nobody_yet.stdout.contains("10.77.0.2:7788"),
-        "{nobody_yet:?}"
-    );
+    let near = soon(listed(&bob, "10.77.0.2:7788")).await;
+    assert!(near.contains("“ann”"), "{near}");
 
     let mut client = call(&bob, &["10.77.0.2", "--name", "bob"]);
     client.tells("Safety number").await;
@@ -116,12 +123,8 @@ async fn a_friend_is_found_although_the_address_has_changed() {
         .status();
     assert!(status.expect("nsenter").success());
     let mut server = serve(&other, &ann, &announced).await;
-    let known = list(&bob).await.stdout;
-    assert!(
-        known.contains("ann ") && !known.contains("“ann”"),
-        "{known}"
-    );
-    assert!(known.contains("10.77.0.3:7788"), "{known}");
+    let near = soon(listed(&bob, "10.77.0.3:7788")).await;
+    assert!(near.contains("ann ") && !near.contains("“ann”"), "{near}");
 
     let mut client = call(&bob, &["ann", "--name", "bob"]);
     client.types("found you\n").await;
@@ -135,7 +138,7 @@ async fn a_friend_is_found_although_the_address_has_changed() {
 
     server.signal("TERM").await;
     server.ends().await;
-    let gone = list(&bob).await.stdout;
+    let gone = list(&bob).await;
     assert_eq!(gone.lines().count(), 1, "nobody is near any more: {gone}");
 }
 
@@ -155,7 +158,7 @@ async fn not_one_packet_is_sent_unasked() {
     client.hangs_up().await;
     // By a name that is a known peer, who is where she was.
     let mut client = call(&bob, &["ann"]);
-    client.tells("Connected").await;
+    client.tells("Call with ann").await;
     client.hangs_up().await;
     sleep(Duration::from_millis(300)).await;
     assert_eq!(sent(), before);
