@@ -908,6 +908,8 @@ async fn who_waits_may_leave_a_line_and_be_declined_with_a_word() {
         .terminal
         .wait_for_line("was told that you decline")
         .await;
+    let nobody_waits = |screen: &Emulator| !screen.last_rows(1)[0].contains("1 waiting");
+    server.terminal.wait_for(nobody_waits).await;
     let (code, _, screen) = mallory.terminal.end().await;
     let text = screen.text().join("\n");
     let told = "-- The other side declined the call and says: “in a meeting”";

@@ -130,7 +130,7 @@ impl<D: Dial + 'static> Client<D> {
             if call.announce_nonce() {
                 self.counting = Some(first_contact.record());
             } else if !first_contact.has_tried() {
-                self.counting = Some(first_contact.check());
+                self.counting = Some(first_contact.begin_check());
             }
         }
     }
@@ -261,14 +261,12 @@ where
         Action::Files(self.files.take_output())
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
-        call.show(record::renewed(self.peer.peer(), renewed));
-        self.answered(call);
+    fn renewed(&mut self, renewed: Renewed) -> Event {
+        record::renewed(self.peer.peer(), renewed)
     }
 
-    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError) {
-        let told = self.record.fail(&error);
-        call.show(told);
+    fn unrecorded(&mut self, error: JournalError) -> Event {
+        self.record.fail(&error)
     }
 
     fn number_shown(&mut self) {

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use chat_core::blocking;
 use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
     ConnectError, Dial, Intent, Keyring, Packets, PeerKind, SecureStream, TlsError,
 };
-use chat_core::trust::{self, FileError, Fingerprint, KnownPeer, KnownPeers, Security};
+use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
 use tokio::time::{Instant, timeout_at};
 
@@ -49,6 +48,14 @@ impl Wanted {
 }
 
 impl Trust {
+    /// The keys of others.
+    pub fn known(&self) -> &KnownPeers {
+        match self {
+            Self::Plain(known) => known,
+            Self::Encrypted { keyring, .. } => &keyring.known,
+        }
+    }
+
     /// The keys; none in a plaintext call.
     pub fn keyring(&self) -> Option<&Keyring> {
         match self {
@@ -99,15 +106,20 @@ impl<D: Dial> Connector<D> {
         )
     }
 
-    /// A stream to the server, on which nothing has been sent yet.
-    pub(crate) async fn dial(&self, packets: Packets) -> Result<D::Stream, ConnectError> {
-        if let Trust::Plain(known) = &self.trust
-            && let Some(KnownPeer { name, .. }) = self.known_here(known).await?
-        {
-            let address = self.dialer.address();
-            return Err(ConnectError::KnownKey { address, name });
+    /// Checks before a call that nobody whose key is known is called without encryption. Reads a
+    /// file on this thread.
+    pub(crate) fn check_plain(&self) -> Result<(), ConnectError> {
+        let Trust::Plain(known) = &self.trust else {
+            return Ok(());
+        };
+        let address = self.dialer.address();
+        match known.load()?.by_address(&address) {
+            Some(KnownPeer { name, .. }) => Err(ConnectError::KnownKey {
+                address,
+                name: name.clone(),
+            }),
+            None => Ok(()),
         }
-        Ok(self.dialer.dial(packets).await?)
     }
 
     /// Makes a connection of a stream, if the server can be trusted; nothing is said on it before.
@@ -122,7 +134,9 @@ impl<D: Dial> Connector<D> {
             let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
             return Ok(self.without_key(connection, Security::Plaintext));
         };
-        tracing::info!(address = %self.dialer.address(), "connected, now the handshake");
+        let address = self.dialer.address();
+        tracing::info!(%address, "connected, now the handshake");
+        let known = keyring.known.begin_load();
         let intent = Intent {
             cookie,
             wanted: wanted.key(),
@@ -130,25 +144,21 @@ impl<D: Dial> Connector<D> {
         };
         let secured = timeout_at(within.at, keyring.tls.connect_with(stream, intent)).await;
         let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
-        let secured = match secured {
-            Ok(secured) => secured,
-            Err(TlsError::OtherKey(found)) => {
-                return Err(self.other_key(keyring, *wanted, found).await);
-            }
-            Err(reason) => {
-                let known = self.known_here(&keyring.known).await?;
-                return Err(self.no_handshake(known, reason));
-            }
-        };
+        let known = known.await?;
+        let expected = known.by_address(&address);
+        let secured = secured.map_err(|reason| match reason {
+            TlsError::OtherKey(found) => self.other_key(keyring, &known, *wanted, found),
+            reason => self.no_handshake(expected, reason),
+        })?;
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                let owner = self.check_key(keyring, *wanted, key).await?;
-                Ok(self.with_key(keyring.own_key, key, owner.as_ref(), secured))
+                let owner = self.check_key(keyring, &known, *wanted, key)?;
+                Ok(self.with_key(keyring.own_key, key, owner, secured))
             }
             _ => {
-                if let Some(peer) = self.known_here(&keyring.known).await? {
+                if let Some(peer) = expected {
                     return Err(ConnectError::Downgraded {
-                        address: self.dialer.address(),
+                        address,
                         known: peer.fingerprint,
                     });
                 }
@@ -170,33 +180,29 @@ impl<D: Dial> Connector<D> {
             return Err(ConnectError::NotEncrypted(self.dialer.address()));
         };
         let stream = self.dialer.dial(packets).await?;
+        let (address, wanted) = (self.dialer.address(), wanted.key());
         let intent = Intent {
             cookie,
-            wanted: wanted.key(),
+            wanted,
             for_file: true,
         };
         match keyring.tls.connect_with(stream, intent).await {
             Ok(secured) => Ok(Box::new(secured.stream)),
-            Err(TlsError::OtherKey(found)) => Err(self.other_key(keyring, *wanted, found).await),
-            Err(reason) => Err(ConnectError::Tls {
-                address: self.dialer.address(),
-                reason,
+            Err(TlsError::OtherKey(found)) => Err(ConnectError::OtherKey {
+                address,
+                wanted: wanted.unwrap_or(found),
+                found: Some(found),
             }),
+            Err(reason) => Err(ConnectError::Tls { address, reason }),
         }
     }
 
-    /// Who is known at the address. The file is read on another thread.
-    async fn known_here(&self, known: &KnownPeers) -> Result<Option<KnownPeer>, FileError> {
-        let (known, address) = (known.clone(), self.dialer.address());
-        blocking(move || Ok(known.load()?.by_address(&address).cloned())).await
-    }
-
-    fn no_handshake(&self, known: Option<KnownPeer>, reason: TlsError) -> ConnectError {
+    fn no_handshake(&self, expected: Option<&KnownPeer>, reason: TlsError) -> ConnectError {
         let address = self.dialer.address();
-        if let Some(KnownPeer { name, .. }) = known {
+        if let Some(KnownPeer { name, .. }) = expected {
             return ConnectError::NoHandshakeWithKnown {
                 address,
-                name,
+                name: name.clone(),
                 reason,
             };
         }
@@ -210,29 +216,31 @@ impl<D: Dial> Connector<D> {
     }
 
     /// The owner of the key that has answered; `None` if it is new.
-    async fn check_key(
+    fn check_key<'k>(
         &self,
         keyring: &Keyring,
+        known: &'k PeerList,
         wanted: Wanted,
         key: Fingerprint,
-    ) -> Result<Option<KnownPeer>, ConnectError> {
+    ) -> Result<Option<&'k KnownPeer>, ConnectError> {
         let address = self.dialer.address();
         let owner = match wanted {
-            Wanted::Address | Wanted::Key(_) => keyring.check_dialed(address.clone(), key).await,
-            Wanted::Known(_) => keyring.check_known(key).await,
+            Wanted::Address | Wanted::Key(_) => keyring.check_dialed(known, &address, key),
+            Wanted::Known(_) => keyring.check_known(known, key),
         };
         owner.map_err(|reason| ConnectError::Key { address, reason })
     }
 
     /// Another key has answered than the one that is wanted: why that is, as far as is known.
-    async fn other_key(
+    fn other_key(
         &self,
         keyring: &Keyring,
+        known: &PeerList,
         wanted: Wanted,
         found: Fingerprint,
     ) -> ConnectError {
         if let Wanted::Key(_) = wanted
-            && let Err(error) = self.check_key(keyring, wanted, found).await
+            && let Err(error) = self.check_key(keyring, known, wanted, found)
         {
             return error;
         }

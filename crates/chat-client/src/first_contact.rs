@@ -46,26 +46,24 @@ impl FirstContact {
         }
     }
 
-    /// Checks that there is a try left, unless a verified peer is called.
-    pub(crate) fn check(&self) -> Work {
-        let Self {
-            contacts,
-            known,
-            address,
-            wanted,
-            ..
-        } = self.clone();
-        blocking(move || {
-            let known = known.load()?;
-            let expected = match wanted {
-                Some(key) => known.by_key(key),
-                None => known.by_address(&address),
-            };
-            match expected {
-                Some(peer) if peer.state == PeerState::Verified => Ok(()),
-                _ => contacts.check(&address),
-            }
-        })
+    /// Checks that there is a try left, unless a verified peer is called. Reads
+    /// files on this thread: before a call nobody waits for anything else.
+    pub(crate) fn check(&self) -> Result<(), FirstContactError> {
+        let known = self.known.load()?;
+        let expected = match self.wanted {
+            Some(key) => known.by_key(key),
+            None => known.by_address(&self.address),
+        };
+        match expected {
+            Some(peer) if peer.state == PeerState::Verified => Ok(()),
+            _ => self.contacts.check(&self.address),
+        }
+    }
+
+    /// The same in a call, on another thread.
+    pub(crate) fn begin_check(&self) -> Work {
+        let first_contact = self.clone();
+        blocking(move || first_contact.check())
     }
 
     /// Writes down that a nonce is sent, before it is.

@@ -77,11 +77,12 @@ where
     if let Some(peer) = config.when_there.clone() {
         return when_there::run(ways, config, peer, source, sink, shutdown).await;
     }
+    ways.check_plain()?;
     let first_contact = FirstContact::new(&ways);
+    if let Some(first_contact) = &first_contact {
+        first_contact.check()?;
+    }
     let connect = async {
-        if let Some(first_contact) = &first_contact {
-            first_contact.check().await?;
-        }
         let connected = Races::first(Arc::clone(&ways)).win().await?;
         let key = connected.peer.security.fingerprint();
         let recorded = match (config.recorder.clone(), key) {

@@ -172,6 +172,11 @@ impl<D: Dial + 'static> Race<D> {
         loop {
             let has_room = self.dials.len() + self.handshakes.len() < self.most;
             let next_at = self.next_at.filter(|_| has_room);
+            // Even a sleep of no time takes a tick of the timer, a millisecond.
+            if next_at.is_some_and(|at| at <= Instant::now()) {
+                self.begin();
+                continue;
+            }
             tokio::select! {
                 Some(secured) = self.handshakes.join_next() => {
                     let (path, secured) = finished(secured);
@@ -220,7 +225,8 @@ impl<D: Dial + 'static> Race<D> {
             },
         };
         self.dials.spawn(async move {
-            let Ok(dialed) = timeout_at(within.at, connector.dial(path.packets)).await else {
+            let Ok(dialed) = timeout_at(within.at, connector.dialer.dial(path.packets)).await
+            else {
                 return Err(ConnectError::Dial(DialError::Timeout {
                     address: connector.dialer.address(),
                     limit: within.limit,
@@ -228,7 +234,7 @@ impl<D: Dial + 'static> Race<D> {
             };
             let round_trip = now.elapsed();
             Ok(Dialed {
-                stream: dialed?,
+                stream: dialed.map_err(ConnectError::Dial)?,
                 path: Path { round_trip, ..path },
                 within,
             })

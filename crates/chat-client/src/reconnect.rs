@@ -303,9 +303,104 @@ fn watch<D: Dial + 'static>(ways: &Ways<D>) -> Pin<Box<dyn Future<Output = ()> +
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use std::io::ErrorKind;
+    use std::sync::Mutex;
+
+    use chat_core::transport::{DialError, Packets};
+    use chat_core::trust::KnownPeers;
+    use chat_core::wire::Framing;
+    use chat_testkit::home;
+    use tempfile::TempDir;
+    use tokio::io::DuplexStream;
+    use tokio::time::{advance, timeout};
 
     use super::*;
+    use crate::connect::{Connector, Trust};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A machine on which no server listens, and when it was called.
+    #[derive(Clone, Default)]
+    struct NoServer(Arc<Mutex<Vec<Instant>>>);
+
+    impl Dial for NoServer {
+        type Stream = DuplexStream;
+
+        fn address(&self) -> String {
+            "localhost:1".to_owned()
+        }
+
+        fn limit(&self) -> Duration {
+            MINUTE
+        }
+
+        async fn dial(&self, _: Packets) -> Result<DuplexStream, DialError> {
+            self.0.lock().expect("no panic").push(Instant::now());
+            Err(DialError::Connect {
+                address: self.address(),
+                reason: ErrorKind::ConnectionRefused.into(),
+            })
+        }
+
+        fn routes(&self) -> Option<chat_core::transport::Routes> {
+            None
+        }
+
+        async fn moved(&self) {
+            pending().await
+        }
+    }
+
+    /// The way back to a server that is gone, which is given up after five minutes.
+    fn way_back() -> (Reconnect<NoServer>, NoServer, TempDir) {
+        let home = home();
+        let server = NoServer::default();
+        let connector = Connector {
+            dialer: server.clone(),
+            trust: Trust::Plain(KnownPeers::open(home.path()).expect("a home")),
+            framing: Framing::Auto,
+        };
+        let ways = Arc::new(connector.into());
+        let back = Reconnect::new(ways, Some(5 * MINUTE), false);
+        (back, server, home)
+    }
+
+    /// Whether the peer is given up within this time.
+    async fn gives_up(back: &mut Reconnect<NoServer>, within: Duration) -> bool {
+        let given_up = async { while !matches!(back.next().await, Action::GiveUp(_)) {} };
+        timeout(within, given_up).await.is_ok()
+    }
+
+    fn is_told(action: &Action, tries: u32) -> bool {
+        let Action::Show(events) = action else {
+            return false;
+        };
+        matches!(events[..], [Event::Connection(ConnectionStatus::Reconnecting(told))] if told == tries)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_is_called_again_and_again_with_pauses() {
+        let (mut back, server, _home) = way_back();
+        assert!(is_told(&back.lost(None), 1));
+        assert!(!gives_up(&mut back, 5 * MINUTE - FIRST_DELAY).await);
+        assert!(gives_up(&mut back, 2 * FIRST_DELAY).await);
+        let dials = server.0.lock().expect("no panic");
+        let pauses = dials.windows(2).map(|dials| dials[1] - dials[0]);
+        let allowed = Duration::from_millis(250)..Duration::from_millis(5_100);
+        let other: Vec<_> = pauses.filter(|pause| !allowed.contains(pause)).collect();
+        assert!(other.is_empty(), "{other:?}");
+        assert!((60..1_200).contains(&dials.len()), "{}", dials.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_counted_from_its_own_beginning() {
+        let (mut back, _server, _home) = way_back();
+        for _ in 0..3 {
+            assert!(is_told(&back.lost(None), 1));
+            assert!(!gives_up(&mut back, 4 * MINUTE).await);
+            back.answered();
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn each_doubt_in_vain_makes_the_next_connection_wait_longer() {

@@ -113,6 +113,13 @@ impl<D: Dial> Ways<D> {
         self.ways().first().cloned()
     }
 
+    /// Checks before a call that nobody whose key is known is called without encryption. Reads a
+    /// file on this thread.
+    pub(crate) fn check_plain(&self) -> Result<(), ConnectError> {
+        let check = |way: &Way<D>| way.connector.check_plain();
+        self.ways().iter().try_for_each(check)
+    }
+
     fn all(&self) -> Vec<Way<D>> {
         self.ways().clone()
     }

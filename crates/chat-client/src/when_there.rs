@@ -51,7 +51,7 @@ where
     loop {
         let first_contact = FirstContact::new(&ways);
         if let Some(first_contact) = &first_contact {
-            first_contact.check().await?;
+            first_contact.check()?;
         }
         let recording = recorder.dial(key).await;
         let record = Record::new(recorder.clone(), &recording);

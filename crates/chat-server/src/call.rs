@@ -177,7 +177,8 @@ impl Server<'_> {
             Some(peer) => locale::text().declined(&peer),
             None => locale::text().nobody_waits().into(),
         };
-        Action::Show(vec![Event::Notice(notice)])
+        let length = Event::QueueLength(self.queue.waiting());
+        Action::Show(vec![Event::Notice(notice), length])
     }
 
     fn queue_changed(&mut self, event: QueueEvent) -> Action {
@@ -267,14 +268,12 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         Action::Files(self.files.take_output())
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
-        call.show(record::renewed(self.peer.peer(), renewed));
-        self.answered(call);
+    fn renewed(&mut self, renewed: Renewed) -> Event {
+        record::renewed(self.peer.peer(), renewed)
     }
 
-    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError) {
-        let told = self.record.fail(&error);
-        call.show(told);
+    fn unrecorded(&mut self, error: JournalError) -> Event {
+        self.record.fail(&error)
     }
 
     fn number_shown(&mut self) {

@@ -85,7 +85,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 let Keyring {
                     data_dir, known, ..
                 } = self.keyring.clone();
-                let room = answering::room(data_dir, known, key, is_friend).await;
+                let room = answering::room(&self.tally, data_dir, known, key, is_friend).await;
                 let room = room.unwrap_or_else(|error| {
                     tracing::warn!(%error, "nobody can leave a message");
                     Waiting::default()

@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chat_core::driver::{Connected, Outcome, Runner, Sink, Source};
 use chat_core::files::{Policy, Transfers};
-use chat_core::journal::{Recorder, Recording};
+use chat_core::journal::{Recorder, Recording, Tally};
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
 use chat_core::trust::{Fingerprint, Security, Verification};
@@ -42,6 +42,8 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub taken_over: Option<Fingerprint>,
     /// Something was left that the person has not seen.
     pub has_messages: bool,
+    /// How much is left.
+    pub tally: Arc<Mutex<Tally>>,
     /// The exit code, once the program is to end.
     pub quitting: Option<u8>,
 }

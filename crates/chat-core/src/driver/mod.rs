@@ -341,7 +341,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     }
 
     /// Nobody here takes files.
-    pub(crate) fn decline_file(&mut self, control: Control) {
+    fn decline_file(&mut self, control: Control) {
         if let Control::Offer(Offer { id, .. }) = control {
             let code = CancelCode::Unattended;
             self.say_of_file(Control::Cancel(CancelledOffer { id, code }));
@@ -380,23 +380,31 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     /// Runs a whole call over one connection, for a source without commands: a bot, a script.
     pub async fn run<S: Stream>(mut self, mut connection: Connection<S>) -> Arc<Ended> {
-        let reason = loop {
-            match self.drive(Some(&mut connection)).await {
-                Step::Ended(reason) => break reason,
-                Step::File(control) => self.decline_file(control),
-                Step::Disconnected | Step::Forgotten => self.give_up(Disconnect::Cut),
-                Step::Command(_)
-                | Step::Established(_)
-                | Step::Renamed(_)
-                | Step::Renewed(_)
-                | Step::Unrecorded(_)
-                | Step::NumberShown
-                | Step::Answered
-                | Step::Doubted(_) => {}
+        loop {
+            let step = self.drive(Some(&mut connection)).await;
+            if let Some(reason) = self.take_step(step) {
+                let (ended, _) = self.end(reason, Some(connection)).await;
+                return ended;
             }
-        };
-        let (ended, _) = self.end(reason, Some(connection)).await;
-        ended
+        }
+    }
+
+    /// Does what a call over one connection needs after a step. Returns why it is over, once it is.
+    pub(crate) fn take_step(&mut self, step: Step) -> Option<CloseReason> {
+        match step {
+            Step::Ended(reason) => return Some(reason),
+            Step::File(control) => self.decline_file(control),
+            Step::Disconnected | Step::Forgotten => self.give_up(Disconnect::Cut),
+            Step::Command(_)
+            | Step::Established(_)
+            | Step::Renamed(_)
+            | Step::Renewed(_)
+            | Step::Unrecorded(_)
+            | Step::NumberShown
+            | Step::Answered
+            | Step::Doubted(_) => {}
+        }
+        None
     }
 
     /// Drives the call over `connection`, until the call or the connection ends or the program
@@ -611,7 +619,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             taken = true;
         }
         if connection.take_eof() {
-            self.protocol.receive(None, now);
+            self.protocol.receive(connection.end_of_stream(), now);
             taken = true;
         }
         Ok(taken)

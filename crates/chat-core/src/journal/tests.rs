@@ -502,12 +502,12 @@ async fn what_the_machine_heard_stays_until_it_was_read() {
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].peer, peer());
     assert_eq!(texts(&left[0]), ["one", "two"]);
-    let waiting = home.calls.waiting().expect("it can be read");
+    let waiting = Tally::default().count(&home.calls);
     let six = Waiting {
         messages: 2,
         bytes: 6,
     };
-    assert_eq!(waiting[&peer()], six);
+    assert_eq!(waiting.expect("it can be read")[&peer()], six);
     // Who looks and does not read takes nothing away.
     drop(left);
 
@@ -566,4 +566,68 @@ async fn a_call_that_goes_on_after_it_was_read_has_its_counts() {
     journal.heard("to the person");
     journal.close().await.expect("written");
     assert!(unread(&home.calls).is_empty());
+}
+
+#[tokio::test]
+async fn what_the_machine_heard_is_there_also_when_its_journal_is_damaged() {
+    for torn in ["", r#"{"is":"heard","number":3"#] {
+        let home = home();
+        let mut journal = home.begin();
+        journal.answering(true);
+        journal.heard("one");
+        journal.heard("two");
+        journal.close().await.expect("written");
+        let damaged = home.text().replace("two", "ten") + torn;
+        fs::write(&home.path, &damaged).expect("written");
+        let Found::Damaged(found) = home.found() else {
+            panic!("a checksum is wrong");
+        };
+        let aside = found.set_aside().expect("a new name");
+
+        let mut left = unread(&home.calls);
+        assert_eq!(texts(&left[0]), ["one"]);
+        left.remove(0).mark_read().expect("written");
+        assert!(unread(&home.calls).is_empty());
+        assert_eq!(
+            Tally::default().count(&home.calls).expect("a count").len(),
+            0
+        );
+        let kept = fs::read_to_string(aside).expect("text");
+        assert!(kept.starts_with(&damaged), "nothing of it is lost: {kept}");
+    }
+}
+
+/// Ten thousand callers leave as many files, and each call asks what waits.
+#[tokio::test]
+async fn a_journal_that_has_not_changed_is_not_read_again() {
+    let home = home();
+    let mut tally = Tally::default();
+    let mut messages = || {
+        let waiting = tally.count(&home.calls).expect("it can be read");
+        waiting
+            .values()
+            .map(|waiting| waiting.messages)
+            .sum::<u64>()
+    };
+    assert_eq!(messages(), 0);
+    let mut journal = home.begin();
+    journal.answering(true);
+    journal.heard("one");
+    journal.close().await.expect("written");
+    assert_eq!(messages(), 1);
+    // To whoever looks at its stamp, this is the same.
+    let modified = fs::metadata(&home.path).and_then(|file| file.modified());
+    let changed = home.text().replace("heard", "board");
+    fs::write(&home.path, changed).expect("written");
+    let file = OpenOptions::new()
+        .append(true)
+        .open(&home.path)
+        .expect("it is there");
+    file.set_modified(modified.expect("a time"))
+        .expect("it is ours");
+    assert_eq!(messages(), 1);
+    file.set_modified(SystemTime::now()).expect("it is ours");
+    assert_eq!(messages(), 0);
+    fs::remove_file(&home.path).expect("removed");
+    assert_eq!(messages(), 0);
 }

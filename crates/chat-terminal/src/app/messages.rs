@@ -14,7 +14,7 @@ use crate::app::history::Style;
 use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
 use crate::text::past::PastRows;
-use crate::text::sanitize;
+use crate::text::stderr;
 
 /// Shows the person what was left, and marks it as read once the sink has taken it. Not being able
 /// to is no reason to do without calls, and is told.
@@ -58,10 +58,10 @@ pub(super) fn print() -> Result<u8, Failure> {
     let list = known.load().ok();
     for key in in_use {
         let name = name_of(list.as_deref(), key);
-        eprintln!("{}", sanitize::line(&locale::text().on_the_line(&name)));
+        stderr::tell(&locale::text().on_the_line(&name));
     }
     if unread.is_empty() {
-        eprintln!("{}", locale::text().no_messages());
+        stderr::tell(locale::text().no_messages());
     }
     for (name, left) in unread {
         match print_one(name, &left) {

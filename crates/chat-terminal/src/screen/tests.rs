@@ -16,9 +16,12 @@ use crate::screen::view::{Idle, ScreenOptions, View};
 use crate::text::charset::Charset;
 use alacritty_terminal::term::cell::Cell;
 use chat_core::driver::{Command, Input};
-use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, SendError, Side};
+use chat_core::files::{Direction, FileEvent, FileName, FileState, FileSummary, Rate};
+use chat_core::protocol::{
+    CloseReason, ConnectionStatus, Delivery, Ended, Event, PastMessage, Peer, SendError, Side,
+};
 use chat_core::trust::{Security, Verification};
-use chat_core::wire::{Batch, Refusal, RefusalCode};
+use chat_core::wire::{Batch, Presence, Refusal, RefusalCode};
 use chat_testkit::emulator::{self, Emulator};
 use jiff::civil::date;
 use proptest::prelude::*;
@@ -585,6 +588,21 @@ fn times_are_shown_when_they_change() {
             "      <ann> d"
         ]
     );
+}
+
+#[test]
+fn a_key_stands_behind_its_indent_on_a_narrow_terminal() {
+    let mut desk = Desk::new(40, 20);
+    let key = format!("SHA256:{}=", "7ZK91EWn".repeat(5));
+    desk.show(Event::Notice(format!(
+        "Known peers:\n    ann\n        {key}"
+    )));
+    let rows = desk.terminal.all_rows();
+    assert!(
+        rows.contains(&format!("      --         {}", &key[..23])),
+        "{rows:#?}"
+    );
+    assert!(!rows.contains(&"      --".to_owned()), "{rows:#?}");
 }
 
 #[test]
@@ -1333,7 +1351,16 @@ fn begins_like_ours(row: &str) -> bool {
         return false;
     };
     let is_time = gutter.ends_with(' ') && gutter.as_bytes()[2] == b':';
-    let marks = ["--", "!!", "you:", "· you:", "✓ you:", "✗ you:"];
+    let marks = [
+        "--",
+        "!!",
+        "◂",
+        "you:",
+        "· you:",
+        "✓ you:",
+        "✗ you:",
+        "(✓) you:",
+    ];
     (is_time || gutter.trim().is_empty()) && marks.iter().any(|mark| text.starts_with(mark))
 }
 
@@ -1348,6 +1375,43 @@ fn forgery() -> impl Strategy<Value = String> {
         "(\n|  )?([0-9:]{5} |      )?(--|!!|[·✓✗] you:|you:|<bob>) .{0,20}",
     ];
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+/// All that a peer can make of a text besides messages, and how many rows of it are the program's.
+fn told(text: &str) -> Vec<(Event, usize)> {
+    let name = FileName::sanitize(text);
+    let summary = FileSummary {
+        number: 1,
+        direction: Direction::Received,
+        name,
+        size: 7,
+        files: None,
+    };
+    let rate = Rate {
+        summary: summary.clone(),
+        done: 3,
+        per_second: 1,
+    };
+    let past = PastMessage {
+        side: Side::Remote,
+        at: std::time::UNIX_EPOCH.into(),
+        text: text.to_owned(),
+        delivery: Delivery::Arrived,
+    };
+    let lines = text.split('\n').count();
+    vec![
+        (Event::Message(format!("/me {text}")), 0),
+        // A row for the day.
+        (Event::History(vec![past]), 1 + lines),
+        (Event::Presence(Presence::Away(text.to_owned())), 1),
+        (Event::Answering(true), 1),
+        (
+            Event::File(FileEvent::Offer(summary, FileState::Offered)),
+            1,
+        ),
+        (Event::File(FileEvent::Progress(vec![rate])), 0),
+        (Event::Typing(true), 0),
+    ]
 }
 
 proptest! {
@@ -1367,10 +1431,20 @@ proptest! {
         };
         // The call began with one notice, however long.
         prop_assert_eq!(ours(&desk), 1);
+        // The first message has a row of its own before it.
+        desk.read("\x1b[O");
+        let mut expected = 2;
         for text in texts {
             desk.show(lines(&text));
-            desk.show(Event::Message(text));
-            prop_assert_eq!(ours(&desk), 1, "{:#?}", desk.terminal.all_rows());
+            desk.show(Event::Message(text.clone()));
+            prop_assert_eq!(ours(&desk), expected, "{:#?}", desk.terminal.all_rows());
+            for (event, rows) in told(&text) {
+                let shown = format!("{event:?}");
+                desk.show(event);
+                expected += rows;
+                let rows = desk.terminal.all_rows();
+                prop_assert_eq!(ours(&desk), expected, "{}: {:#?}", shown, rows);
+            }
         }
     }
 
@@ -1392,6 +1466,7 @@ proptest! {
                 desk.show(lines(text));
                 desk.show(Event::Message(text.clone()));
                 desk.show(Event::Notice(text.clone()));
+                told(text).into_iter().for_each(|(event, _)| desk.show(event));
             }
             prop_assert_eq!(that_acts(charset, &desk.written), None, "{:?}", charset);
         }

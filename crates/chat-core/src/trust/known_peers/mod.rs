@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Fingerprint;
 use super::private_file::{self, FileError, Stamp};
+use crate::{Blocking, blocking};
 
 pub use entry::{KnownPeer, ParseError, PeerState};
 pub use list::{ChangedKey, Direction, PeerList, Unreadable};
@@ -63,6 +64,9 @@ pub struct KnownPeers {
     cache: Arc<Mutex<Cache>>,
 }
 
+/// The list, which another thread is reading.
+pub type Loading = Blocking<Result<Arc<PeerList>, FileError>>;
+
 #[derive(Debug)]
 struct Cache {
     /// Of the file when it held `list`; `None` if there was no file.
@@ -103,6 +107,16 @@ impl KnownPeers {
             };
         }
         Ok(Arc::clone(&cache.list))
+    }
+
+    /// The same on another thread, which begins at once: whoever shakes hands meanwhile does not
+    /// wait for it.
+    ///
+    /// # Panics
+    /// There is no Tokio runtime.
+    pub fn begin_load(&self) -> Loading {
+        let known = self.clone();
+        blocking(move || known.load())
     }
 
     /// Remembers a key, under a name of its own, and where it was dialed if it was.

@@ -13,7 +13,8 @@ impl Peers for English {
     }
 
     fn safety_number(&self, digits: &str, emoji: &[(char, &str)]) -> String {
-        let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
+        // A picture and its name stay in one row.
+        let pictures = emoji.iter().map(|(c, name)| format!("{c}\u{a0}{name}"));
         format!(
             "Safety number {digits}: {}\n    \
              compare by telephone or face to face, never in this chat",
@@ -51,9 +52,9 @@ impl Peers for English {
 
     fn wrong_number(&self, peer: &Peer) -> String {
         format!(
-            "NOT THE SAME NUMBER: somebody may sit between you and\n{}, reading and changing everything.\n\
-             Hang up with 88, and call by another way. If you only mistyped it,\ntry again; until the \
-             numbers are the same, say nothing here that\nothers must not know.",
+            "NOT THE SAME NUMBER: somebody may sit between you and {}, reading and changing everything. \
+             Hang up with 88, and call by another way. If you only mistyped it, try again; until the \
+             numbers are the same, say nothing here that others must not know.",
             who(peer)
         )
     }
