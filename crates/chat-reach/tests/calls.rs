@@ -4,14 +4,15 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chat_client::{Connector, Trust, Wanted};
-use chat_core::transport::{ConnectError, Dial, DialError, Packets};
+use chat_core::transport::{ConnectError, Dial, DialError, Listen, Packets, Route};
 use chat_core::trust::{Identity, Number};
 use chat_core::wire::Framing;
-use chat_reach::{ReachDialer, ReachListener, Relay};
+use chat_reach::{ReachDialer, ReachListener, ReachStream, Relay};
 use chat_testkit::network::NOWHERE;
 use chat_testkit::people::{Server, User, user};
 use chat_testkit::soon;
 use iroh_relay::server::{self, RelayConfig, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -109,4 +110,42 @@ async fn a_relay_that_is_gone_is_told_from_a_person_who_is_not_there() {
             error => panic!("{error}"),
         }
     }
+}
+
+/// Two ends of a stream, and the one who dialed.
+async fn stream(ann: &User, relay: &Relay) -> (ReachDialer, ReachStream, ReachStream) {
+    ann.key();
+    let mut listener = listener(ann, relay).await;
+    let dialer = ReachDialer::new(&listener.number(), LIMIT).expect("a number");
+    let dialed = dialer.dial(Packets::default());
+    let mut dialed = soon(dialed).await.expect("somebody waits");
+    // Nobody is called before something is said.
+    dialed.write_all(b"hello").await.expect("a stream");
+    let (accepted, _) = soon(listener.accept()).await.expect("a caller");
+    // Who is called may go on when nobody waits any more.
+    drop(listener);
+    (dialer, dialed, accepted)
+}
+
+#[tokio::test]
+async fn on_one_machine_the_way_becomes_direct() {
+    let (_relay, relay) = relay().await;
+    let (dialer, _dialed, _accepted) = stream(&user("ann"), &relay).await;
+    let mut routes = dialer.routes().expect("several ways");
+    let direct = routes.wait_for(|route| *route == Route::Direct);
+    assert!(soon(direct).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_was_written_arrives_although_both_ends_are_dropped() {
+    let (_relay, relay) = relay().await;
+    let (_dialer, mut dialed, mut accepted) = stream(&user("ann"), &relay).await;
+    let written = vec![b'x'; 100_000];
+    dialed.write_all(&written).await.expect("a stream");
+    drop(dialed);
+    let mut read = Vec::new();
+    soon(accepted.read_to_end(&mut read))
+        .await
+        .expect("its end");
+    assert_eq!(read.len(), b"hello".len() + written.len());
 }

@@ -105,7 +105,8 @@ impl Person {
         certificate: &Path,
     ) -> (Self, String) {
         let mut command = network.command(Place::Home(0), &programs.path("chat-server"));
-        command.args(["-v", "--reach", RELAY]);
+        // The one of the last round may not be gone yet.
+        command.args(["-v", "--reach", RELAY, "0"]);
         let mut person = Self::start(command, certificate);
         let line = person.reads("chat-client").await;
         let at = format!("@{RELAY}");
