@@ -18,7 +18,7 @@ pub trait Callers {
     fn at_another_address(&self) -> &'static str;
 
     /// Before the number of this side.
-    fn from_anywhere(&self) -> &'static str;
+    fn at_a_number(&self) -> &'static str;
 
     /// A caller has to wait.
     fn caller_waits(&self, peer: &Peer, waiting: usize) -> String;
@@ -81,7 +81,7 @@ pub trait Callers {
 impl dyn Language + '_ {
     /// How to reach a server from anywhere.
     pub fn invitation_from_anywhere(&self, number: &Number) -> String {
-        format!("{}\n    chat-client {number}", self.from_anywhere())
+        format!("{}\n    chat-client {number}", self.at_a_number())
     }
 
     /// How to reach a server that listens on `port` at these addresses, and nobody else in its

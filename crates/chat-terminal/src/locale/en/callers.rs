@@ -17,7 +17,7 @@ impl Callers for English {
         "or at another address, such as"
     }
 
-    fn from_anywhere(&self) -> &'static str {
+    fn at_a_number(&self) -> &'static str {
         "From anywhere:"
     }
 
