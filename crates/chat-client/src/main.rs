@@ -17,9 +17,8 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, list, locale, peer, version};
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use chat_terminal::{command_line, completion, exit, history, list, locale, peer, version};
+use clap::Parser;
 
 use carrier::Carrier;
 
@@ -45,7 +44,7 @@ struct Args {
     #[arg(long)]
     host: bool,
 
-    /// Print whom you know and who is near, and do nothing else: asks in the local network for 0.3 s
+    /// Print whom you know and who is near, and do nothing else: asks in the local network
     #[arg(long)]
     list: bool,
 
@@ -101,11 +100,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    completion::answer::<Args>();
-    let mut args = Args::parse();
+    let mut args: Args = command_line::parse();
     if let Some(port) = &args.port {
         let told = locale::text().port_after_colon(args.target.host(), port);
-        Args::command().error(ErrorKind::TooManyValues, told).exit();
+        command_line::fail::<Args>(told);
     }
     // Only the end of the input hangs up.
     args.common.literal |= args.send_only || args.when_there;

@@ -16,6 +16,10 @@ use crate::ways::Search;
 /// How long a list waits for whoever is near: they answer within 120 ms (RFC 6762, section 6).
 const LISTEN_FOR: Duration = Duration::from_millis(300);
 
+/// And for the first of them: who has answered somebody else within the last second answers only
+/// the second question, which is asked after one second (RFC 6762, sections 5.2 and 6).
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
 /// Finds the owner of `key` in the local network, wherever it is there.
 pub fn search<D: Send + 'static>(
     key: Fingerprint,
@@ -59,9 +63,9 @@ async fn report<D>(
     }
 }
 
-/// Who says to be near, after 0.3 s; empty where that cannot be found out.
+/// Who says to be near, after 0.3 s, or 1.5 s if nobody does; empty where that cannot be found out.
 pub async fn neighbours() -> Vec<Neighbour> {
-    let until = Instant::now() + LISTEN_FOR;
+    let begun = Instant::now();
     let mut browser = match Browser::begin() {
         Ok(browser) => browser,
         Err(error) => {
@@ -71,7 +75,15 @@ pub async fn neighbours() -> Vec<Neighbour> {
     };
     // Two programs may say to have one key; a later answer of one replaces its earlier one.
     let mut found = BTreeMap::new();
-    while let Ok(Some(neighbour)) = timeout_at(until, browser.next()).await {
+    loop {
+        let patience = if found.is_empty() {
+            PATIENCE
+        } else {
+            LISTEN_FOR
+        };
+        let Ok(Some(neighbour)) = timeout_at(begun + patience, browser.next()).await else {
+            break;
+        };
         let address = neighbour.addresses[0].to_string();
         found.insert((address, *neighbour.key.as_bytes()), neighbour);
     }

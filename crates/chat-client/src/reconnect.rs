@@ -335,7 +335,9 @@ mod tests {
         }
 
         async fn dial(&self, _: Packets) -> Result<DuplexStream, DialError> {
-            self.0.lock().expect("no panic").push(Instant::now());
+            let mut dials = self.0.lock().expect("no panic");
+            dials.push(Instant::now());
+            assert!(dials.len() < 2_000, "without a pause");
             Err(DialError::Connect {
                 address: self.address(),
                 reason: ErrorKind::ConnectionRefused.into(),

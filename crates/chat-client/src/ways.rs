@@ -214,7 +214,7 @@ enum Looking<D> {
 /// What happens in a race.
 enum Step<D> {
     /// A connection of the race with this index was made, or not.
-    Tried(usize, Result<Connected, ConnectError>),
+    Tried(usize, Box<Result<Connected, ConnectError>>),
     /// Further ways are looked for from now on.
     Look,
     /// One was found; with `None` none are looked for any more.
@@ -305,12 +305,14 @@ impl<D: Dial + 'static> Races<D> {
     pub(crate) async fn win(mut self) -> Result<Connected, ConnectError> {
         loop {
             match self.step().await? {
-                Step::Tried(index, Ok(connected)) => return Ok(self.won(index, connected)),
-                Step::Tried(index, Err(error)) => {
-                    if let Some(error) = self.races[index].fail(error) {
-                        self.give_up(index, error);
+                Step::Tried(index, tried) => match *tried {
+                    Ok(connected) => return Ok(self.won(index, connected)),
+                    Err(error) => {
+                        if let Some(error) = self.races[index].fail(error) {
+                            self.give_up(index, error);
+                        }
                     }
-                }
+                },
                 Step::Look => self.look(Some(SEARCH_FOR)),
                 Step::Found(found) => self.found(found),
             }
@@ -322,11 +324,11 @@ impl<D: Dial + 'static> Races<D> {
     pub(crate) async fn next(&mut self) -> Result<Connected, ConnectError> {
         loop {
             match self.step().await? {
-                Step::Tried(index, Ok(connected)) => return Ok(self.won(index, connected)),
-                Step::Tried(index, Err(error)) if error.is_another_peer() => {
-                    self.give_up(index, error);
-                }
-                Step::Tried(_, Err(error)) => return Err(error),
+                Step::Tried(index, tried) => match *tried {
+                    Ok(connected) => return Ok(self.won(index, connected)),
+                    Err(error) if error.is_another_peer() => self.give_up(index, error),
+                    Err(error) => return Err(error),
+                },
                 Step::Look => self.look(None),
                 Step::Found(found) => self.found(found),
             }
@@ -353,7 +355,7 @@ impl<D: Dial + 'static> Races<D> {
                 .by_ref()
                 .enumerate()
                 .find_map(|(index, tried)| match tried {
-                    Poll::Ready(tried) => Some(Step::Tried(index, tried)),
+                    Poll::Ready(tried) => Some(Step::Tried(index, Box::new(tried))),
                     Poll::Pending => None,
                 });
             found.map_or(Poll::Pending, Poll::Ready)

@@ -20,7 +20,7 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, locale, messages, peer, version};
+use chat_terminal::{command_line, exit, history, locale, messages, peer, version};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -92,8 +92,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    completion::answer::<Args>();
-    let args = Args::parse();
+    let args: Args = command_line::parse();
     runtime::run("chat-server", &args.common, serve(&args))
 }
 

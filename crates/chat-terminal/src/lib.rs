@@ -22,7 +22,7 @@ mod screen;
 mod text;
 
 pub use app::{
-    args, completion, console, exit, history, list, messages, peer, record, runtime, signals,
-    version,
+    args, command_line, completion, console, exit, history, list, messages, peer, record, runtime,
+    signals, version,
 };
 pub use screen::Idle;

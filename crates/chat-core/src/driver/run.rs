@@ -9,9 +9,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
-use super::{
-    BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
-};
+use super::end::FINAL_FLUSH_TIMEOUT;
+use super::{BoxConnection, CallConfig, CallDriver, Command, Sink, Source, Step};
 use crate::files::{FileEvent, Output};
 use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{

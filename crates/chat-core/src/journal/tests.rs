@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::record::Message;
 use super::*;
 use crate::protocol::Side;
 
@@ -213,6 +214,52 @@ proptest! {
         prop_assert_eq!(restored, Restored::default());
         prop_assert!(!unreadable.is_empty());
     }
+}
+
+proptest! {
+    #[test]
+    fn a_message_reads_as_it_was_said(text in any::<String>(), number: u64, is_own: bool) {
+        let message = Message { number, at: record::now(), text: text.into() };
+        let record = if is_own { Record::Said(message) } else { Record::Heard(message) };
+        let mut line = Vec::new();
+        record.write_to(&mut line);
+        prop_assert_eq!(Record::parse(&line[..line.len() - 1]), Ok(record));
+    }
+}
+
+/// Members in another order, and others between them, as another program might write them.
+#[test]
+fn a_message_may_be_written_in_another_way() {
+    let said = |members: &str| {
+        let mut line = format!(r#"{{"is":"said",{members}}}"#).into_bytes();
+        line.pop();
+        let sum = record::checksum(&line);
+        line.extend_from_slice(br#","sum":""#);
+        line.extend_from_slice(&sum);
+        line.extend_from_slice(br#""}"#);
+        match Record::parse(&line) {
+            Ok(Record::Said(message)) => Some((message.number, message.text.into_owned())),
+            _ => None,
+        }
+    };
+    let at = r#""at":"2026-11-24T10:03:55.007Z""#;
+    let wanted = Some((7, "hi".to_owned()));
+    assert_eq!(said(&format!(r#""number":7,{at},"text":"hi""#)), wanted);
+    assert_eq!(said(&format!(r#""text":"hi",{at},"number":7"#)), wanted);
+    assert_eq!(
+        said(&format!(r#""number":7,{at},"text":"hi","by":"ann""#)),
+        wanted
+    );
+    assert_eq!(
+        said(&format!(r#""number":7,{at},"text":"hi","by":1"#)),
+        wanted
+    );
+    assert_eq!(
+        said(&format!(r#""number":7,{at},"text":"\u0068i""#)),
+        wanted
+    );
+    assert_eq!(said(&format!(r#""number":-7,{at},"text":"hi""#)), None);
+    assert_eq!(said(r#""number":7,"at":"today","text":"hi""#), None);
 }
 
 #[test]

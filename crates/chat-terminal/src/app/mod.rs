@@ -1,6 +1,7 @@
 //! The `main` that both programs share, around their own work.
 
 pub mod args;
+pub mod command_line;
 pub mod completion;
 pub mod console;
 pub mod exit;

@@ -10,8 +10,16 @@ pub trait Peers {
     /// This side's key, for others to compare or to pin.
     fn own_key(&self, key: Fingerprint) -> String;
 
-    /// Both halves of the safety number, and how to compare it, in two rows.
-    fn safety_number(&self, digits: &str, emoji: &[(char, &str)]) -> String;
+    /// The safety number, and how to compare it, in two rows; `commands`: the user can give them.
+    fn safety_number(
+        &self,
+        digits: &str,
+        pictures: &[(char, &'static str)],
+        commands: bool,
+    ) -> String;
+
+    /// What a picture of the safety number is called.
+    fn picture_name(&self, picture: char, english: &'static str) -> &'static str;
 
     /// `/verify` without a safety number to compare.
     fn no_safety_number(&self) -> &'static str;

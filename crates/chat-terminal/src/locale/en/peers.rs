@@ -12,14 +12,24 @@ impl Peers for English {
         format!("Your key is {key}")
     }
 
-    fn safety_number(&self, digits: &str, emoji: &[(char, &str)]) -> String {
+    fn safety_number(
+        &self,
+        digits: &str,
+        pictures: &[(char, &'static str)],
+        commands: bool,
+    ) -> String {
+        let how = if commands { ": /verify N" } else { "" };
         // A picture and its name stay in one row.
-        let pictures = emoji.iter().map(|(c, name)| format!("{c}\u{a0}{name}"));
+        let pictures = pictures.iter().map(|(c, name)| format!("{c}\u{a0}{name}"));
         format!(
             "Safety number {digits}: {}\n    \
-             compare by telephone or face to face, never in this chat",
+             compare by telephone or face to face, never in this chat{how}",
             pictures.collect::<Vec<_>>().join(" ")
         )
+    }
+
+    fn picture_name(&self, _: char, english: &'static str) -> &'static str {
+        english
     }
 
     fn no_safety_number(&self) -> &'static str {
