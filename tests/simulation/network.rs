@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_core::transport::{Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Origin, Packets};
+use chat_core::transport::{Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Origin, Packets, Routes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -344,6 +344,10 @@ impl Dial for Dialer {
                 limit: DIAL_LIMIT,
             }),
         }
+    }
+
+    fn routes(&self) -> Option<Routes> {
+        None
     }
 
     async fn moved(&self) {

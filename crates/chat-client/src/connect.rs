@@ -268,6 +268,7 @@ impl<D: Dial> Connector<D> {
                 binding: secured.binding(own_key),
                 hello: None,
             }),
+            routes: self.dialer.routes(),
             connection: Connection::new(Box::new(secured.stream), LineCodec::chat1()),
         }
     }
@@ -281,6 +282,7 @@ impl<D: Dial> Connector<D> {
                 security,
             },
             handshake: None,
+            routes: self.dialer.routes(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! `chat-client`: calls a server.
 
+mod carrier;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,7 +9,6 @@ use std::time::Duration;
 use chat_client::{Config, Connector, Trust, Wanted, Ways, Whom, nearby};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::{Event, Peer};
-use chat_core::transport::tcp::TcpDialer;
 use chat_core::transport::{ConnectError, HostPort, Keyring, Target};
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, RejectedKey, data_dir};
 use chat_terminal::Idle;
@@ -19,14 +20,16 @@ use chat_terminal::signals::Signals;
 use chat_terminal::{command_line, completion, exit, history, list, locale, peer, version};
 use clap::Parser;
 
+use carrier::Carrier;
+
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
 #[command(version = version::short(), long_version = version::long())]
 struct Args {
-    /// Who to call: the name of somebody you know, or a host: a name, an IPv4 address or an
-    /// [IPv6] address
+    /// Who to call: the name of somebody you know, a host (a name, an IPv4 address or an [IPv6]
+    /// address), or a number
     #[arg(
-        value_name = "NAME|HOST[:PORT]",
+        value_name = "NAME|HOST[:PORT]|KEY@RELAY",
         default_value = "localhost:7788",
         value_parser = target,
         add = completion::targets()
@@ -141,7 +144,8 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     {
         keyring.first_contacts.clear(&called)?;
     }
-    let ways = ways(args, &whom, trust).map_err(failure)?;
+    let anywhere = anywhere(&whom, args.connect_timeout)?;
+    let ways = ways(args, &whom, anywhere.as_ref(), trust).map_err(failure)?;
     let when_there = match args.when_there {
         true => Some(known_peer(&list, &whom, args.peer_key)?),
         false => None,
@@ -174,9 +178,11 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     for flaw in flaws {
         sink.show(Event::Notice(flaw));
     }
-    let code = chat_client::run(ways, config, source, sink, signals.next())
-        .await
-        .map_err(failure)?;
+    let code = chat_client::run(ways, config, source, sink, signals.next()).await;
+    if let Some(carrier) = anywhere {
+        carrier.close().await;
+    }
+    let code = code.map_err(failure)?;
     Ok(console.exit_code(code).await)
 }
 
@@ -194,25 +200,51 @@ fn failure(error: ConnectError) -> Failure {
     Failure::new(exit::code_without_call(&error), error.explain())
 }
 
+/// The way to the number of whom the person calls, if it has one.
+///
+/// # Errors
+/// There is no other way, and this one cannot be taken.
+fn anywhere(whom: &Whom, limit: Duration) -> Result<Option<Carrier>, Failure> {
+    let (number, is_only) = match whom {
+        Whom::Number(number) => (Some(number), true),
+        Whom::Known(peer) => (peer.number.as_ref(), peer.addresses.is_empty()),
+        Whom::Host(_) => (None, false),
+    };
+    match number.map(|number| Carrier::to_number(number, limit)) {
+        Some(Err(failure)) if is_only => Err(failure),
+        carrier => Ok(carrier.and_then(Result::ok)),
+    }
+}
+
 /// All ways to whom the person calls.
 ///
 /// # Errors
 /// Nobody is to be called.
-fn ways(args: &Args, whom: &Whom, trust: Trust) -> Result<Ways<TcpDialer>, ConnectError> {
+fn ways(
+    args: &Args,
+    whom: &Whom,
+    anywhere: Option<&Carrier>,
+    trust: Trust,
+) -> Result<Ways<Carrier>, ConnectError> {
     let (limit, framing) = (args.connect_timeout, args.common.framing.into());
     let of_all = trust.clone();
-    let way_to = move |host| Connector {
-        dialer: TcpDialer::new(host, limit),
+    let over = move |dialer| Connector {
+        dialer,
         trust: of_all.clone(),
         framing,
     };
+    let way_over = over.clone();
+    let way_to = move |host| way_over(Carrier::to_host(host, limit));
     match whom {
         Whom::Host(host) => Ok(way_to(host.clone()).into()),
-        Whom::Number(number) => Err(ConnectError::NoReach(number.clone())),
-        Whom::Known(peer) if args.plain => Err(ConnectError::KnownKey {
+        Whom::Number(number) if args.plain => Err(ConnectError::KnownKey {
             address: args.target.to_string(),
-            name: peer.name.clone(),
+            name: number.key.fingerprint().to_string(),
         }),
+        Whom::Number(number) => match anywhere {
+            Some(carrier) => Ok(over(carrier.clone()).into()),
+            None => Err(ConnectError::NoReach(number.clone())),
+        },
         Whom::Known(peer) if peer.is_blocked() => Err(ConnectError::Key {
             address: args.target.to_string(),
             reason: RejectedKey::Blocked(peer.name.clone()),
@@ -224,7 +256,8 @@ fn ways(args: &Args, whom: &Whom, trust: Trust) -> Result<Ways<TcpDialer>, Conne
         Whom::Known(peer) => {
             let addresses = peer.addresses.iter();
             let hosts = addresses.filter_map(|address| HostPort::parse(address).ok());
-            let connectors = hosts.map(&way_to).collect();
+            let anywhere = anywhere.cloned().map(&over);
+            let connectors = hosts.map(&way_to).chain(anywhere).collect();
             let search = nearby::search(peer.fingerprint, way_to.clone());
             Ok(Ways::to_known(
                 peer.name.clone(),

@@ -356,6 +356,10 @@ mod tests {
             })
         }
 
+        fn routes(&self) -> Option<chat_core::transport::Routes> {
+            None
+        }
+
         async fn moved(&self) {
             pending().await
         }

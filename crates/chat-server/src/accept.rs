@@ -280,6 +280,7 @@ impl Acceptor {
                     security,
                 },
                 handshake: None,
+                routes: None,
             },
             is_friend: false,
         }
@@ -321,6 +322,7 @@ where
                 binding: Some(binding),
                 hello: Some(hello),
             }),
+            routes: None,
         },
         is_friend: false,
     })

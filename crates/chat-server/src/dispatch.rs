@@ -87,8 +87,8 @@ impl Dispatcher {
     where
         S: Stream + 'static,
     {
-        let from = origin.address;
-        let place = permit.run(self.place(stream, &from, &permit)).await;
+        let from = origin.address.clone();
+        let place = permit.run(self.place(stream, origin, &permit)).await;
         drop(permit);
         match place.unwrap_or(Err(RejectReason::Evicted)) {
             // If the call ends just now, so does the connection; the peer's next one learns why.
@@ -120,7 +120,7 @@ impl Dispatcher {
     async fn place<S>(
         &self,
         stream: S,
-        from: &str,
+        origin: Origin,
         permit: &HandshakePermit,
     ) -> Result<Option<Place>, RejectReason>
     where
@@ -132,7 +132,8 @@ impl Dispatcher {
             let cookie = hello.cookie();
             permit.begun(cookie.is_some_and(|cookie| self.registry.has_cookie(cookie)));
         };
-        let caller = match self.acceptor.accept(stream, from, begun).await? {
+        let from = origin.address;
+        let mut caller = match self.acceptor.accept(stream, &from, begun).await? {
             Arrival::Caller(caller) => *caller,
             Arrival::File(file, key) => match self.registry.call_of(&file, key) {
                 Some(call) => return Ok(Some(Place::File(call, file))),
@@ -142,6 +143,7 @@ impl Dispatcher {
                 }
             },
         };
+        caller.connected.routes = origin.routes;
         tracing::info!(%from, security = ?caller.connected.peer.security, "a caller");
         let purpose = match self.registry.purpose(&caller) {
             Purpose::Resumption => self.recorded_purpose(caller.session_key()).await,

@@ -1,5 +1,7 @@
 //! `chat-server`: waits for a call.
 
+mod reach;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::nearby::Announcement;
-use chat_core::transport::{Keyring, tcp};
+use chat_core::transport::{Keyring, Listeners, tcp};
 use chat_core::trust::{Fingerprint, data_dir};
 use chat_core::wire::Name;
 use chat_server::{Acceptor, Config, service};
@@ -65,6 +67,11 @@ struct Args {
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     give_up_after: Duration,
 
+    /// Also wait at this relay, where you can be called from anywhere: a host or a URL, or "n0" for
+    /// the public ones of n0
+    #[arg(long, value_name = "RELAY")]
+    reach: Option<String>,
+
     /// Also answer unencrypted callers (nc, telnet, plain sockets), on the same port
     #[arg(long)]
     allow_plain: bool,
@@ -112,6 +119,12 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let signals = Signals::new()?;
     let listener = listener(args.address)?;
     let address = listener.local_addr()?;
+    let mut listeners = Listeners::default();
+    listeners.add(listener);
+    let number = match &args.reach {
+        Some(relay) => Some(reach::listen(relay, &data_dir, &mut listeners).await?),
+        None => None,
+    };
     let idle = Idle::Waiting(locale::text().idle(address.port()));
     let is_machine = args.answer.is_some() && !Console::has_person();
     let mut console = match is_machine {
@@ -146,6 +159,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     };
     let reachable = chat_server::reachable(address);
     notices.push(locale::text().invitation(address.port(), &reachable, own_key));
+    notices.extend(number.map(|number| locale::text().invitation_from_anywhere(&number)));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
     }
@@ -159,7 +173,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         code
     };
     let Console { source, sink, .. } = &mut console;
-    let code = chat_server::run(listener, acceptor, config, source, sink, shutdown).await;
+    let code = chat_server::run(listeners, acceptor, config, source, sink, shutdown).await;
     if let Some(announcement) = announcement {
         announcement.end().await;
     }

@@ -466,6 +466,7 @@ mod tests {
                     security: Security::Plaintext,
                 },
                 handshake: None,
+                routes: None,
             },
             is_friend,
         }

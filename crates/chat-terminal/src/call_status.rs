@@ -1,6 +1,7 @@
 //! The status of a call, as far as the events tell.
 
 use chat_core::protocol::{ConnectionStatus, Event, Peer};
+use chat_core::transport::Route;
 use chat_core::trust::safety_number::SafetyNumber;
 use chat_core::trust::{Security, Verification};
 use chat_core::wire::Presence;
@@ -22,6 +23,8 @@ pub(crate) struct CallStatus {
     pub(crate) ahead: Option<u64>,
     /// The state of the connection.
     pub(crate) link: ConnectionStatus,
+    /// Which way it takes, where there are several.
+    pub(crate) route: Option<Route>,
     /// What the two people can compare, once it is known.
     pub(crate) safety_number: Option<SafetyNumber>,
     /// Who calls and waits to be answered.
@@ -37,6 +40,7 @@ impl Default for CallStatus {
             answering: false,
             ahead: None,
             link: ConnectionStatus::Up { round_trip: None },
+            route: None,
             safety_number: None,
             ringing: None,
         }
@@ -51,6 +55,7 @@ impl CallStatus {
                 *self = Self {
                     peer: Some(peer.clone()),
                     presence: std::mem::take(&mut self.presence),
+                    route: self.route,
                     ..Self::default()
                 };
             }
@@ -60,6 +65,7 @@ impl CallStatus {
                 *self = Self {
                     ahead: Some(*ahead),
                     presence: std::mem::take(&mut self.presence),
+                    route: self.route,
                     ..Self::default()
                 };
             }
@@ -72,6 +78,7 @@ impl CallStatus {
                     }
                 }
             }
+            Event::Route(route) => self.route = *route,
             Event::SafetyNumber { digits, emoji } => {
                 self.safety_number = Some(SafetyNumber {
                     digits: digits.clone(),

@@ -8,7 +8,7 @@ use chat_client::{Connector, Search, Trust, Wanted, Ways};
 use chat_core::driver::{CallConfig, Input, RESUME_WINDOW};
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::transport::tcp::TcpDialer;
-use chat_core::transport::{ConnectError, HostPort, Keyring, Listen};
+use chat_core::transport::{ConnectError, Dial, HostPort, Keyring, Listen};
 use chat_core::trust::{Fingerprint, KnownPeer};
 use chat_core::wire::{Framing, Name};
 use chat_server::Acceptor;
@@ -108,7 +108,7 @@ impl User {
     }
 
     /// Calls whom the connector reaches, or the ways lead to.
-    pub fn calls_over(&self, ways: impl Into<Ways<TcpDialer>>) -> Client {
+    pub fn calls_over<D: Dial + Clone + 'static>(&self, ways: impl Into<Ways<D>>) -> Client {
         self.calls_as(self.name.into(), ways)
     }
 
@@ -146,7 +146,7 @@ impl User {
         self.calls_as(Name::of_account(self.name.into()), self.way_to(address))
     }
 
-    fn calls_as(&self, name: Name, ways: impl Into<Ways<TcpDialer>>) -> Client {
+    fn calls_as<D: Dial + Clone + 'static>(&self, name: Name, ways: impl Into<Ways<D>>) -> Client {
         let ways = ways.into();
         let (person, mut script, mut screen) = Person::forgetful();
         let config = chat_client::Config {

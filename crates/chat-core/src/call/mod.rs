@@ -182,6 +182,7 @@ async fn drive(
         mut connection,
         mut peer,
         handshake,
+        routes: _,
     } = connected;
     let mut call = CallDriver::new(protocol, config, &mut source, &mut sink);
     if let Some(handshake) = handshake {

@@ -65,6 +65,7 @@ impl Opened {
                 binding: Some(binding),
                 hello,
             }),
+            routes: None,
         };
         Self {
             connected,
@@ -152,6 +153,7 @@ impl Call {
                     binding: None,
                     hello,
                 }),
+                routes: None,
             },
             memory: None,
         };

@@ -1,6 +1,6 @@
 //! Runs a call over one connection after another, for the program around it.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::protocol::{
     CloseReason, Disconnect, Ended, Event, Handshake, Peer, Plain, Protocol, Remark, Renewed,
     Session, SessionState,
 };
+use crate::transport::Routes;
 use crate::trust::Security;
 use crate::wire::{Control, Name, RefusalCode, SessionId};
 
@@ -32,6 +33,8 @@ pub struct Connected {
     pub peer: Peer,
     /// The handshake of a chat/1 connection; `None` for others.
     pub handshake: Option<Handshake>,
+    /// Which way its bytes take; `None` where there is but one.
+    pub routes: Option<Routes>,
 }
 
 impl Connected {
@@ -162,6 +165,8 @@ pub enum Outcome {
 pub struct Runner<'p, In, Out> {
     call: CallDriver<'p, In, Out>,
     connection: Option<BoxConnection>,
+    /// Which way the bytes of the last connection take.
+    routes: Option<Routes>,
     /// The exit code of the signal that ended the call.
     interrupted: Option<u8>,
 }
@@ -193,9 +198,11 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Some(handshake) => _ = call.connected(handshake),
             None => call.show(Event::Established(connected.peer)),
         }
+        show_route(&mut call, &connected.routes);
         Self {
             call,
             connection: Some(connected.connection),
+            routes: connected.routes,
             interrupted: None,
         }
     }
@@ -216,6 +223,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
         Self {
             call,
             connection: None,
+            routes: None,
             interrupted: None,
         }
     }
@@ -240,6 +248,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                     }
                 }
                 action = when_woken(host.next()) => self.act(action),
+                () = changed(&mut self.routes) => show_route(&mut self.call, &self.routes),
                 code = shutdown.as_mut(), if self.interrupted.is_none() => {
                     self.interrupted = Some(code);
                     self.call.hang_up();
@@ -332,6 +341,11 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             Some(handshake) => {
                 if self.call.connected(handshake) {
                     self.connection = Some(connected.connection);
+                    if self.routes.is_some() && connected.routes.is_none() {
+                        self.call.show(Event::Route(None));
+                    }
+                    self.routes = connected.routes;
+                    show_route(&mut self.call, &self.routes);
                 } else if self.connection.is_none() {
                     // It was not held up: the peer has lost what it had written down.
                     tokio::spawn(connected.connection.refuse(RefusalCode::NoSession));
@@ -367,4 +381,23 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
             }
         }
     }
+}
+
+/// Shows which way the bytes take, where there are several.
+fn show_route<In: Source, Out: Sink>(call: &mut CallDriver<'_, In, Out>, routes: &Option<Routes>) {
+    if let Some(routes) = routes {
+        let route = *routes.borrow();
+        tracing::info!(?route, "the way to the peer");
+        call.show(Event::Route(Some(route)));
+    }
+}
+
+/// Waits until the bytes take another way, or for ever if there is but one. Cancel safe.
+async fn changed(routes: &mut Option<Routes>) {
+    if let Some(routes) = routes
+        && routes.changed().await.is_ok()
+    {
+        return;
+    }
+    pending().await
 }

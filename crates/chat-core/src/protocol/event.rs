@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::{CloseReason, SendError, Side};
 use crate::files::FileEvent;
+use crate::transport::Route;
 use crate::trust::Security;
 use crate::wire::{Batch, Control, Cookie, Name, Presence};
 
@@ -76,6 +77,8 @@ pub enum Event {
     PeerHistory(bool),
     /// The connection's status has changed.
     Connection(ConnectionStatus),
+    /// Which way the bytes of the connection take, where there are several.
+    Route(Option<Route>),
     /// The same at both ends unless somebody is in the middle: eight digits and five emoji.
     SafetyNumber {
         /// Eight decimal digits in two groups.

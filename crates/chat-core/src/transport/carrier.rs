@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::{DialError, Stream};
 
 /// A way to one peer.
@@ -27,10 +29,25 @@ pub trait Dial: Send + Sync {
         packets: Packets,
     ) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
 
+    /// Which way the streams made so far take; `None` where there is but one.
+    fn routes(&self) -> Option<Routes>;
+
     /// Waits until the streams made so far may have become useless although nobody closed them:
     /// this machine has another address, or has slept. Cancel safe.
     fn moved(&self) -> impl Future<Output = ()> + Send;
 }
+
+/// Which way the bytes of a connection take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Straight to the peer.
+    Direct,
+    /// By way of a relay.
+    Relayed,
+}
+
+/// The present route, where a carrier knows several. It may change at any time.
+pub type Routes = watch::Receiver<Route>;
 
 /// How large the packets of a new stream may be, where a carrier can tell. A network may lose the
 /// large ones without a word (a black hole of path MTU discovery, RFC 2923, section 2.1), and a
@@ -54,13 +71,15 @@ pub trait Listen: Send {
 }
 
 /// Where a connection came from, as far as its carrier can tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Origin {
     /// To show and to remember.
     pub address: String,
     /// The networks it belongs to, as limits count them: a site, a house, a link. Where a carrier
     /// cannot tell them apart, all are the same.
     pub networks: [String; 3],
+    /// Which way it takes; `None` where there is but one.
+    pub routes: Option<Routes>,
 }
 
 /// Takes connections from several carriers at once.
@@ -150,6 +169,7 @@ mod tests {
             let origin = Origin {
                 address: self.0.to_owned(),
                 networks: [self.0; 3].map(str::to_owned),
+                routes: None,
             };
             Ok((stream, origin))
         }

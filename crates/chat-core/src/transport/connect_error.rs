@@ -25,6 +25,14 @@ pub enum DialError {
         /// What the last address answered.
         reason: io::Error,
     },
+    /// The relay at which the peer waits does not answer.
+    #[error("no connection with the relay {relay}: {reason}")]
+    Relay {
+        /// The relay.
+        relay: String,
+        /// Why.
+        reason: io::Error,
+    },
     /// Nobody answered in time.
     #[error("no answer from {address} within {limit:?}")]
     Timeout {

@@ -8,13 +8,14 @@ pub mod nearby;
 mod target;
 pub mod tcp;
 mod tls;
+mod way;
 
 use std::fmt::Debug;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use awake::{NAP, asleep};
-pub use carrier::{Dial, Listen, Listeners, Origin, Packets};
+pub use carrier::{Dial, Listen, Listeners, Origin, Packets, Route, Routes};
 pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use target::{HostPort, Target, TargetError};
@@ -22,6 +23,7 @@ pub use tls::{
     ALPN, ALPN_FILE, ClientHello, HANDSHAKE_TIMEOUT, Intent, PeerKind, SecureStream, TlsEndpoint,
     TlsError,
 };
+pub use way::roamed;
 
 /// Anything that can carry a call.
 pub trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}

@@ -53,6 +53,10 @@ fn data_dir_from(
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 
+/// What follows the version in the PKCS#8 form of an Ed25519 key (RFC 8410, section 7); the 32 bytes
+/// of the seed come next.
+const ED25519_PKCS8: [u8; 11] = *b"\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+
 /// The length of an Ed25519 key in PKCS#8 (RFC 8410) is 48 bytes, or 83 with the public key.
 const MAX_PKCS8: usize = 128;
 
@@ -98,6 +102,21 @@ impl Identity {
         }
         private_file::create(&path, new_key()?.as_bytes())?;
         Self::from_pem(&read()?.unwrap_or_default(), &path)
+    }
+
+    /// The seed of the key in `data_dir` (RFC 8032, section 5.1.5), for what signs with it and knows
+    /// nothing of TLS.
+    ///
+    /// # Errors
+    /// There is no key there, or none that can be used.
+    pub fn seed(data_dir: &Path) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
+        let path = data_dir.join("identity");
+        let pem = Zeroizing::new(private_file::read(&path)?.unwrap_or_default());
+        let seed = pkcs8_of(&pem).and_then(|der| {
+            let rest = der.get(5..)?.strip_prefix(&ED25519_PKCS8)?;
+            rest.first_chunk().copied().map(Zeroizing::new)
+        });
+        seed.ok_or(IdentityError::NoKey(path))
     }
 
     /// The fingerprint by which friends know this key.
@@ -212,6 +231,18 @@ mod tests {
         // RFC 8410, section 7: version 0, no public key inside.
         assert_eq!(der.len(), 48);
         assert_eq!(der[..5], [0x30, 0x2e, 0x02, 0x01, 0x00]);
+    }
+
+    #[test]
+    fn the_seed_makes_the_same_key() {
+        use aws_lc_rs::signature::KeyPair;
+
+        let (home, _) = at_home();
+        assert!(Identity::seed(home.path()).is_err(), "none is made");
+        let identity = Identity::open(home.path()).expect("an identity");
+        let seed = Identity::seed(home.path()).expect("a seed");
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).expect("a key");
+        assert_eq!(pair.public_key().as_ref(), identity.public_key);
     }
 
     fn at_home() -> (tempfile::TempDir, PathBuf) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::protocol::Peer;
-use chat_core::trust::Fingerprint;
+use chat_core::trust::{Fingerprint, Number};
 
 use super::Language;
 
@@ -16,6 +16,9 @@ pub trait Callers {
 
     /// Before the further addresses of this machine.
     fn at_another_address(&self) -> &'static str;
+
+    /// Before the number of this side.
+    fn at_a_number(&self) -> &'static str;
 
     /// A caller has to wait.
     fn caller_waits(&self, peer: &Peer, waiting: usize) -> String;
@@ -76,6 +79,11 @@ pub trait Callers {
 }
 
 impl dyn Language + '_ {
+    /// How to reach a server from anywhere.
+    pub fn invitation_from_anywhere(&self, number: &Number) -> String {
+        format!("{}\n    chat-client {number}", self.at_a_number())
+    }
+
     /// How to reach a server that listens on `port` at these addresses, and nobody else in its
     /// place.
     pub fn invitation(&self, port: u16, addresses: &[IpAddr], own_key: Fingerprint) -> String {

@@ -6,6 +6,7 @@ use chat_core::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Peer, ProtocolError, Renewed, Side,
     Violation,
 };
+use chat_core::transport::Route;
 use chat_core::trust::Security;
 use chat_core::trust::safety_number::ExchangeError;
 use chat_core::wire::{ControlError, LineError, Presence, Refusal, RefusalCode};
@@ -20,6 +21,9 @@ pub trait Calls {
 
     /// What is known of the peer, in `/status`.
     fn other_side_is(&self, peer: &Peer) -> String;
+
+    /// Which way the bytes take, in `/status`.
+    fn way(&self, route: Route) -> &'static str;
 
     /// The peer has sent its last message.
     fn no_more_to_say(&self) -> &'static str;
@@ -176,7 +180,8 @@ impl dyn Language + '_ {
             | Event::Earlier(_)
             | Event::Typing(_)
             | Event::Claims(_)
-            | Event::QueueLength(_) => return None,
+            | Event::QueueLength(_)
+            | Event::Route(_) => return None,
         })
     }
 
@@ -211,6 +216,7 @@ impl dyn Language + '_ {
             peer,
             ahead,
             link,
+            route,
             ringing,
             safety_number,
             ..
@@ -228,8 +234,10 @@ impl dyn Language + '_ {
         let number = safety_number
             .as_ref()
             .map(|number| self.safety_number(&number.digits, &number.emoji, true));
+        let way = route.filter(|_| peer.is_some());
+        let way = way.map(|route| self.way(route).to_owned());
         let ringing = ringing.as_ref().map(|caller| self.ringing(caller));
-        let told = [link, queue, peer, number, ringing];
+        let told = [link, queue, peer, way, number, ringing];
         let told: Vec<_> = told.into_iter().flatten().collect();
         (!told.is_empty()).then(|| told.join("\n"))
     }

@@ -10,7 +10,7 @@ use chat_core::journal::{self, Flaw, JournalError, VERSION};
 use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
 use chat_core::trust::{
     ChangedKey, Direction, FileError, FileKind, Fingerprint, FirstContactError, IdentityError,
-    KnownPeersError, ParseError, RejectedKey, Unreadable,
+    KnownPeersError, Number, ParseError, RejectedKey, Unreadable,
 };
 
 use super::Language;
@@ -31,6 +31,12 @@ pub trait Errors {
 
     /// An address that does not answer.
     fn no_answer(&self, address: &str, limit: Duration) -> String;
+
+    /// The relay at which the other side waits does not answer.
+    fn no_relay_there(&self, relay: &str, why: &str) -> String;
+
+    /// A number that nobody answers.
+    fn nobody_at_number(&self, number: &str, limit: Duration) -> String;
 
     /// The other side sends plain text.
     fn not_encrypted(&self, address: &str) -> String;
@@ -182,7 +188,11 @@ impl dyn Language + '_ {
                     _ => self.cannot_reach(address, &why),
                 }
             }
-            DialError::Timeout { address, limit } => self.no_answer(address, *limit),
+            DialError::Relay { relay, reason } => self.no_relay_there(relay, &self.system(reason)),
+            DialError::Timeout { address, limit } => match address.parse::<Number>() {
+                Ok(_) => self.nobody_at_number(address, *limit),
+                Err(_) => self.no_answer(address, *limit),
+            },
         }
     }
 
@@ -213,7 +223,7 @@ impl dyn Language + '_ {
                 wanted,
                 found,
             } => self.other_key(address, *wanted, *found),
-            ConnectError::NoReach(_) => self.no_reach().into(),
+            ConnectError::NoReach(_) => self.no_reach("chat-client"),
             ConnectError::NoWay { name, errors } => {
                 let why: Vec<_> = errors.iter().map(|error| self.way_in_vain(error)).collect();
                 self.no_way_to_peer(name, &why)

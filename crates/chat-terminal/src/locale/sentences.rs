@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use chat_core::files::{Direction, FileName, FileSummary, FileViolation, NotNow};
 use chat_core::protocol::{Peer, SendError, Violation};
-use chat_core::transport::{TargetError, TlsError};
+use chat_core::transport::{Route, TargetError, TlsError};
 use chat_core::trust::{
-    self, ChangedKey, FileKind, Fingerprint, InvalidNumber, KnownPeer, ParseError, PeerState,
-    Security, Verification,
+    self, ChangedKey, FileKind, Fingerprint, InvalidNumber, KnownPeer, Number, ParseError,
+    PeerState, PublicKey, Security, Verification,
 };
 use chat_core::wire::{CancelCode, ControlError, RefusalCode};
 use jiff::civil::date;
@@ -105,6 +105,10 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
         new_key: key,
         direction: trust::Direction::Called,
     };
+    let number = Number {
+        key: PublicKey([7; 32]),
+        relay: "relay.example".to_owned(),
+    };
     let path = Path::new("/home/ann/.local/share/chat");
     let at = "[::]:80".parse().expect("an address");
     let (ten, long) = (Duration::from_millis(10_200), Duration::from_secs(3_720));
@@ -140,6 +144,8 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
         round_trip(Duration::ZERO),
         round_trip(ten),
         silent_for(7),
+        route(Route::Direct),
+        route(Route::Relayed),
         waiting_for_them(7)
     );
     say!(
@@ -257,6 +263,8 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     }
     say!(
         other_side_is(&ann),
+        way(Route::Direct),
+        way(Route::Relayed),
         no_more_to_say(),
         hangs_up_unheard(long),
         link_silent(ten)
@@ -380,6 +388,7 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     say!(
         waiting_for_a_call(7788),
         at_another_address(),
+        at_a_number(),
         caller_waits(&ann, 2)
     );
     say!(
@@ -521,7 +530,10 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
         target_error(&TargetError::NoPort("x".to_owned())),
         target_error(&TargetError::Number(InvalidNumber::Key)),
         target_error(&TargetError::Number(InvalidNumber::Relay)),
-        no_reach(),
+        no_reach("chat-client"),
+        no_relay("a b"),
+        impossible_number(&number),
+        cannot_use_relays("…"),
         how_to_write_a_port("ann:7788")
     );
     say!(
@@ -630,6 +642,8 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     );
     say!(
         no_answer("ann:7788", ten),
+        no_relay_there("relay.example", why),
+        nobody_at_number("KEY@relay.example", ten),
         not_encrypted("ann:7788"),
         no_handshake("ann:7788", why)
     );

@@ -7,7 +7,7 @@ use std::path::Path;
 use chat_core::DEFAULT_PORT;
 use chat_core::transport::TargetError;
 use chat_core::transport::nearby::NearbyError;
-use chat_core::trust::Fingerprint;
+use chat_core::trust::{Fingerprint, Number};
 
 use super::Language;
 use crate::app::logging::LogError;
@@ -29,8 +29,17 @@ pub trait Start {
     /// A port that follows the host after a blank; this is what was meant.
     fn how_to_write_a_port(&self, target: &str) -> String;
 
-    /// `KEY@RELAY` in a program that knows no relays.
-    fn no_reach(&self) -> &'static str;
+    /// `--reach` or `KEY@RELAY` in a program that knows no relays.
+    fn no_reach(&self, program: &str) -> String;
+
+    /// What stands where a relay should.
+    fn no_relay(&self, text: &str) -> String;
+
+    /// A number that nobody can have.
+    fn impossible_number(&self, number: &Number) -> String;
+
+    /// This machine cannot use relays.
+    fn cannot_use_relays(&self, why: &str) -> String;
 
     /// A server that makes itself found in the local network, under this name if it tells one.
     fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String;

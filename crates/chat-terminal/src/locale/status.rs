@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chat_core::files::FileName;
 use chat_core::protocol::ConnectionStatus;
+use chat_core::transport::Route;
 use chat_core::trust::{KnownPeer, Security};
 use jiff::civil::Date;
 
@@ -43,6 +44,9 @@ pub trait StatusRow {
 
     /// How long a message and its answer take.
     fn round_trip(&self, time: Duration) -> String;
+
+    /// Which way the bytes take.
+    fn route(&self, route: Route) -> &'static str;
 
     /// Nothing was heard for so many seconds.
     fn silent_for(&self, seconds: u64) -> String;

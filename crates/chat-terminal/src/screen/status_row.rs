@@ -86,6 +86,7 @@ impl StatusRow<'_> {
             answering,
             ahead,
             link,
+            route,
             ringing,
             ..
         } = self.status;
@@ -123,6 +124,9 @@ impl StatusRow<'_> {
                 ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
             }
+        }
+        if let Some(route) = route {
+            part(3, Style::Faint, locale::text().route(*route).to_owned());
         }
         if let Presence::Away(text) = presence {
             part(2, Style::Warning, locale::text().away(text));

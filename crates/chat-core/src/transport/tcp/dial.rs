@@ -11,10 +11,10 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
 use super::names::{Names, PAUSE};
-use super::way::{Changes, Way};
 use super::{limit_packets, set_tcp_options};
 use crate::transport::awake::slept;
-use crate::transport::{Dial, DialError, HostPort, Packets};
+use crate::transport::way::{Changes, Way};
+use crate::transport::{Dial, DialError, HostPort, Packets, Routes};
 
 /// Head start of an address before the next is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -61,6 +61,10 @@ impl Dial for TcpDialer {
         })?;
         *self.way() = Way::of(&stream);
         Ok(stream)
+    }
+
+    fn routes(&self) -> Option<Routes> {
+        None
     }
 
     async fn moved(&self) {

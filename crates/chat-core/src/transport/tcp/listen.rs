@@ -39,6 +39,7 @@ impl From<SocketAddr> for Origin {
                     format!("{}/{bits}", Ipv6Addr::from_bits(address.to_bits() & mask))
                 }
             }),
+            routes: None,
         }
     }
 }

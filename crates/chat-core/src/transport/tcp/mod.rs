@@ -3,7 +3,6 @@
 mod dial;
 mod listen;
 mod names;
-mod way;
 
 use std::time::Duration;
 

@@ -17,6 +17,10 @@ impl Callers for English {
         "or at another address, such as"
     }
 
+    fn at_a_number(&self) -> &'static str {
+        "From anywhere:"
+    }
+
     fn caller_waits(&self, peer: &Peer, waiting: usize) -> String {
         format!("{} is calling too, {waiting} waiting.", who(peer))
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chat_core::protocol::{Peer, Violation};
+use chat_core::transport::Route;
 use chat_core::trust::Security;
 use chat_core::wire::{ControlError, MAX_CONTROL, MAX_DEPTH, RefusalCode};
 
@@ -23,6 +24,13 @@ impl Calls for English {
 
     fn other_side_is(&self, peer: &Peer) -> String {
         format!("The other side is {}: {}.", who(peer), mark(&peer.security))
+    }
+
+    fn way(&self, route: Route) -> &'static str {
+        match route {
+            Route::Direct => "The connection is direct.",
+            Route::Relayed => "The connection goes by way of the relay.",
+        }
     }
 
     fn no_more_to_say(&self) -> &'static str {

@@ -37,6 +37,16 @@ impl Errors for English {
         )
     }
 
+    fn no_relay_there(&self, relay: &str, why: &str) -> String {
+        format!(
+            "cannot reach the relay {relay}: {why}; is it written right, and this machine online?"
+        )
+    }
+
+    fn nobody_at_number(&self, number: &str, limit: Duration) -> String {
+        format!("no answer from {number} within {limit:?}; is chat-server --reach running there?")
+    }
+
     fn not_encrypted(&self, address: &str) -> String {
         format!(
             "{address} does not encrypt, so nothing was said; if you mean to talk without \

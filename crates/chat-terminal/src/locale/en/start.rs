@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chat_core::transport::TargetError;
 use chat_core::transport::nearby::NearbyError;
-use chat_core::trust::{Fingerprint, InvalidNumber};
+use chat_core::trust::{Fingerprint, InvalidNumber, Number};
 
 use super::English;
 use crate::locale::Start;
@@ -42,9 +42,23 @@ impl Start for English {
         format!("the port follows a colon: chat-client {target}")
     }
 
-    fn no_reach(&self) -> &'static str {
-        "this chat-client was built without relays, so it cannot call KEY@RELAY; \
-         build it with: cargo install --path crates/chat-client --features reach"
+    fn no_reach(&self, program: &str) -> String {
+        format!(
+            "this {program} was built without relays; build it with: cargo install --path \
+             crates/{program} --features reach"
+        )
+    }
+
+    fn no_relay(&self, text: &str) -> String {
+        format!("{text:?} is no relay: write it like relay.example.org, or n0 for the public ones")
+    }
+
+    fn impossible_number(&self, number: &Number) -> String {
+        format!("nobody can have the number {number}: copy the whole line")
+    }
+
+    fn cannot_use_relays(&self, why: &str) -> String {
+        format!("this machine cannot use relays: {why}")
     }
 
     fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String {

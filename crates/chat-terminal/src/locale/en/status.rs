@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chat_core::files::FileName;
+use chat_core::transport::Route;
 use chat_core::trust::{KnownPeer, Security, Verification};
 use jiff::civil::Date;
 
@@ -63,6 +64,13 @@ impl StatusRow for English {
         match time.as_millis() {
             0 => "<1 ms".to_owned(),
             milliseconds => format!("{milliseconds} ms"),
+        }
+    }
+
+    fn route(&self, route: Route) -> &'static str {
+        match route {
+            Route::Direct => "direct",
+            Route::Relayed => "relayed",
         }
     }
 

@@ -17,6 +17,10 @@ impl Callers for Chinese {
         "也可以用别的地址，例如"
     }
 
+    fn at_a_number(&self) -> &'static str {
+        "从任何地方："
+    }
+
     fn caller_waits(&self, peer: &Peer, waiting: usize) -> String {
         format!("{} 也来电了，{waiting} 人等待。", who(peer))
     }

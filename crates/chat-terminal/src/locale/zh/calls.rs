@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chat_core::protocol::{Peer, Violation};
+use chat_core::transport::Route;
 use chat_core::trust::Security;
 use chat_core::wire::{ControlError, MAX_CONTROL, MAX_DEPTH, RefusalCode};
 
@@ -22,6 +23,13 @@ impl Calls for Chinese {
 
     fn other_side_is(&self, peer: &Peer) -> String {
         format!("对方是 {}：{}。", who(peer), mark(&peer.security))
+    }
+
+    fn way(&self, route: Route) -> &'static str {
+        match route {
+            Route::Direct => "连接是直接的。",
+            Route::Relayed => "连接经过中继。",
+        }
     }
 
     fn no_more_to_say(&self) -> &'static str {

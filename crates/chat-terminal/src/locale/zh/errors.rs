@@ -61,6 +61,15 @@ impl Errors for Chinese {
         format!("{address} 在 {limit}内没有回应；地址对吗？端口开着吗？")
     }
 
+    fn no_relay_there(&self, relay: &str, why: &str) -> String {
+        format!("连不上中继 {relay}：{why}；写对了吗？这台机器联网了吗？")
+    }
+
+    fn nobody_at_number(&self, number: &str, limit: Duration) -> String {
+        let limit = seconds(limit);
+        format!("{number} 在 {limit}内没有回应；那边运行着 chat-server --reach 吗？")
+    }
+
     fn not_encrypted(&self, address: &str) -> String {
         format!("{address} 不加密，因此什么都没有发送；若有意不加密通话，请加 --plain")
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chat_core::transport::TargetError;
 use chat_core::transport::nearby::NearbyError;
-use chat_core::trust::{Fingerprint, InvalidNumber};
+use chat_core::trust::{Fingerprint, InvalidNumber, Number};
 
 use super::Chinese;
 use crate::locale::Start;
@@ -42,9 +42,23 @@ impl Start for Chinese {
         format!("端口写在冒号后面：chat-client {target}")
     }
 
-    fn no_reach(&self) -> &'static str {
-        "这个 chat-client 没有中继功能，不能呼叫 密钥@中继；请重新安装：\
-         cargo install --path crates/chat-client --features reach"
+    fn no_reach(&self, program: &str) -> String {
+        format!(
+            "这个 {program} 没有中继功能；请重新安装：\
+             cargo install --path crates/{program} --features reach"
+        )
+    }
+
+    fn no_relay(&self, text: &str) -> String {
+        format!("{text:?} 不是中继：请写成 relay.example.org，或用 n0 表示公共中继")
+    }
+
+    fn impossible_number(&self, number: &Number) -> String {
+        format!("号码 {number} 不可能存在：请复制整行")
+    }
+
+    fn cannot_use_relays(&self, why: &str) -> String {
+        format!("这台机器不能使用中继：{why}")
     }
 
     fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chat_core::files::FileName;
+use chat_core::transport::Route;
 use chat_core::trust::{KnownPeer, Security, Verification};
 use jiff::civil::{Date, Weekday};
 
@@ -63,6 +64,13 @@ impl StatusRow for Chinese {
         match time.as_millis() {
             0 => "<1 毫秒".to_owned(),
             milliseconds => format!("{milliseconds} 毫秒"),
+        }
+    }
+
+    fn route(&self, route: Route) -> &'static str {
+        match route {
+            Route::Direct => "直连",
+            Route::Relayed => "经中继",
         }
     }
 

@@ -97,6 +97,7 @@ impl View {
             | Event::PeerHistory(_)
             | Event::SafetyNumber { .. }
             | Event::QueuePosition(_)
+            | Event::Route(_)
             | Event::PeerIdleTimeout(_)
             | Event::Notice(_)
             | Event::Alarm(_) => (),

@@ -1,16 +1,18 @@
-//! Whether this machine has moved: it would speak to the peer from another address than before.
+//! Whether this machine has moved: it would speak to others from another address than before.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use tokio::net::TcpStream;
 
+use super::awake::slept;
+
 #[cfg(not(target_os = "linux"))]
 pub(super) use elsewhere::Changes;
 #[cfg(target_os = "linux")]
 pub(super) use linux::Changes;
 
-/// The two ends of the last connection.
+/// The two ends of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
     pub(super) peer: SocketAddr,
@@ -27,10 +29,39 @@ impl Way {
         })
     }
 
+    /// The way that a connection would take now.
+    fn to(peer: SocketAddr) -> Self {
+        Self {
+            peer,
+            local: local_address(peer).ok(),
+        }
+    }
+
     /// Whether a new connection would begin at another address than was last known.
     pub(super) fn has_changed(&mut self) -> bool {
         let now = local_address(self.peer).ok();
         std::mem::replace(&mut self.local, now) != now
+    }
+}
+
+/// Waits until this machine would speak to the internet from another address, or has slept. Cancel
+/// safe, but what happens between two calls is not noticed.
+pub async fn roamed() {
+    // Addresses for documentation (RFC 5737, RFC 3849): the way there is the way to everywhere.
+    let far = [
+        IpAddr::from([192, 0, 2, 1]),
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    ];
+    let mut ways = far.map(|address| Way::to(SocketAddr::new(address, 9)));
+    let changes = Changes::watch();
+    let readdressed = async {
+        while !ways.iter_mut().any(Way::has_changed) {
+            changes.next().await;
+        }
+    };
+    tokio::select! {
+        () = readdressed => {}
+        () = slept() => {}
     }
 }
 
@@ -65,11 +96,11 @@ mod linux {
     const ADDRESSES_AND_ROUTES: u32 = 0x10 | 0x40 | 0x100 | 0x400;
 
     /// Reports of the kernel that an address or a route has changed: a wait costs nothing.
-    pub(in super::super) struct Changes(Option<AsyncFd<OwnedFd>>);
+    pub(in crate::transport) struct Changes(Option<AsyncFd<OwnedFd>>);
 
     impl Changes {
         /// Watches from now on. Where that is forbidden, there are never any.
-        pub(in super::super) fn watch() -> Self {
+        pub(in crate::transport) fn watch() -> Self {
             match subscribe() {
                 Ok(socket) => Self(Some(socket)),
                 Err(error) => {
@@ -80,7 +111,7 @@ mod linux {
         }
 
         /// Waits for a change. Cancel safe.
-        pub(in super::super) async fn next(&self) {
+        pub(in crate::transport) async fn next(&self) {
             let Some(socket) = &self.0 else {
                 return pending().await;
             };
@@ -126,16 +157,16 @@ mod elsewhere {
     const LOOK_EVERY: Duration = Duration::from_millis(500);
 
     /// Times to look whether an address or a route has changed.
-    pub(in super::super) struct Changes;
+    pub(in crate::transport) struct Changes;
 
     impl Changes {
         /// Watches from now on.
-        pub(in super::super) fn watch() -> Self {
+        pub(in crate::transport) fn watch() -> Self {
             Self
         }
 
         /// Waits for the next look. Cancel safe.
-        pub(in super::super) async fn next(&self) {
+        pub(in crate::transport) async fn next(&self) {
             sleep(LOOK_EVERY).await;
         }
     }

@@ -1,0 +1,39 @@
+//! `--reach`: calls from anywhere, if the program was built with that.
+
+use std::path::Path;
+
+use chat_core::transport::Listeners;
+use chat_core::trust::Number;
+use chat_terminal::runtime::Failure;
+use chat_terminal::{exit, locale};
+
+/// Waits at `relay` too, under the key in `data_dir`. Returns the number of this side.
+#[cfg(feature = "reach")]
+pub async fn listen(
+    relay: &str,
+    data_dir: &Path,
+    listeners: &mut Listeners,
+) -> Result<Number, Failure> {
+    use chat_core::transport::KeyringError;
+    use chat_core::trust::Identity;
+    use chat_reach::{ReachListener, Relay};
+
+    let failure = |told| Failure::new(exit::FAILED, told);
+    let relay: Relay = relay
+        .parse()
+        .map_err(|_| failure(locale::text().no_relay(relay)))?;
+    let seed = Identity::seed(data_dir).map_err(KeyringError::from)?;
+    let listener = ReachListener::bind(&relay, &seed).await;
+    let listener =
+        listener.map_err(|error| failure(locale::text().cannot_use_relays(&error.to_string())))?;
+    let number = listener.number();
+    listeners.add(listener);
+    Ok(number)
+}
+
+/// Says how to get it.
+#[cfg(not(feature = "reach"))]
+pub async fn listen(_: &str, _: &Path, _: &mut Listeners) -> Result<Number, Failure> {
+    let told = locale::text().no_reach("chat-server");
+    Err(Failure::new(exit::FAILED, told))
+}
