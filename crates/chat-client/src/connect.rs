@@ -105,7 +105,8 @@ impl<D: Dial> Connector<D> {
         };
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                let owner = keyring.check_dialed(self.dialer.address(), key).await;
+                let (address, replaced) = (self.dialer.address(), secured.replaced_keys.clone());
+                let owner = keyring.check_dialed(address, key, replaced).await;
                 let owner = owner.map_err(|reason| ConnectError::Key {
                     address: self.dialer.address(),
                     reason,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use chat_client::{Config, Connector, Trust};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::{Event, Peer};
-use chat_core::transport::Keyring;
 use chat_core::transport::tcp::{Target, TcpDialer};
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, data_dir};
 use chat_terminal::Idle;
@@ -16,7 +15,7 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, locale, peer, version};
+use chat_terminal::{completion, exit, history, keys, locale, peer, version};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
@@ -101,8 +100,7 @@ fn main() -> ExitCode {
 }
 
 async fn call(args: &Args) -> Result<u8, Failure> {
-    if let Some(name) = &args.common.forget {
-        peer::forget(name)?;
+    if keys::manage(&args.common)? {
         return Ok(exit::OK);
     }
     if let Some(code) = history::print(&args.common.reading)? {
@@ -116,7 +114,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
-            keyring: Keyring::open(&data_dir)?,
+            keyring: args.common.keyring(&data_dir)?,
             pinned_key: args.peer_key,
         },
     };

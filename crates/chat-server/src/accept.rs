@@ -55,6 +55,8 @@ pub(crate) struct Caller {
     pub connected: Connected,
     /// Whether this user has dialed or verified it.
     pub is_friend: bool,
+    /// Earlier keys that vouch for its key.
+    pub replaced_keys: Vec<Fingerprint>,
 }
 
 impl Caller {
@@ -204,7 +206,8 @@ impl Acceptor {
             return Ok(caller);
         };
         let claimed = caller.hello().and_then(Hello::chosen_name);
-        match self.identify(key, claimed).await {
+        let replaced = caller.replaced_keys.clone();
+        match self.identify(key, claimed, replaced).await {
             Ok(known) => {
                 let peer = &mut caller.connected.peer;
                 peer.security = trust::security(key, known.as_ref());
@@ -228,8 +231,9 @@ impl Acceptor {
         &self,
         key: Fingerprint,
         claimed: Option<&str>,
+        replaced: Vec<Fingerprint>,
     ) -> Result<Option<KnownPeer>, RejectReason> {
-        match self.keyring.check_caller(key, claimed).await? {
+        match self.keyring.check_caller(key, claimed, replaced).await? {
             None if self.known_only => Err(RejectReason::Unknown(key.to_string())),
             known => Ok(known),
         }
@@ -272,6 +276,7 @@ impl Acceptor {
                 handshake: None,
             },
             is_friend: false,
+            replaced_keys: Vec::new(),
         }
     }
 }
@@ -285,7 +290,7 @@ where
     S: Stream + 'static,
 {
     let binding = secured.binding(own_key).ok_or(TlsError::NoKey)?;
-    let key = binding.peer_key;
+    let (key, replaced_keys) = (binding.peer_key, secured.replaced_keys);
     // Until its call begins, a caller has only short lines to say.
     let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
     let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
@@ -313,6 +318,7 @@ where
             }),
         },
         is_friend: false,
+        replaced_keys,
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
-use chat_core::transport::{Keyring, tcp};
+use chat_core::transport::tcp;
 use chat_core::trust::data_dir;
 use chat_server::{Acceptor, Config, service};
 use chat_terminal::Idle;
@@ -15,7 +15,7 @@ use chat_terminal::args::{CommonArgs, FileArgs, address, answer, duration, progr
 use chat_terminal::console::Console;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, locale, messages, peer, version};
+use chat_terminal::{completion, exit, history, keys, locale, messages, peer, version};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -84,15 +84,14 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: &Args) -> Result<u8, Failure> {
-    if let Some(name) = &args.common.forget {
-        peer::forget(name)?;
+    if keys::manage(&args.common)? {
         return Ok(exit::OK);
     }
     if let Some(code) = history::print(&args.common.reading)? {
         return Ok(code);
     }
     let data_dir = data_dir()?;
-    let keyring = Keyring::open(&data_dir)?;
+    let keyring = args.common.keyring(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
     let own_key = keyring.own_key;
     let known = keyring.known.clone();

@@ -468,6 +468,7 @@ mod tests {
                 handshake: None,
             },
             is_friend,
+            replaced_keys: Vec::new(),
         }
     }
 

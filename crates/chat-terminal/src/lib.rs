@@ -7,7 +7,7 @@
 //! text of the programs themselves is in [`locale`].
 //!
 //! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
-//! handling of the peer's key is in [`peer`], of the journals in [`record`], and what was said
+//! handling of the peer's key is in [`peer`] and [`keys`], of the journals in [`record`], and what was said
 //! earlier in [`history`] and [`messages`].
 
 #![warn(unreachable_pub)]
@@ -21,6 +21,7 @@ mod screen;
 mod text;
 
 pub use app::{
-    args, completion, console, exit, history, messages, peer, record, runtime, signals, version,
+    args, completion, console, exit, history, keys, messages, peer, record, runtime, signals,
+    version,
 };
 pub use screen::Idle;

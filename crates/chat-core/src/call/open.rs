@@ -92,7 +92,7 @@ impl Call {
         let secured = keyring.tls.connect(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;
-        let owner = keyring.check_dialed(address.clone(), binding.peer_key);
+        let owner = keyring.check_dialed(address.clone(), binding.peer_key, secured.replaced_keys);
         let owner = owner.await?;
         let connection = Connection::new(Box::new(secured.stream) as _, LineCodec::chat1());
         let opened = Opened::encrypted(connection, address, binding, None, keyring, owner.as_ref());
@@ -115,11 +115,11 @@ impl Call {
         let secured = keyring.tls.accept(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;
-        let key = binding.peer_key;
+        let (key, replaced) = (binding.peer_key, secured.replaced_keys);
         // Until its call begins, a caller has only short lines to say.
         let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
         let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
-        let (hello, owner) = match admit(&mut connection, keyring, key).await {
+        let (hello, owner) = match admit(&mut connection, keyring, key, replaced).await {
             Ok(admitted) => admitted,
             Err(error) => {
                 if let Some(code) = error.code() {
@@ -166,9 +166,12 @@ async fn admit(
     connection: &mut BoxConnection,
     keyring: &Keyring,
     key: Fingerprint,
+    replaced: Vec<Fingerprint>,
 ) -> Result<(Hello, Option<KnownPeer>), CallError> {
     let hello = connection.receive_hello().await?;
-    let owner = keyring.check_caller(key, hello.chosen_name()).await?;
+    let owner = keyring
+        .check_caller(key, hello.chosen_name(), replaced)
+        .await?;
     match hello.resumed {
         true => Err(CallError::NoSession),
         false => Ok((hello, owner)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{TlsEndpoint, TlsError};
 use crate::blocking;
 use crate::trust::{
-    ChangedKey, FileError, Fingerprint, FirstContacts, Identity, IdentityError, KnownPeer,
+    ChangedKey, Claim, FileError, Fingerprint, FirstContacts, Identity, IdentityError, KnownPeer,
     KnownPeers, PeerList, RejectedKey,
 };
 
@@ -33,9 +33,9 @@ pub enum KeyringError {
     /// The directory cannot be used.
     #[error(transparent)]
     Directory(#[from] FileError),
-    /// No certificate can be made for the own key.
+    /// There is no encryption under the own key.
     #[error(transparent)]
-    Certificate(#[from] TlsError),
+    Tls(#[from] TlsError),
 }
 
 impl Keyring {
@@ -44,17 +44,25 @@ impl Keyring {
     /// # Errors
     /// The directory or a file in it cannot be used.
     pub fn open(data_dir: &Path) -> Result<Self, KeyringError> {
-        let identity = Identity::open(data_dir)?;
+        Self::with_identity(data_dir, &Identity::open(data_dir)?)
+    }
+
+    /// The same with a key that is elsewhere.
+    ///
+    /// # Errors
+    /// The directory or a file in it cannot be used.
+    pub fn with_identity(data_dir: &Path, identity: &Identity) -> Result<Self, KeyringError> {
         Ok(Self {
             data_dir: data_dir.to_owned(),
             own_key: identity.fingerprint(),
-            tls: TlsEndpoint::new(&identity)?,
+            tls: TlsEndpoint::new(identity)?,
             known: KnownPeers::open(data_dir)?,
             first_contacts: FirstContacts::open(data_dir)?,
         })
     }
 
     /// For the dialer: the owner of the key that answered at this address; `None` if it is new.
+    /// `replaced`: the keys that vouch for it.
     ///
     /// # Errors
     /// Another key is known there, the key is blocked or the own one, or it cannot be looked up.
@@ -62,15 +70,16 @@ impl Keyring {
         &self,
         address: String,
         key: Fingerprint,
+        replaced: Vec<Fingerprint>,
     ) -> Result<Option<KnownPeer>, RejectedKey> {
         self.check(key, move |list| {
-            Ok(list.check_dialed(&address, key)?.cloned())
+            Ok(list.check_dialed(&address, key, &replaced)?.cloned())
         })
         .await
     }
 
     /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
-    /// if it is new.
+    /// if it is new. `replaced`: the keys that vouch for it.
     ///
     /// # Errors
     /// Another key is known by that name, the key is blocked or the own one, or it cannot be
@@ -79,10 +88,12 @@ impl Keyring {
         &self,
         key: Fingerprint,
         claimed: Option<&str>,
+        replaced: Vec<Fingerprint>,
     ) -> Result<Option<KnownPeer>, RejectedKey> {
         let claimed = claimed.map(str::to_owned);
         self.check(key, move |list| {
-            Ok(list.check_caller(key, claimed.as_deref())?.cloned())
+            let known = list.check_caller(key, claimed.as_deref(), &replaced)?;
+            Ok(known.cloned())
         })
         .await
     }
@@ -96,9 +107,14 @@ impl Keyring {
             return Err(RejectedKey::Own);
         }
         let known = self.known.clone();
-        blocking(move || match look_up(&*known.load()?)? {
-            Some(peer) if peer.is_blocked() => Err(RejectedKey::Blocked(peer.name)),
-            peer => Ok(peer),
+        blocking(move || match look_up(&*known.load()?) {
+            Ok(Some(peer)) if peer.is_blocked() => Err(RejectedKey::Blocked(peer.name)),
+            Ok(peer) => Ok(peer),
+            // What they say of their keys opens no door.
+            Err(changed) if changed.claim != Claim::Unproven && changed.known.is_blocked() => {
+                Err(RejectedKey::Blocked(changed.known.name))
+            }
+            Err(changed) => Err(changed.into()),
         })
         .await
     }

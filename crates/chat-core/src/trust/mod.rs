@@ -6,6 +6,8 @@
 //! welcome, or why it is a [`RejectedKey`], before a word is said. That nobody sits in between at a first contact, only the two people can tell, by their
 //! [`safety_number`].
 
+mod agent;
+pub(crate) mod certificate;
 mod emoji;
 mod fingerprint;
 mod first_contacts;
@@ -17,13 +19,15 @@ mod rejected_key;
 pub mod safety_number;
 mod security;
 
+pub use agent::AgentError;
+pub use certificate::replaced_keys;
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use first_contacts::{FirstContactError, FirstContacts, MAX_TRIES};
 pub use identity::{Identity, IdentityError, NoDataDir, data_dir};
 pub use ignorable::is_ignorable;
 pub use known_peers::{
-    ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList, PeerState,
-    Unreadable,
+    ChangedKey, Claim, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList,
+    PeerState, Unreadable,
 };
 pub use private_file::{FileError, FileKind, PrivateFile};
 pub use rejected_key::RejectedKey;

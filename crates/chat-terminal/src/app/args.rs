@@ -9,7 +9,8 @@ use std::time::Duration;
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::journal::Recorder;
 use chat_core::transport::tcp::{self, Target};
-use chat_core::trust::{FileError, Fingerprint};
+use chat_core::transport::{Keyring, KeyringError};
+use chat_core::trust::{FileError, Fingerprint, Identity};
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
@@ -35,6 +36,24 @@ pub struct CommonArgs {
     /// Forget the peer of this name or fingerprint and its key, and do nothing else
     #[arg(long, value_name = "NAME|SHA256:…", add = completion::names())]
     pub forget: Option<String>,
+
+    /// Use the Ed25519 key with this fingerprint in your ssh-agent, instead of the one in a file
+    #[arg(long, env = "CHAT_IDENTITY", value_name = "agent:SHA256:…", value_parser = agent_key, hide_env = true)]
+    pub identity: Option<Fingerprint>,
+
+    /// Make yourself another key, for which the present one vouches, and do nothing else
+    #[arg(long, conflicts_with_all = ["forget", "identity"])]
+    pub new_key: bool,
+
+    /// Know the peer of this name by another key, which you were told of, and do nothing else
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["NAME", "SHA256:…"],
+        conflicts_with_all = ["forget", "new_key"],
+        add = completion::names()
+    )]
+    pub accept_key: Option<Vec<String>>,
 
     /// Write down what is said, and keep it when the call is over, and the lines that you type for
     /// Up and Ctrl-R at the next start. Without this, a call at a
@@ -155,6 +174,17 @@ impl CommonArgs {
         }
     }
 
+    /// The own key, made on first use, and the keys of others.
+    ///
+    /// # Errors
+    /// A file of keys cannot be used, or the key in the agent.
+    pub fn keyring(&self, data_dir: &Path) -> Result<Keyring, KeyringError> {
+        match self.identity {
+            Some(key) => Keyring::with_identity(data_dir, &Identity::in_agent(key)?),
+            None => Keyring::open(data_dir),
+        }
+    }
+
     /// How the calls of this user are recorded: by a person at a terminal until everything has
     /// arrived, in a pipe only if they are to be kept.
     pub fn recorder(&self, data_dir: PathBuf, person: bool) -> Option<Recorder> {
@@ -240,6 +270,15 @@ pub fn program(text: &str) -> Result<PathBuf, String> {
 /// The text is none; the error says how one looks.
 pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
     text.parse().map_err(|_| locale::NO_FINGERPRINT.to_owned())
+}
+
+/// Parses which key of an agent is meant.
+///
+/// # Errors
+/// The text names none; the error says how to.
+pub fn agent_key(text: &str) -> Result<Fingerprint, String> {
+    let key = text.strip_prefix("agent:").and_then(|key| key.parse().ok());
+    key.ok_or_else(|| locale::NO_AGENT_KEY.to_owned())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod completion;
 pub mod console;
 pub mod exit;
 pub mod history;
+pub mod keys;
 pub(crate) mod logging;
 mod memory;
 pub mod messages;

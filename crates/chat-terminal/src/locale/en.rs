@@ -27,10 +27,11 @@ use crate::text::sanitize;
 
 pub(super) use errors::{
     NEEDLE_TOO_LONG, NO_DATA_DIR, changed_key, connect_error, file_error, first_contact_error,
-    flaw, journal_error, keyring_error, known_peers_error, system,
+    flaw, identity_error, journal_error, keyring_error, known_peers_error, system,
 };
 pub(crate) use errors::{
-    NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error, unreadable,
+    NO_AGENT_KEY, NO_FINGERPRINT, NO_LISTEN_ADDRESS, cannot_log, log_is_full, target_error,
+    unreadable,
 };
 pub(crate) use files::progress;
 
@@ -945,6 +946,25 @@ pub(crate) fn forgotten(peers: &[KnownPeer]) -> String {
         format!("Forgot {name}, known since {first_seen} by {fingerprint}")
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// This user has another key.
+pub(crate) fn new_key(old: Fingerprint, new: Fingerprint) -> String {
+    format!(
+        "You have a new key, {new}. The old one, {old}, vouches for it and is gone. Your friends are \
+         told when you call each other next, and decide; tell them before."
+    )
+}
+
+/// Another key is known for a peer from now on.
+pub(crate) fn key_accepted(known: &KnownPeer, new: Fingerprint) -> String {
+    let KnownPeer {
+        name, fingerprint, ..
+    } = known;
+    format!(
+        "{name} is known by {new} from now on, and no more by {fingerprint}. Nobody has verified it \
+         yet: compare the safety number when you talk."
+    )
 }
 
 /// The call goes on with a program that was started anew.

@@ -4,7 +4,9 @@ use std::io;
 
 use chat_core::journal::{Flaw, JournalError, NeedleTooLong};
 use chat_core::transport::{ConnectError, KeyringError};
-use chat_core::trust::{ChangedKey, FileError, FirstContactError, KnownPeersError, NoDataDir};
+use chat_core::trust::{
+    ChangedKey, FileError, FirstContactError, IdentityError, KnownPeersError, NoDataDir,
+};
 
 use super::en;
 
@@ -30,6 +32,12 @@ impl Explain for NoDataDir {
 impl Explain for FileError {
     fn explain(&self) -> String {
         en::file_error(self)
+    }
+}
+
+impl Explain for IdentityError {
+    fn explain(&self) -> String {
+        en::identity_error(self)
     }
 }
 

@@ -10,7 +10,12 @@ const KEY_TYPE: &str = "ed25519";
 
 // The fields that are ever changed, counted from 0.
 const LABELS: usize = 0;
+const KEY: usize = 2;
+const FIRST_SEEN: usize = 3;
 const STATE: usize = 4;
+
+/// What a field after those begins with that names a key which was replaced.
+const REPLACED: &str = "replaced=";
 
 /// A peer whose key this user has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub struct KnownPeer {
     pub first_seen: String,
     /// What this user has decided about it.
     pub state: PeerState,
+    /// Keys that it had before, which are worth nothing any more.
+    pub replaced: Vec<Fingerprint>,
 }
 
 /// What this user has decided about a peer.
@@ -64,9 +71,10 @@ impl KnownPeer {
         !self.is_friend() && !self.is_blocked()
     }
 
-    /// Whether this user has dialed or verified it. The others have only called.
+    /// Whether this user has dialed or verified it, or accepted a new key of it. The others have
+    /// only called.
     pub fn is_friend(&self) -> bool {
-        self.state == PeerState::Verified || !self.addresses.is_empty()
+        self.state == PeerState::Verified || !self.addresses.is_empty() || !self.replaced.is_empty()
     }
 
     /// Whether this user wants no calls from it, and is not to call it.
@@ -127,7 +135,7 @@ impl Line {
 
     /// A new line, for a key that is seen for the first time today.
     pub(super) fn of_new_key(labels: &str, key: Fingerprint) -> Self {
-        let today = time::OffsetDateTime::now_utc().date();
+        let today = today();
         let state = PeerState::Unverified.as_str();
         let line = format!("{labels} {KEY_TYPE} {key} {today} {state}\n");
         Self::new(line.into_bytes())
@@ -164,6 +172,26 @@ impl Line {
         self.set_field(STATE, state.as_str());
     }
 
+    /// Gives the peer another key, which is seen for the first time today.
+    pub(super) fn replace_key(&mut self, key: Fingerprint) {
+        let Some(KnownPeer {
+            fingerprint: old,
+            state,
+            ..
+        }) = self.peer().cloned()
+        else {
+            return;
+        };
+        self.set_field(KEY, &key.to_string());
+        self.set_field(FIRST_SEEN, &today());
+        let state = match state {
+            PeerState::Verified => PeerState::Unverified,
+            state => state,
+        };
+        // In front of what somebody may have written behind it.
+        self.set_field(STATE, &format!("{} {REPLACED}{old}", state.as_str()));
+    }
+
     /// Puts `value` in the place of a field and leaves all other bytes as they are.
     fn set_field(&mut self, index: usize, value: &str) {
         let mut raw = Vec::with_capacity(self.raw.len() + value.len());
@@ -188,6 +216,10 @@ impl Line {
             self.raw.push(b'\n');
         }
     }
+}
+
+fn today() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
 }
 
 /// The first field.
@@ -219,5 +251,8 @@ fn parse_line(line: &str) -> Result<Option<KnownPeer>, ParseError> {
             .into_iter()
             .find(|known| known.as_str() == state)
             .ok_or(ParseError::State)?,
+        replaced: fields
+            .filter_map(|field| field.strip_prefix(REPLACED)?.parse().ok())
+            .collect(),
     }))
 }

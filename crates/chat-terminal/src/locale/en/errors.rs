@@ -12,8 +12,8 @@ use chat_core::transport::tcp::TargetError;
 use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
 use chat_core::trust::safety_number::ExchangeError;
 use chat_core::trust::{
-    ChangedKey, Direction, FileError, FileKind, FirstContactError, IdentityError, KnownPeer,
-    KnownPeersError, MAX_TRIES, ParseError, RejectedKey, Unreadable,
+    AgentError, ChangedKey, Claim, Direction, FileError, FileKind, FirstContactError,
+    IdentityError, KnownPeer, KnownPeersError, MAX_TRIES, ParseError, RejectedKey, Unreadable,
 };
 use chat_core::wire::{ControlError, LineError, MAX_CONTROL, MAX_DEPTH};
 
@@ -43,6 +43,10 @@ pub(in crate::locale) const NO_DATA_DIR: &str =
 /// A text that is no fingerprint.
 pub(crate) const NO_FINGERPRINT: &str =
     "a fingerprint is SHA256: and the 44 characters of base64 after it";
+
+/// A text that names no key of an agent.
+pub(crate) const NO_AGENT_KEY: &str =
+    "write it like agent:SHA256:… with the fingerprint that ssh-add -l shows";
 
 /// A text that does not say where to listen.
 pub(crate) const NO_LISTEN_ADDRESS: &str = "write it like 7788, 127.0.0.1:7788 or [::1]:7788";
@@ -185,13 +189,11 @@ pub(super) fn tls_error(error: &TlsError) -> String {
         TlsError::NotPostQuantum => {
             "the other side speaks chat/1 but not with post-quantum keys".into()
         }
+        TlsError::Agent(error) => agent_error(error),
         TlsError::Handshake(error) => format!("the TLS handshake failed: {error}"),
         TlsError::Io(error) => {
             let error = system(error);
             format!("the connection failed during the TLS handshake: {error}")
-        }
-        TlsError::Certificate(error) => {
-            format!("no certificate could be made for the identity: {error}")
         }
     }
 }
@@ -201,12 +203,12 @@ pub(in crate::locale) fn keyring_error(error: &KeyringError) -> String {
     match error {
         KeyringError::Identity(error) => identity_error(error),
         KeyringError::Directory(error) => file_error(error),
-        KeyringError::Certificate(error) => tls_error(error),
+        KeyringError::Tls(error) => tls_error(error),
     }
 }
 
 /// Why the user's own key cannot be used, and the command that mends it.
-fn identity_error(error: &IdentityError) -> String {
+pub(in crate::locale) fn identity_error(error: &IdentityError) -> String {
     match error {
         IdentityError::File(error) => file_error(error),
         IdentityError::Empty(path) => {
@@ -221,6 +223,37 @@ fn identity_error(error: &IdentityError) -> String {
         }
         IdentityError::NoRandomness => {
             "no key could be made: the system gives no randomness".into()
+        }
+        IdentityError::Agent(error) => agent_error(error),
+        IdentityError::Certificate(error) => {
+            format!("no certificate could be made for the identity: {error}")
+        }
+    }
+}
+
+/// Why the user's key in an agent cannot be used, and what to do.
+fn agent_error(error: &AgentError) -> String {
+    match error {
+        AgentError::NoAgent => "no ssh-agent runs for this shell, for SSH_AUTH_SOCK is not set: \
+                                eval $(ssh-agent); ssh-add"
+            .into(),
+        AgentError::Io { socket, reason } => format!(
+            "your ssh-agent at {} cannot be asked: {}; does it still run?",
+            socket.display(),
+            system(reason)
+        ),
+        AgentError::TimedOut(limit) => {
+            format!("your ssh-agent did not answer within {limit:?}; does it wait for you?")
+        }
+        AgentError::NoKey { wanted, found } => format!(
+            "the Ed25519 key {wanted} is not among the {found} that your ssh-agent has: add it with \
+             ssh-add, or unlock the agent with ssh-add -X"
+        ),
+        AgentError::Refused => {
+            "your ssh-agent did not sign: was it locked, or did you say no?".into()
+        }
+        AgentError::Malformed => {
+            "your ssh-agent gave an answer that cannot be used; is it up to date?".into()
         }
     }
 }
@@ -292,6 +325,9 @@ pub(in crate::locale) fn known_peers_error(error: &KnownPeersError) -> String {
         KnownPeersError::Address(address) => no_address(address),
         KnownPeersError::NoName(name) => format!("{name:?} is no name that can be kept"),
         KnownPeersError::NoSuchKey(key) => format!("nobody with the key {key} is known"),
+        KnownPeersError::Taken(name) => {
+            format!("that key belongs to {name}, whom you know; /peers lists the keys")
+        }
         KnownPeersError::NoSuchName { name, known } => {
             let mut names: Vec<_> = known.iter().take(LISTED).map(String::as_str).collect();
             if known.len() > LISTED {
@@ -322,6 +358,7 @@ pub(in crate::locale) fn changed_key(changed: &ChangedKey) -> String {
         known,
         new_key,
         direction,
+        claim,
     } = changed;
     let KnownPeer {
         name,
@@ -329,15 +366,34 @@ pub(in crate::locale) fn changed_key(changed: &ChangedKey) -> String {
         first_seen,
         ..
     } = &**known;
-    let (what, program, otherwise) = match direction {
+    let (who, program) = match direction {
+        Direction::Dialed(address) => (format!("{name} at {address}"), "chat-client"),
+        Direction::Called => (format!("{name}, who calls,"), "chat-server"),
+    };
+    match claim {
+        Claim::Vouched => {
+            return format!(
+                "{who} has a new key, vouched for by the old one: known since {first_seen} is \
+                 {fingerprint}, now it is {new_key}; whoever has stolen the old one can do that \
+                 too; if {name} confirms the new key: {program} --accept-key {} {new_key}",
+                quoted(name)
+            );
+        }
+        Claim::Replaced => {
+            return format!(
+                "{who} has an old key, {new_key}, which was replaced by {fingerprint}; somebody \
+                 may have stolen it; nothing was said"
+            );
+        }
+        Claim::Unproven => {}
+    }
+    let (what, otherwise) = match direction {
         Direction::Dialed(address) => (
             format!("the key of {name} at {address} has changed"),
-            "chat-client",
             String::new(),
         ),
         Direction::Called => (
             format!("a caller named {name} does not have the key of {name}"),
-            "chat-server",
             format!("; if this is another {name}: let them take another --name"),
         ),
     };
@@ -576,8 +632,10 @@ mod tests {
         let (_home, known) = known(&format!("$(x),h:1 k {ANN} 2026-01-02 verified\n"));
         let list = known.load().expect("the list");
         let new: Fingerprint = ANN.replace("47", "48").parse().expect("a fingerprint");
-        let dialed = list.check_dialed("h:1", new).expect_err("changed");
-        let called = list.check_caller(new, Some("$(x)")).expect_err("changed");
+        let dialed = list.check_dialed("h:1", new, &[]).expect_err("changed");
+        let called = list
+            .check_caller(new, Some("$(x)"), &[])
+            .expect_err("changed");
         for (changed, program) in [(dialed, "chat-client"), (called, "chat-server")] {
             let line = changed_key(&changed);
             let command = format!("{program} --forget '$(x)'");
