@@ -98,6 +98,10 @@ impl<D: Dial> Connector<D> {
         let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
         let secured = match secured {
             Ok(secured) => secured,
+            Err(reason @ TlsError::Agent(_)) => {
+                let address = self.dialer.address();
+                return Err(ConnectError::Tls { address, reason });
+            }
             Err(reason) => {
                 let known = self.known_here(&keyring.known).await?;
                 return Err(self.no_handshake(known, reason));

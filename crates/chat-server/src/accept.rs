@@ -139,9 +139,9 @@ impl RejectReason {
         match self {
             Self::Plaintext => Some(locale::refused_plaintext(from)),
             Self::Unknown(_) => Some(locale::refused_unknown(from)),
-            Self::Tls(error @ (TlsError::NoKey | TlsError::NotPostQuantum)) => {
-                Some(locale::refused_handshake(from, error))
-            }
+            Self::Tls(
+                error @ (TlsError::NoKey | TlsError::NotPostQuantum | TlsError::Agent(_)),
+            ) => Some(locale::refused_handshake(from, error)),
             _ => None,
         }
     }

@@ -47,6 +47,7 @@ pub fn command(program: &Path, home: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .env("CHAT_HOME", home)
         .env_remove("RUST_LOG")
+        .env_remove("CHAT_IDENTITY")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
