@@ -1,5 +1,6 @@
 //! How soon keys and messages are on the screen, through a real pseudo-terminal: while nobody
-//! speaks, at 1,000 messages a second, and in a burst of 10,000.
+//! speaks, at 1,000 messages a second, and in a burst of 10,000. `BEFORE=DIRECTORY` measures the
+//! programs of another build in turn with these, and `ROUNDS` how often.
 
 #[cfg(target_os = "linux")]
 #[tokio::main(flavor = "current_thread")]
@@ -14,13 +15,16 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::env;
+    use std::path::{Path, PathBuf};
     use std::time::{Duration, Instant};
 
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpStream;
     use tokio::time::{MissedTickBehavior, interval, sleep};
 
-    use chat_testkit::terminal::{Emulator, Size, Terminal, command};
+    use chat_testkit::process::program;
+    use chat_testkit::terminal::{Emulator, Size, Terminal, command_at};
 
     const BURST: usize = 10_000;
 
@@ -31,21 +35,117 @@ mod linux {
     const TICKS: f64 = 100.0;
 
     pub async fn run() {
-        let home = tempfile::tempdir().expect("a temporary directory");
-        let command = command("chat-server", home.path()).args(["127.0.0.1:0", "--allow-plain"]);
-        let mut screen = Terminal::start(Size(80, 24), command);
-        let line = screen.wait_for_line("chat-client 127.0.0.1:").await;
-        let (_, command) = line.split_once("chat-client ").expect("a command");
-        let address = command.split_whitespace().next().expect("an address");
-        let mut peer = TcpStream::connect(address).await.expect("it listens");
-        peer.set_nodelay(true).expect("it is a socket");
-        peer.write_all(b"message 0\n").await.expect("it reads");
-        screen.wait_for(|screen| newest(screen) == Some(0)).await;
+        let before = env::var_os("BEFORE").map(PathBuf::from);
+        let rounds = env::var("ROUNDS").map_or(1, |rounds| rounds.parse().expect("a number"));
+        let mut now = Figures::default();
+        let mut earlier = Figures::default();
+        for _ in 0..rounds {
+            now.measure(&program("chat-server")).await;
+            if let Some(before) = &before {
+                earlier.measure(&before.join("chat-server")).await;
+            }
+        }
+        now.report("now");
+        if before.is_some() {
+            earlier.report("before");
+        }
+    }
 
-        println!("{:36}{:>9}{:>9}{:>9}", "", "p50", "p99", "most");
-        report("key, while nobody speaks", keys(&mut screen, 200).await);
-        under_load(&mut screen, &mut peer).await;
-        burst(&mut screen, &mut peer).await;
+    /// What was measured of one build.
+    #[derive(Default)]
+    struct Figures {
+        idle_keys: Vec<Duration>,
+        keys: Vec<Duration>,
+        messages: Vec<Duration>,
+        bursts: Vec<Duration>,
+        under_load: Vec<Usage>,
+        in_bursts: Vec<Usage>,
+    }
+
+    impl Figures {
+        async fn measure(&mut self, server: &Path) {
+            let home = tempfile::tempdir().expect("a temporary directory");
+            let command = command_at(server, home.path()).args(["127.0.0.1:0", "--allow-plain"]);
+            let mut screen = Terminal::start(Size(80, 24), command);
+            let line = screen.wait_for_line("chat-client 127.0.0.1:").await;
+            let (_, command) = line.split_once("chat-client ").expect("a command");
+            let address = command.split_whitespace().next().expect("an address");
+            let mut peer = TcpStream::connect(address).await.expect("it listens");
+            peer.set_nodelay(true).expect("it is a socket");
+            peer.write_all(b"message 0\n").await.expect("it reads");
+            screen.wait_for(|screen| newest(screen) == Some(0)).await;
+
+            self.idle_keys.extend(keys(&mut screen, 200).await);
+            self.load(&mut screen, &mut peer).await;
+            self.burst(&mut screen, &mut peer).await;
+        }
+
+        /// Messages in step with a clock, keys in between.
+        async fn load(&mut self, screen: &mut Terminal, peer: &mut TcpStream) {
+            let before = Usage::of(screen);
+            let count = LOAD.as_millis() as usize;
+            let mut sent = Vec::with_capacity(count);
+            let (mut echoes, mut shown) = (Vec::new(), Vec::new());
+            let mut clock = interval(Duration::from_millis(1));
+            clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
+            let mut key: Option<(Instant, usize)> = None;
+            while shown.len() < count {
+                tokio::select! {
+                    _ = clock.tick(), if sent.len() < count => {
+                        sent.push(Instant::now());
+                        let line = format!("message {}\n", sent.len());
+                        peer.write_all(line.as_bytes()).await.expect("it reads");
+                        if sent.len() % 53 == 0 && key.is_none() {
+                            let column = screen.screen().cursor().1;
+                            let (typed, then) = match column > 70 {
+                                true => ("\x15", 2),
+                                false => ("x", column + 1),
+                            };
+                            key = Some((Instant::now(), then));
+                            screen.type_keys(typed).await;
+                        }
+                    }
+                    () = screen.changed() => {
+                        let newest = newest(&screen.screen()).unwrap_or(0);
+                        let times = sent.get(shown.len()..newest).unwrap_or_default();
+                        shown.extend(times.iter().map(Instant::elapsed));
+                        let column = screen.screen().cursor().1;
+                        if let Some((typed, _)) = key.take_if(|(_, then)| *then == column) {
+                            echoes.push(typed.elapsed());
+                        }
+                    }
+                }
+            }
+            self.keys.extend(echoes);
+            self.messages.extend(shown);
+            self.under_load.push(before.until_now(screen));
+            screen.type_keys("\x15").await;
+        }
+
+        /// Many messages at once.
+        async fn burst(&mut self, screen: &mut Terminal, peer: &mut TcpStream) {
+            let first = LOAD.as_millis() as usize + 1;
+            let lines: String = (first..first + BURST)
+                .map(|n| format!("message {n}\n"))
+                .collect();
+            let before = Usage::of(screen);
+            let start = Instant::now();
+            peer.write_all(lines.as_bytes()).await.expect("it reads");
+            let last = Some(first + BURST - 1);
+            screen.wait_for(|screen| newest(screen) == last).await;
+            self.bursts.push(start.elapsed());
+            self.in_bursts.push(before.until_now(screen));
+        }
+
+        fn report(self, build: &str) {
+            println!("{build:36}{:>9}{:>9}{:>9}", "p50", "p99", "most");
+            report("key, while nobody speaks", self.idle_keys);
+            report("key, at 1,000 messages a second", self.keys);
+            report("message, at 1,000 a second", self.messages);
+            report_usage(self.under_load);
+            report("the last of 10,000 at once", self.bursts);
+            report_usage(self.in_bursts);
+        }
     }
 
     /// Types one key after another, and measures until each is on the screen.
@@ -74,64 +174,6 @@ mod linux {
         times
     }
 
-    /// Messages in step with a clock, keys in between.
-    async fn under_load(screen: &mut Terminal, peer: &mut TcpStream) {
-        let before = Usage::of(screen);
-        let count = LOAD.as_millis() as usize;
-        let mut sent = Vec::with_capacity(count);
-        let (mut echoes, mut shown) = (Vec::new(), Vec::new());
-        let mut clock = interval(Duration::from_millis(1));
-        clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let mut key: Option<(Instant, usize)> = None;
-        let start = Instant::now();
-        while shown.len() < count {
-            tokio::select! {
-                _ = clock.tick(), if sent.len() < count => {
-                    sent.push(Instant::now());
-                    let line = format!("message {}\n", sent.len());
-                    peer.write_all(line.as_bytes()).await.expect("it reads");
-                    if sent.len() % 53 == 0 && key.is_none() {
-                        let column = screen.screen().cursor().1;
-                        let (typed, then) = match column > 70 {
-                            true => ("\x15", 2),
-                            false => ("x", column + 1),
-                        };
-                        key = Some((Instant::now(), then));
-                        screen.type_keys(typed).await;
-                    }
-                }
-                () = screen.changed() => {
-                    let newest = newest(&screen.screen()).unwrap_or(0);
-                    let times = sent.get(shown.len()..newest).unwrap_or_default();
-                    shown.extend(times.iter().map(Instant::elapsed));
-                    let column = screen.screen().cursor().1;
-                    if let Some((typed, _)) = key.take_if(|(_, then)| *then == column) {
-                        echoes.push(typed.elapsed());
-                    }
-                }
-            }
-        }
-        report("key, at 1,000 messages a second", echoes);
-        report("message, at 1,000 a second", shown);
-        before.report(screen, start);
-        screen.type_keys("\x15").await;
-    }
-
-    /// Many messages at once.
-    async fn burst(screen: &mut Terminal, peer: &mut TcpStream) {
-        let first = LOAD.as_millis() as usize + 1;
-        let lines: String = (first..first + BURST)
-            .map(|n| format!("message {n}\n"))
-            .collect();
-        let before = Usage::of(screen);
-        let start = Instant::now();
-        peer.write_all(lines.as_bytes()).await.expect("it reads");
-        let last = Some(first + BURST - 1);
-        screen.wait_for(|screen| newest(screen) == last).await;
-        report("the last of 10,000 at once", vec![start.elapsed()]);
-        before.report(screen, start);
-    }
-
     /// The number of the newest message on the screen.
     fn newest(screen: &Emulator) -> Option<usize> {
         let rows = screen.rows();
@@ -151,7 +193,8 @@ mod linux {
         println!("{what:36}{:>9}{:>9}{:>9}", at(50), at(99), at(100));
     }
 
-    /// What the program has used so far.
+    /// What the program has used.
+    #[derive(Clone, Copy)]
     struct Usage {
         processor: f64,
         bytes: usize,
@@ -174,15 +217,24 @@ mod linux {
             }
         }
 
-        fn report(self, terminal: &Terminal, start: Instant) {
+        fn until_now(self, terminal: &Terminal) -> Self {
             let now = Self::of(terminal);
-            let frames = now.frames - self.frames;
-            println!(
-                "    {:.2} s of the processor, {frames} frames ({:.0} a second), {} kB",
-                now.processor - self.processor,
-                frames as f64 / start.elapsed().as_secs_f64(),
-                (now.bytes - self.bytes) / 1000,
-            );
+            Self {
+                processor: now.processor - self.processor,
+                bytes: now.bytes - self.bytes,
+                frames: now.frames - self.frames,
+            }
         }
+    }
+
+    /// The mean of the rounds.
+    fn report_usage(rounds: Vec<Usage>) {
+        let count = rounds.len();
+        println!(
+            "    {:.2} s of the processor, {} frames, {} kB",
+            rounds.iter().map(|usage| usage.processor).sum::<f64>() / count as f64,
+            rounds.iter().map(|usage| usage.frames).sum::<usize>() / count,
+            rounds.iter().map(|usage| usage.bytes).sum::<usize>() / count / 1000,
+        );
     }
 }

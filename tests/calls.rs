@@ -861,7 +861,7 @@ async fn a_screen_that_is_gone_ends_the_call_quietly() {
 
 /// How a call ended, as its person is told.
 fn words(ended: &Arc<Ended>) -> String {
-    let words = chat_terminal::locale::describe(&Event::Ended(Arc::clone(ended)));
+    let words = chat_terminal::locale::text().describe(&Event::Ended(Arc::clone(ended)));
     words.expect("the end is worth a word")
 }
 

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use chat_core::protocol::{Event, Side};
 use chat_testkit::process::Process;
 use chat_testkit::scripted::{Program, client, server};
+use chat_testkit::terminal::{Size, Terminal};
 use chat_testkit::wire::Wire;
 use tokio::io::{BufReader, Join, join};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -177,6 +178,25 @@ async fn telnet_calls() {
         .receives("Trying 127.0.0.1...\nConnected to 127.0.0.1.\nEscape character is '^]'.\n")
         .await;
     talk_in_lines(&mut server, &mut telnet).await;
+}
+
+#[tokio::test]
+async fn who_quits_telnet_frees_the_line() {
+    if Tool::start("telnet", &["--version"]).is_none() {
+        return;
+    }
+    let mut server = server().await;
+    let command = pty_process::Command::new("telnet")
+        .args(["127.0.0.1", &server.address.port().to_string()])
+        .kill_on_drop(true);
+    let mut telnet = Terminal::start(Size(80, 24), command);
+    telnet.wait_for_line("Escape character").await;
+    telnet.type_keys("hello\r").await;
+    server.person.hears("hello").await;
+    telnet.type_keys("\x1d").await;
+    telnet.wait_for_line("telnet>").await;
+    telnet.type_keys("quit\r").await;
+    server.person.call_is_over(Side::Remote).await;
 }
 
 /// A turn each way, without any line feed on the wire.

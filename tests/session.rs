@@ -2169,7 +2169,9 @@ mod bad_peers {
                     reason: error.into(),
                     unacknowledged: Vec::new(),
                 };
-                let told = locale::describe(&Event::Ended(ended.into())).expect("a notice");
+                let told = locale::text()
+                    .describe(&Event::Ended(ended.into()))
+                    .expect("a notice");
                 assert!(told.contains(words), "{told}");
             }
             other => panic!("{words}: {other:?}"),

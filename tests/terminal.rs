@@ -504,33 +504,6 @@ async fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
 }
 
 #[tokio::test]
-async fn a_dumb_terminal_gets_plain_lines() {
-    let server = Server::start(&[]).await;
-    let home = home();
-    let command = command("chat-client", home.path())
-        .args([&server.address, "--name", "bob"])
-        .env("TERM", "dumb");
-    let mut terminal = Terminal::start(SIZE, command);
-    terminal.wait_for_line("* Call with ann").await;
-    terminal.wait_for_line("/verify N").await;
-    terminal.type_keys("/status\n").await;
-    terminal.wait_for_line("* The other side is ann").await;
-    let mut server = server;
-    server.terminal.wait_for_status("bob · ").await;
-    server
-        .terminal
-        .type_keys("hello\x1b[200~\x1b]0;title\x07\x1b[201~\r")
-        .await;
-    terminal.wait_for_line("<ann> hello").await;
-    terminal.type_keys("hi\n").await;
-    server.terminal.wait_for_line("<bob> hi").await;
-    assert_eq!(terminal.screen().mode(), Emulator::new(SIZE).mode());
-    assert_eq!(terminal.screen().take_reports(), Vec::<String>::new());
-    terminal.type_keys("88\n").await;
-    assert_eq!(terminal.exit_code().await, 0);
-}
-
-#[tokio::test]
 async fn colours_are_used_unless_they_are_not_wanted() {
     let server = Server::start(&[]).await;
     let home = home();
@@ -935,6 +908,8 @@ async fn who_waits_may_leave_a_line_and_be_declined_with_a_word() {
         .terminal
         .wait_for_line("was told that you decline")
         .await;
+    let nobody_waits = |screen: &Emulator| !screen.last_rows(1)[0].contains("1 waiting");
+    server.terminal.wait_for(nobody_waits).await;
     let (code, _, screen) = mallory.terminal.end().await;
     let text = screen.text().join("\n");
     let told = "-- The other side declined the call and says: “in a meeting”";
@@ -1001,32 +976,4 @@ async fn an_invitation_carries_the_key_and_a_first_contact_takes_three_rows() {
     let told: Vec<_> = text.iter().filter(|line| line.contains(" -- ")).collect();
     assert_eq!(told.len(), 3, "{text:#?}");
     assert!(!text.join("").contains("SHA256:"), "{text:#?}");
-}
-
-#[tokio::test]
-async fn lines_are_a_mode_with_a_name_and_its_own_help() {
-    let mut server = Server::start(&[]).await;
-    let home = home();
-    let path = home.path().join("output");
-    let output = File::create(&path).expect("a file");
-    // As with `| tee`: the output is not the terminal.
-    let command = command("chat-client", home.path())
-        .args([&server.address, "--name", "bob", "--linear"])
-        .stdout(Stdio::from(output));
-    let mut terminal = Terminal::start(SIZE, command);
-    terminal.wait_for_line("* Call with ann").await;
-    terminal.type_keys("/help\n").await;
-    terminal.wait_for_line("88 alone hangs up").await;
-    assert!(!terminal.screen().text().join("").contains("Ctrl-"));
-    terminal.type_keys("/me waves\n").await;
-    server.terminal.wait_for_line("* bob waves").await;
-    server
-        .terminal
-        .type_keys("/me \x1b[200~\x1b]0;title\x07\x1b[201~\r")
-        .await;
-    server.terminal.wait_for_line("✓ you: * ").await;
-    terminal.type_keys("88\n").await;
-    assert_eq!(terminal.exit_code().await, 0);
-    let said = std::fs::read_to_string(&path).expect("it was written");
-    assert_eq!(said, "<ann> * ␛]0;title␇\n");
 }

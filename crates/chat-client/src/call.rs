@@ -216,7 +216,7 @@ where
                 Ok(()) => Action::Show(Vec::new()),
                 Err(error) => {
                     self.keep_tries();
-                    Action::WithholdNonce(Event::Notice(locale::number_withheld(&error)))
+                    Action::WithholdNonce(Event::Notice(locale::text().no_number_yet(&error)))
                 }
             },
             action = self.reconnect.next() => action,
@@ -308,12 +308,12 @@ where
                 Action::Remark(Remark::Presence(presence), vec![notice])
             }
             Command::Name(name) => {
-                let notice = Event::Notice(locale::you_are_called(&name));
+                let notice = Event::Notice(locale::text().you_are_called(&name));
                 Action::Remark(Remark::Name(name.into()), vec![notice])
             }
             Command::Note(text) if self.note == Note::Possible => {
                 self.note = Note::TooLate;
-                let notice = Event::Notice(locale::NOTE_LEFT.to_owned());
+                let notice = Event::Notice(locale::text().note_left().to_owned());
                 Action::Remark(Remark::Note(text), vec![notice])
             }
             command => Action::Show(self.peer.answer(&command, call.safety_number())),

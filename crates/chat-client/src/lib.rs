@@ -117,7 +117,7 @@ async fn person_leaves<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) {
         match source.next().await {
             Ok(Input::Typing(_) | Input::Suspended(_)) => {}
             Ok(Input::HangUp | Input::Eof | Input::Command(Command::Quit)) | Err(_) => return,
-            Ok(_) => sink.show(Event::Notice(locale::NOBODY_THERE.into())),
+            Ok(_) => sink.show(Event::Notice(locale::text().nobody_there().into())),
         }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use chat_client::{Config, Connector, Trust};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::{Event, Peer};
-use chat_core::transport::tcp::{Target, TcpDialer};
+use chat_core::transport::tcp::TcpDialer;
+use chat_core::transport::{HostPort, Target};
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, data_dir};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, duration, fingerprint, target};
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
     completion::answer::<Args>();
     let mut args = Args::parse();
     if let Some(port) = &args.port {
-        let told = locale::how_to_write_a_port(&args.target.host, port);
+        let told = locale::text().port_after_colon(args.target.host(), port);
         Args::command().error(ErrorKind::TooManyValues, told).exit();
     }
     // Only the end of the input hangs up.
@@ -110,7 +111,17 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let known = KnownPeers::open(&data_dir)?;
     let flaws = peer::flaws(&known)?;
     let known_peers = known.clone();
-    let address = args.target.to_string();
+    let host = match &args.target {
+        Target::Name(name) => HostPort::usual(name),
+        Target::Host(host) => host.clone(),
+        Target::Number(_) => {
+            return Err(Failure::new(
+                exit::FAILED,
+                locale::text().no_reach().to_owned(),
+            ));
+        }
+    };
+    let address = host.to_string();
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
@@ -124,17 +135,17 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         keyring.first_contacts.clear(&address)?;
     }
     let when_there = match args.when_there {
-        true => Some(known_peer(&known_peers, &args.target, args.peer_key)?),
+        true => Some(known_peer(&known_peers, &address, args.peer_key)?),
         false => None,
     };
     let signals = Signals::new()?;
-    let idle = Idle::Calling(locale::calling(&address));
+    let idle = Idle::Calling(locale::text().calling(&address));
     let mut console = match args.send_file.is_empty() {
         true => Console::open(&args.common, idle, address.clone())?,
         false => Console::silent(),
     };
     let connector = Connector {
-        dialer: TcpDialer::new(args.target.clone(), args.connect_timeout),
+        dialer: TcpDialer::new(host, args.connect_timeout),
         trust,
         framing: args.common.framing.into(),
     };
@@ -166,20 +177,19 @@ async fn call(args: &Args) -> Result<u8, Failure> {
 /// Whom text can be kept for: somebody whose key is known, or said to be this.
 fn known_peer(
     known: &KnownPeers,
-    target: &Target,
+    address: &str,
     pinned_key: Option<Fingerprint>,
 ) -> Result<Peer, Failure> {
-    let address = target.to_string();
     let list = known.load()?;
-    let dialed = list.by_address(&address).map(|peer| peer.fingerprint);
+    let dialed = list.by_address(address).map(|peer| peer.fingerprint);
     let Some(key) = pinned_key.or(dialed) else {
-        let told = locale::no_key_to_wait_for(&address);
+        let told = locale::text().no_key_to_wait_for(address);
         return Err(Failure::new(exit::FAILED, told));
     };
     let peer = list.by_key(key);
     Ok(Peer {
         name: peer.and_then(KnownPeer::given_name).map(str::to_owned),
-        address,
+        address: address.to_owned(),
         security: trust::security(key, peer),
     })
 }

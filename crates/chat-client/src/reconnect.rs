@@ -223,7 +223,9 @@ impl<D: Dial + 'static> Reconnect<D> {
         {
             outage.told_of_refusal = true;
             let left = give_up_after.saturating_sub(lasts);
-            events.push(Event::Notice(locale::refused_for_now(left, self.piped)));
+            events.push(Event::Notice(
+                locale::text().calling_again(left, self.piped),
+            ));
         }
         events.extend(self.tell());
         (!events.is_empty()).then_some(Action::Show(events))

@@ -9,6 +9,7 @@ use chat_core::driver::{Outcome, Runner, Sink, Source};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Side};
 use chat_core::transport::{ConnectError, Dial};
 use chat_core::wire::RefusalCode;
+use chat_terminal::locale::Explain;
 use chat_terminal::record::Record;
 use chat_terminal::{exit, locale};
 use tokio::time::sleep;
@@ -57,7 +58,9 @@ where
         let recording = match recording {
             Ok(recording) => recording,
             Err(error) => {
-                sink.show(Event::Alarm(locale::cannot_keep_for_later(&error)));
+                sink.show(Event::Alarm(
+                    locale::text().cannot_keep_for_later(&error.explain()),
+                ));
                 return Ok(exit::FAILED);
             }
         };
@@ -80,7 +83,7 @@ where
         let shown = client.begin(interactive);
         call.call().show_all(shown);
         if pause == FIRST_PAUSE {
-            let notice = locale::nobody_there_yet(&peer);
+            let notice = locale::text().nobody_there_yet(&peer);
             call.call().show(Event::Notice(notice));
         }
         let reason = call.run(&mut client, shutdown.as_mut()).await;

@@ -13,7 +13,7 @@ use chat_core::trust::{self, Fingerprint, KnownPeer, RejectedKey, Security};
 use chat_core::wire::{
     Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, Refusal, RefusalCode, SessionId,
 };
-use chat_terminal::locale::{self, replies};
+use chat_terminal::locale::{self, Explain};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
@@ -125,10 +125,12 @@ impl RejectReason {
     /// The notice for the person, who should know at once; the rest is for the log.
     pub(crate) fn notice(&self) -> Option<String> {
         match self {
-            Self::Key(RejectedKey::Own) => Some(locale::refused_own_key()),
-            Self::Key(RejectedKey::Changed(changed)) => Some(locale::refused(changed)),
-            Self::Key(RejectedKey::File(error)) => Some(locale::refused(error)),
-            Self::Hello(HelloError::Malformed) => Some(locale::refused_bad_hello()),
+            Self::Key(RejectedKey::Own) => Some(locale::text().refused_own_key()),
+            Self::Key(RejectedKey::Changed(changed)) => {
+                Some(locale::text().refused(&changed.explain()))
+            }
+            Self::Key(RejectedKey::File(error)) => Some(locale::text().refused(&error.explain())),
+            Self::Hello(HelloError::Malformed) => Some(locale::text().refused_bad_hello()),
             _ => None,
         }
     }
@@ -137,11 +139,11 @@ impl RejectReason {
     /// when somebody says that they cannot get through.
     pub(crate) fn trace(&self, from: &str) -> Option<String> {
         match self {
-            Self::Plaintext => Some(locale::refused_plaintext(from)),
-            Self::Unknown(_) => Some(locale::refused_unknown(from)),
+            Self::Plaintext => Some(locale::text().refused_plaintext(from)),
+            Self::Unknown(_) => Some(locale::text().refused_unknown(from)),
             Self::Tls(
                 error @ (TlsError::NoKey | TlsError::NotPostQuantum | TlsError::Agent(_)),
-            ) => Some(locale::refused_handshake(from, error)),
+            ) => Some(locale::text().refused_handshake(from, &error.explain())),
             _ => None,
         }
     }
@@ -192,9 +194,9 @@ impl Acceptor {
             return Ok(Arrival::Caller(Box::new(caller)));
         }
         let advice = if self.known_only {
-            replies::NO_KEY
+            locale::text().reply_no_key()
         } else {
-            replies::NO_PLAINTEXT
+            locale::text().reply_no_plaintext()
         };
         caller.reject_with_line(advice).await;
         Err(RejectReason::Plaintext)
@@ -250,7 +252,7 @@ impl Acceptor {
         let post_quantum = secured.post_quantum;
         let caller = self.plain_caller(secured.stream, from, Security::NoKey { post_quantum });
         if self.known_only {
-            caller.reject_with_line(replies::NO_KEY).await;
+            caller.reject_with_line(locale::text().reply_no_key()).await;
             return Err(RejectReason::Unknown(from.to_string()));
         }
         Ok(caller)
@@ -335,21 +337,22 @@ impl Caller {
     /// Tells the caller that this side is busy, and ends the connection.
     pub(crate) async fn reject_busy(self, waiting: usize) {
         let waiting = waiting as u64;
-        self.reject(&Control::Busy { waiting }, replies::BUSY).await;
+        self.reject(&Control::Busy { waiting }, locale::text().reply_busy())
+            .await;
     }
 
     /// Tells the caller that nobody takes calls any more, and ends the connection.
     pub(crate) async fn reject_closed(self) {
         let closed = Control::Refused(RefusalCode::Closed.into());
-        self.reject(&closed, replies::CLOSED).await;
+        self.reject(&closed, locale::text().reply_closed()).await;
     }
 
     /// Tells the caller that its call is not wanted, and ends the connection.
     pub(crate) async fn reject_declined(self, refusal: Refusal) {
         let line = match (refusal.code, &refusal.text) {
-            (RefusalCode::Unavailable, _) => replies::BUSY.to_owned(),
-            (_, Some(text)) => format!("{}; {text}", replies::DECLINED),
-            (_, None) => replies::DECLINED.to_owned(),
+            (RefusalCode::Unavailable, _) => locale::text().reply_busy().to_owned(),
+            (_, Some(text)) => format!("{}; {text}", locale::text().reply_declined()),
+            (_, None) => locale::text().reply_declined().to_owned(),
         };
         self.reject(&Control::Refused(refusal), &line).await;
     }

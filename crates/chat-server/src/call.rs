@@ -20,10 +20,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::accept::SessionKey;
+use crate::idle::notice_of;
 use crate::limits::{GuessLimiter, RateLimiter};
 use crate::queue::{CallQueue, QueueEvent};
 use crate::registry::SessionRegistry;
-use crate::serve::notice_of;
 
 /// The program around a call that was taken.
 pub(crate) struct Server<'a> {
@@ -174,10 +174,11 @@ impl Server<'_> {
             return self.command_files(FileCommand::declined(words.as_deref()));
         }
         let notice = match self.queue.decline_next(words) {
-            Some(peer) => locale::declined(&peer),
-            None => locale::NOBODY_WAITS.into(),
+            Some(peer) => locale::text().declined(&peer),
+            None => locale::text().nobody_waits().into(),
         };
-        Action::Show(vec![Event::Notice(notice)])
+        let length = Event::QueueLength(self.queue.waiting());
+        Action::Show(vec![Event::Notice(notice), length])
     }
 
     fn queue_changed(&mut self, event: QueueEvent) -> Action {
@@ -308,7 +309,9 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
                 Action::HangUp
             }
             Command::Next if self.queue.waiting() > 0 => Action::HangUp,
-            Command::Next => Action::Show(vec![Event::Notice(locale::NOBODY_WAITS.into())]),
+            Command::Next => {
+                Action::Show(vec![Event::Notice(locale::text().nobody_waits().into())])
+            }
             Command::File(command) => self.command_files(command),
             Command::Decline(words) => self.decline(words),
             Command::Away(text) => {
@@ -318,7 +321,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
                 Action::Remark(Remark::Presence(presence), vec![notice])
             }
             Command::Name(name) => {
-                let notice = Event::Notice(locale::you_are_called(&name));
+                let notice = Event::Notice(locale::text().you_are_called(&name));
                 *self.name = name.into();
                 Action::Remark(Remark::Name(self.name.clone()), vec![notice])
             }

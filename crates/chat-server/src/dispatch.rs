@@ -110,7 +110,7 @@ impl Dispatcher {
     fn trace(&self, reason: &RejectReason, from: &str) -> Option<String> {
         let trace = reason.trace(from)?;
         let mut limiter = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(locale::after_others(trace, limiter.try_acquire()?))
+        Some(locale::text().with_unmentioned(trace, limiter.try_acquire()?))
     }
 
     /// Finds out where a connection belongs. One that belongs nowhere is told so and drained

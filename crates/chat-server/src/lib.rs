@@ -6,6 +6,7 @@ mod accept;
 mod answering;
 mod call;
 mod dispatch;
+mod idle;
 mod limits;
 mod machine_call;
 mod on_call;

@@ -91,16 +91,16 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                     tracing::warn!(%error, "nobody can leave a message");
                     Waiting::default()
                 });
-                (room, locale::MACHINE_FULL.to_owned())
+                (room, locale::text().machine_full().to_owned())
             }
             // What cannot be recorded is not taken.
             None => (
                 Waiting::default(),
-                locale::machine_without_key(
+                locale::text().machine_without_key(
                     self.config
                         .answer
                         .as_deref()
-                        .unwrap_or(locale::MACHINE_TEXT),
+                        .unwrap_or(locale::text().machine_text()),
                 ),
             ),
         };
@@ -166,7 +166,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         }
         let taken = microphone.taken();
         if taken > 0 {
-            let told = locale::machine_recorded(&peer, taken);
+            let told = locale::text().machine_recorded(&peer, taken);
             self.sink.show(Event::Notice(told));
             self.has_messages = true;
         }
@@ -202,7 +202,7 @@ async fn returns<In: Source, Out: Sink>(source: &mut In, sink: &mut Out) -> io::
             Input::Command(Command::Answer | Command::Away(None)) => return Ok(Return::ToTheCall),
             Input::Command(Command::Quit) => return Ok(Return::ToQuit),
             Input::Typing(_) | Input::Suspended(_) => {}
-            _ => sink.show(Event::Notice(locale::MACHINE_TALKS.into())),
+            _ => sink.show(Event::Notice(locale::text().machine_talks().into())),
         }
     }
 }

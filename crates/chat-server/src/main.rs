@@ -13,6 +13,7 @@ use chat_server::{Acceptor, Config, service};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, address, answer, duration, program};
 use chat_terminal::console::Console;
+use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
 use chat_terminal::{completion, exit, history, keys, locale, messages, peer, version};
@@ -105,7 +106,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let signals = Signals::new()?;
     let listener = listener(args.address)?;
     let address = listener.local_addr()?;
-    let idle = Idle::Waiting(locale::idle(address.port()));
+    let idle = Idle::Waiting(locale::text().idle(address.port()));
     let is_machine = args.answer.is_some() && !Console::has_person();
     let mut console = match is_machine {
         true => Console::headless(),
@@ -131,14 +132,14 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             .recorder(data_dir.clone(), console.interactive || is_machine),
     };
     let reachable = chat_server::reachable(address);
-    notices.push(locale::invitation(address.port(), &reachable, own_key));
+    notices.push(locale::text().invitation(address.port(), &reachable, own_key));
     for notice in notices {
         console.sink.show(Event::Notice(notice));
     }
     if console.interactive {
         messages::show(data_dir, known, &mut console.sink).await?;
     }
-    service::tell_ready(&locale::idle(address.port()));
+    service::tell_ready(&locale::text().idle(address.port()));
     let shutdown = async {
         let code = signals.next().await;
         service::tell_stopping();
@@ -154,9 +155,10 @@ fn listener(address: SocketAddr) -> Result<TcpListener, Failure> {
     let failure = |told| Failure::new(exit::FAILED, told);
     match service::passed_listener() {
         Ok(Some(listener)) => Ok(listener),
-        Ok(None) => {
-            tcp::bind(address).map_err(|error| failure(locale::cannot_listen(address, &error)))
-        }
-        Err(error) => Err(failure(locale::cannot_use_passed_socket(&error))),
+        Ok(None) => tcp::bind(address)
+            .map_err(|error| failure(locale::text().cannot_serve(address, &error))),
+        Err(error) => Err(failure(
+            locale::text().cannot_use_passed_socket(&error.explain()),
+        )),
     }
 }

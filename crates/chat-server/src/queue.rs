@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::accept::{Caller, SessionKey};
-use crate::serve::declined;
+use crate::idle::declined;
 use crate::waiting::{Room, wait};
 
 /// How long waiting callers may take to leave when the queue is closed.

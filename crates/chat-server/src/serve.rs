@@ -5,17 +5,14 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_core::blocking;
-use chat_core::driver::{
-    Command, Connected, Input, Outcome, Runner, Sink, Source, sleep_until_some,
-};
+use chat_core::driver::{Connected, Outcome, Runner, Sink, Source};
 use chat_core::files::{Policy, Transfers};
 use chat_core::journal::{Recorder, Recording};
 use chat_core::protocol::{CloseReason, Event, Side};
 use chat_core::transport::Keyring;
 use chat_core::trust::{Fingerprint, Security, Verification};
-use chat_core::wire::{Refusal, RefusalCode};
-use chat_terminal::peer::{self, PeerRecord};
+use chat_core::wire::RefusalCode;
+use chat_terminal::peer::PeerRecord;
 use chat_terminal::record::Record;
 use chat_terminal::{exit, locale};
 use tokio::sync::mpsc;
@@ -25,8 +22,8 @@ use crate::Config;
 use crate::accept::Caller;
 use crate::call::Server;
 use crate::limits::{GuessLimiter, RateLimiter, StrangerLimiter, WARY_FOR};
-use crate::machine_call::{Answerer, RING};
-use crate::queue::{CallQueue, Front, QueueEvent};
+use crate::machine_call::Answerer;
+use crate::queue::{CallQueue, QueueEvent};
 use crate::registry::SessionRegistry;
 
 /// Serves the queue, one call at a time.
@@ -79,161 +76,6 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 return Ok(self.quitting.unwrap_or(code));
             }
         }
-    }
-
-    /// Waits for the next caller, or for the person to quit.
-    async fn wait<F>(&mut self, mut shutdown: Pin<&mut F>) -> io::Result<Option<(Caller, Answerer)>>
-    where
-        F: Future<Output = u8>,
-    {
-        let queue = Arc::clone(&self.queue);
-        let interactive = self.config.interactive;
-        let mut shown = false;
-        let mut ringing: Option<Front> = None;
-        let mut answered_at = None;
-        loop {
-            let mut is_back = false;
-            let seen = ringing.as_ref().map(|ringing| ringing.number);
-            let told = tokio::select! {
-                            front = queue.front(seen) => {
-                                if ringing.take().is_some() {
-                                    self.sink.show(Event::RingingStopped);
-                                    shown = false;
-                                }
-                                match front {
-                                    Some(front) if self.must_ring(&front) => {
-                                        ringing = self.ring(front);
-                                        answered_at = self.config.answer.as_ref().map(|_| Instant::now() + RING);
-                                        ringing.as_ref().map(|front| Event::Ringing(front.peer.clone()))
-                                    }
-                                    Some(front) => match queue.take(front.number).await {
-                                        Some(caller) => return Ok(Some((caller, self.answerer()))),
-                                        None => None,
-                                    },
-                                    None => None,
-                                }
-                            }
-                            () = sleep_until_some(answered_at), if ringing.is_some() => {
-                                if let Some(front) = ringing.take()
-                                    && let Some(caller) = queue.take(front.number).await
-                                {
-                                    self.sink.show(Event::RingingStopped);
-                                    return Ok(Some((caller, Answerer::Machine)));
-                                }
-                                Some(Event::RingingStopped)
-                            }
-                            input = self.source.next(), if interactive => {
-             is_back = true;
-             match (input?, ringing.take()) {
-                                (Input::Command(Command::Quit), _) => return Ok(None),
-                                (input, Some(front)) if answers(&input) => {
-                                    if let Some(caller) = queue.take(front.number).await {
-                                        return Ok(Some((caller, Answerer::Person)));
-                                    }
-                                    Some(Event::RingingStopped)
-                                }
-                                (Input::Command(Command::Decline(text)), Some(front)) => {
-                                    queue.refuse(front.number, declined(text));
-                                    Some(Event::RingingStopped)
-                                }
-                                (Input::Command(Command::Block), Some(front)) => {
-                                    queue.refuse(front.number, RefusalCode::Blocked.into());
-                                    self.sink.show(Event::RingingStopped);
-                                    Some(Event::Notice(peer::block(&self.keyring, &front.peer).await))
-                                }
-                                (Input::Command(Command::Peers), still_ringing) => {
-                                    ringing = still_ringing;
-                                    let keyring = self.keyring.clone();
-                                    let peers = blocking(move || peer::list(&keyring)).await;
-                                    Some(Event::Notice(peers))
-                                }
-                                (input, still_ringing) => {
-                                    ringing = still_ringing;
-                                    self.answer(&input)
-                                }
-                            }
-            }
-                            flushed = self.sink.flushed(), if !shown => match flushed {
-                                // Nobody reads what the next caller says.
-                                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
-                                flushed => {
-                                    flushed?;
-                                    shown = true;
-                                    continue;
-                                }
-                            },
-                            Some(event) = self.events.recv() => {
-                                // Callers who come or leave now have not waited.
-                                let told = |event: &_| matches!(event, QueueEvent::Refused(_) | QueueEvent::Note(..));
-                                let refused = Some(event).filter(told);
-                                let notice = refused.and_then(|event| notice_of(&mut self.notices, event, 0, interactive));
-                                notice.map(Event::Notice)
-                            }
-                            code = shutdown.as_mut() => {
-                                self.quitting = Some(code);
-                                return Ok(None);
-                            }
-                        };
-            if let Some(event) = told {
-                self.sink.show(event);
-                shown = false;
-            }
-            if self.has_messages && is_back {
-                self.show_messages().await?;
-            }
-        }
-    }
-
-    /// Whether this caller is not connected before the person answers.
-    fn must_ring(&self, front: &Front) -> bool {
-        let Config {
-            interactive,
-            ring,
-            once,
-            ..
-        } = self.config;
-        let key = front.peer.security.fingerprint();
-        if self.answerer() == Answerer::Machine || (key.is_some() && key == self.taken_over) {
-            return false;
-        }
-        let wary = self.strangers.is_wary() && !once;
-        let is_disturbed = ring || wary || self.source.has_draft();
-        interactive && (self.config.answer.is_some() || !front.is_friend && is_disturbed)
-    }
-
-    /// Rings, unless nobody is there to be answered or it has rung too often.
-    fn ring(&mut self, front: Front) -> Option<Front> {
-        let refusal = if front.has_left {
-            RefusalCode::Declined
-        } else if let Some(suppressed) = self.notices.try_acquire() {
-            if suppressed > 0 {
-                self.sink.show(Event::Notice(locale::left_out(suppressed)));
-            }
-            return Some(front);
-        } else {
-            RefusalCode::Unavailable
-        };
-        self.queue.refuse(front.number, refusal.into());
-        None
-    }
-
-    /// Answers an input while there is no call.
-    fn answer(&mut self, input: &Input) -> Option<Event> {
-        match input {
-            Input::Command(Command::Away(text)) => {
-                let (presence, notice) =
-                    peer::away(&self.config.call_config.presence, text.clone());
-                self.queue.set_presence(presence.clone());
-                self.config.call_config.presence = presence;
-                return Some(notice);
-            }
-            Input::Command(Command::Name(name)) => {
-                self.config.name = name.as_str().into();
-                return Some(Event::Notice(locale::you_are_called(name)));
-            }
-            _ => {}
-        }
-        notice_for(input).map(|notice| Event::Notice(notice.into()))
     }
 
     /// Finds the journal of a caller who has a key, or begins it. `None`: the caller has to begin
@@ -349,10 +191,11 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             && wordless
             && let Some(callers) = self.guesses.broke_off()
         {
-            self.sink.show(Event::Notice(locale::guessing(callers)));
+            self.sink
+                .show(Event::Notice(locale::text().guessing(callers)));
         }
         if !is_friend && self.strangers.call_ended(wordless) && interactive && !once {
-            let notice = locale::strangers_ring(WARY_FOR);
+            let notice = locale::text().strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
         record.exit_code(&outcome)
@@ -379,61 +222,10 @@ fn wary(policy: Policy, interactive: bool) -> Policy {
     }
 }
 
-/// A call that the person does not take, and what they say to it.
-pub(crate) fn declined(text: Option<String>) -> Refusal {
-    Refusal {
-        text,
-        ..RefusalCode::Declined.into()
-    }
-}
-
-/// The notice for an input while there is no call.
-fn notice_for(input: &Input) -> Option<&'static str> {
-    match input {
-        Input::Command(Command::Next) => Some(locale::NOBODY_WAITS),
-        Input::Command(Command::File(_)) => Some(locale::NO_FILES),
-        Input::Command(Command::Answer | Command::Decline(_) | Command::Block) => {
-            Some(locale::NOBODY_RINGS)
-        }
-        Input::Command(Command::History(_) | Command::Search(_)) => Some(locale::NO_CALL_TO_READ),
-        Input::Typing(_) => None,
-        _ => Some(locale::NOBODY_THERE),
-    }
-}
-
-/// Whether this takes the call that rings.
-fn answers(input: &Input) -> bool {
-    match input {
-        Input::Command(Command::Answer | Command::Next) => true,
-        // Enter on an empty line.
-        Input::Lines(lines) => lines.clone().lines().all(str::is_empty),
-        Input::Message(text) => text.is_empty(),
-        _ => false,
-    }
-}
-
 /// Whether it was not this side that ended the call.
 fn is_by_peer(reason: &CloseReason) -> bool {
     matches!(
         reason,
         CloseReason::HungUp(Side::Remote) | CloseReason::Lost(_) | CloseReason::Protocol(_)
     )
-}
-
-/// The notice for a queue event, unless there were too many.
-pub(crate) fn notice_of(
-    notices: &mut RateLimiter,
-    event: QueueEvent,
-    waiting: usize,
-    commands: bool,
-) -> Option<String> {
-    let suppressed = notices.try_acquire()?;
-    let notice = match event {
-        QueueEvent::Arrived(peer) => locale::caller_waits(&peer, waiting, commands),
-        QueueEvent::Note(peer, text) => locale::note(&peer, &text),
-        QueueEvent::Left(peer) => locale::caller_left(&peer),
-        QueueEvent::TurnedAway(peer) => locale::caller_turned_away(&peer),
-        QueueEvent::Refused(notice) => notice,
-    };
-    Some(locale::after_others(notice, suppressed))
 }

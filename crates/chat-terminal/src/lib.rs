@@ -15,6 +15,7 @@
 mod app;
 mod call_status;
 mod input;
+mod linear;
 pub mod locale;
 mod pipe;
 mod screen;

@@ -18,6 +18,7 @@ use tokio_util::codec::Decoder;
 
 use crate::call_status::CallStatus;
 use crate::input::commands::{self, Request, Role};
+use crate::linear::{self, Page, Piece};
 use crate::locale;
 use crate::text::charset::Charset;
 use crate::text::past::{MARK, PastRows};
@@ -60,6 +61,7 @@ struct Typed {
     status: Arc<Mutex<CallStatus>>,
     /// A text that was not sent yet, because the person was asked about it.
     questioned: Option<String>,
+    notices: Notices,
 }
 
 impl LineSource {
@@ -95,7 +97,7 @@ impl LineSource {
             }
         }
         if !self.told {
-            notify(locale::INPUT_LEFT);
+            notify(locale::text().input_left());
         }
         true
     }
@@ -104,8 +106,8 @@ impl LineSource {
     fn tell_alterations(&mut self) {
         let told = match (self.codec.has_mended(), self.codec.has_cut()) {
             _ if self.told => return,
-            (true, _) => locale::INPUT_NOT_UTF8,
-            (_, true) => locale::INPUT_CUT,
+            (true, _) => locale::text().input_not_utf8(),
+            (_, true) => locale::text().input_cut(),
             _ => return,
         };
         self.told = true;
@@ -120,6 +122,7 @@ impl LineSource {
             lines,
             status,
             questioned,
+            notices,
         } = self.typed.as_mut()?;
         while !lines.is_empty() {
             let line = lines.split_to(1);
@@ -132,7 +135,7 @@ impl LineSource {
                     if questioned.as_ref() != Some(&text)
                         && known(status).gives_number_away(&text) =>
                 {
-                    notify(locale::OWN_NUMBER_IN_LINE);
+                    notices.tell(locale::text().own_number_in_line());
                     *questioned = Some(text);
                 }
                 Ok(Request::Say(text)) if is_hang_up(text.as_bytes()) => {
@@ -140,18 +143,20 @@ impl LineSource {
                 }
                 Ok(Request::Say(text)) => return Some(Input::Lines(Batch::from(text.as_str()))),
                 Ok(Request::HangUpMaybe) if questioned.as_deref() != Some(text) => {
-                    notify(locale::HANG_UP_MAYBE_IN_LINE);
+                    notices.tell(locale::text().hang_up_maybe_in_line());
                     *questioned = Some(text.to_owned());
                 }
                 Ok(Request::HangUp | Request::HangUpMaybe) => return Some(Input::HangUp),
                 // The sink has seen more of the queue and the connection than the program.
-                Ok(Request::Command(command)) => match locale::call_status(&known(status)) {
-                    Some(text) if command == Command::Status => notify(&text),
+                Ok(Request::Command(command)) => match locale::text().call_status(&known(status)) {
+                    Some(text) if command == Command::Status => notices.tell(&text),
                     _ => return Some(Input::Command(command)),
                 },
                 // The keys are those of the terminal itself.
-                Ok(Request::Help | Request::KeysHelp) => notify(&locale::help(*role, false)),
-                Err(error) => notify(&locale::command_error(&error)),
+                Ok(Request::Help | Request::KeysHelp) => {
+                    notices.tell(&locale::text().help(*role, false))
+                }
+                Err(error) => notices.tell(&locale::text().command_error(&error)),
             }
         }
         None
@@ -172,6 +177,14 @@ impl Source for LineSource {
         self.codec.set_whole_lines(messages_are_counted);
     }
 
+    fn has_draft(&self) -> bool {
+        let page = self
+            .typed
+            .as_ref()
+            .and_then(|typed| typed.notices.0.as_ref());
+        page.is_some_and(Page::has_draft)
+    }
+
     async fn next(&mut self) -> io::Result<Input> {
         loop {
             if let Some(input) = self.next_request() {
@@ -188,7 +201,7 @@ impl Source for LineSource {
                     // The data behind a line of 88 is lost, maybe by mistake.
                     if !self.buffer.is_empty() {
                         self.told = true;
-                        notify(locale::LEFT_UNSENT);
+                        notify(locale::text().left_unsent());
                     }
                     return Ok(Input::HangUp);
                 }
@@ -242,6 +255,48 @@ impl AsyncRead for Silence {
     }
 }
 
+/// Where notices go: to stderr, or to the terminal at which somebody types.
+#[derive(Clone, Debug, Default)]
+struct Notices(Option<Page>);
+
+impl Notices {
+    fn tell(&self, notice: &str) {
+        match &self.0 {
+            Some(page) => page.push(Piece::Told(notice_lines(notice))),
+            None => notify(notice),
+        }
+    }
+
+    async fn room(&self) -> io::Result<()> {
+        match &self.0 {
+            Some(page) => page.room().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes messages to a terminal at which somebody types.
+struct Said(Page);
+
+impl AsyncWrite for Said {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.push(Piece::Said(bytes.to_vec()));
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
 /// Writes messages to a writer, one a line, and notices to stderr.
 pub struct LineSink {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
@@ -255,21 +310,40 @@ pub struct LineSink {
     /// The user was told that the connection is lost.
     told_lost: bool,
     status: Arc<Mutex<CallStatus>>,
+    notices: Notices,
 }
 
 /// The source and the sink for a user at a terminal: a typed line may be a command, and the end
-/// of the input quits the program.
-pub(crate) fn interactive(
+/// of the input quits the program. Where the terminal edits lines, this is done here from now on.
+///
+/// # Errors
+/// The terminal cannot be set up.
+pub(crate) fn interactive(role: Role) -> io::Result<(LineSource, LineSink)> {
+    Ok(match linear::open()? {
+        Some((typed, page)) => {
+            let notices = Notices(Some(page.clone()));
+            interactive_at(typed, Said(page), role, notices)
+        }
+        None => interactive_at(stdin(), stdout(), role, Notices::default()),
+    })
+}
+
+fn interactive_at(
     reader: impl AsyncRead + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
     role: Role,
+    notices: Notices,
 ) -> (LineSource, LineSink) {
-    let sink = LineSink::new(writer, LineStyle::Interactive);
+    let sink = LineSink {
+        notices: notices.clone(),
+        ..LineSink::new(writer, LineStyle::Interactive)
+    };
     let typed = Typed {
         role,
         lines: Batch::default(),
         status: Arc::clone(&sink.status),
         questioned: None,
+        notices,
     };
     let source = LineSource {
         typed: Some(typed),
@@ -290,14 +364,17 @@ impl LineSink {
             progress: false,
             told_lost: false,
             status: Arc::default(),
+            notices: Notices::default(),
         }
     }
 
     /// Shows how far the files are, in the place of what was shown of that before. Only on a
-    /// terminal: elsewhere each would be a line of its own.
+    /// terminal that can be painted: elsewhere each would be a line of its own.
     fn show_progress(&mut self, progress: Option<String>) {
         let mut stderr = io::stderr();
-        if !(self.progress || progress.is_some() && stderr.is_terminal()) {
+        if self.style == LineStyle::Interactive
+            || !(self.progress || progress.is_some() && stderr.is_terminal())
+        {
             return;
         }
         self.progress = progress.is_some();
@@ -341,13 +418,13 @@ impl Sink for LineSink {
         let is_old_news = self.is_old_news(&event);
         let notice = if self.style == LineStyle::Interactive {
             known(&self.status).update(&event);
-            locale::describe(&event)
+            locale::text().describe(&event)
         } else {
-            locale::describe_without_commands(&event)
+            locale::text().describe_without_commands(&event)
         };
         if let Some(notice) = notice.filter(|_| !is_old_news) {
             self.show_progress(None);
-            notify(&notice);
+            self.notices.tell(&notice);
         }
         match event {
             Event::Established(peer) | Event::Peer(peer) => {
@@ -364,7 +441,7 @@ impl Sink for LineSink {
             }
             Event::Message(text) => text.split('\n').for_each(|line| self.write_line(line)),
             Event::File(FileEvent::Progress(rates)) => {
-                self.show_progress(locale::progress(&rates));
+                self.show_progress(locale::text().progress(&rates));
             }
             Event::History(messages) => self.write_past(&messages),
             Event::Earlier(earlier) => self.write_past(&earlier.recent),
@@ -376,7 +453,8 @@ impl Sink for LineSink {
         while !self.unwritten.is_empty() {
             poll_fn(|cx| self.unwritten.poll_write_to(self.writer.as_mut(), cx)).await?;
         }
-        self.writer.flush().await
+        self.writer.flush().await?;
+        self.notices.room().await
     }
 }
 
@@ -386,10 +464,14 @@ fn known(status: &Mutex<CallStatus>) -> MutexGuard<'_, CallStatus> {
 
 /// Writes a notice to stderr. Errors are ignored: without stderr nobody reads notices.
 fn notify(notice: &str) {
-    let lines = notice
-        .lines()
-        .map(|line| format!("* {}\n", sanitize::line(line)));
-    let _ = Stderr.write_all(lines.collect::<String>().as_bytes());
+    let _ = Stderr.write_all(notice_lines(notice).as_bytes());
+}
+
+fn notice_lines(notice: &str) -> String {
+    let lines = notice.lines();
+    lines
+        .map(|line| format!("* {}\n", sanitize::line(line)))
+        .collect()
 }
 
 /// Standard input. A FIFO goes through the reactor, everything else is read on a thread.
@@ -468,7 +550,12 @@ mod tests {
     #[tokio::test]
     async fn what_was_shown_answers_for_the_status() {
         let typed = b"/status\n/status\n/peers\n";
-        let (mut source, mut sink) = interactive(&typed[..], tokio::io::sink(), Role::Client);
+        let (mut source, mut sink) = interactive_at(
+            &typed[..],
+            tokio::io::sink(),
+            Role::Client,
+            Notices::default(),
+        );
         let first = source.next().await.expect("a line");
         assert_eq!(first, Input::Command(Command::Status), "nothing is known");
         sink.show(Event::QueuePosition(2));

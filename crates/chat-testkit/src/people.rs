@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use chat_client::{Connector, Trust};
 use chat_core::driver::{CallConfig, Input, RESUME_WINDOW};
 use chat_core::files::{FileConfig, Policy, Store};
-use chat_core::transport::tcp::{Target, TcpDialer};
-use chat_core::transport::{ConnectError, Keyring, Listen};
+use chat_core::transport::tcp::TcpDialer;
+use chat_core::transport::{ConnectError, HostPort, Keyring, Listen};
 use chat_core::trust::{Fingerprint, KnownPeer};
 use chat_core::wire::{Framing, Name};
 use chat_server::Acceptor;
@@ -69,7 +69,7 @@ impl User {
 
     /// This user's way to `address`.
     pub fn way_to(&self, address: SocketAddr) -> Connector<TcpDialer> {
-        let target = Target {
+        let target = HostPort {
             host: address.ip().to_string(),
             port: address.port(),
         };

@@ -12,8 +12,8 @@ use chat_core::driver::{
 };
 use chat_core::files::FileConfig;
 use chat_core::protocol::{Ended, Event, Plain, Side};
-use chat_core::transport::tcp::{Target, TcpDialer};
-use chat_core::transport::{Keyring, Listen, Stream};
+use chat_core::transport::tcp::TcpDialer;
+use chat_core::transport::{HostPort, Keyring, Listen, Stream};
 use chat_core::trust::KnownPeers;
 use chat_core::wire::{Framing, LineCodec};
 use chat_terminal::locale;
@@ -145,7 +145,7 @@ pub fn client(address: SocketAddr) -> Program {
 
 /// Starts a client that calls `address`, set up differently.
 pub fn client_with(address: SocketAddr, set_up: impl FnOnce(&mut chat_client::Config)) -> Program {
-    let target = Target {
+    let target = HostPort {
         host: address.ip().to_string(),
         port: address.port(),
     };
@@ -400,8 +400,12 @@ impl Person {
 
     /// Waits for anything to read, besides messages, that contains `words`.
     pub async fn reads(&mut self, words: &str) -> String {
-        self.sees(|event| locale::describe(event).filter(|text| text.contains(words)))
-            .await
+        self.sees(|event| {
+            locale::text()
+                .describe(event)
+                .filter(|text| text.contains(words))
+        })
+        .await
     }
 
     /// Waits for the safety number, and returns its digits.
@@ -416,7 +420,7 @@ impl Person {
     /// Waits for the end of the call, and returns why.
     pub async fn reads_the_end(&mut self) -> String {
         self.sees(|event| match event {
-            Event::Ended(_) => locale::describe(event),
+            Event::Ended(_) => locale::text().describe(event),
             _ => None,
         })
         .await
@@ -448,7 +452,7 @@ impl Person {
             return self.lines.pop_front().map(|(_, line)| Some(line));
         }
         let (_, event) = self.events.pop_front()?;
-        Some(locale::describe(&event))
+        Some(locale::text().describe(&event))
     }
 
     /// The call is over, and nothing was said that the test has not heard.

@@ -19,7 +19,12 @@ use crate::{NEVER, soon};
 
 /// A program with a home of its own, at an ordinary terminal.
 pub fn command(name: &str, home: &Path) -> Command {
-    Command::new(program(name))
+    command_at(&program(name), home)
+}
+
+/// The same for a program that stands here, of another build perhaps.
+pub fn command_at(path: &Path, home: &Path) -> Command {
+    Command::new(path)
         .env("CHAT_HOME", home)
         .env("TERM", "xterm-256color")
         .env("LC_ALL", "C.UTF-8")

@@ -12,8 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::driver::{CallConfig, CallDriver, Connected, HelloError, Input, Step};
 use crate::protocol::{CloseReason, Disconnect, Ended, Event, Peer};
-use crate::transport::tcp::TargetError;
-use crate::transport::{DialError, TlsError};
+use crate::transport::{DialError, TargetError, TlsError};
 use crate::trust::RejectedKey;
 use crate::wire::{Batch, HANG_UP, Name, RefusalCode};
 

@@ -9,8 +9,8 @@ use super::{Call, CallError};
 use crate::blocking;
 use crate::driver::{BoxConnection, Connected, Connection};
 use crate::protocol::{Handshake, Peer};
-use crate::transport::tcp::{Target, TcpDialer, set_tcp_options};
-use crate::transport::{Dial, Keyring, Origin, Packets, TlsError};
+use crate::transport::tcp::{TcpDialer, set_tcp_options};
+use crate::transport::{Dial, HostPort, Keyring, Origin, Packets, TlsError};
 use crate::trust::safety_number::ChannelBinding;
 use crate::trust::{self, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, Security};
 use crate::wire::{Hello, LineCodec, MAX_CONTROL, MAX_LINE, Name};
@@ -85,7 +85,7 @@ impl Call {
         keyring: &Keyring,
         name: impl Into<Name>,
     ) -> Result<Self, CallError> {
-        let target = Target::parse(address)?;
+        let target = HostPort::parse(address)?;
         let address = target.to_string();
         let dialer = TcpDialer::new(target, DIAL_TIMEOUT);
         let stream = dialer.dial(Packets::default()).await?;

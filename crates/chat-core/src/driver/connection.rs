@@ -161,6 +161,13 @@ impl<S: Stream> Connection<S> {
         ended
     }
 
+    /// What the protocol is told of that. Telnet closes because its user has quit; others may only
+    /// have no more to say.
+    pub(super) fn end_of_stream(&self) -> Option<Frame> {
+        let is_telnet = !self.codec.is_chat1() && self.codec.has_seen_crlf();
+        is_telnet.then_some(Frame::HangUp)
+    }
+
     /// Waits until bytes were read or written. Returns whether any were read. Cancel safe:
     /// progress is kept in the buffers.
     pub(super) async fn drive_io(&mut self, reading: bool) -> io::Result<bool> {

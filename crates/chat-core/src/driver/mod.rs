@@ -611,7 +611,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             taken = true;
         }
         if connection.take_eof() {
-            self.protocol.receive(None, now);
+            self.protocol.receive(connection.end_of_stream(), now);
             taken = true;
         }
         Ok(taken)

@@ -120,7 +120,8 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::transport::tcp::{Target, TcpDialer};
+    use crate::transport::HostPort;
+    use crate::transport::tcp::TcpDialer;
 
     /// A carrier inside the test.
     struct Memory(&'static str, mpsc::Receiver<DuplexStream>);
@@ -158,7 +159,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("a free port");
         let target = listener.local_addr().expect("an address").to_string();
-        let target = Target::parse(&target).expect("a target");
+        let target = HostPort::parse(&target).expect("a target");
         (listener, TcpDialer::new(target, Duration::from_secs(60)))
     }
 

@@ -4,6 +4,7 @@ mod awake;
 mod carrier;
 mod connect_error;
 mod keyring;
+mod target;
 pub mod tcp;
 mod tls;
 
@@ -15,6 +16,7 @@ pub(crate) use awake::{NAP, asleep};
 pub use carrier::{Dial, Listen, Listeners, Origin, Packets};
 pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
+pub use target::{HostPort, Target, TargetError};
 pub use tls::{
     ALPN, ALPN_FILE, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
 };

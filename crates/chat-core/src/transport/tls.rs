@@ -24,9 +24,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::blocking;
-use crate::trust::certificate::{is_ed25519, public_key};
+use crate::trust::certificate::public_key;
 use crate::trust::safety_number::ChannelBinding;
-use crate::trust::{AgentError, Fingerprint, Identity, replaced_keys};
+use crate::trust::{AgentError, Fingerprint, Identity, PublicKey, replaced_keys};
 use crate::wire::Cookie;
 
 /// The application protocol (ALPN, RFC 7301) of two programs of this kind.
@@ -420,7 +420,7 @@ impl Learned {
         }
         let certificates = connection.peer_certificates().unwrap_or_default();
         let spki = certificates.first().map(public_key).transpose()?;
-        if ours && !spki.as_ref().is_some_and(is_ed25519) {
+        if ours && spki.as_deref().and_then(PublicKey::from_spki).is_none() {
             return Err(TlsError::NoKey);
         }
         Ok(Self {

@@ -14,8 +14,7 @@ use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::sign::{Signer, SigningKey};
 use rustls::{OtherError, SignatureAlgorithm, SignatureScheme};
 
-use super::Fingerprint;
-use super::certificate::ed25519_spki;
+use super::{Fingerprint, PublicKey};
 
 /// How long an agent may take for an answer. Some ask the person, or wait for a touch.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,7 +67,7 @@ pub enum AgentError {
 #[derive(Clone, Debug)]
 pub(super) struct AgentKey {
     socket: PathBuf,
-    public_key: [u8; 32],
+    public_key: PublicKey,
 }
 
 impl AgentKey {
@@ -90,8 +89,7 @@ impl AgentKey {
             let Some(public_key) = ed25519_key(blob) else {
                 continue;
             };
-            let names = [&ed25519_spki(&public_key)[..], blob].map(Fingerprint::of_spki);
-            if names.contains(&wanted) {
+            if [public_key.fingerprint(), Fingerprint::of_spki(blob)].contains(&wanted) {
                 let key = Self { socket, public_key };
                 key.sign(b"chat: is this key there?")?;
                 return Ok(key);
@@ -100,12 +98,12 @@ impl AgentKey {
         Err(AgentError::NoKey { wanted, found })
     }
 
-    pub(super) fn public_key(&self) -> [u8; 32] {
+    pub(super) fn public_key(&self) -> PublicKey {
         self.public_key
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, AgentError> {
-        let blob = [string(ED25519_NAME), string(&self.public_key)].concat();
+        let blob = [string(ED25519_NAME), string(&self.public_key.0)].concat();
         let flags = 0_u32.to_be_bytes();
         let request = [
             &[SIGN_REQUEST][..],
@@ -120,7 +118,7 @@ impl AgentKey {
         let mut signature = Fields(signature.ok_or(AgentError::Malformed)?);
         match (signature.string(), signature.string()) {
             (Some(ED25519_NAME), Some(signature)) => {
-                let key = UnparsedPublicKey::new(&ED25519, self.public_key);
+                let key = UnparsedPublicKey::new(&ED25519, self.public_key.0);
                 let verified = key.verify(message, signature);
                 verified.map_err(|_| AgentError::Malformed)?;
                 Ok(signature.to_vec())
@@ -131,10 +129,10 @@ impl AgentKey {
 }
 
 /// The 32 bytes of a public key as SSH writes it, if it is of this type.
-fn ed25519_key(blob: &[u8]) -> Option<[u8; 32]> {
+fn ed25519_key(blob: &[u8]) -> Option<PublicKey> {
     let mut fields = Fields(blob);
     (fields.string()? == ED25519_NAME).then_some(())?;
-    fields.string()?.try_into().ok()
+    fields.string()?.try_into().map(PublicKey).ok()
 }
 
 impl SigningKey for AgentKey {
@@ -144,7 +142,7 @@ impl SigningKey for AgentKey {
     }
 
     fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
-        Some(ed25519_spki(&self.public_key).to_vec().into())
+        Some(self.public_key.to_spki().into())
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {

@@ -11,14 +11,11 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
 
-use super::{Fingerprint, Identity};
+use super::{Fingerprint, Identity, PublicKey};
 
 /// How many earlier keys of a peer are looked at, and kept of the own ones. Whoever has not called
 /// for longer meets a new key.
 pub(crate) const MAX_REPLACED: usize = 3;
-
-/// What the SPKI of an Ed25519 key begins with (RFC 8410); 32 bytes of key follow.
-const ED25519_SPKI: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
 /// The key's own certificate.
 pub(super) fn self_signed(key: &Identity) -> Result<CertificateDer<'static>, rcgen::Error> {
@@ -57,7 +54,7 @@ pub fn replaced_keys(chain: &[CertificateDer<'_>]) -> Vec<Fingerprint> {
 
 /// The key of `issuer`, if it has signed `certificate`.
 fn signer(certificate: &CertificateDer<'_>, issuer: &CertificateDer<'_>) -> Option<Fingerprint> {
-    let spki = public_key(issuer).ok().filter(is_ed25519)?;
+    let key = PublicKey::from_spki(&public_key(issuer).ok()?)?;
     let mut issuers = RootCertStore::empty();
     issuers.add(issuer.clone().into_owned()).ok()?;
     verify_server_cert_signed_by_trust_anchor(
@@ -70,7 +67,7 @@ fn signer(certificate: &CertificateDer<'_>, issuer: &CertificateDer<'_>) -> Opti
             .all,
     )
     .ok()?;
-    Some(Fingerprint::of_spki(&spki))
+    Some(key.fingerprint())
 }
 
 /// The public key in a certificate.
@@ -78,18 +75,4 @@ pub(crate) fn public_key(
     certificate: &CertificateDer<'_>,
 ) -> Result<SubjectPublicKeyInfoDer<'static>, rustls::Error> {
     Ok(ParsedCertificate::try_from(certificate)?.subject_public_key_info())
-}
-
-/// The SPKI of an Ed25519 key.
-pub(super) fn ed25519_spki(key: &[u8; 32]) -> [u8; 44] {
-    let mut spki = [0; 44];
-    let (prefix, bytes) = spki.split_at_mut(ED25519_SPKI.len());
-    prefix.copy_from_slice(&ED25519_SPKI);
-    bytes.copy_from_slice(key);
-    spki
-}
-
-/// Whether a public key is of the only type that people have here.
-pub(crate) fn is_ed25519(spki: &SubjectPublicKeyInfoDer<'_>) -> bool {
-    spki.starts_with(&ED25519_SPKI) && spki.len() == ED25519_SPKI.len() + 32
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::place::place;
 use super::private_file::{self, FileError};
 
 /// How many tries an address has.
@@ -73,7 +74,7 @@ impl FirstContacts {
     /// The file cannot be used.
     pub fn take_back(&self, address: &str) -> Result<(), FirstContactError> {
         self.update(now(), |tries| {
-            tries.0.entry(address.to_owned()).or_default().pop();
+            tries.0.entry(place(address)).or_default().pop();
             Ok(())
         })
     }
@@ -84,7 +85,7 @@ impl FirstContacts {
     /// The file cannot be used.
     pub fn clear(&self, address: &str) -> Result<(), FirstContactError> {
         self.update(now(), |tries| {
-            tries.0.remove(address);
+            tries.0.remove(&place(address));
             Ok(())
         })
     }
@@ -95,7 +96,7 @@ impl FirstContacts {
         }
         self.update(now, |tries| {
             tries.check(address)?;
-            tries.0.entry(address.to_owned()).or_default().push(now);
+            tries.0.entry(place(address)).or_default().push(now);
             Ok(())
         })
     }
@@ -140,7 +141,7 @@ impl Tries {
             let mut words = str::from_utf8(line).unwrap_or_default().split(' ');
             if let Some(address) = words.next() {
                 let times = words.filter_map(|word| word.parse().ok()).filter(counts);
-                let known = tries.0.entry(address.to_owned()).or_default();
+                let known = tries.0.entry(place(address)).or_default();
                 known.extend(times);
             }
         }
@@ -148,7 +149,7 @@ impl Tries {
     }
 
     fn check(&self, address: &str) -> Result<(), FirstContactError> {
-        let tries = self.0.get(address).map_or(0, Vec::len);
+        let tries = self.0.get(&place(address)).map_or(0, Vec::len);
         match tries < MAX_TRIES {
             true => Ok(()),
             false => Err(FirstContactError::TooMany(address.to_owned())),

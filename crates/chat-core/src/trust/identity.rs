@@ -16,7 +16,7 @@ use rustls::sign::SigningKey;
 use zeroize::Zeroizing;
 
 use super::agent::{AgentError, AgentKey};
-use super::certificate::{self, MAX_REPLACED, ed25519_spki};
+use super::certificate::{self, MAX_REPLACED};
 use super::private_file::{self, FileError};
 use super::{Fingerprint, replaced_keys};
 
@@ -128,8 +128,8 @@ impl Identity {
         let mut identity = Self {
             key: Arc::new(key),
             is_slow: true,
-            public_key,
-            fingerprint: Fingerprint::of_spki(&ed25519_spki(&public_key)),
+            public_key: public_key.0,
+            fingerprint: public_key.fingerprint(),
             certificates: Vec::new(),
         };
         let own = certificate::self_signed(&identity)?;

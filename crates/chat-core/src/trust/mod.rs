@@ -14,6 +14,8 @@ mod first_contacts;
 mod identity;
 mod ignorable;
 mod known_peers;
+mod number;
+mod place;
 pub(crate) mod private_file;
 mod rejected_key;
 pub mod safety_number;
@@ -29,6 +31,7 @@ pub use known_peers::{
     ChangedKey, Claim, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList,
     PeerState, Unreadable,
 };
+pub use number::{InvalidNumber, Number, PublicKey};
 pub use private_file::{FileError, FileKind, PrivateFile};
 pub use rejected_key::RejectedKey;
 pub use security::{Security, Verification, security};

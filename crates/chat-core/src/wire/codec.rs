@@ -85,6 +85,7 @@ pub struct LineCodec {
     continued: bool,
     seen_lf: bool,
     seen_raw: bool,
+    seen_crlf: bool,
     /// A CR before an LF belongs to the line, unless it would hang up.
     keeps_cr: bool,
     mended: bool,
@@ -112,6 +113,7 @@ impl LineCodec {
             continued: false,
             seen_lf: false,
             seen_raw: false,
+            seen_crlf: false,
             keeps_cr: false,
             mended: false,
             cut: false,
@@ -159,6 +161,11 @@ impl LineCodec {
             true => Overlong::Refuse,
             false => Overlong::Cut,
         };
+    }
+
+    /// Whether a line has ended with CRLF, as telnet ends all of them (RFC 854).
+    pub fn has_seen_crlf(&self) -> bool {
+        self.seen_crlf
     }
 
     /// Sets whether the CR of a CRLF belongs to the line, for input that is to arrive as it was
@@ -264,7 +271,10 @@ impl LineCodec {
             let lf = from + at;
             self.seen_lf = true;
             let mut end = match &src[start..lf] {
-                [.., b'\r'] => lf - 1,
+                [.., b'\r'] => {
+                    self.seen_crlf = true;
+                    lf - 1
+                }
                 _ => lf,
             };
             if self.keeps_cr && !self.is_special(&src[start..end]) {

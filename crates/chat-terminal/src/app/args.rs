@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::journal::Recorder;
-use chat_core::transport::tcp::{self, Target};
-use chat_core::transport::{Keyring, KeyringError};
+use chat_core::transport::{Keyring, KeyringError, Target, tcp};
 use chat_core::trust::{FileError, Fingerprint, Identity};
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
@@ -219,7 +218,7 @@ pub fn answer(text: &str) -> Result<String, String> {
         !text.trim().is_empty() && text.len() <= 256 && !text.contains(char::is_control);
     is_usable
         .then(|| text.to_owned())
-        .ok_or_else(|| locale::NO_ANSWER_TEXT.to_owned())
+        .ok_or_else(|| locale::text().no_answer_text().to_owned())
 }
 
 /// Parses a duration such as `10s` or `5m`.
@@ -228,10 +227,10 @@ pub fn answer(text: &str) -> Result<String, String> {
 /// The text is no duration, zero, or a year and more; the error says how to write one.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err(locale::NO_TIME.to_owned()),
-        Ok(duration) if duration >= MAX_DURATION => Err(locale::TOO_LONG.to_owned()),
+        Ok(Duration::ZERO) => Err(locale::text().no_time().to_owned()),
+        Ok(duration) if duration >= MAX_DURATION => Err(locale::text().time_too_long().to_owned()),
         Ok(duration) => Ok(duration),
-        Err(error) => Err(locale::not_a_time(&error)),
+        Err(error) => Err(locale::text().not_a_time(&error.to_string())),
     }
 }
 
@@ -240,7 +239,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// The text is no target; the error says what is wrong with it.
 pub fn target(text: &str) -> Result<Target, String> {
-    Target::parse(text).map_err(|error| locale::target_error(&error))
+    Target::parse(text).map_err(|error| locale::text().target_error(&error))
 }
 
 /// Parses where to listen, such as `7788` or `[::1]:7788`.
@@ -248,7 +247,7 @@ pub fn target(text: &str) -> Result<Target, String> {
 /// # Errors
 /// The text is no address; the error says how to write one.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
-    tcp::parse_address(text).map_err(|_| locale::NO_LISTEN_ADDRESS.to_owned())
+    tcp::parse_address(text).map_err(|_| locale::text().no_listen_address().to_owned())
 }
 
 /// Parses the path of a program.
@@ -260,7 +259,7 @@ pub fn program(text: &str) -> Result<PathBuf, String> {
     let metadata = path.metadata().map_err(|error| error.to_string())?;
     match metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
         true => Ok(path),
-        false => Err(locale::NO_PROGRAM.to_owned()),
+        false => Err(locale::text().no_program().to_owned()),
     }
 }
 
@@ -269,7 +268,8 @@ pub fn program(text: &str) -> Result<PathBuf, String> {
 /// # Errors
 /// The text is none; the error says how one looks.
 pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
-    text.parse().map_err(|_| locale::NO_FINGERPRINT.to_owned())
+    text.parse()
+        .map_err(|_| locale::text().no_fingerprint().to_owned())
 }
 
 /// Parses which key of an agent is meant.
@@ -278,7 +278,7 @@ pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
 /// The text names none; the error says how to.
 pub fn agent_key(text: &str) -> Result<Fingerprint, String> {
     let key = text.strip_prefix("agent:").and_then(|key| key.parse().ok());
-    key.ok_or_else(|| locale::NO_AGENT_KEY.to_owned())
+    key.ok_or_else(|| locale::text().no_agent_key().to_owned())
 }
 
 #[cfg(test)]
@@ -290,11 +290,19 @@ mod tests {
         assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
         assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
         for text in ["0", "0s", "0h 0ms"] {
-            assert_eq!(duration(text), Err(locale::NO_TIME.into()), "{text}");
+            assert_eq!(
+                duration(text),
+                Err(locale::text().no_time().into()),
+                "{text}"
+            );
         }
         assert!(duration("364days").is_ok());
         for text in ["365days", "1000y", "500000000000y"] {
-            assert_eq!(duration(text), Err(locale::TOO_LONG.into()), "{text}");
+            assert_eq!(
+                duration(text),
+                Err(locale::text().time_too_long().into()),
+                "{text}"
+            );
         }
         let error = duration("soon").expect_err("no span of time");
         assert!(error.ends_with("write it like 10s or 5m"), "{error}");

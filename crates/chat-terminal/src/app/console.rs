@@ -71,7 +71,7 @@ impl Console {
             let has_draft = !typed.draft.is_empty();
             let (source, mut sink) = Screen::open(options, typed, memory)?;
             if has_draft {
-                sink.show(Event::Notice(locale::DRAFT_IS_BACK.to_owned()));
+                sink.show(Event::Notice(locale::text().draft_is_back().to_owned()));
             }
             if let Some(flaw) = flaw {
                 sink.show(Event::Notice(flaw));
@@ -83,7 +83,7 @@ impl Console {
             });
         }
         let (source, sink) = if interactive {
-            pipe::interactive(pipe::stdin(), pipe::stdout(), idle.role())
+            pipe::interactive(idle.role())?
         } else {
             (
                 LineSource::piped(pipe::stdin(), args.literal),

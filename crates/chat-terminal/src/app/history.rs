@@ -15,6 +15,7 @@ use crate::app::{completion, exit, messages};
 use crate::locale::{self, Explain};
 use crate::text::past::{PastRows, local_time, speaker};
 use crate::text::sanitize;
+use crate::text::stderr;
 
 /// With how many messages a call begins, and how many a search shows.
 const SHOWN: usize = 20;
@@ -69,7 +70,7 @@ pub(crate) fn search(data_dir: &Path, key: Fingerprint, text: &str) -> Vec<Event
         Ok(matches) => matches,
         Err(told) => return vec![Event::Notice(told)],
     };
-    let found = Event::Notice(locale::search_found(text, total, last.len()));
+    let found = Event::Notice(locale::text().search_found(text, total, last.len()));
     let shown = (!last.is_empty()).then(|| past(last));
     notices(&flaws).chain([found]).chain(shown).collect()
 }
@@ -174,12 +175,12 @@ fn print_all(entries: HistoryEntries, mut style: Style) -> io::Result<u8> {
             Ok(HistoryEntry { message, line }) => style.write(&message, &line, &mut out)?,
             Err(flaw) => {
                 code = exit::FAILED;
-                eprintln!("{}", sanitize::line(&flaw.explain()));
+                stderr::tell(&flaw.explain());
             }
         }
     }
     if is_empty {
-        eprintln!("{}", locale::NOTHING_FOUND);
+        stderr::tell(locale::text().nothing_found());
     }
     out.flush()?;
     Ok(code)

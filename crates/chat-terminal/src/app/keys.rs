@@ -36,7 +36,7 @@ fn forget(who: &str) -> Result<String, Failure> {
     for peer in &forgotten {
         calls.forget(peer.fingerprint)?;
     }
-    Ok(locale::forgotten(&forgotten))
+    Ok(locale::text().forgotten(&forgotten))
 }
 
 /// Knows the peer of this name or fingerprint by another key, which has what was said with it.
@@ -44,12 +44,12 @@ fn accept_key(who: &str, key: Fingerprint) -> Result<String, Failure> {
     let data_dir = trust::data_dir()?;
     let known = KnownPeers::open(&data_dir)?.accept_key(who, key)?;
     Calls::open(&data_dir)?.hand_over(known.fingerprint, key)?;
-    Ok(locale::key_accepted(&known, key))
+    Ok(locale::text().key_accepted(&known, key))
 }
 
 /// Makes this user another key.
 fn new_key() -> Result<String, Failure> {
     let new = Identity::replace(&trust::data_dir()?)?;
     let old = new.replaces().first().copied().unwrap_or(new.fingerprint());
-    Ok(locale::new_key(old, new.fingerprint()))
+    Ok(locale::text().new_key(old, new.fingerprint()))
 }

@@ -45,8 +45,9 @@ pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     match &args.debug_log {
         Some(path) => {
-            let file = open(path)
-                .map_err(|error| Failure::new(exit::FAILED, locale::cannot_log(path, &error)))?;
+            let file = open(path).map_err(|error| {
+                Failure::new(exit::FAILED, locale::text().log_error(path, &error))
+            })?;
             builder.with_writer(Mutex::new(SafeLines(file))).init();
         }
         None if is_journal() => builder
@@ -179,7 +180,10 @@ impl Write for BoundedFile {
             self.file.write_all(line)?;
         } else if self.room > 0 {
             self.room = 0;
-            writeln!(self.file, "{}", locale::log_is_full(MAX_FILE))?;
+            writeln!(
+                self.file,
+                "The log is full: {MAX_FILE} bytes. No more is written."
+            )?;
         }
         Ok(line.len())
     }

@@ -12,9 +12,9 @@ use chat_core::trust::{self, Fingerprint, KnownPeers, PeerList};
 use crate::app::exit;
 use crate::app::history::Style;
 use crate::app::runtime::Failure;
-use crate::locale;
+use crate::locale::{self, Explain};
 use crate::text::past::PastRows;
-use crate::text::sanitize;
+use crate::text::stderr;
 
 /// Shows the person what was left, and marks it as read once the sink has taken it. Not being able
 /// to is no reason to do without calls, and is told.
@@ -26,7 +26,9 @@ pub async fn show(data_dir: PathBuf, known: KnownPeers, sink: &mut impl Sink) ->
     let (unread, _) = match found {
         Ok(found) => found,
         Err(error) => {
-            sink.show(Event::Alarm(locale::messages_unreadable(&error)));
+            sink.show(Event::Alarm(
+                locale::text().messages_unreadable(&error.explain()),
+            ));
             return Ok(());
         }
     };
@@ -34,12 +36,12 @@ pub async fn show(data_dir: PathBuf, known: KnownPeers, sink: &mut impl Sink) ->
         let mut rows = PastRows::new(&name);
         let messages = left.messages.iter().map(past);
         let rows = messages.flat_map(|message| rows.rows(&message));
-        let header = locale::left_while_away(&name, left.messages.len());
+        let header = locale::text().left_while_away(&name, left.messages.len());
         let text = [header].into_iter().chain(rows).collect::<Vec<_>>();
         sink.show(Event::Notice(text.join("\n")));
         sink.flushed().await?;
         if let Err(error) = blocking(|| left.mark_read()).await {
-            sink.show(Event::Alarm(locale::still_unread(&error)));
+            sink.show(Event::Alarm(locale::text().still_unread(&error.explain())));
         }
     }
     Ok(())
@@ -56,10 +58,10 @@ pub(super) fn print() -> Result<u8, Failure> {
     let list = known.load().ok();
     for key in in_use {
         let name = name_of(list.as_deref(), key);
-        eprintln!("{}", sanitize::line(&locale::on_the_line(&name)));
+        stderr::tell(&locale::text().on_the_line(&name));
     }
     if unread.is_empty() {
-        eprintln!("{}", locale::NO_MESSAGES);
+        stderr::tell(locale::text().no_messages());
     }
     for (name, left) in unread {
         match print_one(name, &left) {
@@ -76,7 +78,7 @@ fn print_one(name: String, left: &Unread) -> io::Result<()> {
     let is_terminal = io::stdout().is_terminal();
     let mut out = BufWriter::new(io::stdout().lock());
     if is_terminal {
-        let header = locale::left_while_away(&name, left.messages.len());
+        let header = locale::text().left_while_away(&name, left.messages.len());
         writeln!(out, "{header}")?;
     }
     let mut style = Style::of_text(name, is_terminal);

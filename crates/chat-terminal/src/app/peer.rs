@@ -133,8 +133,8 @@ impl PeerRecord {
                 if self.peer.security.fingerprint().is_some() =>
             {
                 match (safety_number, read_out) {
-                    (None, _) => locale::NO_SAFETY_NUMBER.into(),
-                    (Some(_), None) => locale::how_to_verify(&self.peer),
+                    (None, _) => locale::text().no_safety_number().into(),
+                    (Some(_), None) => locale::text().how_to_verify(&self.peer),
                     (Some(number), Some(read_out)) => match compare(number, read_out) {
                         Comparison::Same => {
                             let (keyring, peer) = (keyring.clone(), self.peer.clone());
@@ -142,9 +142,9 @@ impl PeerRecord {
                             return Vec::new();
                         }
                         Comparison::Different => {
-                            return vec![Event::Alarm(locale::wrong_number(&self.peer))];
+                            return vec![Event::Alarm(locale::text().wrong_number(&self.peer))];
                         }
-                        Comparison::NoNumber => locale::no_number(read_out),
+                        Comparison::NoNumber => locale::text().no_number(read_out),
                     },
                 }
             }
@@ -157,13 +157,13 @@ impl PeerRecord {
                 if self.peer.security.fingerprint().is_some() =>
             {
                 let Some(name) = name.clone().or_else(|| self.claimed.clone()) else {
-                    return vec![Event::Notice(locale::RENAME_TO_WHAT.into())];
+                    return vec![Event::Notice(locale::text().rename_to_what().into())];
                 };
                 let (keyring, peer) = (keyring.clone(), self.peer.clone());
                 self.enqueue(move || rename(&keyring, peer, &name));
                 return Vec::new();
             }
-            (Command::Rename(_), _) => locale::NO_KEY_TO_NAME.into(),
+            (Command::Rename(_), _) => locale::text().no_key_to_name().into(),
             (Command::History(_) | Command::Search(_), Some(keyring)) => {
                 let (keyring, peer, command) =
                     (keyring.clone(), self.peer.clone(), command.clone());
@@ -171,19 +171,21 @@ impl PeerRecord {
                 return Vec::new();
             }
             (Command::History(_) | Command::Search(_), None) => {
-                locale::nothing_recorded(&self.peer)
+                locale::text().nothing_recorded(&self.peer)
             }
-            (Command::Peers, None) | (Command::Verify(_), _) => locale::NO_KEY_TO_VERIFY.into(),
-            (Command::Status, _) => locale::peer_status(&self.peer),
+            (Command::Peers, None) | (Command::Verify(_), _) => {
+                locale::text().no_key_to_verify().into()
+            }
+            (Command::Status, _) => locale::text().peer_status(&self.peer),
             (Command::Answer | Command::Decline(_) | Command::Block, _) => {
-                locale::NOBODY_RINGS.into()
+                locale::text().nobody_rings().into()
             }
-            (Command::File(_), _) => locale::NO_FILES.into(),
+            (Command::File(_), _) => locale::text().no_files().into(),
             (Command::Next | Command::Quit | Command::Keep, _) => {
-                locale::NEXT_IS_FOR_SERVERS.into()
+                locale::text().next_is_for_servers().into()
             }
             (Command::Away(_) | Command::Name(_) | Command::Note(_), _) => {
-                locale::NOTHING_TO_WAIT_FOR.into()
+                locale::text().nothing_to_wait_for().into()
             }
         };
         vec![Event::Notice(notice)]
@@ -219,7 +221,7 @@ impl Done {
         let claims = is_another.then_some(claimed);
         self.events.push(Event::Claims(claims.clone()));
         if let Some(claimed) = &claims {
-            let notice = locale::calls_itself(peer, claimed);
+            let notice = locale::text().calls_itself(peer, claimed);
             self.events.push(Event::Notice(notice));
         }
         self.claimed = Some(claims);
@@ -239,11 +241,11 @@ fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> 
             Ok(known) => {
                 peer.name = known.given_name().map(str::to_owned);
                 trouble = namesake(keyring, &claimed, *fingerprint)
-                    .map(|namesake| locale::name_is_taken(&namesake, &known.name));
+                    .map(|namesake| locale::text().name_is_taken(&namesake, &known.name));
             }
             Err(error) => {
                 peer.name = Some(claimed).filter(|claimed| !claimed.is_empty());
-                trouble = Some(locale::not_remembered(&error));
+                trouble = Some(locale::text().not_remembered(&error.explain()));
             }
         }
     }
@@ -276,7 +278,7 @@ fn rename(keyring: &Keyring, mut peer: Peer, name: &str) -> Done {
     };
     match keyring.known.rename(name, fingerprint) {
         Ok(name) => {
-            let notice = locale::renamed(&peer, &name);
+            let notice = locale::text().renamed(&peer, &name);
             peer.name = Some(name);
             Done {
                 events: vec![
@@ -304,14 +306,14 @@ fn read_back(keyring: &Keyring, peer: &Peer, command: &Command) -> Vec<Event> {
         _ => Vec::new(),
     };
     match shown.is_empty() {
-        true => vec![Event::Notice(locale::nothing_recorded(peer))],
+        true => vec![Event::Notice(locale::text().nothing_recorded(peer))],
         false => shown,
     }
 }
 
 /// Marks the peer's key as verified.
 fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
-    let mut notice = locale::NO_KEY_TO_VERIFY.into();
+    let mut notice = locale::text().no_key_to_verify().into();
     if let Security::Key {
         fingerprint,
         verification,
@@ -321,9 +323,9 @@ fn verify(keyring: &Keyring, mut peer: Peer) -> Done {
         notice = match keyring.known.verify(name, *fingerprint) {
             Ok(()) => {
                 *verification = Verification::Verified;
-                locale::verified(&peer)
+                locale::text().verified(&peer)
             }
-            Err(error) => locale::not_remembered(&error),
+            Err(error) => locale::text().not_remembered(&error.explain()),
         };
     }
     Done {
@@ -341,8 +343,8 @@ pub fn away(before: &Presence, text: Option<String>) -> (Presence, Event) {
         (Presence::Away(_), None) => Presence::Here,
     };
     let notice = match &after {
-        Presence::Here => locale::YOU_ARE_BACK,
-        Presence::Away(_) => locale::YOU_ARE_AWAY,
+        Presence::Here => locale::text().you_are_back(),
+        Presence::Away(_) => locale::text().you_are_away(),
     };
     (after, Event::Notice(notice.to_owned()))
 }
@@ -350,13 +352,13 @@ pub fn away(before: &Presence, text: Option<String>) -> (Presence, Event) {
 /// Refuses all calls with the peer's key from now on. Returns the notice to show.
 pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
     let Security::Key { fingerprint, .. } = peer.security else {
-        return locale::NO_KEY_TO_BLOCK.into();
+        return locale::text().no_key_to_block().into();
     };
     let known = keyring.known.clone();
     let name = peer.name.clone().unwrap_or_default();
     match blocking(move || known.block(&name, fingerprint)).await {
-        Ok(()) => locale::blocked(peer),
-        Err(error) => locale::not_remembered(&error),
+        Ok(()) => locale::text().blocked(peer),
+        Err(error) => locale::text().not_remembered(&error.explain()),
     }
 }
 
@@ -364,8 +366,8 @@ pub async fn block(keyring: &Keyring, peer: &Peer) -> String {
 pub fn list(keyring: &Keyring) -> String {
     match keyring.known.load() {
         Ok(known) => {
-            let own = locale::own_key(keyring.own_key);
-            format!("{own}\n{}", locale::peers(&known))
+            let own = locale::text().own_key(keyring.own_key);
+            format!("{own}\n{}", locale::text().peers(&known))
         }
         Err(error) => error.explain(),
     }
@@ -380,7 +382,7 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
     let flaws = known.load()?;
     Ok(flaws
         .unreadable()
-        .map(|flaw| locale::unreadable(&flaw))
+        .map(|flaw| locale::text().unreadable(&flaw))
         .collect())
 }
 

@@ -8,7 +8,7 @@ use chat_core::protocol::{Event, Peer, Renewed};
 use chat_core::wire::SessionId;
 
 use crate::app::exit;
-use crate::locale;
+use crate::locale::{self, Explain};
 
 /// The journals of a call: how they are begun, and whether that has failed.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Record {
             },
             Err(error) => Self {
                 recorder: Some(recorder),
-                earlier: vec![Event::Alarm(locale::not_recorded(error))],
+                earlier: vec![Event::Alarm(locale::text().not_recorded(&error.explain()))],
                 failed: true,
             },
         }
@@ -74,8 +74,8 @@ impl Record {
             recorder.keep |= keeps;
         }
         Event::Notice(match keeps {
-            true => locale::KEPT.into(),
-            false => locale::CANNOT_KEEP.into(),
+            true => locale::text().kept().into(),
+            false => locale::text().cannot_keep().into(),
         })
     }
 
@@ -92,7 +92,7 @@ impl Record {
     /// Nothing is recorded any more.
     pub fn fail(&mut self, error: &JournalError) -> Event {
         self.failed = true;
-        Event::Alarm(locale::not_recorded(error))
+        Event::Alarm(locale::text().not_recorded(&error.explain()))
     }
 
     /// The call is over, and the last of it may not be recorded, for this reason.
@@ -100,7 +100,9 @@ impl Record {
         if let Some(error) = unrecorded {
             tracing::warn!(%error, "the end of the call is not recorded");
             self.failed = true;
-            sink.show(Event::Alarm(locale::end_not_recorded(&error)));
+            sink.show(Event::Alarm(
+                locale::text().end_not_recorded(&error.explain()),
+            ));
         }
     }
 
@@ -125,11 +127,11 @@ fn earlier(recording: &Recording) -> Vec<Event> {
     let earlier = recording.earlier().map(Event::Earlier);
     let carried = Some(recording.carried.len()).filter(|carried| *carried > 0);
     let damaged = recording.set_aside.iter();
-    let damaged = damaged.map(|path| Event::Alarm(locale::set_aside(path)));
+    let damaged = damaged.map(|path| Event::Alarm(locale::text().set_aside(path)));
     let trouble = recording.trouble.as_ref();
     let notices = [
-        trouble.map(locale::passed_over),
-        carried.map(locale::carried_over),
+        trouble.map(|error| locale::text().passed_over(&error.explain())),
+        carried.map(|count| locale::text().carried_over(count)),
     ];
     let notices = notices.into_iter().flatten().map(Event::Notice);
     earlier.into_iter().chain(damaged).chain(notices).collect()
@@ -137,5 +139,5 @@ fn earlier(recording: &Recording) -> Vec<Event> {
 
 /// The call goes on with a program that was started anew.
 pub fn renewed(peer: &Peer, renewed: Renewed) -> Event {
-    Event::Notice(locale::renewed(peer, renewed))
+    Event::Notice(locale::text().renewed(peer, renewed))
 }

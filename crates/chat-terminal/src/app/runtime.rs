@@ -1,14 +1,12 @@
 //! The shared `main`: runtime, logging, exit code.
 
 use std::future::Future;
-use std::io::Write;
 use std::process::ExitCode;
 
 use crate::app::args::CommonArgs;
 use crate::app::{exit, logging, memory, version};
 use crate::locale::Explain;
-use crate::text::sanitize;
-use crate::text::stderr::Stderr;
+use crate::text::stderr;
 
 /// Why a program fails: what the user reads, and the exit code.
 #[derive(Debug)]
@@ -37,7 +35,7 @@ where
 {
     let code = start(program, args, work).unwrap_or_else(|Failure { code, told }| {
         // If stderr is closed, the exit code still tells.
-        let _ = writeln!(Stderr, "{program}: {}", sanitize::line(&told));
+        stderr::tell(&format!("{program}: {told}"));
         code
     });
     ExitCode::from(code)

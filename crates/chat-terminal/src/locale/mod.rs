@@ -1,14 +1,70 @@
-//! Every text that a user reads, apart from the logic; one file for each language.
+//! Every text that a user reads, apart from the logic.
+//!
+//! A language is one type that implements the traits of this module, with a method for each
+//! sentence: a sentence that a language lacks does not compile. They hold words alone, with plural
+//! and word order as the language has them. Which sentence an event or an error calls for is the
+//! same in each, and stands beside the trait, as a method of `dyn Language`.
 
+mod callers;
+mod calls;
 mod en;
+mod errors;
 mod explain;
+mod files;
+mod help;
+mod line;
+mod machine;
+mod past;
+mod peers;
+mod replies;
+mod start;
+mod status;
 
 use chat_core::protocol::Peer;
 
-pub use en::*;
+pub use callers::Callers;
+pub use calls::Calls;
+pub use errors::Errors;
 pub use explain::Explain;
+pub use files::Files;
+pub use help::Help;
+pub use line::TypedLine;
+pub use machine::Machine;
+pub use past::Past;
+pub use peers::Peers;
+pub use replies::Replies;
+pub use start::Start;
+pub use status::StatusRow;
+pub(crate) use status::{TITLE, title};
 
 use crate::text::sanitize;
+use errors::said_by_the_system;
+use files::bytes;
+
+/// All sentences in one language.
+pub trait Language:
+    Callers
+    + Calls
+    + Errors
+    + Files
+    + Help
+    + Machine
+    + Past
+    + Peers
+    + Replies
+    + Start
+    + StatusRow
+    + TypedLine
+    + Sync
+{
+    /// Two sentences, one after the other.
+    fn joined(&self, sentence: &str, next: &str) -> String;
+}
+
+/// The language of this user.
+pub fn text() -> &'static dyn Language {
+    &en::English
+}
 
 /// What a peer is called.
 pub(crate) fn name_or_address(peer: &Peer) -> &str {
@@ -18,14 +74,6 @@ pub(crate) fn name_or_address(peer: &Peer) -> &str {
 /// The peer's name, or where it is.
 pub(crate) fn short_name(peer: &Peer) -> String {
     name_in_notice(name_or_address(peer)).unwrap_or_else(|| peer.address.clone())
-}
-
-/// The peer's name and where it is.
-fn who(peer: &Peer) -> String {
-    match peer.name.as_deref().and_then(name_in_notice) {
-        Some(name) => format!("{name} ({})", peer.address),
-        None => peer.address.clone(),
-    }
 }
 
 /// The peer's name for another program; empty if it has none. A careless script may paste it

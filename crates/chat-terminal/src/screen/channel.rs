@@ -123,14 +123,16 @@ impl Source for ScreenSource {
             let is_current = stamped.is_current(*self.open.now());
             match stamped.input {
                 input if is_current => return Ok(input),
-                Input::Command(_) => self.feed.send(Event::Notice(locale::TOO_LATE.into())),
+                Input::Command(_) => self
+                    .feed
+                    .send(Event::Notice(locale::text().too_late().into())),
                 // Text that did not arrive is marked as such, and Up brings it back.
                 _ => {}
             }
         }
         Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
-            locale::TERMINAL_GONE,
+            locale::text().terminal_gone(),
         ))
     }
 
@@ -340,6 +342,6 @@ mod tests {
         let Ok(Event::Notice(told)) = backend.events.try_recv() else {
             panic!("the person waits for an answer");
         };
-        assert_eq!(told, locale::TOO_LATE);
+        assert_eq!(told, locale::text().too_late());
     }
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use chat_core::driver::sleep_until_some;
@@ -15,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::input::memory::{Memory, Typed};
 use crate::input::parser::{InputEvent, InputParser};
 use crate::screen::channel::{Backend, Stamped, weight};
+use crate::screen::keyboard::Keyboard;
 use crate::screen::painter::{LiveRegion, Painter};
 use crate::screen::transcript::Timestamp;
 use crate::screen::tty::{self, Change, Signals};
@@ -62,7 +62,7 @@ pub(crate) fn run(options: ScreenOptions, typed: Typed, memory: Option<Memory>, 
             };
             let mut event_loop =
                 EventLoop::new(options, typed, backend.pending, backend.has_draft, inputs)?;
-            let result = event_loop.run(backend.events, read_keys()?).await;
+            let result = event_loop.run(backend.events, Keyboard::open()?).await;
             // Also when the terminal is gone.
             if let Some(memory) = memory
                 && let Err(error) = memory.save(&event_loop.view.typed())
@@ -75,30 +75,7 @@ pub(crate) fn run(options: ScreenOptions, typed: Typed, memory: Option<Memory>, 
     if let Err(error) = result {
         tracing::debug!(%error, "the terminal failed");
     }
-    tty::restore(tty::ABANDON);
-}
-
-/// The bytes that are typed, one read after another.
-struct Keys {
-    bytes: mpsc::Receiver<Vec<u8>>,
-    /// The reading thread ends when this is dropped.
-    _stop: io::PipeWriter,
-}
-
-fn read_keys() -> io::Result<Keys> {
-    let (stopped, stop) = io::pipe()?;
-    let (sender, bytes) = mpsc::channel(4);
-    thread::Builder::new()
-        .name("terminal input".to_owned())
-        .spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = tty::read_keys(&mut buffer, &stopped) {
-                if sender.blocking_send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        })?;
-    Ok(Keys { bytes, _stop: stop })
+    tty::abandon();
 }
 
 /// The way of what the user does to the program.
@@ -115,7 +92,7 @@ struct EventLoop {
     view: View,
     painter: Painter,
     parser: InputParser,
-    writer: Writer,
+    writer: Writer<Vec<u8>>,
     signals: Signals,
     pending: watch::Sender<usize>,
     has_draft: Arc<AtomicBool>,
@@ -142,7 +119,7 @@ impl EventLoop {
             view: View::new(options, typed, Timestamp::now()),
             painter: Painter::new(tty::size()),
             parser: InputParser::default(),
-            writer: Writer::start()?,
+            writer: Writer::start(|frame: &Vec<u8>| tty::write_frame(frame))?,
             signals: Signals::new()?,
             pending,
             has_draft,
@@ -159,7 +136,7 @@ impl EventLoop {
     async fn run(
         &mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
-        mut keys: Keys,
+        mut keyboard: Keyboard,
     ) -> io::Result<()> {
         let inputs = self.inputs.sender.clone();
         // Once the sink is dropped: when to give up a terminal that takes no output.
@@ -189,7 +166,7 @@ impl EventLoop {
                     Change::Woken => self.wake()?,
                 },
                 () = sleep_until_some(self.resize_at) => self.resize(),
-                bytes = keys.bytes.recv() => match bytes {
+                bytes = keyboard.read() => match bytes {
                     Some(bytes) => self.keys(&bytes).await?,
                     None => return Err(io::ErrorKind::UnexpectedEof.into()),
                 },
@@ -388,7 +365,7 @@ impl EventLoop {
     async fn finish(&mut self) -> io::Result<()> {
         self.view.finish(Timestamp::now());
         if self.clear().await? {
-            tty::restore(tty::END);
+            tty::end();
         }
         Ok(())
     }

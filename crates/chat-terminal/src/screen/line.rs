@@ -68,32 +68,37 @@ impl Line {
             }
             None => head.push_str(GUTTER),
         }
-        let start = GUTTER.len() + self.mark.paint(palette, columns, &mut head);
+        let mark_ends = GUTTER.len() + self.mark.paint(palette, columns, &mut head);
         let style = self.mark.style_of_text();
         let blanks = self.text.len() - self.text.trim_start_matches(' ').len();
-        let hang = hang(start + blanks, columns);
+        let hang = hang(mark_ends + blanks, columns);
+        // What is indented has no row of blanks alone before a long word.
+        let indent = hang.saturating_sub(mark_ends).min(blanks);
+        let (indented, text) = self.text.split_at(indent);
+        head.push_str(indented);
+        let start = mark_ends + indent;
         let pieces = wrap::wrap(
-            &self.text,
+            text,
             columns.saturating_sub(start),
             columns.saturating_sub(hang),
             LongWords::Whole,
         );
         let mut may_overflow = start > columns || !self.mark.is_certain();
         for piece in pieces {
-            let mut text = self.text[piece.range].trim_end_matches(' ');
+            let mut row = text[piece.range].trim_end_matches(' ');
             if head.is_empty() {
-                text = text.trim_start_matches(' ');
-                if text.is_empty() {
+                row = row.trim_start_matches(' ');
+                if row.is_empty() {
                     continue;
                 }
                 head.extend(repeat_n(' ', hang));
             }
             // Where a terminal may draw a row wider, it must not wrap it: what stands at the start
             // of a row is not for the peer to choose.
-            let guarded = !piece.is_whole && (may_overflow || !wrap::is_certain(text));
+            let guarded = !piece.is_whole && (may_overflow || !wrap::is_certain(row));
             out.push_str(if guarded { "\x1b[?7l" } else { "" });
             out.push_str(&head);
-            palette.paint(style, text, out);
+            palette.paint(style, row, out);
             out.push_str(if guarded { "\x1b[?7h\r\n" } else { "\r\n" });
             may_overflow = false;
             head.clear();
@@ -158,7 +163,7 @@ pub(crate) fn own_mark(palette: Palette, state: DeliveryState, columns: usize, r
         DeliveryState::Lost => (Style::Alarm, "✗ "),
     };
     row.push(palette, style, mark, columns);
-    row.push(palette, Style::Own, locale::YOU, columns);
+    row.push(palette, Style::Own, locale::text().you(), columns);
     row.push(palette, Style::Plain, " ", columns);
 }
 

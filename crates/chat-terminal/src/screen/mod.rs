@@ -7,6 +7,7 @@
 mod channel;
 mod draft;
 mod event_loop;
+pub(crate) mod keyboard;
 mod line;
 mod notify;
 mod painter;
@@ -16,9 +17,9 @@ mod style;
 #[cfg(test)]
 mod tests;
 mod transcript;
-mod tty;
+pub(crate) mod tty;
 mod view;
-mod writer;
+pub(crate) mod writer;
 
 use std::io;
 use std::thread;
@@ -28,6 +29,7 @@ use channel::halves;
 pub(crate) use channel::{ScreenSink, ScreenSource};
 pub(crate) use notify::Protocol;
 pub(crate) use style::Colors;
+use tty::Mode;
 pub use view::Idle;
 pub(crate) use view::ScreenOptions;
 
@@ -54,7 +56,7 @@ impl Screen {
         typed: Typed,
         memory: Option<Memory>,
     ) -> io::Result<(ScreenSource, ScreenSink)> {
-        tty::enter_raw()?;
+        tty::enter(Mode::Screen)?;
         let (source, sink, backend) = halves();
         let thread = thread::Builder::new()
             .name("screen".to_owned())
@@ -67,6 +69,6 @@ impl Screen {
     /// Restores the terminal at once. May be called at any time and more than once; dropping
     /// the two halves is the orderly way.
     pub(crate) fn restore() {
-        tty::restore(tty::ABANDON);
+        tty::abandon();
     }
 }

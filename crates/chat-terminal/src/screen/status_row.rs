@@ -98,7 +98,7 @@ impl StatusRow<'_> {
                 part(
                     0,
                     trust(&peer.security),
-                    locale::lock(&peer.security).to_owned(),
+                    locale::text().lock(&peer.security).to_owned(),
                 );
             }
             None if ringing.is_some() => {}
@@ -108,43 +108,43 @@ impl StatusRow<'_> {
             part(
                 0,
                 Style::Warning,
-                locale::rings(&locale::short_name(caller)),
+                locale::text().rings(&locale::short_name(caller)),
             );
-            part(4, Style::Plain, locale::HOW_TO_ANSWER.to_owned());
+            part(4, Style::Plain, locale::text().how_to_answer().to_owned());
         }
         if let Some(ahead) = ahead {
-            part(1, Style::Warning, locale::ahead(*ahead));
+            part(1, Style::Warning, locale::text().ahead(*ahead));
         }
         if self.hanging_up {
-            part(1, Style::Warning, locale::HANGING_UP.to_owned());
+            part(1, Style::Warning, locale::text().hanging_up().to_owned());
         }
-        if let Some(text) = locale::link(link, self.silence) {
+        if let Some(text) = locale::text().link(link, self.silence) {
             match link {
                 ConnectionStatus::Up { .. } => part(4, Style::Faint, text),
                 _ => part(1, Style::Warning, text),
             }
         }
         if let Presence::Away(text) = presence {
-            part(2, Style::Warning, locale::away(text));
+            part(2, Style::Warning, locale::text().away(text));
         }
         if *answering {
-            part(1, Style::Warning, locale::ANSWERING.to_owned());
+            part(1, Style::Warning, locale::text().answering().to_owned());
         }
         if self.typing {
             part(
                 2,
                 Style::Plain,
-                locale::typing(sanitize::cut(self.name, NAME).as_ref()),
+                locale::text().typing(sanitize::cut(self.name, NAME).as_ref()),
             );
         }
         // Who rings was told of already.
         let others = self.waiting - self.waiting.min(ringing.iter().count());
         if others > 0 {
-            part(3, Style::Warning, locale::waiting(others));
+            part(3, Style::Warning, locale::text().waiting(others));
         }
         let hint = match peer {
-            Some(_) => locale::HINT,
-            None => locale::HINT_ALONE,
+            Some(_) => locale::text().hint(),
+            None => locale::text().hint_alone(),
         };
         part(5, Style::Faint, hint.to_owned());
         parts

@@ -16,9 +16,12 @@ use crate::screen::view::{Idle, ScreenOptions, View};
 use crate::text::charset::Charset;
 use alacritty_terminal::term::cell::Cell;
 use chat_core::driver::{Command, Input};
-use chat_core::protocol::{CloseReason, ConnectionStatus, Ended, Event, Peer, SendError, Side};
+use chat_core::files::{Direction, FileEvent, FileName, FileState, FileSummary, Rate};
+use chat_core::protocol::{
+    CloseReason, ConnectionStatus, Delivery, Ended, Event, PastMessage, Peer, SendError, Side,
+};
 use chat_core::trust::{Security, Verification};
-use chat_core::wire::{Batch, Refusal, RefusalCode};
+use chat_core::wire::{Batch, Presence, Refusal, RefusalCode};
 use chat_testkit::emulator::{self, Emulator};
 use jiff::civil::date;
 use proptest::prelude::*;
@@ -340,7 +343,10 @@ fn what_looks_like_88_is_asked_about_once() {
         let mut desk = Desk::in_call(80, 12);
         desk.press(&format!("{like}\r"));
         assert_eq!(desk.inputs(), []);
-        assert_eq!(desk.terminal.last_rows(3)[0], locale::HANG_UP_MAYBE);
+        assert_eq!(
+            desk.terminal.last_rows(3)[0],
+            locale::text().hang_up_maybe()
+        );
         desk.press("\r");
         assert_eq!(desk.inputs(), [Input::HangUp], "{like:?}");
     }
@@ -585,6 +591,21 @@ fn times_are_shown_when_they_change() {
 }
 
 #[test]
+fn a_key_stands_behind_its_indent_on_a_narrow_terminal() {
+    let mut desk = Desk::new(40, 20);
+    let key = format!("SHA256:{}=", "7ZK91EWn".repeat(5));
+    desk.show(Event::Notice(format!(
+        "Known peers:\n    ann\n        {key}"
+    )));
+    let rows = desk.terminal.all_rows();
+    assert!(
+        rows.contains(&format!("      --         {}", &key[..23])),
+        "{rows:#?}"
+    );
+    assert!(!rows.contains(&"      --".to_owned()), "{rows:#?}");
+}
+
+#[test]
 fn nobody_can_forge_a_notice_or_another_speaker() {
     let mut desk = Desk::in_call(60, 12);
     let text = "hi\n      -- notice\r\n12:01 ✓ you: I owe you\u{2028}12:01 <bob> x";
@@ -602,7 +623,7 @@ fn nobody_can_forge_a_notice_or_another_speaker() {
         ..peer(verified())
     };
     desk.show(Event::Established(named.clone()));
-    desk.show(Event::Notice(locale::caller_waits(&named, 1, true)));
+    desk.show(Event::Notice(locale::text().waits(&named, 1, true)));
     desk.show(lines("y"));
     let text = desk.terminal.text();
     assert!(text.contains(&"      <ann>␊-- ␛[2Jx> y".to_owned()));
@@ -850,7 +871,10 @@ fn a_second_ctrl_c_right_after_the_first_hangs_up_on_nobody() {
     let mut desk = Desk::in_call(80, 12);
     desk.press("draft\x03\x03");
     assert_eq!(desk.inputs(), []);
-    assert_eq!(desk.terminal.last_rows(3)[0], locale::CTRL_C_HANGS_UP);
+    assert_eq!(
+        desk.terminal.last_rows(3)[0],
+        locale::text().ctrl_c_hangs_up()
+    );
     desk.press("\x03");
     assert_eq!(desk.inputs(), [Input::HangUp]);
 }
@@ -1068,7 +1092,10 @@ fn one_who_rings_hears_nothing_that_was_being_typed() {
     desk.show(Event::Ringing(named("mallory")));
     desk.press("11\r");
     assert_eq!(desk.inputs(), [], "Enter after a text does not answer");
-    assert_eq!(desk.terminal.last_rows(3)[0], locale::RINGS_MEANWHILE);
+    assert_eq!(
+        desk.terminal.last_rows(3)[0],
+        locale::text().rings_meanwhile()
+    );
     desk.press("\r");
     assert_eq!(desk.inputs(), [Input::Command(Command::Answer)]);
     desk.show(Event::Established(named("mallory")));
@@ -1105,7 +1132,7 @@ fn the_own_number_is_not_sent_unasked() {
     for text in ["mine is 58 36 55 01", "owl, key, rainbow, bee, rocket?"] {
         desk.press(&format!("{text}\r"));
         assert_eq!(desk.inputs(), [], "{text}");
-        assert_eq!(desk.terminal.last_rows(3)[0], locale::OWN_NUMBER);
+        assert_eq!(desk.terminal.last_rows(3)[0], locale::text().own_number());
         assert_eq!(desk.terminal.cursor().0, format!("> {text}"));
         desk.press("\r");
         assert_eq!(desk.inputs(), [say(text)], "it was asked once");
@@ -1130,7 +1157,7 @@ fn the_words_of_others_are_short_and_marked() {
         unacknowledged: Vec::new(),
     })));
     let caller = named(&forged);
-    desk.show(Event::Notice(locale::caller_waits(&caller, 1, true)));
+    desk.show(Event::Notice(locale::text().waits(&caller, 1, true)));
     desk.show(Event::Ringing(caller));
     let text = desk.terminal.text();
     assert_eq!(
@@ -1235,7 +1262,7 @@ fn a_terminal_that_is_not_utf_8_shows_what_it_can_and_it_is_told_once() {
         [
             "      <ann> plain",
             "      <ann> Grusse<U+06DB> \"<U+4F60>\"",
-            &format!("      -- {}", locale::TRANSLITERATED),
+            &format!("      -- {}", locale::text().transliterated()),
             "      <ann> noch ein u",
             "      + you: cafe ...",
             ">",
@@ -1324,7 +1351,16 @@ fn begins_like_ours(row: &str) -> bool {
         return false;
     };
     let is_time = gutter.ends_with(' ') && gutter.as_bytes()[2] == b':';
-    let marks = ["--", "!!", "you:", "· you:", "✓ you:", "✗ you:"];
+    let marks = [
+        "--",
+        "!!",
+        "◂",
+        "you:",
+        "· you:",
+        "✓ you:",
+        "✗ you:",
+        "(✓) you:",
+    ];
     (is_time || gutter.trim().is_empty()) && marks.iter().any(|mark| text.starts_with(mark))
 }
 
@@ -1339,6 +1375,43 @@ fn forgery() -> impl Strategy<Value = String> {
         "(\n|  )?([0-9:]{5} |      )?(--|!!|[·✓✗] you:|you:|<bob>) .{0,20}",
     ];
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+/// All that a peer can make of a text besides messages, and how many rows of it are the program's.
+fn told(text: &str) -> Vec<(Event, usize)> {
+    let name = FileName::sanitize(text);
+    let summary = FileSummary {
+        number: 1,
+        direction: Direction::Received,
+        name,
+        size: 7,
+        files: None,
+    };
+    let rate = Rate {
+        summary: summary.clone(),
+        done: 3,
+        per_second: 1,
+    };
+    let past = PastMessage {
+        side: Side::Remote,
+        at: std::time::UNIX_EPOCH.into(),
+        text: text.to_owned(),
+        delivery: Delivery::Arrived,
+    };
+    let lines = text.split('\n').count();
+    vec![
+        (Event::Message(format!("/me {text}")), 0),
+        // A row for the day.
+        (Event::History(vec![past]), 1 + lines),
+        (Event::Presence(Presence::Away(text.to_owned())), 1),
+        (Event::Answering(true), 1),
+        (
+            Event::File(FileEvent::Offer(summary, FileState::Offered)),
+            1,
+        ),
+        (Event::File(FileEvent::Progress(vec![rate])), 0),
+        (Event::Typing(true), 0),
+    ]
 }
 
 proptest! {
@@ -1358,10 +1431,20 @@ proptest! {
         };
         // The call began with one notice, however long.
         prop_assert_eq!(ours(&desk), 1);
+        // The first message has a row of its own before it.
+        desk.read("\x1b[O");
+        let mut expected = 2;
         for text in texts {
             desk.show(lines(&text));
-            desk.show(Event::Message(text));
-            prop_assert_eq!(ours(&desk), 1, "{:#?}", desk.terminal.all_rows());
+            desk.show(Event::Message(text.clone()));
+            prop_assert_eq!(ours(&desk), expected, "{:#?}", desk.terminal.all_rows());
+            for (event, rows) in told(&text) {
+                let shown = format!("{event:?}");
+                desk.show(event);
+                expected += rows;
+                let rows = desk.terminal.all_rows();
+                prop_assert_eq!(ours(&desk), expected, "{}: {:#?}", shown, rows);
+            }
         }
     }
 
@@ -1383,6 +1466,7 @@ proptest! {
                 desk.show(lines(text));
                 desk.show(Event::Message(text.clone()));
                 desk.show(Event::Notice(text.clone()));
+                told(text).into_iter().for_each(|(event, _)| desk.show(event));
             }
             prop_assert_eq!(that_acts(charset, &desk.written), None, "{:?}", charset);
         }

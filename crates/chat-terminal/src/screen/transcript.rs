@@ -152,7 +152,11 @@ impl Transcript {
     fn push(&mut self, mark: Mark, text: &str, now: Timestamp) -> bool {
         let date = self.date.replace(now.date);
         if date.is_some_and(|date| date != now.date) {
-            self.push(Mark::Program(Style::Notice), &locale::date(now.date), now);
+            self.push(
+                Mark::Program(Style::Notice),
+                &locale::text().day(now.date),
+                now,
+            );
         }
         let text = sanitize::line(text);
         let shown = self.palette.charset.show(&text);

@@ -1,4 +1,5 @@
-//! The terminal device: raw while the screen is open, and restored however the program ends.
+//! The terminal device: it sends each key while the program has it, and is restored however the
+//! program ends.
 //!
 //! All that is Unix-only is in this file, `app/logging.rs`, `app/signals.rs` and the FIFOs of
 //! `pipe.rs`.
@@ -14,7 +15,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, retry_on_intr, write};
 use rustix::process::{self, kill_current_process_group};
 use rustix::stdio::{stdin, stdout};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr,
+    tcgetwinsize, tcsetattr,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::screen::size::Size;
@@ -25,21 +29,70 @@ const USUAL: Size = Size {
     rows: 24,
 };
 
-/// Turns on bracketed paste and focus reports, and saves the title.
-const BEGIN: &[u8] = b"\x1b[?2004h\x1b[?1004h\x1b[22;2t";
+/// What the program makes of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It draws on all of it.
+    Screen,
+    /// It echoes the keys, and writes lines; a key may still end the program.
+    Lines,
+}
 
-/// Resets every mode to what a shell expects, once the live region is cleared.
-pub(crate) const END: &str = "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[23;2t";
+impl Mode {
+    /// Turns on bracketed paste and focus reports, and saves the title.
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Screen => "\x1b[?2004h\x1b[?1004h\x1b[22;2t",
+            Self::Lines => "",
+        }
+    }
 
-/// The same from any cursor position: also starts a new row and clears below it.
-pub(crate) const ABANDON: &str =
-    "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[23;2t\r\n\x1b[J";
+    /// Resets every mode to what a shell expects, once the live region is cleared.
+    fn end(self) -> &'static str {
+        match self {
+            Self::Screen => "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[23;2t",
+            Self::Lines => "",
+        }
+    }
+
+    /// The same from any cursor position: also starts a new row and clears below it.
+    fn abandon(self) -> &'static str {
+        match self {
+            Self::Screen => {
+                "\x1b[?2026l\x1b[m\x1b[?7h\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[23;2t\r\n\x1b[J"
+            }
+            Self::Lines => "\r\n",
+        }
+    }
+
+    /// The settings for it.
+    fn settings(self, before: &Termios) -> Termios {
+        let mut settings = before.clone();
+        match self {
+            Self::Screen => settings.make_raw(),
+            Self::Lines => {
+                let edited = LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
+                settings.local_modes.remove(edited);
+                settings.input_modes.remove(InputModes::ICRNL);
+                let codes = &mut settings.special_codes;
+                codes[SpecialCodeIndex::VMIN] = 1;
+                codes[SpecialCodeIndex::VTIME] = 0;
+                // The half-typed line is left in good order before the program stops.
+                codes[SpecialCodeIndex::VSUSP] = DISABLED;
+            }
+        }
+        settings
+    }
+}
+
+/// `_POSIX_VDISABLE`: no key does this.
+const DISABLED: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
 /// The exit code of a panic, as by default.
 const PANICKED: i32 = 101;
 
-/// The terminal's settings before raw mode.
-static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+/// The terminal's settings before the program took it, and what for.
+static BEFORE: Mutex<Option<(Termios, Mode)>> = Mutex::new(None);
 
 /// Whether frames may be written.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -49,17 +102,34 @@ pub(crate) fn is_there() -> bool {
     isatty(stdin()) && isatty(stdout())
 }
 
-/// Puts the terminal into raw mode; a panic restores it.
-pub(crate) fn enter_raw() -> io::Result<()> {
-    let before = tcgetattr(stdin())?;
-    *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
-    restore_on_panic();
-    enter(&before)
+/// Whether the terminal edits and echoes each line by itself, as it does unless another program,
+/// such as Emacs, does that.
+pub(crate) fn edits_lines() -> bool {
+    let edits = LocalModes::ICANON | LocalModes::ECHO;
+    tcgetattr(stdin()).is_ok_and(|settings| settings.local_modes.contains(edits))
 }
 
-/// Restores the terminal's settings. May be called at any time, any number of times, from any
-/// thread. `farewell` is written last, if the terminal takes output.
-pub(crate) fn restore(farewell: &str) {
+/// Makes the terminal send each key; a panic restores it.
+pub(crate) fn enter(mode: Mode) -> io::Result<()> {
+    let before = tcgetattr(stdin())?;
+    *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some((before.clone(), mode));
+    restore_on_panic();
+    take(&before, mode)
+}
+
+/// Restores the terminal, whose live region is cleared. May be called at any time, any number of
+/// times, from any thread.
+pub(crate) fn end() {
+    restore(Mode::end);
+}
+
+/// The same wherever the cursor is.
+pub(crate) fn abandon() {
+    restore(Mode::abandon);
+}
+
+/// Restores the terminal's settings. The farewell is written last, if the terminal takes output.
+fn restore(farewell: fn(Mode) -> &'static str) {
     TAKEN.store(false, Ordering::SeqCst);
     // Another thread that holds the lock is restoring the terminal right now.
     let before = match BEFORE.try_lock() {
@@ -67,11 +137,11 @@ pub(crate) fn restore(farewell: &str) {
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
         Err(TryLockError::WouldBlock) => None,
     };
-    if let Some(before) = before {
+    if let Some((before, mode)) = before {
         // The settings first: they do not block on a terminal that takes no output.
         leave(&before);
         if is_writable(Duration::ZERO) {
-            let _ = write(stdout(), farewell.as_bytes());
+            let _ = write(stdout(), farewell(mode).as_bytes());
         }
     }
 }
@@ -85,18 +155,18 @@ pub(crate) fn suspend() -> io::Result<()> {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
-    let Some(before) = before else {
+    let Some((before, mode)) = before else {
         return Ok(());
     };
-    let _ = write(stdout(), END.as_bytes());
+    let _ = write(stdout(), mode.end().as_bytes());
     leave(&before);
     Ok(kill_current_process_group(process::Signal::TSTP)?)
 }
 
-/// Puts the terminal into raw mode again, after the shell has used it.
+/// Takes the terminal again, after the shell has used it.
 pub(crate) fn resume() -> io::Result<()> {
     match &*BEFORE.lock().unwrap_or_else(PoisonError::into_inner) {
-        Some(before) => enter(before),
+        Some((before, mode)) => take(before, *mode),
         None => Ok(()),
     }
 }
@@ -198,12 +268,10 @@ fn wait_until_writable(patience: Option<Duration>) -> io::Result<bool> {
     Ok(ready[0].revents().contains(PollFlags::OUT))
 }
 
-fn enter(before: &Termios) -> io::Result<()> {
-    let mut raw = before.clone();
-    raw.make_raw();
-    set(stdin(), &raw)?;
+fn take(before: &Termios, mode: Mode) -> io::Result<()> {
+    set(stdin(), &mode.settings(before))?;
     TAKEN.store(true, Ordering::SeqCst);
-    write_frame(BEGIN)
+    write_frame(mode.begin().as_bytes())
 }
 
 fn leave(before: &Termios) {
@@ -225,7 +293,7 @@ fn restore_on_panic() {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             let taken = TAKEN.load(Ordering::SeqCst);
-            restore(ABANDON);
+            abandon();
             print(info);
             if taken {
                 std::process::exit(PANICKED);

@@ -1,4 +1,4 @@
-//! Writes frames in a thread of its own, so that a terminal which takes no output blocks nothing
+//! Writes in a thread of its own, so that a terminal which takes no output blocks nothing
 //! else.
 
 use std::io;
@@ -7,26 +7,26 @@ use std::thread;
 
 use tokio::sync::mpsc as channel;
 
-use crate::screen::tty;
-
-/// Writes one frame at a time.
+/// Writes one frame, or whatever it is made for, at a time.
 #[derive(Debug)]
-pub(crate) struct Writer {
-    frames: mpsc::Sender<Vec<u8>>,
+pub(crate) struct Writer<T> {
+    frames: mpsc::Sender<T>,
     written: channel::Receiver<io::Result<()>>,
     busy: bool,
 }
 
-impl Writer {
+impl<T: Send + 'static> Writer<T> {
     /// Starts the thread. It ends with the writer, or with the process if the terminal stalls.
-    pub(crate) fn start() -> io::Result<Self> {
-        let (frames, queue) = mpsc::channel::<Vec<u8>>();
+    pub(crate) fn start(
+        mut write: impl FnMut(&T) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (frames, queue) = mpsc::channel::<T>();
         let (done, written) = channel::channel(1);
         thread::Builder::new()
             .name("terminal output".to_owned())
             .spawn(move || {
                 for frame in queue {
-                    let result = tty::write_frame(&frame);
+                    let result = write(&frame);
                     if done.blocking_send(result).is_err() {
                         break;
                     }
@@ -45,7 +45,7 @@ impl Writer {
     }
 
     /// Starts to write a frame. Only to be called while the writer is not busy.
-    pub(crate) fn write(&mut self, frame: Vec<u8>) {
+    pub(crate) fn write(&mut self, frame: T) {
         debug_assert!(!self.busy);
         self.busy = self.frames.send(frame).is_ok();
     }

@@ -4,9 +4,10 @@ use chat_core::protocol::{Delivery, PastMessage, Side};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use std::borrow::Cow;
 
 use crate::locale;
-use crate::text::sanitize;
+use crate::text::{action, sanitize};
 
 /// Before each row that stands among new ones, with a blank.
 pub(crate) const MARK: &str = "◂";
@@ -35,15 +36,18 @@ impl PastRows {
         let time = local_time(message, &self.zone);
         let mut rows = Vec::new();
         if self.day.replace(time.date()) != Some(time.date()) {
-            rows.push(locale::day(time.date()));
+            rows.push(locale::text().day(time.date()));
         }
-        let mut start = format!(
-            "{:02}:{:02} {} ",
-            time.hour(),
-            time.minute(),
-            speaker(message, &self.name)
-        );
-        for text in message.text.split('\n') {
+        let action = (message.side == Side::Remote).then(|| action::of(&message.text));
+        let (speaker, text) = match action.flatten() {
+            Some(action) => (format!("* {}", self.name), Cow::Borrowed(action)),
+            None => (
+                speaker(message, &self.name),
+                action::after_name(&message.text),
+            ),
+        };
+        let mut start = format!("{:02}:{:02} {speaker} ", time.hour(), time.minute());
+        for text in text.split('\n') {
             let text = sanitize::line(text.strip_suffix('\r').unwrap_or(text));
             rows.push(format!("{start}{text}"));
             start = "        │ ".to_owned();
@@ -66,7 +70,7 @@ pub(crate) fn speaker(message: &PastMessage, name: &str) -> String {
         (Side::Local, Delivery::Pending) => '·',
         (Side::Local, Delivery::Lost) => '✗',
     };
-    format!("{mark} {}", locale::YOU)
+    format!("{mark} {}", locale::text().you())
 }
 
 #[cfg(test)]
@@ -75,6 +79,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_somebody_did_follows_a_star_and_the_name() {
+        let row = |side| {
+            let message = PastMessage {
+                side,
+                at: std::time::UNIX_EPOCH.into(),
+                text: "/me waves".to_owned(),
+                delivery: Delivery::Arrived,
+            };
+            let row = PastRows::new("ann").rows(&message).pop();
+            row.unwrap_or_default()
+        };
+        assert!(row(Side::Remote).ends_with(" * ann waves"));
+        assert!(row(Side::Local).ends_with(" ✓ you: * waves"));
+    }
 
     proptest! {
         /// Nothing in a message or a name acts on the terminal, or begins a row.
@@ -88,9 +108,9 @@ mod tests {
             };
             let rows = PastRows::new(&name).rows(&message);
             prop_assert_eq!(rows.len(), 2 + message.text.matches('\n').count());
-            let starts = ["✓ you: ", "<"];
+            let starts: &[_] = if is_own { &["✓ you: "] } else { &["<", "* "] };
             let start = rows[1].split_at_checked(6).map(|(_, row)| row).unwrap_or_default();
-            prop_assert!(start.starts_with(starts[usize::from(!is_own)]), "{}", rows[1]);
+            prop_assert!(starts.iter().any(|mark| start.starts_with(mark)), "{}", rows[1]);
             for row in &rows {
                 prop_assert!(!row.chars().any(char::is_control), "{row:?}");
             }

@@ -13,83 +13,16 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use super::names::{Names, PAUSE};
 use super::way::{Changes, Way};
 use super::{limit_packets, set_tcp_options};
-use crate::DEFAULT_PORT;
 use crate::transport::awake::slept;
-use crate::transport::{Dial, DialError, Packets};
+use crate::transport::{Dial, DialError, HostPort, Packets};
 
 /// Head start of an address before the next is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Who is called: a host name or an address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// A name, an IPv4 address, or an IPv6 address without brackets.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
-
-/// A text that does not say whom to call.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
-    /// There is no host in it.
-    #[error("no host")]
-    NoHost,
-    /// After `[` there is no `]`.
-    #[error("no closing bracket")]
-    NoBracket,
-    /// What follows the `]` is no `:` with a port.
-    #[error("no port after the bracket")]
-    AfterBracket,
-    /// What stands in place of the port is none.
-    #[error("no port: {0:?}")]
-    NoPort(String),
-}
-
-impl Target {
-    /// Reads `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`; a bare IPv6 address is a host.
-    ///
-    /// # Errors
-    /// The text has none of these forms.
-    pub fn parse(text: &str) -> Result<Self, TargetError> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => rest.split_once(']').ok_or(TargetError::NoBracket)?,
-            None => match text.rsplit_once(':') {
-                Some((host, _)) if !host.contains(':') => text.split_at(host.len()),
-                _ => (text, ""),
-            },
-        };
-        if host.is_empty() {
-            return Err(TargetError::NoHost);
-        }
-        let port = match port.strip_prefix(':') {
-            Some(port) => match port.parse() {
-                Ok(port) => port,
-                Err(_) => return Err(TargetError::NoPort(port.to_owned())),
-            },
-            None if port.is_empty() => DEFAULT_PORT,
-            None => return Err(TargetError::AfterBracket),
-        };
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
-    }
-}
-
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
-}
-
 /// Dials over TCP. Clones share what they learn of the way.
 #[derive(Clone, Debug)]
 pub struct TcpDialer {
-    target: Target,
+    target: HostPort,
     limit: Duration,
     names: Arc<Names>,
     way: Arc<Mutex<Option<Way>>>,
@@ -97,7 +30,7 @@ pub struct TcpDialer {
 
 impl TcpDialer {
     /// Calls `target`; all of it may take as long as `limit`.
-    pub fn new(target: Target, limit: Duration) -> Self {
+    pub fn new(target: HostPort, limit: Duration) -> Self {
         Self {
             target,
             limit,
@@ -142,7 +75,7 @@ impl TcpDialer {
     /// Tries every address, each a little after the one before. While the name is looked up, the
     /// address that answered last stands in for it, after a head start: it may be another's now.
     async fn first_to_answer(&self, packets: Packets) -> Result<TcpStream, DialError> {
-        let Target { host, port } = &self.target;
+        let HostPort { host, port } = &self.target;
         let mut attempts = Attempts::new(packets);
         let mut found = self.names.found();
         let mut known = self.way().map(|way| way.peer);
@@ -287,24 +220,6 @@ async fn connect(address: SocketAddr, packets: Packets) -> io::Result<TcpStream>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn targets_are_read_in_every_spelling() {
-        for (text, host, port) in [
-            ("ann.example", "ann.example", 7788),
-            ("ann.example:99", "ann.example", 99),
-            ("127.0.0.1:99", "127.0.0.1", 99),
-            ("::1", "::1", 7788),
-            ("[::1]", "::1", 7788),
-            ("[::1]:99", "::1", 99),
-        ] {
-            let host = host.to_owned();
-            assert_eq!(Target::parse(text), Ok(Target { host, port }), "{text}");
-        }
-        for text in ["", ":99", "host:port", "host:99999", "[::1", "[::1]99"] {
-            assert!(Target::parse(text).is_err(), "{text}");
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn an_address_waits_for_the_head_start_of_the_one_before_and_no_longer() {

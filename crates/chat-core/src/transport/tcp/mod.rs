@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::Packets;
 
-pub use dial::{Target, TargetError, TcpDialer};
+pub use dial::TcpDialer;
 pub use listen::{ListenAddressError, bind, parse_address};
 
 /// After this much silence the system sends keep-alive probes.

@@ -1,28 +1,36 @@
-//! One line of `known_peers`: `NAME[,ADDRESS…] KEYTYPE SHA256:… FIRST-SEEN STATE`.
+//! One line of `known_peers`: `NAME[,ADDRESS…] KEYTYPE SHA256:… FIRST-SEEN STATE`, and then, where
+//! they are known, `heard=DAY`, `key=KEY` and `relay=RELAY`.
 //!
 //! Whatever this module does not understand stays as it is, byte for byte.
 
 use super::name::likeness;
-use crate::trust::Fingerprint;
+use crate::trust::place::place;
+use crate::trust::{Fingerprint, Number, PublicKey};
 
 /// The only type of key that is ever remembered.
 const KEY_TYPE: &str = "ed25519";
 
 // The fields that are ever changed, counted from 0.
 const LABELS: usize = 0;
-const KEY: usize = 2;
+const FINGERPRINT: usize = 2;
 const FIRST_SEEN: usize = 3;
 const STATE: usize = 4;
 
-/// What a field after those begins with that names a key which was replaced.
+// What the fields begin with that not every line has.
+const HEARD: &str = "heard=";
+const KEY: &str = "key=";
+const RELAY: &str = "relay=";
 const REPLACED: &str = "replaced=";
+
+/// The most addresses that are kept of a peer.
+const MAX_ADDRESSES: usize = 8;
 
 /// A peer whose key this user has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownPeer {
     /// What this user calls it; unique unless edited by hand.
     pub name: String,
-    /// Where it was dialed, as `HOST:PORT`.
+    /// Where it was dialed, as `HOST:PORT`, the last one first.
     pub addresses: Vec<String>,
     /// The type of its key.
     pub key_type: String,
@@ -32,6 +40,10 @@ pub struct KnownPeer {
     pub first_seen: String,
     /// What this user has decided about it.
     pub state: PeerState,
+    /// The day on which it was last heard, `YYYY-MM-DD` in UTC, if that is later.
+    pub heard: Option<String>,
+    /// Under which it was dialed wherever it was.
+    pub number: Option<Number>,
     /// Keys that it had before, which are worth nothing any more.
     pub replaced: Vec<Fingerprint>,
 }
@@ -74,7 +86,8 @@ impl KnownPeer {
     /// Whether this user has dialed or verified it, or accepted a new key of it. The others have
     /// only called.
     pub fn is_friend(&self) -> bool {
-        self.state == PeerState::Verified || !self.addresses.is_empty() || !self.replaced.is_empty()
+        let was_dialed = !self.addresses.is_empty() || self.number.is_some();
+        self.state == PeerState::Verified || was_dialed || !self.replaced.is_empty()
     }
 
     /// Whether this user wants no calls from it, and is not to call it.
@@ -82,9 +95,16 @@ impl KnownPeer {
         self.state == PeerState::Blocked
     }
 
+    /// The day on which it was last heard, `YYYY-MM-DD` in UTC.
+    pub fn last_heard(&self) -> &str {
+        self.heard.as_deref().unwrap_or(&self.first_seen)
+    }
+
+    /// Whether it was dialed at this address, or under this number.
     pub(super) fn is_at(&self, address: &str) -> bool {
-        let known = |known: &String| known.eq_ignore_ascii_case(address);
-        self.addresses.iter().any(known)
+        let number = self.number.as_ref().map(Number::to_string);
+        let mut known = self.addresses.iter().chain(&number);
+        known.any(|known| place(known) == place(address))
     }
 }
 
@@ -134,10 +154,9 @@ impl Line {
     }
 
     /// A new line, for a key that is seen for the first time today.
-    pub(super) fn of_new_key(labels: &str, key: Fingerprint) -> Self {
-        let today = today();
+    pub(super) fn of_new_key(name: &str, key: Fingerprint) -> Self {
         let state = PeerState::Unverified.as_str();
-        let line = format!("{labels} {KEY_TYPE} {key} {today} {state}\n");
+        let line = format!("{name} {KEY_TYPE} {key} {} {state}\n", today());
         Self::new(line.into_bytes())
     }
 
@@ -153,11 +172,31 @@ impl Line {
         &self.likeness
     }
 
-    pub(super) fn add_address(&mut self, address: &str) {
-        if let Some(peer) = self.peer().filter(|peer| !peer.is_at(address)) {
-            let addresses = peer.addresses.iter().map(String::as_str);
-            let labels = labels(&peer.name, addresses.chain([address]));
-            self.set_field(LABELS, &labels);
+    /// Notes that the peer was reached at this address, the first to be tried from now on. Of too
+    /// many, the one that was not used for the longest time is dropped.
+    pub(super) fn reached_at(&mut self, address: &str) {
+        let Some(peer) = self.peer() else { return };
+        let known = peer.addresses.iter().map(String::as_str);
+        let is_here = |known: &&str| place(known) == place(address);
+        let (here, others): (Vec<_>, Vec<_>) = known.partition(is_here);
+        let here = here.first().copied().unwrap_or(address);
+        let addresses = std::iter::once(here).chain(others).take(MAX_ADDRESSES);
+        let labels = labels(&peer.name, addresses);
+        self.set_field(LABELS, &labels);
+    }
+
+    /// Notes the number under which the peer was reached.
+    pub(super) fn set_number(&mut self, number: &Number) {
+        // A field that is new goes before the others.
+        self.set_extra(RELAY, &number.relay);
+        self.set_extra(KEY, &number.key.to_string());
+    }
+
+    /// Notes that the peer was heard today.
+    pub(super) fn set_heard(&mut self) {
+        let today = today();
+        if self.peer().is_some_and(|peer| peer.last_heard() != today) {
+            self.set_extra(HEARD, &today);
         }
     }
 
@@ -172,6 +211,18 @@ impl Line {
         self.set_field(STATE, state.as_str());
     }
 
+    /// Gives a field behind the state its value; it is added if it is not there.
+    fn set_extra(&mut self, name: &str, value: &str) {
+        let line = str::from_utf8(&self.raw).unwrap_or_default();
+        let mut fields = line.split_ascii_whitespace();
+        let state = fields.nth(STATE).unwrap_or_default();
+        let place = extras(fields).position(|field| field.starts_with(name));
+        match place {
+            Some(place) => self.set_field(STATE + 1 + place, &format!("{name}{value}")),
+            None => self.set_field(STATE, &format!("{state} {name}{value}")),
+        }
+    }
+
     /// Gives the peer another key, which is seen for the first time today.
     pub(super) fn replace_key(&mut self, key: Fingerprint) {
         let Some(KnownPeer {
@@ -182,7 +233,7 @@ impl Line {
         else {
             return;
         };
-        self.set_field(KEY, &key.to_string());
+        self.set_field(FINGERPRINT, &key.to_string());
         self.set_field(FIRST_SEEN, &today());
         let state = match state {
             PeerState::Verified => PeerState::Unverified,
@@ -218,14 +269,20 @@ impl Line {
     }
 }
 
-fn today() -> String {
-    time::OffsetDateTime::now_utc().date().to_string()
-}
-
 /// The first field.
-pub(super) fn labels<'a>(name: &'a str, addresses: impl Iterator<Item = &'a str>) -> String {
+fn labels<'a>(name: &'a str, addresses: impl Iterator<Item = &'a str>) -> String {
     let labels: Vec<_> = std::iter::once(name).chain(addresses).collect();
     labels.join(",")
+}
+
+/// The fields behind the state that are no comment.
+fn extras<'a>(fields: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    fields.take_while(|field| !field.starts_with('#'))
+}
+
+/// Today, `YYYY-MM-DD` in UTC.
+fn today() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
 }
 
 fn parse_line(line: &str) -> Result<Option<KnownPeer>, ParseError> {
@@ -241,17 +298,26 @@ fn parse_line(line: &str) -> Result<Option<KnownPeer>, ParseError> {
     if name.is_empty() || addresses.iter().any(String::is_empty) {
         return Err(ParseError::Nameless);
     }
+    let fingerprint: Fingerprint = fingerprint.parse()?;
+    let extras: Vec<_> = extras(fields).collect();
+    let extra = |name| extras.iter().find_map(|field| field.strip_prefix(name));
+    // The key of somebody else is no way to this peer.
+    let key = extra(KEY).and_then(|key| key.parse::<PublicKey>().ok());
+    let key = key.filter(|key| key.fingerprint() == fingerprint);
     Ok(Some(KnownPeer {
         name,
         addresses,
         key_type: key_type.to_owned(),
-        fingerprint: fingerprint.parse()?,
+        fingerprint,
         first_seen: first_seen.to_owned(),
+        heard: extra(HEARD).map(str::to_owned),
+        number: key.and_then(|key| Number::new(key, extra(RELAY)?).ok()),
         state: PeerState::ALL
             .into_iter()
             .find(|known| known.as_str() == state)
             .ok_or(ParseError::State)?,
-        replaced: fields
+        replaced: extras
+            .iter()
             .filter_map(|field| field.strip_prefix(REPLACED)?.parse().ok())
             .collect(),
     }))

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::KnownPeersError;
-use super::entry::{KnownPeer, Line, ParseError, PeerState, labels};
+use super::entry::{KnownPeer, Line, ParseError, PeerState};
 use super::name::{likeness, tidy};
-use crate::trust::Fingerprint;
+use crate::trust::{Fingerprint, Number};
 
 /// How many strangers are remembered, callers whom this user has neither dialed nor verified.
 pub(super) const MAX_STRANGERS: usize = 1_000;
@@ -235,6 +235,12 @@ impl PeerList {
         alike.filter_map(Line::peer)
     }
 
+    /// The peers whom this user may mean by a name, because it has dialed or verified them. Names
+    /// that look alike are the same; who has only called chose the name, and is not meant.
+    pub fn friends_named(&self, name: &str) -> Vec<&KnownPeer> {
+        self.like(name).filter(|peer| peer.is_friend()).collect()
+    }
+
     /// Gives the owner of this key another name. Returns whether there is one.
     pub(super) fn rename(&mut self, name: &str, key: Fingerprint) -> bool {
         let mut lines = self.lines.iter_mut().filter(|line| line.has_key(key));
@@ -258,11 +264,13 @@ impl PeerList {
         claimed.is_none() || claimed == known
     }
 
-    /// Adds a line for a key that is new. To the line of one that is known, adds the address, and
-    /// the name if it had none.
+    /// Adds a line for a key that is new. To the line of one that is known, adds that it was heard,
+    /// its address or number, and the name if it had none.
     pub(super) fn remember(&mut self, name: &str, address: Option<&str>, key: Fingerprint) {
+        if self.by_key(key).is_none() {
+            self.add(name, key);
+        }
         let Some(known) = self.by_key(key) else {
-            self.add(name, address, key);
             return;
         };
         let name = match known.given_name() {
@@ -275,19 +283,26 @@ impl PeerList {
         if let Some(name) = name {
             line.set_name(&name);
         }
-        if let Some(address) = address {
-            line.add_address(address);
+        line.set_heard();
+        match address.map(|address| (address, address.parse::<Number>())) {
+            Some((_, Ok(number))) if number.key.fingerprint() == key => line.set_number(&number),
+            Some((address, Err(_))) => line.reached_at(address),
+            _ => {}
         }
+        self.forget_oldest_strangers();
     }
 
-    /// Adds a line for a key that is new. The oldest strangers make room for the newest.
-    fn add(&mut self, name: &str, address: Option<&str>, key: Fingerprint) {
+    /// Adds a line for a key that is new.
+    fn add(&mut self, name: &str, key: Fingerprint) {
         let name = self.free_name(tidy(name).unwrap_or_else(|| key.short()));
         if let Some(last) = self.lines.last_mut() {
             last.end();
         }
-        let labels = labels(&name, address.into_iter());
-        self.lines.push(Line::of_new_key(&labels, key));
+        self.lines.push(Line::of_new_key(&name, key));
+    }
+
+    /// Makes room for the strangers to come.
+    fn forget_oldest_strangers(&mut self) {
         let strangers = self.peers().filter(|peer| peer.is_stranger()).count();
         let is_stranger = |line: &mut Line| line.peer().is_some_and(KnownPeer::is_stranger);
         let excess = strangers.saturating_sub(MAX_STRANGERS);
@@ -298,11 +313,12 @@ impl PeerList {
     /// Notes what this user has decided about a key. It is added if it is new.
     pub(super) fn decide(&mut self, name: &str, key: Fingerprint, state: PeerState) {
         if self.by_key(key).is_none() {
-            self.add(name, None, key);
+            self.add(name, key);
         }
         for line in self.lines.iter_mut().filter(|line| line.has_key(key)) {
             line.set_state(state);
         }
+        self.forget_oldest_strangers();
     }
 
     pub(super) fn forget(&mut self, key: Fingerprint) -> Vec<KnownPeer> {

@@ -1,7 +1,8 @@
 //! Who owns which key, as this user has learned it.
 //!
-//! One line a peer, `NAME[,ADDRESS…] KEYTYPE SHA256:… FIRST-SEEN STATE [replaced=SHA256:…]`. People
-//! may edit the file by hand: whatever this module does not understand stays as it is, byte for byte.
+//! One line a peer, `NAME[,ADDRESS…] KEYTYPE SHA256:… FIRST-SEEN STATE`, and behind that what is
+//! not known of every peer: `heard=DAY`, `key=KEY`, `relay=RELAY` and `replaced=SHA256:…`. People may
+//! edit the file by hand: whatever this module does not understand stays as it is, byte for byte.
 
 mod entry;
 mod list;
@@ -269,6 +270,7 @@ mod tests {
     use super::list::MAX_STRANGERS;
     use super::name::MAX_NAME;
     use super::*;
+    use crate::trust::PublicKey;
 
     const ANN: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
@@ -294,6 +296,10 @@ mod tests {
 
     fn load(known: &KnownPeers) -> Arc<PeerList> {
         known.load().expect("a list")
+    }
+
+    fn today() -> String {
+        time::OffsetDateTime::now_utc().date().to_string()
     }
 
     fn state_of(known: &KnownPeers, key: Fingerprint) -> Option<PeerState> {
@@ -355,8 +361,124 @@ mod tests {
         }
         assert_eq!(
             text(&known),
-            format!("ann,a:1,b:2\ted25519  {ANN} 2026-01-02 verified # met\r\n")
+            format!(
+                "ann,a:1,b:2\ted25519  {ANN} 2026-01-02 verified heard={} # met\r\n",
+                today()
+            )
         );
+    }
+
+    const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+    #[test]
+    fn the_number_that_was_dialed_is_kept_and_its_relay_may_change() {
+        let number = |relay: &str| format!("{KEY}@{relay}");
+        let owner = KEY.parse::<PublicKey>().expect("a key").fingerprint();
+        let (_home, known) = known("");
+        for relay in ["old.example", "new.example"] {
+            known
+                .remember("ann", Some(&number(relay)), owner)
+                .expect("remembered");
+        }
+        let line = format!("ann ed25519 {owner} {} unverified", today());
+        assert_eq!(
+            text(&known),
+            format!("{line} key={KEY} relay=new.example\n")
+        );
+        let list = load(&known);
+        let ann = list.by_address(&number("NEW.example")).expect("ann");
+        assert_eq!(ann.number, number("new.example").parse().ok());
+        assert!(ann.is_friend() && ann.addresses.is_empty());
+        assert_eq!(list.by_address(&number("old.example")), None);
+    }
+
+    #[test]
+    fn what_is_no_number_of_the_peer_is_kept_and_is_none() {
+        for extras in [
+            format!("key={KEY} relay=r.example"), // of somebody else
+            format!("key={KEY}"),
+            "key=x relay=r.example".to_owned(),
+            format!("# key={KEY} relay=r.example"),
+        ] {
+            let before = format!("ann k {ANN} d verified {extras} more\n");
+            let (_home, known) = known(&before);
+            assert_eq!(load(&known).by_key(ann()).expect("ann").number, None);
+            known.block("ann", ann()).expect("blocked");
+            assert_eq!(text(&known), before.replace("verified", "blocked"));
+        }
+    }
+
+    #[test]
+    fn the_day_on_which_a_peer_was_last_heard_is_written_once() {
+        let (_home, known) = known(format!(
+            "ann k {ANN} 2026-01-02 verified heard=2026-02-03\n"
+        ));
+        assert_eq!(
+            load(&known).by_key(ann()).expect("ann").last_heard(),
+            "2026-02-03"
+        );
+        for _ in 0..2 {
+            known.remember("ann", None, ann()).expect("known");
+            assert_eq!(
+                text(&known),
+                format!("ann k {ANN} 2026-01-02 verified heard={}\n", today())
+            );
+        }
+    }
+
+    #[test]
+    fn the_address_that_answered_last_is_the_first_and_the_oldest_is_dropped() {
+        let (_home, known) = known("");
+        for n in 0..10 {
+            let address = format!("h{n}:1");
+            known
+                .remember("ann", Some(&address), ann())
+                .expect("remembered");
+        }
+        known
+            .remember("ann", Some("H5:1"), ann())
+            .expect("remembered");
+        assert_eq!(
+            load(&known).by_key(ann()).expect("ann").addresses,
+            [
+                "h5:1", "h9:1", "h8:1", "h7:1", "h6:1", "h4:1", "h3:1", "h2:1"
+            ]
+        );
+    }
+
+    #[test]
+    fn this_machine_is_known_under_each_of_its_names() {
+        let (_home, known) = known(format!("ann,127.0.0.1:1 k {ANN} d verified\n"));
+        for address in ["localhost:1", "LOCALHOST:1", "127.0.0.1:1", "[::1]:1"] {
+            let list = load(&known);
+            assert_eq!(list.by_address(address).expect("ann").name, "ann");
+            list.check_dialed(address, key(1), &[])
+                .expect_err("another key");
+            known
+                .remember("ann", Some(address), ann())
+                .expect("remembered");
+        }
+        let list = load(&known);
+        assert_eq!(list.by_key(ann()).expect("ann").addresses, ["127.0.0.1:1"]);
+        assert_eq!(list.by_address("localhost:2"), None);
+    }
+
+    #[test]
+    fn only_who_was_dialed_or_verified_is_meant_by_a_name() {
+        let (_home, known) = known(format!(
+            "ann,h:1 k {ANN} d unverified\nbob k {} d unverified\neve k {} d verified\n",
+            key(1),
+            key(2),
+        ));
+        let list = load(&known);
+        let named = |name| {
+            let peers = list.friends_named(name).into_iter();
+            peers.map(|peer| &*peer.name).collect::<Vec<_>>()
+        };
+        assert_eq!(named("ANN"), ["ann"]);
+        assert_eq!(named("\u{430}nn"), ["ann"], "in Cyrillic");
+        assert_eq!(named("eve"), ["eve"]);
+        assert_eq!(named("bob"), [""; 0], "who has only called");
     }
 
     #[test]

@@ -1,17 +1,27 @@
 //! What callers without chat/1 read who are rejected: `nc`, telnet, sockets.
 
-/// Too many callers wait already.
-pub const BUSY: &str = "busy: too many callers are waiting; try again later";
+use super::English;
+use crate::locale::Replies;
 
-/// The person does not take the call.
-pub const DECLINED: &str = "declined: your call is not taken";
+impl Replies for English {
+    fn reply_busy(&self) -> &'static str {
+        "busy: too many callers are waiting; try again later"
+    }
 
-/// Nobody takes calls any more.
-pub const CLOSED: &str = "closed: nobody takes calls here any more";
+    fn reply_declined(&self) -> &'static str {
+        "declined: your call is not taken"
+    }
 
-/// Only encrypted calls are taken.
-pub const NO_PLAINTEXT: &str = "this server answers only encrypted calls: use chat-client, \
-    or openssl s_client -quiet, or start the server with --allow-plain";
+    fn reply_closed(&self) -> &'static str {
+        "closed: nobody takes calls here any more"
+    }
 
-/// Only callers with a known key are answered.
-pub const NO_KEY: &str = "this server answers only callers whose key it knows: use chat-client";
+    fn reply_no_plaintext(&self) -> &'static str {
+        "this server answers only encrypted calls: use chat-client, \
+         or openssl s_client -quiet, or start the server with --allow-plain"
+    }
+
+    fn reply_no_key(&self) -> &'static str {
+        "this server answers only callers whose key it knows: use chat-client"
+    }
+}

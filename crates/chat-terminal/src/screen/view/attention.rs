@@ -90,9 +90,9 @@ impl View {
         }
         if self.attention.is_away(now.at, LONG_AWAY) {
             self.transcript
-                .remark(Style::Faint, locale::UNREAD_FROM_HERE, now);
+                .remark(Style::Faint, locale::text().unread_from_here(), now);
         }
-        self.signal(locale::says(name, text));
+        self.signal(locale::text().says(name, text));
     }
 
     /// Somebody calls, or offers a file, as `text` says.
@@ -114,7 +114,7 @@ impl View {
     /// Takes what the terminal is to do with the next frame.
     pub(crate) fn take_signals(&mut self) -> Signals {
         let title = match (&self.status.ringing, &self.call) {
-            (Some(caller), _) => locale::rings(&locale::short_name(caller)),
+            (Some(caller), _) => locale::text().rings(&locale::short_name(caller)),
             (None, Some(call)) => locale::title(&call.peer.name, self.attention.unread),
             (None, None) => locale::TITLE.to_owned(),
         };

@@ -23,7 +23,7 @@ impl View {
                 let since = self.call.as_ref().map_or(now.at, |call| call.since);
                 self.call = Some(Call::new(peer, since));
                 self.hint = None;
-                self.announce(locale::rings(&locale::short_name(peer)), now);
+                self.announce(locale::text().rings(&locale::short_name(peer)), now);
                 // Who calls a certain peer has typed for it; who waits, for anybody, or for the last.
                 if is_new && matches!(self.options.idle, Idle::Waiting(_)) {
                     self.put_aside_unless_for(&Addressee::new(peer), now);
@@ -46,7 +46,7 @@ impl View {
             Event::Earlier(earlier) => return self.earlier(earlier),
             Event::QueueLength(callers) => {
                 if *callers > self.waiting {
-                    self.announce(locale::rings(locale::SOMEBODY), now);
+                    self.announce(locale::text().rings(locale::text().somebody()), now);
                 }
                 self.waiting = *callers;
             }
@@ -77,12 +77,12 @@ impl View {
             Event::SendFailed(text, _) => self.send_failed(text),
             Event::Ended(_) => self.mark_lost(now),
             Event::Ringing(peer) => {
-                self.announce(locale::rings(&locale::short_name(peer)), now);
+                self.announce(locale::text().rings(&locale::short_name(peer)), now);
             }
             Event::RingingStopped => self.waiting = self.waiting.saturating_sub(1),
             Event::File(FileEvent::Offer(file, FileState::Offered)) => {
                 if file.direction == Direction::Received {
-                    self.announce(locale::file_waits(&file.name), now);
+                    self.announce(locale::text().file_waits(&file.name), now);
                 }
             }
             Event::File(FileEvent::Progress(rates)) => self.files.clone_from(rates),
@@ -99,10 +99,11 @@ impl View {
             | Event::Notice(_)
             | Event::Alarm(_) => (),
         }
-        if let Some(mut text) = locale::describe(&event) {
+        if let Some(mut text) = locale::text().describe(&event) {
             if let (Event::Ended(_), Some(call)) = (&event, &self.call) {
                 let lasted = now.at.duration_since(call.since);
-                text = format!("{text} {}", locale::call_lasted(lasted));
+                let language = locale::text();
+                text = language.joined(&text, &language.call_lasted(lasted));
             }
             let style = match &event {
                 Event::SendFailed(..) | Event::Alarm(_) => Style::Alarm,
@@ -129,7 +130,7 @@ impl View {
         if self.transcript.is_transliterated() && !self.told_of_charset {
             self.told_of_charset = true;
             self.transcript
-                .remark(Style::Notice, locale::TRANSLITERATED, now);
+                .remark(Style::Notice, locale::text().transliterated(), now);
         }
     }
 
@@ -178,7 +179,7 @@ impl View {
         }
         if later > 0 {
             self.transcript
-                .remark(Style::Faint, &locale::received_later(later), now);
+                .remark(Style::Faint, &locale::text().received_later(later), now);
         }
     }
 
@@ -238,6 +239,6 @@ impl View {
         self.interrupted = true;
         let name = self.draft_for.as_ref().map(|peer| peer.name.as_str());
         self.transcript
-            .remark(Style::Notice, &locale::put_aside(name), now);
+            .remark(Style::Notice, &locale::text().draft_put_aside(name), now);
     }
 }

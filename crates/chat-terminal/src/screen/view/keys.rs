@@ -76,9 +76,11 @@ impl View {
                     self.insert(text.strip_suffix('\n').unwrap_or(text));
                 }
                 InputEvent::PasteTooLong(bytes) => {
-                    self.warn(locale::paste_too_long(*bytes, MAX_LINE));
+                    self.warn(locale::text().paste_too_long(*bytes, MAX_LINE));
                 }
-                InputEvent::PasteCancelled => self.warn(locale::PASTE_CANCELLED.to_owned()),
+                InputEvent::PasteCancelled => {
+                    self.warn(locale::text().paste_cancelled().to_owned())
+                }
                 InputEvent::Key(key) => {
                     let alone = self.options.marks_pastes || !burst && index == 0;
                     let last = index + 1 == input_events.len();
@@ -125,7 +127,7 @@ impl View {
         self.changed = true;
         if self.paste_detector.several {
             self.editor.insert("\n");
-            self.ask(locale::gathered);
+            self.ask(|lines| locale::text().gathered(lines));
         } else {
             self.submit(now);
         }
@@ -173,7 +175,7 @@ impl View {
             Action::Redraw => return Some(TerminalRequest::Redraw),
         }
         if self.paste_detector.several {
-            self.ask(locale::gathered);
+            self.ask(|lines| locale::text().gathered(lines));
         }
         None
     }
@@ -186,8 +188,8 @@ impl View {
 
     fn what_leaving_does(&self) -> &'static str {
         match self.call {
-            Some(_) => locale::CTRL_C_HANGS_UP,
-            None => locale::CTRL_C_QUITS,
+            Some(_) => locale::text().ctrl_c_hangs_up(),
+            None => locale::text().ctrl_c_quits(),
         }
     }
 
@@ -204,11 +206,11 @@ impl View {
 
     fn insert(&mut self, text: &str) {
         if self.editor.text().len() + text.len() > MAX_LINE {
-            self.warn(locale::paste_too_long(text.len(), MAX_LINE));
+            self.warn(locale::text().paste_too_long(text.len(), MAX_LINE));
         } else {
             self.editor.insert(text);
             if text.contains('\n') {
-                self.ask(locale::pasted);
+                self.ask(|lines| locale::text().pasted(lines));
             }
         }
     }
@@ -226,42 +228,42 @@ impl View {
         }
         let request = match commands::parse(text, self.options.idle.role()) {
             Ok(request) => request,
-            Err(error) => return self.warn(locale::command_error(&error)),
+            Err(error) => return self.warn(locale::text().command_error(&error)),
         };
         match request {
             Request::Help => {
-                let help = locale::help(self.options.idle.role(), true);
+                let help = locale::text().help(self.options.idle.role(), true);
                 self.transcript.remark(Style::Notice, &help, now);
             }
             Request::KeysHelp => {
                 self.transcript
-                    .remark(Style::Notice, locale::KEYS_HELP, now);
+                    .remark(Style::Notice, locale::text().keys_help(), now);
             }
             Request::Command(command) => self.command(command, now),
             Request::HangUpMaybe
                 if self.call.is_some() && self.questioned.as_deref() != Some(text) =>
             {
                 self.questioned = Some(text.to_owned());
-                return self.warn(locale::HANG_UP_MAYBE.to_owned());
+                return self.warn(locale::text().hang_up_maybe().to_owned());
             }
             Request::HangUp | Request::HangUpMaybe if self.call.is_some() => self.hang_up(),
             Request::HangUp | Request::HangUpMaybe => match self.options.idle {
                 Idle::Calling(_) => self.leave(),
-                Idle::Waiting(_) => return self.warn(locale::NO_CALL.to_owned()),
+                Idle::Waiting(_) => return self.warn(locale::text().no_call().to_owned()),
             },
             Request::Say(_) if self.inputs.len() >= MAX_INPUTS => {
-                return self.warn(locale::FULL.to_owned());
+                return self.warn(locale::text().full().to_owned());
             }
             Request::Say(text) => match &mut self.call {
                 // The text was not meant for the one who rings, and Enter is to answer.
                 None if self.status.ringing.is_some() => {
                     self.editor.take();
                     self.interrupted = false;
-                    return self.warn(locale::RINGS_MEANWHILE.to_owned());
+                    return self.warn(locale::text().rings_meanwhile().to_owned());
                 }
-                None => return self.warn(locale::NOBODY.to_owned()),
+                None => return self.warn(locale::text().nobody().to_owned()),
                 Some(call) if self.interrupted => {
-                    let warning = locale::call_has_changed(&call.peer.name);
+                    let warning = locale::text().now_talking_to(&call.peer.name);
                     self.interrupted = false;
                     return self.warn(warning);
                 }
@@ -270,7 +272,7 @@ impl View {
                         && self.status.gives_number_away(&text) =>
                 {
                     self.questioned = Some(text);
-                    return self.warn(locale::OWN_NUMBER.to_owned());
+                    return self.warn(locale::text().own_number().to_owned());
                 }
                 Some(call) => {
                     if self.status.has_receipts() {
@@ -294,7 +296,7 @@ impl View {
 
     /// Answers `/status` if the screen knows the status; the program runs all other commands.
     fn command(&mut self, command: Command, now: Timestamp) {
-        match locale::call_status(&self.status) {
+        match locale::text().call_status(&self.status) {
             Some(text) if command == Command::Status => {
                 self.transcript.remark(Style::Notice, &text, now);
             }

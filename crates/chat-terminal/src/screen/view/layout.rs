@@ -84,7 +84,7 @@ impl View {
     /// The hint or warning, if there is one, in at most `room` rows.
     fn hint_rows(&self, columns: usize, room: usize) -> Vec<Row> {
         let (style, text) = match &self.hint {
-            _ if self.paste_stalled => (Style::Warning, locale::PASTE_STALLED),
+            _ if self.paste_stalled => (Style::Warning, locale::text().paste_stalled()),
             Some((style, text)) => (*style, text.as_str()),
             None => return Vec::new(),
         };
@@ -111,7 +111,7 @@ impl View {
 
     /// How far the files are that are under way.
     fn files_row(&self, columns: usize) -> Option<Row> {
-        let text = locale::progress(&self.files)?;
+        let text = locale::text().progress(&self.files)?;
         let mut row = Row::default();
         row.push(
             self.palette,
@@ -148,10 +148,10 @@ impl View {
     fn search(&self, text: &str, found: Option<&str>, columns: usize) -> draft::Draft {
         let columns = columns.saturating_sub(1);
         let mut row = Row::default();
-        let prompt = locale::searching(&sanitize::line(text));
+        let prompt = locale::text().searching(&sanitize::line(text));
         row.push(self.palette, Style::Faint, &prompt, columns);
         let column = row.width();
-        let found = found.unwrap_or(locale::NOT_FOUND);
+        let found = found.unwrap_or(locale::text().not_found());
         row.push(self.palette, Style::Plain, &sanitize::line(found), columns);
         draft::Draft {
             rows: vec![row],

@@ -232,7 +232,7 @@ impl View {
         let Typed { draft, .. } = self.typed();
         if !draft.is_empty() {
             self.transcript
-                .remark(Style::Notice, &locale::draft_not_sent(&draft), now);
+                .remark(Style::Notice, &locale::text().draft(&draft), now);
         }
     }
 

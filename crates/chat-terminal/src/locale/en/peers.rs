@@ -1,0 +1,148 @@
+//! Names, keys and safety numbers.
+
+use chat_core::protocol::Peer;
+use chat_core::trust::{Fingerprint, KnownPeer};
+
+use super::{English, who};
+use crate::locale::Peers;
+use crate::text::sanitize;
+
+impl Peers for English {
+    fn own_key(&self, key: Fingerprint) -> String {
+        format!("Your key is {key}")
+    }
+
+    fn safety_number(&self, digits: &str, emoji: &[(char, &str)]) -> String {
+        let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
+        format!(
+            "Safety number {digits}: {}\n    \
+             compare by telephone or face to face, never in this chat",
+            pictures.collect::<Vec<_>>().join(" ")
+        )
+    }
+
+    fn no_safety_number(&self) -> &'static str {
+        "There is no safety number yet: the other side has not \
+         shown its own. Say nothing here until then that others must not know."
+    }
+
+    fn number_withheld(&self, why: &str, suspicious: bool) -> String {
+        let suspicion = match suspicious {
+            true => "; somebody may be in between",
+            false => "",
+        };
+        format!("This call has no safety number yet: {why}{suspicion}.")
+    }
+
+    fn how_to_verify(&self, peer: &Peer) -> String {
+        format!(
+            "Let {} read the safety number to you, by telephone or face to face, never in this chat; \
+             then type /verify and those eight digits.",
+            who(peer)
+        )
+    }
+
+    fn no_number(&self, typed: &str) -> String {
+        format!(
+            "{} is no safety number: type /verify and all eight digits that were read to you.",
+            sanitize::quote(typed)
+        )
+    }
+
+    fn wrong_number(&self, peer: &Peer) -> String {
+        format!(
+            "NOT THE SAME NUMBER: somebody may sit between you and\n{}, reading and changing everything.\n\
+             Hang up with 88, and call by another way. If you only mistyped it,\ntry again; until the \
+             numbers are the same, say nothing here that\nothers must not know.",
+            who(peer)
+        )
+    }
+
+    fn no_key_to_verify(&self) -> &'static str {
+        "There is no key to verify: this call is not with chat-client or chat-server, or not encrypted."
+    }
+
+    fn verified(&self, peer: &Peer) -> String {
+        format!("{} is verified from now on.", who(peer))
+    }
+
+    fn calls_itself(&self, peer: &Peer, claimed: &str) -> String {
+        format!(
+            "{} calls itself {} now; /rename takes that name, /rename NAME another.",
+            who(peer),
+            sanitize::quote(claimed)
+        )
+    }
+
+    fn renamed(&self, peer: &Peer, name: &str) -> String {
+        format!("{} is {name} here from now on.", who(peer))
+    }
+
+    fn rename_to_what(&self) -> &'static str {
+        "Rename to what? Type the name after /rename"
+    }
+
+    fn no_key_to_name(&self) -> &'static str {
+        "Names are kept by the key, and this peer has none."
+    }
+
+    fn you_are_called(&self, name: &str) -> String {
+        format!("You are called {} from now on.", sanitize::quote(name))
+    }
+
+    fn name_is_taken(&self, known: &str, name: &str) -> String {
+        format!("You know another {known}, by another key; this one is {name} here.")
+    }
+
+    fn not_remembered(&self, why: &str) -> String {
+        format!("The key of this peer is not remembered: {why}")
+    }
+
+    fn known_peers(&self) -> &'static str {
+        "Known peers:"
+    }
+
+    fn no_known_peers(&self) -> &'static str {
+        "No peers are known yet."
+    }
+
+    fn known_peer(&self, peer: &KnownPeer) -> String {
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            state,
+            addresses,
+            ..
+        } = peer;
+        let (state, addresses) = (state.as_str(), addresses.join(" "));
+        format!("    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
+    }
+
+    fn new_key(&self, old: Fingerprint, new: Fingerprint) -> String {
+        format!(
+            "You have a new key, {new}. The old one, {old}, vouches for it and is gone. Your friends \
+             are told when you call each other next, and decide; tell them before."
+        )
+    }
+
+    fn key_accepted(&self, known: &KnownPeer, new: Fingerprint) -> String {
+        let KnownPeer {
+            name, fingerprint, ..
+        } = known;
+        format!(
+            "{name} is known by {new} from now on, and no more by {fingerprint}. Nobody has verified \
+             it yet: compare the safety number when you talk."
+        )
+    }
+
+    fn forgot(&self, peer: &KnownPeer) -> String {
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            ..
+        } = peer;
+        format!("Forgot {name}, known since {first_seen} by {fingerprint}")
+    }
+}

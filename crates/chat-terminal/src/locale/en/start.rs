@@ -1,0 +1,116 @@
+//! Why a program does not start: its arguments, its socket, its log.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use chat_core::transport::TargetError;
+use chat_core::trust::InvalidNumber;
+
+use super::English;
+use crate::locale::Start;
+
+impl Start for English {
+    fn no_data_dir(&self) -> &'static str {
+        "no home directory is known: set CHAT_HOME to a directory of your own"
+    }
+
+    fn no_fingerprint(&self) -> &'static str {
+        "a fingerprint is SHA256: and the 44 characters of base64 after it"
+    }
+
+    fn no_agent_key(&self) -> &'static str {
+        "write it like agent:SHA256:… with the fingerprint that ssh-add -l shows"
+    }
+
+    fn no_listen_address(&self) -> &'static str {
+        "write it like 7788, 127.0.0.1:7788 or [::1]:7788"
+    }
+
+    fn target_error(&self, error: &TargetError) -> String {
+        match error {
+            TargetError::NoHost => "write it like HOST, HOST:PORT or [::1]:7788".into(),
+            TargetError::NoBracket => "a ] is missing".into(),
+            TargetError::AfterBracket => "after the ] comes a : and the port".into(),
+            TargetError::NoPort(port) => format!("{port:?} is no port"),
+            TargetError::Number(InvalidNumber::Key) => {
+                "the key before the @ has 64 digits, from 0 to f: copy the whole line".into()
+            }
+            TargetError::Number(InvalidNumber::Relay) => "after the @ comes a relay".into(),
+        }
+    }
+
+    fn how_to_write_a_port(&self, target: &str) -> String {
+        format!("the port follows a colon: chat-client {target}")
+    }
+
+    fn no_reach(&self) -> &'static str {
+        "this chat-client was built without relays, so it cannot call KEY@RELAY; \
+         build it with: cargo install --path crates/chat-client --features reach"
+    }
+
+    fn no_key_to_wait_for(&self, address: &str) -> String {
+        format!(
+            "{address} was never called, so it is not known whom to wait for: call once without --when-there, or give --peer-key"
+        )
+    }
+
+    fn no_answer_text(&self) -> &'static str {
+        "one line of 1 to 256 bytes is expected"
+    }
+
+    fn no_program(&self) -> &'static str {
+        "it is no program: make it executable with chmod +x"
+    }
+
+    fn no_time(&self) -> &'static str {
+        "it must be longer than that; write it like 10s or 5m"
+    }
+
+    fn time_too_long(&self) -> &'static str {
+        "it must be less than a year; write it like 10s or 5m"
+    }
+
+    fn not_a_time(&self, why: &str) -> String {
+        format!("{why}; write it like 10s or 5m")
+    }
+
+    fn cannot_listen(&self, address: SocketAddr, why: &str) -> String {
+        format!("cannot listen on {address}: {why}")
+    }
+
+    fn port_is_taken(&self, address: SocketAddr, why: &str, instead: &str) -> String {
+        format!("cannot listen on {address}: {why}; to use another port: {instead}")
+    }
+
+    fn address_is_elsewhere(&self, address: SocketAddr, why: &str, instead: &str) -> String {
+        format!(
+            "cannot listen on {address}: {why}; name an address of this machine, or none: {instead}"
+        )
+    }
+
+    fn port_is_privileged(&self, address: SocketAddr, why: &str, instead: &str) -> String {
+        format!("cannot listen on {address}: {why}; take a port from 1024 up: {instead}")
+    }
+
+    fn cannot_use_passed_socket(&self, why: &str) -> String {
+        format!(
+            "cannot listen on the socket that was passed: {why}; give the socket unit one ListenStream="
+        )
+    }
+
+    fn cannot_log(&self, path: &Path, why: &str) -> String {
+        format!("cannot log to {}: {why}", path.display())
+    }
+
+    fn log_is_symlink(&self) -> &'static str {
+        "it is a symbolic link"
+    }
+
+    fn log_is_no_file(&self) -> &'static str {
+        "it is no file"
+    }
+
+    fn log_is_full(&self, bytes: u64) -> String {
+        format!("it is full, with {bytes} bytes: remove it or name another")
+    }
+}
