@@ -97,7 +97,12 @@ fn main() -> ExitCode {
     }
     // Only the end of the input hangs up.
     args.common.literal |= args.send_only || args.when_there;
-    runtime::run("chat-client", &args.common, call(&args))
+    runtime::run(
+        "chat-client",
+        &args.common,
+        args.files.sandbox(),
+        call(&args),
+    )
 }
 
 async fn call(args: &Args) -> Result<u8, Failure> {

@@ -15,6 +15,7 @@ use chat_terminal::args::{CommonArgs, FileArgs, address, answer, duration, progr
 use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
+use chat_terminal::sandbox::Sandbox;
 use chat_terminal::signals::Signals;
 use chat_terminal::{completion, exit, history, keys, locale, messages, peer, version};
 use clap::Parser;
@@ -81,7 +82,11 @@ struct Args {
 fn main() -> ExitCode {
     completion::answer::<Args>();
     let args = Args::parse();
-    runtime::run("chat-server", &args.common, serve(&args))
+    let sandbox = match args.on_call {
+        Some(_) => Sandbox::none(),
+        None => args.files.sandbox(),
+    };
+    runtime::run("chat-server", &args.common, sandbox, serve(&args))
 }
 
 async fn serve(args: &Args) -> Result<u8, Failure> {

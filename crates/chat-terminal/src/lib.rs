@@ -22,7 +22,7 @@ mod screen;
 mod text;
 
 pub use app::{
-    args, completion, console, exit, history, keys, messages, peer, record, runtime, signals,
-    version,
+    args, completion, console, exit, history, keys, messages, peer, record, runtime, sandbox,
+    signals, version,
 };
 pub use screen::Idle;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::journal::Recorder;
 use chat_core::transport::{Keyring, KeyringError, Target, tcp};
-use chat_core::trust::{FileError, Fingerprint, Identity};
+use chat_core::trust::{FileError, Fingerprint, Identity, KnownPeers, data_dir};
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
 use crate::app::completion;
 use crate::app::history::HistoryArgs;
+use crate::app::sandbox::Sandbox;
 use crate::locale;
 
 /// Options of both programs.
@@ -110,19 +111,33 @@ pub struct FileArgs {
 }
 
 impl FileArgs {
+    /// Keeps a program to the directory where files arrive, and that of keys and calls. Both are
+    /// made, for there is no rule for what is not there.
+    pub fn sandbox(&self) -> Sandbox {
+        let downloads = self.directory();
+        // Whoever needs it says what is wrong with it.
+        let _ = std::fs::create_dir_all(&downloads);
+        let data_dir = data_dir().ok();
+        let data_dir = data_dir.filter(|data_dir| KnownPeers::open(data_dir).is_ok());
+        Sandbox::around(data_dir.into_iter().chain([downloads]))
+    }
+
+    /// Where files arrive.
+    fn directory(&self) -> PathBuf {
+        let directory = self.accept_files.as_ref().or(self.downloads.as_ref());
+        let directory = directory.cloned().unwrap_or_else(default_downloads);
+        // A record of it is read by programs that start elsewhere.
+        std::path::absolute(&directory).unwrap_or(directory)
+    }
+
     /// How files are handled. `interactive`: a user can answer an offer; `data_dir` is where open
     /// offers are written down.
     ///
     /// # Errors
     /// The records of open offers cannot be used.
     pub fn config(&self, interactive: bool, data_dir: &Path) -> Result<FileConfig, FileError> {
-        let downloads = match (&self.accept_files, &self.downloads) {
-            (Some(directory), _) | (None, Some(directory)) => directory.clone(),
-            (None, None) => default_downloads(),
-        };
         Ok(FileConfig {
-            // A record of it is read by programs that start elsewhere.
-            downloads: std::path::absolute(&downloads).unwrap_or(downloads),
+            downloads: self.directory(),
             policy: match self.accept_files {
                 Some(_) => Policy::Accept,
                 None if interactive => Policy::Ask,

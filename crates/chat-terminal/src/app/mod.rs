@@ -12,5 +12,6 @@ pub mod messages;
 pub mod peer;
 pub mod record;
 pub mod runtime;
+pub mod sandbox;
 pub mod signals;
 pub mod version;

@@ -444,7 +444,9 @@ mod tests {
         let list = known.load().expect("the list");
         let new: Fingerprint = ANN.replace("47", "48").parse().expect("a fingerprint");
         let dialed = list.check_dialed("h:1", new, &[]).expect_err("changed");
-        let called = list.check_caller(new, Some("$(x)"), &[]).expect_err("changed");
+        let called = list
+            .check_caller(new, Some("$(x)"), &[])
+            .expect_err("changed");
         for (changed, program) in [(dialed, "chat-client"), (called, "chat-server")] {
             let line = text().changed_key(&changed);
             let command = format!("{program} --forget '$(x)'");
