@@ -14,6 +14,8 @@
 
 mod app;
 mod call_status;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod input;
 mod linear;
 pub mod locale;
