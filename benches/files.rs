@@ -14,7 +14,7 @@ use chat_testkit::process::{Process, program};
 use tempfile::TempDir;
 
 /// How long a listener may take to be there.
-const START: Duration = Duration::from_millis(500);
+const START: Duration = Duration::from_secs(20);
 
 /// Far longer than any transfer takes.
 const LONG: Duration = Duration::from_secs(600);
@@ -77,6 +77,16 @@ fn most_memory(id: u32) -> Option<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// Waits until somebody listens on this port, without calling: `ncat` answers once.
+fn listens(port: u16) {
+    let begun = Instant::now();
+    let listener = format!(":{port:04X} 00000000:0000 0A ");
+    while !fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.contains(&listener)) {
+        assert!(begun.elapsed() < START, "nobody listens on {port}");
+        sleep(Duration::from_millis(5));
+    }
 }
 
 /// Sends with our programs. Returns how long it took, and the most memory of either.
@@ -145,7 +155,7 @@ fn ssh_server(place: &Path, port: u16) -> Running {
         .stderr(Stdio::null())
         .spawn();
     let running = Running(server.expect("sshd"));
-    sleep(START);
+    listens(port);
     running
 }
 
@@ -181,7 +191,7 @@ fn ncat(errand: &Errand, port: u16) -> Duration {
         .arg(errand.downloads())
         .spawn();
     let mut listener = Running(listener.expect("ncat"));
-    sleep(START);
+    listens(port);
     let begun = Instant::now();
     let sent = Command::new("sh")
         .args([

@@ -1,5 +1,6 @@
 //! How soon keys and messages are on the screen, through a real pseudo-terminal: while nobody
-//! speaks, at 1,000 messages a second, and in a burst of 10,000. `BEFORE=DIRECTORY` measures the
+//! speaks, at 1,000 messages a second, and in a burst of 10,000; and how soon a message is marked as
+//! received by another person at a screen. `BEFORE=DIRECTORY` measures the
 //! programs of another build in turn with these, and `ROUNDS` how often.
 
 #[cfg(target_os = "linux")]
@@ -25,6 +26,8 @@ mod linux {
 
     use chat_testkit::process::program;
     use chat_testkit::terminal::{Emulator, Size, Terminal, command_at};
+
+    const SIZE: Size = Size(80, 24);
 
     const BURST: usize = 10_000;
 
@@ -54,6 +57,7 @@ mod linux {
     /// What was measured of one build.
     #[derive(Default)]
     struct Figures {
+        receipts: Vec<Duration>,
         idle_keys: Vec<Duration>,
         keys: Vec<Duration>,
         messages: Vec<Duration>,
@@ -64,13 +68,12 @@ mod linux {
 
     impl Figures {
         async fn measure(&mut self, server: &Path) {
+            self.receipts.extend(receipts(server, 100).await);
             let home = tempfile::tempdir().expect("a temporary directory");
             let command = command_at(server, home.path()).args(["127.0.0.1:0", "--allow-plain"]);
-            let mut screen = Terminal::start(Size(80, 24), command);
-            let line = screen.wait_for_line("chat-client 127.0.0.1:").await;
-            let (_, command) = line.split_once("chat-client ").expect("a command");
-            let address = command.split_whitespace().next().expect("an address");
-            let mut peer = TcpStream::connect(address).await.expect("it listens");
+            let mut screen = Terminal::start(SIZE, command);
+            let address = invitation(&mut screen).await;
+            let mut peer = TcpStream::connect(&address).await.expect("it listens");
             peer.set_nodelay(true).expect("it is a socket");
             peer.write_all(b"message 0\n").await.expect("it reads");
             screen.wait_for(|screen| newest(screen) == Some(0)).await;
@@ -139,6 +142,7 @@ mod linux {
 
         fn report(self, build: &str) {
             println!("{build:36}{:>9}{:>9}{:>9}", "p50", "p99", "most");
+            report("receipt of another person", self.receipts);
             report("key, while nobody speaks", self.idle_keys);
             report("key, at 1,000 messages a second", self.keys);
             report("message, at 1,000 a second", self.messages);
@@ -146,6 +150,40 @@ mod linux {
             report("the last of 10,000 at once", self.bursts);
             report_usage(self.in_bursts);
         }
+    }
+
+    /// Where this server is to be called.
+    async fn invitation(screen: &mut Terminal) -> String {
+        let line = screen.wait_for_line("chat-client 127.0.0.1:").await;
+        let (_, command) = line.split_once("chat-client ").expect("a command");
+        let address = command.split_whitespace().next();
+        address.expect("an address").to_owned()
+    }
+
+    /// Says one message after another to somebody at another screen, and measures from Enter until
+    /// each is marked as received.
+    async fn receipts(server: &Path, count: usize) -> Vec<Duration> {
+        let homes = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+        let [bobs, anns] = homes.each_ref().map(|home| home.path());
+        let mut bob = Terminal::start(SIZE, command_at(server, bobs).args(["127.0.0.1:0"]));
+        let address = invitation(&mut bob).await;
+        let client = server.with_file_name("chat-client");
+        let mut ann = Terminal::start(SIZE, command_at(&client, anns).args([address]));
+        ann.wait_for_line("Call with").await;
+        let mut times = Vec::new();
+        for number in 0..count {
+            let text = format!("message {number}.");
+            ann.type_keys(&text).await;
+            ann.wait_for(|screen| screen.cursor().0.ends_with(&text))
+                .await;
+            let start = Instant::now();
+            ann.type_keys("\r").await;
+            let is_marked = |row: &String| row.contains('✓') && row.ends_with(&text);
+            ann.wait_for(|screen| screen.rows().iter().any(is_marked))
+                .await;
+            times.push(start.elapsed());
+        }
+        times
     }
 
     /// Types one key after another, and measures until each is on the screen.

@@ -4,13 +4,19 @@
 
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::time::Duration;
 
+use chat_core::driver::{BoxConnection, Connection};
+use chat_core::wire::{Control, Frame, Hello, LineCodec, SessionId};
+use chat_testkit::network::{NOWHERE, Network};
+use chat_testkit::people::{Server, User, user};
 use chat_testkit::process::{self, Process, program};
 use chat_testkit::terminal::{self, Size, Terminal};
 use chat_testkit::wire::Wire;
 use chat_testkit::{a_port, home};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 const SIZE: Size = Size(80, 24);
 const TEXT: &str = "Back at two";
@@ -284,4 +290,120 @@ async fn a_person_at_a_screen_talks_before_somebody_is_there() {
     client.wait_for_line("yes").await;
     client.type_keys("88\r").await;
     assert_eq!(client.exit_code().await, 0);
+}
+
+/// A call of ann to bob's server, over a network inside the test.
+struct Caller {
+    connection: BoxConnection,
+    server: Server,
+    _homes: [User; 2],
+}
+
+impl Caller {
+    /// Calls a server with a machine, where a person may be there, too.
+    async fn calls(interactive: bool) -> Self {
+        let (ann, bob) = (user("ann"), user("bob"));
+        let (listener, network) = Network::new();
+        let server = bob.answers_as(listener, NOWHERE, bob.reception(), |config| {
+            config.interactive = interactive;
+            config.answer = Some(TEXT.to_owned());
+        });
+        let secured = ann.keyring().tls.connect(network.connect(64 * 1024)).await;
+        let stream = Box::new(secured.expect("a handshake").stream);
+        let mut connection: BoxConnection = Connection::new(stream, LineCodec::chat1());
+        connection.push_control(&Control::Hello(Hello {
+            name: "ann".into(),
+            chosen: true,
+            conversation: SessionId::random(),
+            received: 0,
+            resumed: false,
+            keeps: false,
+            history: false,
+            answering: false,
+            ended: false,
+            commitment: None,
+        }));
+        Self {
+            connection,
+            server,
+            _homes: [ann, bob],
+        }
+    }
+
+    /// Waits for this, and is a good peer meanwhile; `None` is the hang-up.
+    async fn hears<T>(&mut self, wanted: impl Fn(Option<Control>) -> Option<T>) -> T {
+        loop {
+            let Ok(frame) = timeout(5 * SECOND, self.connection.receive()).await else {
+                self.connection.push_control(&Control::Ping(0));
+                continue;
+            };
+            let frame = frame.expect("a good peer");
+            let heard = match frame.expect("the call is on") {
+                Frame::Control(json) => match Control::parse(&json).expect("a good peer") {
+                    Some(Control::Ping(number)) => {
+                        self.connection.push_control(&Control::Pong(number));
+                        continue;
+                    }
+                    Some(control) => wanted(Some(control)),
+                    None => continue,
+                },
+                Frame::HangUp => wanted(None),
+                Frame::Text(_) => panic!("the machine says nothing"),
+            };
+            if let Some(heard) = heard {
+                return heard;
+            }
+        }
+    }
+
+    /// Whether a machine answers, once somebody does.
+    async fn is_answered(&mut self) -> bool {
+        self.hears(|heard| match heard? {
+            Control::Hello(hello) => Some(hello.answering),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn hears_the_hang_up(&mut self) {
+        self.hears(|heard| heard.is_none().then_some(())).await;
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_call_rings_for_twenty_seconds_before_the_machine_takes_it() {
+    let start = Instant::now();
+    let mut caller = Caller::calls(true).await;
+    assert!(caller.is_answered().await, "by the machine");
+    assert_eq!(start.elapsed().as_secs(), 20);
+    caller.server.person.reads("is calling").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_machine_waits_a_minute_for_a_word_and_then_hangs_up() {
+    let mut caller = Caller::calls(false).await;
+    assert!(caller.is_answered().await, "by the machine");
+    let start = Instant::now();
+    let why = |heard| matches!(heard, Some(Control::Idle(60_000))).then_some(());
+    caller.hears(why).await;
+    caller.hears_the_hang_up().await;
+    assert_eq!(start.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_machine_listens_for_five_minutes_and_no_longer() {
+    let mut caller = Caller::calls(false).await;
+    assert!(caller.is_answered().await, "by the machine");
+    let start = Instant::now();
+    while timeout(30 * SECOND, caller.hears_the_hang_up())
+        .await
+        .is_err()
+    {
+        caller
+            .connection
+            .push_control(&Control::Say("and another thing".to_owned()));
+    }
+    assert_eq!(start.elapsed().as_secs(), 300);
 }

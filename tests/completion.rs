@@ -49,8 +49,10 @@ fn known_peers_are_offered_unless_a_shell_could_mistake_them() {
         let names = offered(&[program, "--forget", ""], home.path());
         assert_eq!(names, ["ann", "李雷"]);
     }
-    let addresses = offered(&["chat-client", "a"], home.path());
-    assert_eq!(addresses, ["ann.example"]);
+    let to_call = offered(&["chat-client", "a"], home.path());
+    assert_eq!(to_call, ["ann", "ann.example"]);
+    let to_call = offered(&["chat-client", "李"], home.path());
+    assert_eq!(to_call, ["李雷"]);
     let keys = offered(&["chat-client", "--peer-key", ""], home.path());
     assert_eq!(keys.len(), 2, "{keys:?}");
 }

@@ -189,7 +189,7 @@ async fn an_offer_is_declined_or_dropped_by_its_number() {
     client.person.commands(Command::Decline(None));
     assert_eq!(is_refused(&mut server.person).await, CancelCode::Declined);
     accepts(&client.person, None);
-    client.person.reads("There is no such file").await;
+    client.person.reads("No file waits for that").await;
     assert!(!bob.downloads().exists());
     client.hangs_up().await;
 }
@@ -261,7 +261,7 @@ impl Errand {
     fn client(&self, address: SocketAddr) -> Process {
         let address = address.to_string();
         let path = self.path.to_str().expect("UTF-8");
-        let arguments = [address.as_str(), "--send-file", path];
+        let arguments = [address.as_str(), "--try-again", "--send-file", path];
         Process::start(&program("chat-client"), self.sender.path(), &arguments)
     }
 
@@ -352,10 +352,14 @@ async fn a_file_goes_on_after_each_cut() {
     errand.has_arrived();
 }
 
+/// The most bytes that go again after a kill, those of the handshakes included.
+const AGAIN: u64 = 1 << 20;
+
 /// Either side is killed at random moments, again and again, and started anew. `KILLS` is how
 /// often.
 #[tokio::test]
 async fn a_file_survives_kills_of_either_side() {
+    const LENGTH: usize = 60_000_000;
     let kills = std::env::var("KILLS")
         .ok()
         .and_then(|kills| kills.parse().ok());
@@ -363,9 +367,11 @@ async fn a_file_survives_kills_of_either_side() {
     let mut random = fastrand::Rng::with_seed(kills as u64);
     let mut killed = 0;
     while killed < kills {
-        let errand = Errand::of(60_000_000);
+        let errand = Errand::of(LENGTH);
         let (mut server, address) = errand.server(&["--from-anyone"]).await;
-        let mut client = errand.client(address);
+        let proxy = Proxy::start(address, []).await;
+        let mut client = errand.client(proxy.address);
+        let before = killed;
         loop {
             tokio::time::sleep(Duration::from_millis(random.u64(50..500))).await;
             let before = errand.received();
@@ -383,7 +389,7 @@ async fn a_file_survives_kills_of_either_side() {
             if errand.is_over() {
                 break;
             }
-            client = errand.client(address);
+            client = errand.client(proxy.address);
             if random.u8(..4) == 0 || killed >= kills {
                 let ended = client.ends_within(Duration::from_secs(60)).await;
                 assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -392,6 +398,10 @@ async fn a_file_survives_kills_of_either_side() {
         }
         errand.has_arrived();
         server.dies().await;
+        let again = proxy.sent().saturating_sub(LENGTH as u64);
+        let times = (killed - before) as u64;
+        eprintln!("{times} kills: {} kB again for each", again / 1_000 / times);
+        assert!(again <= times * AGAIN, "{again} bytes went again");
     }
 }
 

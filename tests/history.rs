@@ -117,6 +117,25 @@ async fn what_is_searched_for_is_found_and_given_as_it_is_written() {
 }
 
 #[tokio::test]
+async fn an_action_is_told_as_one_and_given_as_it_was_sent() {
+    let home = home();
+    knows(home.path(), "ann", key("ann"));
+    let mut call = journal(home.path(), key("ann"), 1);
+    call.heard("/me waves");
+    call.end().await.expect("recorded");
+    let printed = read_back(home.path(), &[]).await;
+    assert_eq!(without_times(&printed.stdout), ["<ann> * waves"]);
+    let printed = read_back(home.path(), &["--json"]).await;
+    assert!(
+        printed.stdout.contains(r#""text":"/me waves""#),
+        "{printed:?}"
+    );
+    let program = command("chat-client", home.path()).args(["--history", "ann"]);
+    let mut terminal = Terminal::start(SIZE, program);
+    terminal.wait_for_line("* ann waves").await;
+}
+
+#[tokio::test]
 async fn times_are_local() {
     let home = home_with_ann().await;
     let objects = read_back(home.path(), &["--json"]).await.stdout;

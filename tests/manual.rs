@@ -15,7 +15,10 @@ const PAGES: [(&str, &str); 2] = [
 
 /// What a program prints that is called with this option.
 fn printed(name: &str, option: &str) -> String {
-    let output = Command::new(program(name)).arg(option).output();
+    let output = Command::new(program(name))
+        .arg(option)
+        .env("LC_ALL", "C.UTF-8")
+        .output();
     let output = output.expect("the program starts");
     assert!(output.status.success(), "{name} {option}: {output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
@@ -72,7 +75,7 @@ fn the_manual_has_each_option_and_no_other() {
 
 #[test]
 fn the_manual_can_be_read() {
-    for page in ["chat.7", "chat-client.1", "chat-server.1"] {
+    for page in ["chat.7", "chat-client.1", "chat-server.1", "zh_CN/chat.7"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/man");
         let lint = Command::new("mandoc")
             .args(["-T", "lint", "-W", "warning"])

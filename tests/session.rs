@@ -7,14 +7,14 @@ use bytes::{Buf, BytesMut};
 use chat_core::journal::Restored;
 use chat_core::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Entry, Event, Handshake, Linger, Next,
-    Outgoing, Protocol, ProtocolError, ProtocolEvent, Recorded, Renewed, SendError, Session,
-    SessionState, Side, SinkState,
+    Outgoing, Protocol, ProtocolError, ProtocolEvent, Recorded, Remark, Renewed, SendError,
+    Session, SessionState, Side, SinkState,
 };
 use chat_core::trust::safety_number::ChannelBinding;
 use chat_core::trust::{Fingerprint, Security};
 use chat_core::wire::{
-    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Nonce, Presence, Refusal,
-    RefusalCode, SessionId, WriteBuffer,
+    Batch, Control, ControlError, Frame, Hello, Hex, LineCodec, MAX_LINE, Name, Nonce, Presence,
+    Refusal, RefusalCode, SessionId, WriteBuffer,
 };
 use chat_terminal::locale;
 use proptest::prelude::*;
@@ -164,8 +164,12 @@ struct End {
     said: Vec<String>,
     /// What the peer calls itself.
     met: Option<String>,
+    /// And later.
+    renamed: Vec<String>,
     events: Vec<Event>,
     heard: Vec<String>,
+    /// How much of it in sessions before.
+    heard_before: usize,
     shown: u64,
     delivered: u64,
     /// The person looks at everything at once.
@@ -192,8 +196,10 @@ impl End {
             told_end: false,
             said: Vec::new(),
             met: None,
+            renamed: Vec::new(),
             events: Vec::new(),
             heard: Vec::new(),
+            heard_before: 0,
             shown: 0,
             delivered: 0,
             attentive: true,
@@ -273,9 +279,11 @@ impl End {
                     self.renewed = Some(renewed);
                     continue;
                 }
-                ProtocolEvent::Renamed(_) | ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => {
+                ProtocolEvent::Renamed(name) => {
+                    self.renamed.push(name.text);
                     continue;
                 }
+                ProtocolEvent::Cookie(_) | ProtocolEvent::File(_) => continue,
                 ProtocolEvent::Doubted(doubted) => {
                     self.doubted = doubted;
                     continue;
@@ -325,13 +333,47 @@ impl End {
         disk.entries.truncate(disk.synced.saturating_add(torn));
         disk.synced = disk.entries.len();
         let restored = disk.restored();
-        let state = restored.session(ID).expect("what was said before");
-        (self.said, self.heard) = (disk.said(), disk.heard());
+        let id = self.session.state().id();
+        let state = restored.session(id).expect("what was said before");
+        self.said = disk.said();
+        self.heard.truncate(self.heard_before + disk.heard().len());
         self.session = self::restored("again", state);
         self.session.record(disk.recorded(), false);
-        self.shown = restored.heard;
+        self.shown = self.heard.len() as u64;
         self.delivered = restored.acknowledged;
         self.met = None;
+    }
+
+    /// The call goes on in this session, which begins with what the peer may not have.
+    fn renew(&mut self, id: SessionId) {
+        self.session.renew(id, None);
+        self.heard_before = self.heard.len();
+        // It counts all messages of the call again.
+        self.delivered = 0;
+        if let Some(disk) = &mut self.disk {
+            *disk = Disk {
+                entries: self
+                    .session
+                    .unacknowledged()
+                    .into_iter()
+                    .map(Entry::Said)
+                    .collect(),
+                ..Disk::default()
+            };
+            disk.synced = disk.entries.len();
+            self.session.record(disk.recorded(), false);
+        }
+    }
+
+    /// The program is started with an empty disk, and calls or is called in this session.
+    fn begin(&mut self, id: SessionId) {
+        self.session = restored("again", SessionState::new(id));
+        self.met = None;
+        self.heard_before = self.heard.len();
+        self.delivered = 0;
+        if self.disk.is_some() {
+            self.record();
+        }
     }
 
     /// Writes what there is to write, all of it.
@@ -937,12 +979,8 @@ mod renewing {
     /// The listener has lost its disk, and the two begin anew.
     fn renew(call: &mut Call) {
         call.cut();
-        let [dialer, listener] = &mut call.ends;
-        dialer.session.renew(OTHER, None);
-        // It counts all messages of the call again.
-        dialer.delivered = 0;
-        listener.session = restored("bob", SessionState::new(OTHER));
-        listener.met = None;
+        call.ends[DIALER].renew(OTHER);
+        call.ends[LISTENER].begin(OTHER);
         call.connect();
         call.pass(20 * MS, true);
     }
@@ -982,6 +1020,46 @@ mod renewing {
         assert_eq!(call.ends[DIALER].renewed, Some(renewed));
     }
 
+    /// Whether it is in doubt what the dialer says again.
+    fn is_in_doubt(call: &Call) -> bool {
+        let renewed = call.ends[DIALER].renewed;
+        renewed.expect("the call has begun anew").in_doubt
+    }
+
+    #[test]
+    fn what_another_program_may_have_sent_is_in_doubt_until_the_peer_is_met() {
+        let mut call = Call::new();
+        call.connected = true;
+        call.ends[DIALER].record();
+        call.ends[DIALER].say("one");
+        renew(&mut call);
+        assert!(!is_in_doubt(&call), "it was not sent");
+
+        let mut call = Call::new();
+        call.connected = true;
+        call.ends[DIALER].record();
+        call.ends[DIALER].say("one");
+        call.transmit();
+        call.ends[DIALER].crash(0);
+        renew(&mut call);
+        assert!(is_in_doubt(&call), "the program before may have sent it");
+
+        let mut call = Call::on();
+        call.ends[DIALER].record();
+        call.ends[DIALER].say("one");
+        call.pass(50 * MS, true);
+        call.cut();
+        call.ends[DIALER].crash(0);
+        call.connect();
+        call.pass(50 * MS, true);
+        call.cut();
+        call.ends[DIALER].say("two");
+        call.connected = true;
+        renew(&mut call);
+        assert!(!is_in_doubt(&call), "the peer has told what it has");
+        assert_eq!(call.ends[LISTENER].heard, ["one", "two"]);
+    }
+
     #[test]
     fn nothing_is_in_doubt_where_everything_has_arrived() {
         let mut call = Call::on();
@@ -994,6 +1072,106 @@ mod renewing {
         };
         assert_eq!(call.ends[DIALER].renewed, Some(renewed));
         assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+}
+
+mod remarks {
+    use super::*;
+
+    #[test]
+    fn who_is_away_is_so_on_each_connection_until_back() {
+        let presences = |call: &Call| -> Vec<Presence> {
+            let events = call.ends[LISTENER].events.iter();
+            let presences = events.filter_map(|event| match event {
+                Event::Presence(presence) => Some(presence.clone()),
+                _ => None,
+            });
+            presences.collect()
+        };
+        let away = Presence::Away("lunch".into());
+        let mut call = Call::on();
+        let remark = Remark::Presence(away.clone());
+        call.ends[DIALER].session.remark(remark);
+        call.settle();
+        assert_eq!(presences(&call), [away.clone()]);
+        call.cut();
+        call.connect();
+        call.settle();
+        assert_eq!(presences(&call), [away.clone()], "that is no news");
+        call.cut();
+        let remark = Remark::Presence(Presence::Here);
+        call.ends[DIALER].session.remark(remark);
+        call.connect();
+        call.settle();
+        assert_eq!(presences(&call), [away, Presence::Here]);
+    }
+
+    #[test]
+    fn a_name_and_a_note_are_told() {
+        let mut call = Call::on();
+        let session = &mut call.ends[DIALER].session;
+        session.remark(Remark::Name("bea".into()));
+        session.remark(Remark::Note("one moment".into()));
+        call.transmit();
+        let sent = String::from_utf8_lossy(&call.ends[DIALER].flight).into_owned();
+        assert!(sent.contains(r#"{"name":"bea"}"#), "{sent}");
+        call.settle();
+        assert_eq!(call.ends[LISTENER].heard, ["one moment"]);
+    }
+
+    #[test]
+    fn a_name_is_news_once() {
+        let mut call = Call::on();
+        for _ in 0..2 {
+            let session = &mut call.ends[DIALER].session;
+            session.remark(Remark::Name("bea".into()));
+            call.settle();
+            call.cut();
+            call.connect();
+            call.settle();
+        }
+        assert_eq!(call.ends[LISTENER].renamed, ["bea"]);
+        assert!(call.ends[DIALER].renamed.is_empty());
+    }
+
+    #[test]
+    fn of_files_only_so_much_waits_to_be_said_and_only_on_a_connection() {
+        let said = |call: &Call| {
+            let sent = String::from_utf8_lossy(&call.ends[DIALER].flight).into_owned();
+            sent.matches("taken").count()
+        };
+        let mut call = Call::new();
+        let taken = || Control::Taken(Hex([1; 16]));
+        call.ends[DIALER].session.say_of_file(taken());
+        call.connect();
+        call.ends[DIALER].session.say_of_file(taken());
+        call.transmit();
+        assert_eq!(said(&call), 0);
+        call.settle();
+        for _ in 0..300 {
+            call.ends[DIALER].session.say_of_file(taken());
+        }
+        call.transmit();
+        assert_eq!(said(&call), 256);
+    }
+
+    #[test]
+    fn a_person_is_no_machine() {
+        let call = Call::on();
+        let told = |event: &Event| matches!(event, Event::Answering(_));
+        assert!(!call.ends.iter().any(|end| has(end, told)));
+    }
+
+    #[test]
+    fn a_machine_says_that_it_is_one_and_makes_no_number() {
+        let mut call = Call::new();
+        call.ends[LISTENER].session = session("bob").with_machine(true);
+        call.connect();
+        call.settle();
+        let told = |event: &Event| matches!(event, Event::Answering(true));
+        assert!(has(&call.ends[DIALER], told));
+        let number = |event: &Event| matches!(event, Event::SafetyNumber { .. });
+        assert!(!call.ends.iter().any(|end| has(end, number)));
     }
 }
 
@@ -1110,6 +1288,101 @@ mod safety_number {
         let [dialer, listener] = &call.ends;
         assert_eq!(numbers(listener).len(), 1);
         assert_eq!(numbers(dialer), numbers(listener));
+    }
+
+    /// What can happen between any two lines.
+    #[derive(Clone, Copy, Debug)]
+    enum Fault {
+        Cut,
+        /// This side's program dies, and is started again.
+        Crash(usize),
+        /// Both do.
+        CrashBoth,
+        /// The same, and this side's journal is gone.
+        LoseDisk(usize),
+    }
+
+    const FAULTS: [Fault; 6] = [
+        Fault::Cut,
+        Fault::Crash(DIALER),
+        Fault::Crash(LISTENER),
+        Fault::CrashBoth,
+        Fault::LoseDisk(DIALER),
+        Fault::LoseDisk(LISTENER),
+    ];
+
+    impl Fault {
+        /// Happens to a call, which goes on over another connection; in the session `anew` if it
+        /// has to begin anew.
+        fn happens(self, call: &mut Call, anew: SessionId) {
+            call.cut();
+            match self {
+                Self::Cut => {}
+                Self::Crash(side) => call.ends[side].crash(0),
+                Self::CrashBoth => call.ends.iter_mut().for_each(|end| end.crash(0)),
+                Self::LoseDisk(side) => {
+                    call.ends[1 - side].renew(anew);
+                    call.ends[side].begin(anew);
+                }
+            }
+            call.connect();
+        }
+    }
+
+    /// Brings the next line to whoever is first to read, if there is one.
+    fn deliver_line(call: &mut Call, order: [usize; 2]) -> bool {
+        call.transmit();
+        order.into_iter().any(|to| {
+            let flight = &call.ends[1 - to].flight;
+            let end = flight.iter().position(|byte| *byte == b'\n');
+            call.deliver(to, end.map_or(usize::MAX, |end| end + 1))
+        })
+    }
+
+    /// Whoever dies, and whatever is cut, between any two lines: nobody takes the other's part for
+    /// one that is out of turn, and nobody sees a number that the listener does not see.
+    #[test]
+    fn no_crash_and_no_cut_breaks_the_exchange() {
+        // Who reads first, and who says something.
+        let calls: [([usize; 2], &[usize]); 2] = [
+            ([DIALER, LISTENER], &[]),
+            ([LISTENER, DIALER], &[DIALER, LISTENER]),
+        ];
+        let mut runs = 0;
+        for (order, speakers) in calls {
+            for (first, second) in FAULTS.into_iter().flat_map(|f| FAULTS.map(|s| (f, s))) {
+                // So many lines come before each of the faults.
+                'first: for before in 0.. {
+                    for between in 0.. {
+                        let mut call = Call::new();
+                        call.ends.iter_mut().for_each(End::record);
+                        speakers
+                            .iter()
+                            .for_each(|side| call.ends[*side].say("hello"));
+                        call.connect();
+                        if !(0..before).all(|_| deliver_line(&mut call, order)) {
+                            break 'first;
+                        }
+                        first.happens(&mut call, Hex([8; 16]));
+                        if !(0..between).all(|_| deliver_line(&mut call, order)) {
+                            break;
+                        }
+                        second.happens(&mut call, Hex([9; 16]));
+                        call.pass(S, true);
+                        let case = (order, speakers, first, before, second, between);
+                        let [dialer, listener] = &call.ends;
+                        let seen = numbers(listener);
+                        assert!(numbers(dialer).iter().all(|n| seen.contains(n)), "{case:?}");
+                        for end in &call.ends {
+                            assert!(end.lost.is_none(), "{case:?}: {:?}", end.lost);
+                            assert!(end.reason.is_none(), "{case:?}: {:?}", end.reason);
+                        }
+                        runs += 1;
+                    }
+                }
+            }
+        }
+        assert!(runs > 5_000, "only {runs}");
     }
 
     #[test]
@@ -1423,6 +1696,22 @@ mod waiting {
         assert!(end.lost.is_none());
         receive(&mut end, &Control::Hello(hello(0)), now);
         assert!(end.met.is_some());
+    }
+
+    #[test]
+    fn who_waits_is_told_anew_why_nobody_answers() {
+        let (mut end, now) = dialer();
+        let away = Control::Away(Presence::Away("lunch".into()));
+        for _ in 0..2 {
+            receive(&mut end, &Control::Waiting { ahead: 0 }, now);
+            receive(&mut end, &away, now);
+            end.disconnected(now);
+            dial(&mut end.session, Some(binding(true)), now);
+            end.begun = true;
+        }
+        let told = end.events.iter();
+        let told = told.filter(|event| matches!(event, Event::Presence(_)));
+        assert_eq!(told.count(), 2);
     }
 
     #[test]
@@ -1908,6 +2197,75 @@ mod endings {
     }
 
     #[test]
+    fn patience_begins_anew_when_the_peer_comes_back() {
+        let mut call = Call::on();
+        let now = call.now;
+        call.ends[DIALER].say("bye");
+        call.ends[DIALER].session.hang_up(Linger::Steady, now);
+        call.pass(1_900 * MS, false);
+        call.cut();
+        call.connect();
+        // The hellos arrive, and no receipt.
+        call.ends[LISTENER].attentive = false;
+        call.settle();
+        call.pass(1_900 * MS, true);
+        assert!(call.ends[DIALER].reason.is_none());
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.pass(50 * MS, true);
+        assert!(here(&call.ends[DIALER]) && there(&call.ends[LISTENER]));
+        call.assert_all_arrived();
+    }
+
+    #[test]
+    fn what_comes_after_a_hang_up_is_not_taken() {
+        let mut call = Call::on();
+        let now = call.now;
+        let wire = b"one\n88\ntwo\n\x01{\"say\":\"three\"}\n";
+        call.ends[LISTENER]
+            .receive(wire, false, now)
+            .expect("a hang-up");
+        assert!(there(&call.ends[LISTENER]));
+        assert_eq!(call.ends[LISTENER].heard, ["one"]);
+    }
+
+    /// What a peer that comes back is told of a call that is over.
+    fn last_words(end: &End) -> (u64, u64, bool) {
+        match &end.session.final_ack()[..] {
+            [Control::Hello(hello), Control::Received(number)] => {
+                (hello.received, *number, hello.ended)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_last_words_claim_what_was_shown_and_recorded() {
+        let mut call = Call::on();
+        call.ends[LISTENER].record();
+        call.ends[DIALER].say("one");
+        call.pass(50 * MS, true);
+        assert_eq!(last_words(&call.ends[LISTENER]), (1, 1, true));
+        call.ends[LISTENER].attentive = false;
+        call.ends[DIALER].say("two");
+        call.pass(50 * MS, true);
+        assert_eq!(call.ends[LISTENER].heard, ["one", "two"]);
+        assert_eq!(last_words(&call.ends[LISTENER]), (1, 1, true));
+        call.ends[LISTENER].stall(true);
+        let now = call.now;
+        call.ends[LISTENER].show(now);
+        call.settle();
+        assert_eq!(last_words(&call.ends[LISTENER]), (1, 1, true));
+        call.ends[LISTENER].stall(false);
+        call.settle();
+        assert_eq!(last_words(&call.ends[LISTENER]), (2, 2, true));
+        let state = call.ends[LISTENER].session.state();
+        let name = Name::from("bob");
+        let told = state.final_ack(&name);
+        assert!(matches!(told[..], [_, Control::Received(2)]), "{told:?}");
+    }
+
+    #[test]
     fn patience_may_come_to_an_end() {
         let mut call = Call::on();
         let now = call.now;
@@ -2113,6 +2471,78 @@ mod endings {
             assert!(matches!(end.reason, Some(CloseReason::BothFinished)));
         }
         assert_eq!(call.ends[DIALER].delivered, 1);
+    }
+
+    /// The peer has ended the call with so much received, and says so to who comes back.
+    fn hears_of_the_end(end: &mut End, received: u64, now: Instant) {
+        dial(&mut end.session, Some(binding(true)), now);
+        end.begun = true;
+        let ended = Hello {
+            ended: true,
+            ..hello(received)
+        };
+        let line = Control::Hello(ended).to_line();
+        end.receive(&line, false, now).expect("no violation");
+        end.transmit(now);
+    }
+
+    /// A recorded call in which two messages were said, and none acknowledged.
+    fn said_two() -> (End, Instant) {
+        let mut call = Call::on();
+        let [mut end, _] = call.ends;
+        end.record();
+        end.say("one");
+        end.say("two");
+        end.transmit(call.now);
+        end.disconnected(call.now);
+        call.now += S;
+        (end, call.now)
+    }
+
+    #[test]
+    fn a_program_started_anew_says_what_is_missing_in_another_session() {
+        let (mut end, now) = said_two();
+        end.crash(0);
+        hears_of_the_end(&mut end, 1, now);
+        let lost = end.lost.as_ref().expect("another session is begun");
+        assert!(
+            matches!(lost, Disconnect::Refused(refusal) if refusal.code == RefusalCode::NoSession),
+            "{lost}"
+        );
+        assert_eq!(end.session.unacknowledged(), ["two"]);
+        end.disconnected(now);
+        end.renew(Hex([8; 16]));
+        let anew = Control::Hello(Hello {
+            conversation: Hex([8; 16]),
+            ..hello(0)
+        });
+        dial(&mut end.session, Some(binding(true)), now);
+        end.begun = true;
+        end.receive(&anew.to_line(), false, now)
+            .expect("no violation");
+        let renewed = Renewed {
+            resent: 1,
+            in_doubt: false,
+        };
+        assert_eq!(end.renewed, Some(renewed));
+    }
+
+    #[test]
+    fn a_program_that_was_there_all_the_time_goes_on_with_what_is_missing() {
+        let (mut end, now) = said_two();
+        hears_of_the_end(&mut end, 1, now);
+        assert!(end.lost.is_none());
+        assert!(end.flight.ends_with(b"two\n"), "{:?}", end.flight);
+    }
+
+    #[test]
+    fn a_program_started_anew_that_misses_nothing_is_at_its_end() {
+        let (mut end, now) = said_two();
+        end.session.finish();
+        end.transmit(now);
+        end.crash(0);
+        hears_of_the_end(&mut end, 2, now);
+        assert!(end.lost.is_none());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 """A router between two machines, as a process: it loses, delays and refuses packets on command.
 
 It makes two TUN devices, one for each machine, and answers the names they look up. Commands come
-as lines, such as `dead 1`, `mtu 1280` or `loss 0.3`, and are answered by `ok`.
+as lines, such as `dead 1`, `mtu 1280` or `loss 0.3`, and are answered by `ok`. With a `rate`, in
+bits a second, packets wait their turn in each direction; who finds more than `queue` seconds of
+them there is dropped.
 """
 
 import fcntl
@@ -18,7 +20,16 @@ TUNSETIFF = 0x400454CA
 TUN_WITHOUT_HEADER = 0x1001
 NAMESERVER = socket.inet_aton("10.77.53.53")
 
-settings = {"dead": 0, "refuse": 0, "mtu": 65535, "loss": 0.0, "delay": 0.0, "name": "10.77.0.1"}
+settings = {
+    "dead": 0,
+    "refuse": 0,
+    "mtu": 65535,
+    "loss": 0.0,
+    "delay": 0.0,
+    "rate": 0.0,
+    "queue": 0.05,
+    "name": "10.77.0.1",
+}
 
 
 def device(name):
@@ -85,6 +96,7 @@ def main():
     other = {devices[0]: devices[1], devices[1]: devices[0]}
     late = []
     count = 0
+    free = {device: 0.0 for device in devices}  # When what is ahead has left.
     commands = b""
     while True:
         wait = max(0.0, late[0][0] - time.monotonic()) if late else None
@@ -117,8 +129,14 @@ def main():
                 outgoing = other[incoming]
                 if data[16:20] == NAMESERVER:
                     data, outgoing = answer_for(data), incoming
+                due = time.monotonic()
+                if settings["rate"]:
+                    begin = max(due, free[outgoing])
+                    if begin - due > settings["queue"]:
+                        continue
+                    due = free[outgoing] = begin + 8 * len(data) / settings["rate"]
                 count += 1
-                heapq.heappush(late, (time.monotonic() + settings["delay"], count, outgoing, data))
+                heapq.heappush(late, (due + settings["delay"], count, outgoing, data))
         while late and late[0][0] <= time.monotonic():
             _, _, outgoing, data = heapq.heappop(late)
             send(outgoing, data)

@@ -15,6 +15,7 @@ import tempfile, time
 
 PING, DEAD, ANSWER, PATIENCE, GRACE, DRAIN = 2, 15, 10, 2, 300, 1
 PADDED = 48
+REPORT = 24576
 SERVER_HELLO, CERTIFICATE, KEY_SHARE, X25519MLKEM768 = 2, 11, 51, 4588
 PICTURES = """owl fox frog bee snail whale crab camel tiger mouse koala monkey snake duck bat cow
     apple banana cherries grapes lemon melon carrot corn bread cheese egg pizza cookie honey
@@ -364,10 +365,14 @@ class Session:
         link, stream = self.carry(offer["id"])
         nothing = hashlib.sha256().hexdigest()
         link.control(have={"files": 0, "list": nothing, "bytes": 0, "sha256": nothing})
-        coming = json.loads(stream.readline()[1:])["next"]
+        line = stream.readline()
+        coming = json.loads(line[1:])["next"]
         if coming != {"index": 0, "size": offer["size"], "from": 0}:
             raise Broken(f"{coming} was not offered")
-        content = stream.read(offer["size"])
+        content = b""
+        while more := stream.read(min(REPORT, offer["size"] - len(content))):
+            content += more
+            link.control(got=len(line) + len(content))
         sha256 = hashlib.sha256(content).hexdigest()
         if json.loads(stream.readline()[1:]) != {"sha256": sha256} or stream.read():
             raise Broken("not what was offered")

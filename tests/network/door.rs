@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_core::driver::{BoxConnection, Command, Connection};
 use chat_core::protocol::{ConnectionStatus, Event};
-use chat_core::transport::{Keyring, SecureStream};
+use chat_core::transport::{Intent, Keyring, SecureStream};
 use chat_core::wire::{Control, Cookie, Frame, LineCodec, RefusalCode, SessionId};
 use chat_testkit::people::{Client, user};
 use chat_testkit::process::{self, Process};
@@ -192,7 +192,11 @@ async fn the_cookie_of_the_call_lets_its_peer_through_a_crowd() {
     let _before = crowd(&stranger, address).await;
     for (cookie, gets_through) in [(None, false), (Some(cookie), true)] {
         let stream = TcpStream::connect(address).await.expect("a server");
-        let secured = keyring.tls.connect_again(stream, cookie).await;
+        let intent = Intent {
+            cookie,
+            ..Intent::default()
+        };
+        let secured = keyring.tls.connect_with(stream, intent).await;
         let secured = secured.expect("a handshake");
         let mut link: BoxConnection = Connection::new(Box::new(secured.stream), LineCodec::chat1());
         let _after = crowd(&stranger, address).await;

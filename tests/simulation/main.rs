@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use chat_client::{Connector, Trust};
+use chat_client::{Connector, Trust, Wanted};
 use chat_core::driver::{CallConfig, RESUME_WINDOW};
 use chat_core::files::FileConfig;
 use chat_core::protocol::CloseReason;
@@ -343,7 +343,7 @@ fn client_connector(client: usize, keyring: Keyring, network: Network) -> Connec
         dialer: Dialer { client, network },
         trust: Trust::Encrypted {
             keyring,
-            pinned_key: None,
+            wanted: Wanted::Address,
         },
         framing: Framing::Auto,
     }

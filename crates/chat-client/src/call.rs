@@ -10,22 +10,22 @@ use chat_core::driver::{Action, CallDriver, Command, Host, RESUME_WINDOW, Renewa
 use chat_core::files::{FileCommand, OpenFile, Transfers};
 use chat_core::journal::{Journal, JournalError};
 use chat_core::protocol::{CloseReason, Disconnect, Event, Peer, Remark, Renewed};
-use chat_core::transport::{Dial, Packets};
+use chat_core::transport::{ConnectError, Dial};
 use chat_core::trust::FirstContactError;
 use chat_core::wire::{Control, Name, Presence, SessionId};
-use chat_terminal::peer::{self, PeerRecord};
+use chat_terminal::peer::{self, Dialed, PeerRecord};
 use chat_terminal::record::{self, Record};
 use chat_terminal::{exit, locale};
 
 use crate::Config;
-use crate::connect::Connector;
 use crate::first_contact::{FirstContact, Work};
-use crate::race::Path;
 use crate::reconnect::Reconnect;
+use crate::ways::{Way, Ways};
 
 /// The program around a call to a server.
 pub(crate) struct Client<D: Dial> {
     peer: PeerRecord,
+    ways: Arc<Ways<D>>,
     /// Counts the tries to learn the safety number, until it is known.
     first_contact: Option<FirstContact>,
     /// The try that is being counted.
@@ -70,19 +70,17 @@ type Renewing = Pin<
 >;
 
 impl<D: Dial + 'static> Client<D> {
-    /// In a call with `peer`, which was reached over `path`. `connector` accepts only its key.
+    /// In a call with `peer`. The `ways` to it accept only its key.
     pub(crate) fn new(
-        connector: Arc<Connector<D>>,
+        ways: Arc<Ways<D>>,
         config: &Config,
-        path: Path,
         peer: Peer,
         first_contact: Option<FirstContact>,
         record: Record,
     ) -> Self {
-        let keyring = connector.trust.keyring().cloned();
-        let address = connector.dialer.address();
+        let keyring = ways.trust().keyring().cloned();
         let key = peer.security.fingerprint();
-        let open = open_file(Arc::clone(&connector), path.packets());
+        let open = open_file(Arc::clone(&ways));
         let mut files = Transfers::new(key, Some(open), config.files.clone());
         let errand = Some(config.send_files.clone()).filter(|paths| !paths.is_empty());
         // A peer without a key takes no files, which is told and is the end.
@@ -101,8 +99,9 @@ impl<D: Dial + 'static> Client<D> {
             forgetting: None,
             presence: Presence::Here,
             note: Note::TooEarly,
-            peer: PeerRecord::new(peer, keyring, Some(address)),
-            reconnect: Reconnect::new(connector, path, give_up_after, config.call_config.graceful),
+            peer: PeerRecord::new(peer, keyring),
+            ways: Arc::clone(&ways),
+            reconnect: Reconnect::new(ways, give_up_after, config.call_config.graceful),
             reconnects: is_patient || config.redial_for.is_some(),
             record,
             is_shown: false,
@@ -131,7 +130,7 @@ impl<D: Dial + 'static> Client<D> {
             if call.announce_nonce() {
                 self.counting = Some(first_contact.record());
             } else if !first_contact.has_tried() {
-                self.counting = Some(first_contact.check());
+                self.counting = Some(first_contact.begin_check());
             }
         }
     }
@@ -229,7 +228,12 @@ where
 
     fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
         self.note = Note::TooLate;
-        self.peer.met(name);
+        let way = self.ways.last();
+        let dialed = way.map(|way| Dialed {
+            address: way.connector.dialer.address(),
+            by_name: way.connector.is_by_name(),
+        });
+        self.peer.met(name, dialed);
         self.answered(call);
         if let Some(paths) = self.errand.clone() {
             self.files.command(FileCommand::Send(paths));
@@ -257,14 +261,12 @@ where
         Action::Files(self.files.take_output())
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
-        call.show(record::renewed(self.peer.peer(), renewed));
-        self.answered(call);
+    fn renewed(&mut self, renewed: Renewed) -> Event {
+        record::renewed(self.peer.peer(), renewed)
     }
 
-    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError) {
-        let told = self.record.fail(&error);
-        call.show(told);
+    fn unrecorded(&mut self, error: JournalError) -> Event {
+        self.record.fail(&error)
     }
 
     fn number_shown(&mut self) {
@@ -328,11 +330,18 @@ fn no_longer_new(event: &mut Event) {
     }
 }
 
-/// How connections for files are made: as the first connection of the call was.
-fn open_file<D: Dial + 'static>(connector: Arc<Connector<D>>, packets: Packets) -> OpenFile {
+/// How connections for files are made: as the last connection of the call was.
+fn open_file<D: Dial + 'static>(ways: Arc<Ways<D>>) -> OpenFile {
     Arc::new(move |cookie| {
-        let connector = Arc::clone(&connector);
-        Box::pin(async move { connector.connect_for_file(cookie, packets).await })
+        let way = ways.last();
+        let name = ways.called().to_owned();
+        Box::pin(async move {
+            let Some(Way { connector, path }) = way else {
+                let errors = Vec::new();
+                return Err(ConnectError::NoWay { name, errors });
+            };
+            connector.connect_for_file(cookie, path.packets()).await
+        })
     })
 }
 

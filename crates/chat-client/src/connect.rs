@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use chat_core::blocking;
 use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
-    ConnectError, Dial, Keyring, Packets, PeerKind, SecureStream, TlsError,
+    ConnectError, Dial, Intent, Keyring, Packets, PeerKind, SecureStream, TlsError,
 };
-use chat_core::trust::{self, FileError, Fingerprint, KnownPeer, KnownPeers, Security};
+use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
 use tokio::time::{Instant, timeout_at};
 
@@ -22,12 +21,41 @@ pub enum Trust {
     Encrypted {
         /// This side's key, and the keys of others.
         keyring: Keyring,
-        /// The only key that is accepted, if there is one.
-        pinned_key: Option<Fingerprint>,
+        /// Whose key is accepted.
+        wanted: Wanted,
     },
 }
 
+/// Whose key is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// That of the peer who is known at the address, or any where nobody is known.
+    Address,
+    /// This key alone, if no other is known at the address.
+    Key(Fingerprint),
+    /// This key alone, of a known peer, whoever was known at the address.
+    Known(Fingerprint),
+}
+
+impl Wanted {
+    /// The only key that is accepted, if there is one.
+    pub(crate) fn key(self) -> Option<Fingerprint> {
+        match self {
+            Self::Address => None,
+            Self::Key(key) | Self::Known(key) => Some(key),
+        }
+    }
+}
+
 impl Trust {
+    /// The keys of others.
+    pub fn known(&self) -> &KnownPeers {
+        match self {
+            Self::Plain(known) => known,
+            Self::Encrypted { keyring, .. } => &keyring.known,
+        }
+    }
+
     /// The keys; none in a plaintext call.
     pub fn keyring(&self) -> Option<&Keyring> {
         match self {
@@ -58,23 +86,40 @@ pub(crate) struct Deadline {
 impl<D: Dial> Connector<D> {
     /// The same connector, but accepting only this key.
     pub(crate) fn pin(mut self, security: &Security) -> Self {
-        if let (Trust::Encrypted { pinned_key, .. }, Security::Key { fingerprint, .. }) =
+        if let (Trust::Encrypted { wanted, .. }, Security::Key { fingerprint, .. }) =
             (&mut self.trust, security)
+            && *wanted == Wanted::Address
         {
-            *pinned_key = Some(*fingerprint);
+            *wanted = Wanted::Key(*fingerprint);
         }
         self
     }
 
-    /// A stream to the server, on which nothing has been sent yet.
-    pub(crate) async fn dial(&self, packets: Packets) -> Result<D::Stream, ConnectError> {
-        if let Trust::Plain(known) = &self.trust
-            && let Some(KnownPeer { name, .. }) = self.known_here(known).await?
-        {
-            let address = self.dialer.address();
-            return Err(ConnectError::KnownKey { address, name });
+    /// Whether a known peer was called by its name, and not by an address.
+    pub(crate) fn is_by_name(&self) -> bool {
+        matches!(
+            self.trust,
+            Trust::Encrypted {
+                wanted: Wanted::Known(_),
+                ..
+            }
+        )
+    }
+
+    /// Checks before a call that nobody whose key is known is called without encryption. Reads a
+    /// file on this thread.
+    pub(crate) fn check_plain(&self) -> Result<(), ConnectError> {
+        let Trust::Plain(known) = &self.trust else {
+            return Ok(());
+        };
+        let address = self.dialer.address();
+        match known.load()?.by_address(&address) {
+            Some(KnownPeer { name, .. }) => Err(ConnectError::KnownKey {
+                address,
+                name: name.clone(),
+            }),
+            None => Ok(()),
         }
-        Ok(self.dialer.dial(packets).await?)
     }
 
     /// Makes a connection of a stream, if the server can be trusted; nothing is said on it before.
@@ -85,47 +130,44 @@ impl<D: Dial> Connector<D> {
         cookie: Option<Cookie>,
         within: Deadline,
     ) -> Result<Connected, ConnectError> {
-        let Trust::Encrypted {
-            keyring,
-            pinned_key,
-        } = &self.trust
-        else {
+        let Trust::Encrypted { keyring, wanted } = &self.trust else {
             let connection: BoxConnection = Connection::new(Box::new(stream), self.codec());
             return Ok(self.without_key(connection, Security::Plaintext));
         };
-        tracing::info!(address = %self.dialer.address(), "connected, now the handshake");
-        let secured = timeout_at(within.at, keyring.tls.connect_again(stream, cookie)).await;
-        let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
-        let secured = match secured {
-            Ok(secured) => secured,
-            Err(reason @ TlsError::Agent(_)) => {
-                let address = self.dialer.address();
-                return Err(ConnectError::Tls { address, reason });
-            }
-            Err(reason) => {
-                let known = self.known_here(&keyring.known).await?;
-                return Err(self.no_handshake(known, reason));
-            }
+        let address = self.dialer.address();
+        tracing::info!(%address, "connected, now the handshake");
+        let known = keyring.known.begin_load();
+        let intent = Intent {
+            cookie,
+            wanted: wanted.key(),
+            for_file: false,
         };
+        let secured = timeout_at(within.at, keyring.tls.connect_with(stream, intent)).await;
+        let secured = secured.unwrap_or(Err(TlsError::TimedOut(within.limit)));
+        let known = known.await?;
+        let expected = known.by_address(&address);
+        let secured = secured.map_err(|reason| match reason {
+            TlsError::OtherKey(found) => self.other_key(keyring, &known, *wanted, found),
+            // The other side has no part in that.
+            reason @ TlsError::Agent(_) => ConnectError::Tls {
+                address: address.clone(),
+                reason,
+            },
+            reason => self.no_handshake(expected, reason),
+        })?;
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                let (address, replaced) = (self.dialer.address(), secured.replaced_keys.clone());
-                let owner = keyring.check_dialed(address, key, replaced).await;
-                let owner = owner.map_err(|reason| ConnectError::Key {
-                    address: self.dialer.address(),
-                    reason,
-                })?;
-                self.check_pin(*pinned_key, secured.peer_key)?;
-                Ok(self.with_key(keyring.own_key, key, owner.as_ref(), secured))
+                let replaced = &secured.replaced_keys;
+                let owner = self.check_key(keyring, &known, *wanted, key, replaced)?;
+                Ok(self.with_key(keyring.own_key, key, owner, secured))
             }
             _ => {
-                if let Some(peer) = self.known_here(&keyring.known).await? {
+                if let Some(peer) = expected {
                     return Err(ConnectError::Downgraded {
-                        address: self.dialer.address(),
+                        address,
                         known: peer.fingerprint,
                     });
                 }
-                self.check_pin(*pinned_key, secured.peer_key)?;
                 let connection: BoxConnection =
                     Connection::new(Box::new(secured.stream), self.codec());
                 let post_quantum = secured.post_quantum;
@@ -140,41 +182,33 @@ impl<D: Dial> Connector<D> {
         cookie: Option<Cookie>,
         packets: Packets,
     ) -> Result<FileStream, ConnectError> {
-        let Trust::Encrypted {
-            keyring,
-            pinned_key: Some(wanted),
-        } = &self.trust
-        else {
+        let Trust::Encrypted { keyring, wanted } = &self.trust else {
             return Err(ConnectError::NotEncrypted(self.dialer.address()));
         };
         let stream = self.dialer.dial(packets).await?;
-        let secured = keyring.tls.connect_for_file(stream, cookie).await;
-        let secured = secured.map_err(|reason| ConnectError::Tls {
-            address: self.dialer.address(),
-            reason,
-        })?;
-        match secured.peer_key {
-            Some(key) if key == *wanted => Ok(Box::new(secured.stream)),
-            found => Err(ConnectError::OtherKey {
-                address: self.dialer.address(),
-                wanted: *wanted,
-                found,
+        let (address, wanted) = (self.dialer.address(), wanted.key());
+        let intent = Intent {
+            cookie,
+            wanted,
+            for_file: true,
+        };
+        match keyring.tls.connect_with(stream, intent).await {
+            Ok(secured) => Ok(Box::new(secured.stream)),
+            Err(TlsError::OtherKey(found)) => Err(ConnectError::OtherKey {
+                address,
+                wanted: wanted.unwrap_or(found),
+                found: Some(found),
             }),
+            Err(reason) => Err(ConnectError::Tls { address, reason }),
         }
     }
 
-    /// Who is known at the address. The file is read on another thread.
-    async fn known_here(&self, known: &KnownPeers) -> Result<Option<KnownPeer>, FileError> {
-        let (known, address) = (known.clone(), self.dialer.address());
-        blocking(move || Ok(known.load()?.by_address(&address).cloned())).await
-    }
-
-    fn no_handshake(&self, known: Option<KnownPeer>, reason: TlsError) -> ConnectError {
+    fn no_handshake(&self, expected: Option<&KnownPeer>, reason: TlsError) -> ConnectError {
         let address = self.dialer.address();
-        if let Some(KnownPeer { name, .. }) = known {
+        if let Some(KnownPeer { name, .. }) = expected {
             return ConnectError::NoHandshakeWithKnown {
                 address,
-                name,
+                name: name.clone(),
                 reason,
             };
         }
@@ -187,19 +221,42 @@ impl<D: Dial> Connector<D> {
         }
     }
 
-    /// Checks that the server has the key that is demanded, if one is.
-    fn check_pin(
+    /// The owner of the key that has answered; `None` if it is new.
+    fn check_key<'k>(
         &self,
-        pinned_key: Option<Fingerprint>,
-        found: Option<Fingerprint>,
-    ) -> Result<(), ConnectError> {
-        match pinned_key {
-            Some(wanted) if found != Some(wanted) => Err(ConnectError::OtherKey {
-                address: self.dialer.address(),
-                wanted,
-                found,
-            }),
-            _ => Ok(()),
+        keyring: &Keyring,
+        known: &'k PeerList,
+        wanted: Wanted,
+        key: Fingerprint,
+        replaced: &[Fingerprint],
+    ) -> Result<Option<&'k KnownPeer>, ConnectError> {
+        let address = self.dialer.address();
+        let owner = match wanted {
+            Wanted::Address | Wanted::Key(_) => {
+                keyring.check_dialed(known, &address, key, replaced)
+            }
+            Wanted::Known(_) => keyring.check_known(known, key),
+        };
+        owner.map_err(|reason| ConnectError::Key { address, reason })
+    }
+
+    /// Another key has answered than the one that is wanted: why that is, as far as is known.
+    fn other_key(
+        &self,
+        keyring: &Keyring,
+        known: &PeerList,
+        wanted: Wanted,
+        found: Fingerprint,
+    ) -> ConnectError {
+        if let Wanted::Key(_) = wanted
+            && let Err(error) = self.check_key(keyring, known, wanted, found, &[])
+        {
+            return error;
+        }
+        ConnectError::OtherKey {
+            address: self.dialer.address(),
+            wanted: wanted.key().unwrap_or(found),
+            found: Some(found),
         }
     }
 

@@ -4,58 +4,66 @@ use std::time::Duration;
 
 use chat_core::protocol::{CloseReason, Side};
 use chat_core::transport::Dial;
-use chat_core::trust::{FirstContactError, FirstContacts, KnownPeers, PeerState};
+use chat_core::trust::{Fingerprint, FirstContactError, FirstContacts, KnownPeers, PeerState};
 use chat_core::{Blocking, blocking};
 use tokio::time::Instant;
 
-use crate::connect::{Connector, Trust};
+use crate::connect::{Trust, Wanted};
+use crate::ways::Ways;
 
 /// Who hangs up sooner than this after a try did not wait for the number. That was no try.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Counts the tries at one address, until the number is known.
+/// Counts the tries at one address, or of one known peer, until the number is known.
 #[derive(Clone, Debug)]
 pub(crate) struct FirstContact {
     contacts: FirstContacts,
     known: KnownPeers,
+    /// The address, or the name of the peer that was called by it.
     address: String,
+    /// The key of that peer.
+    wanted: Option<Fingerprint>,
     /// When a try was made on the present connection, which may still be taken back.
     tried: Option<Instant>,
 }
 
 impl FirstContact {
-    /// Those at the address of this connector; `None` if it accepts nobody but the owner of one
-    /// key, or does not encrypt.
-    pub(crate) fn new<D: Dial>(connector: &Connector<D>) -> Option<Self> {
-        match &connector.trust {
+    /// Those of whom was called; `None` if the person knows the key from elsewhere, or nothing is
+    /// encrypted.
+    pub(crate) fn new<D: Dial>(ways: &Ways<D>) -> Option<Self> {
+        match ways.trust() {
             Trust::Encrypted {
                 keyring,
-                pinned_key: None,
+                wanted: wanted @ (Wanted::Address | Wanted::Known(_)),
             } => Some(Self {
                 contacts: keyring.first_contacts.clone(),
                 known: keyring.known.clone(),
-                address: connector.dialer.address(),
+                address: ways.called().to_owned(),
+                wanted: wanted.key(),
                 tried: None,
             }),
             _ => None,
         }
     }
 
-    /// Checks that there is a try left, unless a verified peer is expected at the address.
-    pub(crate) fn check(&self) -> Work {
-        let Self {
-            contacts,
-            known,
-            address,
-            ..
-        } = self.clone();
-        blocking(move || {
-            let known = known.load()?;
-            match known.by_address(&address) {
-                Some(peer) if peer.state == PeerState::Verified => Ok(()),
-                _ => contacts.check(&address),
-            }
-        })
+    /// Checks that there is a try left, unless a verified peer is called. Reads
+    /// files on this thread: before a call nobody waits for anything else.
+    pub(crate) fn check(&self) -> Result<(), FirstContactError> {
+        let known = self.known.load()?;
+        let expected = match self.wanted {
+            Some(key) => known.by_key(key),
+            None => known.by_address(&self.address),
+        };
+        match expected {
+            Some(peer) if peer.state == PeerState::Verified => Ok(()),
+            _ => self.contacts.check(&self.address),
+        }
+    }
+
+    /// The same in a call, on another thread.
+    pub(crate) fn begin_check(&self) -> Work {
+        let first_contact = self.clone();
+        blocking(move || first_contact.check())
     }
 
     /// Writes down that a nonce is sent, before it is.

@@ -5,9 +5,12 @@
 mod call;
 mod connect;
 mod first_contact;
+pub mod nearby;
 mod race;
 mod reconnect;
+mod ways;
 mod when_there;
+mod whom;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -26,9 +29,11 @@ use chat_terminal::{exit, locale};
 
 use call::Client;
 use first_contact::FirstContact;
-use race::Race;
+use ways::Races;
 
-pub use connect::{Connector, Trust};
+pub use connect::{Connector, Trust, Wanted};
+pub use ways::{Search, Ways};
+pub use whom::Whom;
 
 /// What the person asked of the client.
 #[derive(Clone, Debug)]
@@ -50,13 +55,13 @@ pub struct Config {
     pub when_there: Option<Peer>,
 }
 
-/// Calls, and runs the call until it ends or `shutdown` brings an exit code. Returns the exit
+/// Calls over all `ways`, and runs the call until it ends or `shutdown` brings an exit code. Returns the exit
 /// code.
 ///
 /// # Errors
 /// The server cannot be reached, or cannot be trusted.
 pub async fn run<D, In, Out>(
-    connector: Connector<D>,
+    ways: impl Into<Ways<D>>,
     config: Config,
     source: &mut In,
     sink: &mut Out,
@@ -68,15 +73,17 @@ where
     Out: Sink,
 {
     let mut shutdown = pin!(shutdown);
+    let ways = Arc::new(ways.into());
     if let Some(peer) = config.when_there.clone() {
-        return when_there::run(connector, config, peer, source, sink, shutdown).await;
+        return when_there::run(ways, config, peer, source, sink, shutdown).await;
     }
-    let first_contact = FirstContact::new(&connector);
+    ways.check_plain()?;
+    let first_contact = FirstContact::new(&ways);
+    if let Some(first_contact) = &first_contact {
+        first_contact.check()?;
+    }
     let connect = async {
-        if let Some(first_contact) = &first_contact {
-            first_contact.check().await?;
-        }
-        let (connected, path) = Race::first(Arc::new(connector.clone())).win().await?;
+        let connected = Races::first(Arc::clone(&ways)).win().await?;
         let key = connected.peer.security.fingerprint();
         let recorded = match (config.recorder.clone(), key) {
             (Some(recorder), Some(key)) => {
@@ -85,17 +92,17 @@ where
             }
             _ => (Record::none(), None),
         };
-        Ok::<_, ConnectError>((connected, path, recorded))
+        Ok::<_, ConnectError>((connected, recorded))
     };
-    let (connected, path, (record, recording)) = tokio::select! {
+    let (connected, (record, recording)) = tokio::select! {
         connected = connect => connected?,
         () = person_leaves(source, sink), if config.call_config.interactive => return Ok(exit::OK),
         code = shutdown.as_mut() => return Ok(code),
     };
     let peer = connected.peer.clone();
     // Only the same key is accepted.
-    let pinned = Arc::new(connector.pin(&peer.security));
-    let mut client = Client::new(pinned, &config, path, peer, first_contact, record);
+    let pinned = Arc::new(ways.pin(&peer.security));
+    let mut client = Client::new(pinned, &config, peer, first_contact, record);
     let Config {
         name, call_config, ..
     } = config;

@@ -4,38 +4,46 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chat_client::{Config, Connector, Trust};
+use chat_client::{Config, Connector, Trust, Wanted, Ways, Whom, nearby};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::tcp::TcpDialer;
-use chat_core::transport::{HostPort, Target};
-use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, data_dir};
+use chat_core::transport::{ConnectError, HostPort, Target};
+use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, RejectedKey, data_dir};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, duration, fingerprint, target};
 use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, keys, locale, peer, version};
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use chat_terminal::{command_line, completion, exit, history, keys, list, locale, peer, version};
+use clap::Parser;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
 #[command(version = version::short(), long_version = version::long())]
 struct Args {
-    /// Who to call: a name, an IPv4 address or an [IPv6] address
+    /// Who to call: the name of somebody you know, or a host: a name, an IPv4 address or an
+    /// [IPv6] address
     #[arg(
-        value_name = "HOST[:PORT]",
+        value_name = "NAME|HOST[:PORT]",
         default_value = "localhost:7788",
         value_parser = target,
-        add = completion::addresses()
+        add = completion::targets()
     )]
     target: Target,
 
     /// What other programs take for the port
     #[arg(hide = true)]
     port: Option<String>,
+
+    /// It is a host, whoever has that name
+    #[arg(long)]
+    host: bool,
+
+    /// Print whom you know and who is near, and do nothing else: asks in the local network
+    #[arg(long)]
+    list: bool,
 
     /// Dial without encryption
     #[arg(long, conflicts_with = "peer_key")]
@@ -89,11 +97,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    completion::answer::<Args>();
-    let mut args = Args::parse();
+    let mut args: Args = command_line::parse();
     if let Some(port) = &args.port {
         let told = locale::text().port_after_colon(args.target.host(), port);
-        Args::command().error(ErrorKind::TooManyValues, told).exit();
+        command_line::fail::<Args>(told);
     }
     // Only the end of the input hangs up.
     args.common.literal |= args.send_only || args.when_there;
@@ -112,47 +119,45 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     if let Some(code) = history::print(&args.common.reading)? {
         return Ok(code);
     }
+    if args.list {
+        return list(&args.common).await;
+    }
     let data_dir = data_dir()?;
     let known = KnownPeers::open(&data_dir)?;
     let flaws = peer::flaws(&known)?;
-    let known_peers = known.clone();
-    let host = match &args.target {
-        Target::Name(name) => HostPort::usual(name),
-        Target::Host(host) => host.clone(),
-        Target::Number(_) => {
-            return Err(Failure::new(
-                exit::FAILED,
-                locale::text().no_reach().to_owned(),
-            ));
-        }
-    };
-    let address = host.to_string();
+    let list = known.load()?;
+    let whom = Whom::find(&args.target, args.host, args.peer_key, &list)?;
+    let called = whom.called();
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
             keyring: args.common.keyring(&data_dir)?,
-            pinned_key: args.peer_key,
+            wanted: match (&whom, args.peer_key) {
+                (Whom::Known(peer), _) => Wanted::Known(peer.fingerprint),
+                (Whom::Number(number), _) => Wanted::Key(number.key.fingerprint()),
+                (_, Some(key)) => Wanted::Key(key),
+                (_, None) => Wanted::Address,
+            },
         },
     };
     if args.try_again
         && let Some(keyring) = trust.keyring()
     {
-        keyring.first_contacts.clear(&address)?;
+        keyring.first_contacts.clear(&called)?;
     }
+    let ways = ways(args, &whom, trust).map_err(failure)?;
     let when_there = match args.when_there {
-        true => Some(known_peer(&known_peers, &address, args.peer_key)?),
+        true => Some(known_peer(&list, &whom, args.peer_key)?),
         false => None,
     };
     let signals = Signals::new()?;
-    let idle = Idle::Calling(locale::text().calling(&address));
+    let idle = Idle::Calling(match &whom {
+        Whom::Known(peer) => locale::text().calling_known(peer),
+        Whom::Host(_) | Whom::Number(_) => locale::text().calling(&called),
+    });
     let mut console = match args.send_file.is_empty() {
-        true => Console::open(&args.common, idle, address.clone())?,
+        true => Console::open(&args.common, idle, called)?,
         false => Console::silent(),
-    };
-    let connector = Connector {
-        dialer: TcpDialer::new(host, args.connect_timeout),
-        trust,
-        framing: args.common.framing.into(),
     };
     let config = Config {
         name: args.common.name(),
@@ -173,28 +178,87 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     for flaw in flaws {
         sink.show(Event::Notice(flaw));
     }
-    let code = chat_client::run(connector, config, source, sink, signals.next())
+    let code = chat_client::run(ways, config, source, sink, signals.next())
         .await
-        .map_err(|error| Failure::new(exit::code_without_call(&error), error.explain()))?;
+        .map_err(failure)?;
     Ok(console.exit_code(code).await)
 }
 
+/// Prints whom this user knows, and who is near.
+async fn list(common: &CommonArgs) -> Result<u8, Failure> {
+    let data_dir = data_dir()?;
+    let own_key = common.keyring(&data_dir)?.own_key;
+    let known = KnownPeers::open(&data_dir)?.load()?;
+    let near = nearby::neighbours().await;
+    list::print(&known, &near, own_key)?;
+    Ok(exit::OK)
+}
+
+fn failure(error: ConnectError) -> Failure {
+    Failure::new(exit::code_without_call(&error), error.explain())
+}
+
+/// All ways to whom the person calls.
+///
+/// # Errors
+/// Nobody is to be called.
+fn ways(args: &Args, whom: &Whom, trust: Trust) -> Result<Ways<TcpDialer>, ConnectError> {
+    let (limit, framing) = (args.connect_timeout, args.common.framing.into());
+    let of_all = trust.clone();
+    let way_to = move |host| Connector {
+        dialer: TcpDialer::new(host, limit),
+        trust: of_all.clone(),
+        framing,
+    };
+    match whom {
+        Whom::Host(host) => Ok(way_to(host.clone()).into()),
+        Whom::Number(number) => Err(ConnectError::NoReach(number.clone())),
+        Whom::Known(peer) if args.plain => Err(ConnectError::KnownKey {
+            address: args.target.to_string(),
+            name: peer.name.clone(),
+        }),
+        Whom::Known(peer) if peer.is_blocked() => Err(ConnectError::Key {
+            address: args.target.to_string(),
+            reason: RejectedKey::Blocked(peer.name.clone()),
+        }),
+        Whom::Known(peer) if args.plain => Err(ConnectError::KnownKey {
+            address: args.target.to_string(),
+            name: peer.name.clone(),
+        }),
+        Whom::Known(peer) => {
+            let addresses = peer.addresses.iter();
+            let hosts = addresses.filter_map(|address| HostPort::parse(address).ok());
+            let connectors = hosts.map(&way_to).collect();
+            let search = nearby::search(peer.fingerprint, way_to.clone());
+            Ok(Ways::to_known(
+                peer.name.clone(),
+                trust.clone(),
+                limit,
+                connectors,
+                Some(search),
+            ))
+        }
+    }
+}
+
 /// Whom text can be kept for: somebody whose key is known, or said to be this.
-fn known_peer(
-    known: &KnownPeers,
-    address: &str,
-    pinned_key: Option<Fingerprint>,
-) -> Result<Peer, Failure> {
-    let list = known.load()?;
-    let dialed = list.by_address(address).map(|peer| peer.fingerprint);
-    let Some(key) = pinned_key.or(dialed) else {
-        let told = locale::text().no_key_to_wait_for(address);
+///
+/// # Errors
+/// The key is not known.
+fn known_peer(list: &PeerList, whom: &Whom, wanted: Option<Fingerprint>) -> Result<Peer, Failure> {
+    let address = whom.called();
+    let owner = match whom {
+        Whom::Known(peer) => Some(&**peer),
+        Whom::Host(_) | Whom::Number(_) => list.by_address(&address),
+    };
+    let Some(key) = wanted.or(owner.map(|peer| peer.fingerprint)) else {
+        let told = locale::text().no_key_to_wait_for(&address);
         return Err(Failure::new(exit::FAILED, told));
     };
     let peer = list.by_key(key);
     Ok(Peer {
         name: peer.and_then(KnownPeer::given_name).map(str::to_owned),
-        address: address.to_owned(),
+        address,
         security: trust::security(key, peer),
     })
 }

@@ -1,4 +1,4 @@
-//! Connections to the same server, begun one beside the other: the first to be ready wins.
+//! Connections over one way to a server, begun one beside the other: the first to be ready wins.
 //!
 //! A lost SYN is sent again after 1, 3 and 7 s (RFC 6298), and a lost flight of the handshake no
 //! sooner. Whoever begins anew meanwhile is there when the network is.
@@ -14,14 +14,14 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::connect::{Connector, Deadline};
 
-/// So many connections may be under way at once.
-const MOST: usize = 8;
+/// So many connections of a call may be under way at once.
+pub(crate) const MOST: usize = 8;
 
 /// The pause between the beginnings of two of them, in the first [`SHORT_FOR`].
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest pause, later.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The longest pause of who waits until somebody is there.
 pub(crate) const LONGEST_PATIENT_PAUSE: Duration = Duration::from_secs(60);
@@ -63,6 +63,8 @@ enum Limit {
 /// A race of connections. Those that have not won end when it is dropped.
 pub(crate) struct Race<D: Dial> {
     connector: Arc<Connector<D>>,
+    /// So many connections may be under way at once.
+    most: usize,
     /// What the server lets the next connection through by.
     cookie: Option<Cookie>,
     path: Path,
@@ -74,6 +76,8 @@ pub(crate) struct Race<D: Dial> {
     /// When the next one begins.
     next_at: Option<Instant>,
     tries: u32,
+    /// Why the first try of a first connection was in vain.
+    failed: Option<ConnectError>,
     dials: JoinSet<Result<Dialed<D::Stream>, ConnectError>>,
     handshakes: JoinSet<(Path, Result<Connected, ConnectError>)>,
 }
@@ -86,12 +90,10 @@ struct Dialed<S> {
 }
 
 impl<D: Dial + 'static> Race<D> {
-    /// The first connection of a call, within the limit of its dialer.
-    pub(crate) fn first(connector: Arc<Connector<D>>) -> Self {
-        let (now, limit) = (Instant::now(), connector.dialer.limit());
-        let at = now + limit;
-        let together = Limit::Together(Deadline { at, limit });
-        Self::new(connector, None, Path::default(), together, now)
+    /// The first connection of a call, which begins at `at`, and has until `deadline`.
+    pub(crate) fn first(connector: Arc<Connector<D>>, deadline: Deadline, at: Instant) -> Self {
+        let together = Limit::Together(deadline);
+        Self::new(connector, None, Path::default(), together, at)
     }
 
     /// A further one, which begins at `at`, with the cookie that the server gave for it.
@@ -114,6 +116,8 @@ impl<D: Dial + 'static> Race<D> {
         at: Instant,
     ) -> Self {
         Self {
+            failed: None,
+            most: MOST,
             connector,
             cookie,
             path,
@@ -128,22 +132,23 @@ impl<D: Dial + 'static> Race<D> {
         }
     }
 
-    /// The same, with pauses that grow on.
-    pub(crate) fn patient(self) -> Self {
+    /// The same, with pauses that grow to `longest`, and at most so many connections under way.
+    pub(crate) fn limited(self, longest_pause: Duration, most: usize) -> Self {
         Self {
-            longest_pause: LONGEST_PATIENT_PAUSE,
+            longest_pause,
+            most,
             ..self
         }
+    }
+
+    /// Over which way.
+    pub(crate) fn connector(&self) -> &Arc<Connector<D>> {
+        &self.connector
     }
 
     /// How many connections were begun.
     pub(crate) fn tries(&self) -> u32 {
         self.tries
-    }
-
-    /// How long it has been on.
-    pub(crate) fn lasts(&self) -> Duration {
-        self.since.elapsed()
     }
 
     /// How long it took until the network carried a connection, once it has: without it, none is
@@ -165,8 +170,13 @@ impl<D: Dial + 'static> Race<D> {
     /// Waits for the winner, or for a connection that failed; the others go on. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Connected, ConnectError> {
         loop {
-            let has_room = self.dials.len() + self.handshakes.len() < MOST;
+            let has_room = self.dials.len() + self.handshakes.len() < self.most;
             let next_at = self.next_at.filter(|_| has_room);
+            // Even a sleep of no time takes a tick of the timer, a millisecond.
+            if next_at.is_some_and(|at| at <= Instant::now()) {
+                self.begin();
+                continue;
+            }
             tokio::select! {
                 Some(secured) = self.handshakes.join_next() => {
                     let (path, secured) = finished(secured);
@@ -181,24 +191,19 @@ impl<D: Dial + 'static> Race<D> {
         }
     }
 
-    /// Runs the race for the first connection of a call: a failure is told at once, unless a
+    /// A first connection of a call was in vain. Returns why there is none this way, unless a
     /// handshake is still under way beside it.
-    pub(crate) async fn win(mut self) -> Result<(Connected, Path), ConnectError> {
-        let mut first = None;
-        loop {
-            match self.next().await {
-                Ok(connected) => return Ok((connected, self.path)),
-                Err(error) if error.is_another_peer() => return Err(error),
-                Err(error) => {
-                    let error = first.take().unwrap_or(error);
-                    if self.handshakes.is_empty() {
-                        return Err(error);
-                    }
-                    self.next_at = None;
-                    first = Some(error);
-                }
-            }
+    pub(crate) fn fail(&mut self, error: ConnectError) -> Option<ConnectError> {
+        if error.is_another_peer() {
+            return Some(error);
         }
+        let error = self.failed.take().unwrap_or(error);
+        if self.handshakes.is_empty() {
+            return Some(error);
+        }
+        self.next_at = None;
+        self.failed = Some(error);
+        None
     }
 
     fn begin(&mut self) {
@@ -220,7 +225,8 @@ impl<D: Dial + 'static> Race<D> {
             },
         };
         self.dials.spawn(async move {
-            let Ok(dialed) = timeout_at(within.at, connector.dial(path.packets)).await else {
+            let Ok(dialed) = timeout_at(within.at, connector.dialer.dial(path.packets)).await
+            else {
                 return Err(ConnectError::Dial(DialError::Timeout {
                     address: connector.dialer.address(),
                     limit: within.limit,
@@ -228,7 +234,7 @@ impl<D: Dial + 'static> Race<D> {
             };
             let round_trip = now.elapsed();
             Ok(Dialed {
-                stream: dialed?,
+                stream: dialed.map_err(ConnectError::Dial)?,
                 path: Path { round_trip, ..path },
                 within,
             })

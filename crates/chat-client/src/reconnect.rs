@@ -12,8 +12,8 @@ use chat_core::wire::Cookie;
 use chat_terminal::locale;
 use tokio::time::Instant;
 
-use crate::connect::Connector;
-use crate::race::{Path, Race, pause_in_outage};
+use crate::race::pause_in_outage;
+use crate::ways::{Races, Ways};
 
 /// A server that refuses connections for this long is more than restarting: the person is told.
 const REFUSAL_TOLD_AFTER: Duration = Duration::from_secs(3);
@@ -33,16 +33,15 @@ const CALM: Duration = Duration::from_secs(60);
 
 /// Makes the connection of a call again, as often as it is needed.
 pub(crate) struct Reconnect<D: Dial> {
-    connector: Arc<Connector<D>>,
+    ways: Arc<Ways<D>>,
     /// How long the peer is looked for; `None` is without end.
     give_up_after: Option<Duration>,
     /// The person cannot leave by 88 before all has arrived.
     piped: bool,
     /// What the server lets the next connection through by.
     cookie: Option<Cookie>,
-    path: Path,
     outage: Option<Outage>,
-    race: Option<Race<D>>,
+    race: Option<Races<D>>,
     doubts: Doubts,
     /// This machine has moved: what is in doubt is not waited for.
     has_moved: bool,
@@ -73,20 +72,14 @@ struct Doubts {
 }
 
 impl<D: Dial + 'static> Reconnect<D> {
-    /// The way back over `path`, which is given up after so long, if ever.
-    pub(crate) fn new(
-        connector: Arc<Connector<D>>,
-        path: Path,
-        give_up_after: Option<Duration>,
-        piped: bool,
-    ) -> Self {
+    /// The way back, which is given up after so long, if ever.
+    pub(crate) fn new(ways: Arc<Ways<D>>, give_up_after: Option<Duration>, piped: bool) -> Self {
         Self {
             piped,
-            moved: watch(&connector),
-            connector,
+            moved: watch(&ways),
+            ways,
             give_up_after,
             cookie: None,
-            path,
             outage: None,
             race: None,
             doubts: Doubts::default(),
@@ -157,7 +150,7 @@ impl<D: Dial + 'static> Reconnect<D> {
             let give_up_at = since.and_then(|since| since.checked_add(self.give_up_after?));
             tokio::select! {
                 () = &mut self.moved => {
-                    self.moved = watch(&self.connector);
+                    self.moved = watch(&self.ways);
                     self.has_moved = true;
                     match &mut self.race {
                         Some(race) => race.hurry(),
@@ -177,8 +170,8 @@ impl<D: Dial + 'static> Reconnect<D> {
         }
     }
 
-    fn race_at(&self, at: Instant) -> Race<D> {
-        let race = Race::further(Arc::clone(&self.connector), self.cookie, self.path, at);
+    fn race_at(&self, at: Instant) -> Races<D> {
+        let race = Races::further(Arc::clone(&self.ways), self.cookie, at);
         match self.give_up_after {
             Some(_) => race,
             None => race.patient(),
@@ -187,13 +180,14 @@ impl<D: Dial + 'static> Reconnect<D> {
 
     fn won(&mut self, connected: Connected) -> Action {
         self.settle_doubt();
+        self.moved = watch(&self.ways);
         Action::Resume(Box::new(connected))
     }
 
     /// The race is over: one of its connections goes on, or the one beside which it was run.
     fn settle_doubt(&mut self) {
         let Some(race) = self.race.take() else { return };
-        self.path = race.path();
+        race.learn();
         let had_reason = std::mem::take(&mut self.has_moved) || self.outage.is_some();
         let there_after = race.taken_after().unwrap_or_else(|| race.lasts());
         if !had_reason && race.tries() > 0 && there_after < FLEETING {
@@ -233,7 +227,7 @@ impl<D: Dial + 'static> Reconnect<D> {
 
     /// The number of tries, each time that it has doubled.
     fn tell(&mut self) -> Vec<Event> {
-        let tries = self.race.as_ref().map_or(0, Race::tries) + 1;
+        let tries = self.race.as_ref().map_or(0, Races::tries) + 1;
         match &mut self.outage {
             Some(outage) if !outage.is_first && tries >= 2 * outage.told => {
                 outage.told = tries;
@@ -288,25 +282,123 @@ impl Doubts {
 }
 
 /// The next outcome of the race, if there is one.
-async fn outcome<D: Dial + 'static>(race: &mut Option<Race<D>>) -> Result<Connected, ConnectError> {
+async fn outcome<D: Dial + 'static>(
+    race: &mut Option<Races<D>>,
+) -> Result<Connected, ConnectError> {
     match race {
         Some(race) => race.next().await,
         None => pending().await,
     }
 }
 
-fn watch<D: Dial + 'static>(
-    connector: &Arc<Connector<D>>,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let connector = Arc::clone(connector);
-    Box::pin(async move { connector.dialer.moved().await })
+fn watch<D: Dial + 'static>(ways: &Ways<D>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let way = ways.last();
+    Box::pin(async move {
+        match way {
+            Some(way) => way.connector.dialer.moved().await,
+            None => pending().await,
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use std::io::ErrorKind;
+    use std::sync::Mutex;
+
+    use chat_core::transport::{DialError, Packets};
+    use chat_core::trust::KnownPeers;
+    use chat_core::wire::Framing;
+    use chat_testkit::home;
+    use tempfile::TempDir;
+    use tokio::io::DuplexStream;
+    use tokio::time::{advance, timeout};
 
     use super::*;
+    use crate::connect::{Connector, Trust};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A machine on which no server listens, and when it was called.
+    #[derive(Clone, Default)]
+    struct NoServer(Arc<Mutex<Vec<Instant>>>);
+
+    impl Dial for NoServer {
+        type Stream = DuplexStream;
+
+        fn address(&self) -> String {
+            "localhost:1".to_owned()
+        }
+
+        fn limit(&self) -> Duration {
+            MINUTE
+        }
+
+        async fn dial(&self, _: Packets) -> Result<DuplexStream, DialError> {
+            let mut dials = self.0.lock().expect("no panic");
+            dials.push(Instant::now());
+            assert!(dials.len() < 2_000, "without a pause");
+            Err(DialError::Connect {
+                address: self.address(),
+                reason: ErrorKind::ConnectionRefused.into(),
+            })
+        }
+
+        async fn moved(&self) {
+            pending().await
+        }
+    }
+
+    /// The way back to a server that is gone, which is given up after five minutes.
+    fn way_back() -> (Reconnect<NoServer>, NoServer, TempDir) {
+        let home = home();
+        let server = NoServer::default();
+        let connector = Connector {
+            dialer: server.clone(),
+            trust: Trust::Plain(KnownPeers::open(home.path()).expect("a home")),
+            framing: Framing::Auto,
+        };
+        let ways = Arc::new(connector.into());
+        let back = Reconnect::new(ways, Some(5 * MINUTE), false);
+        (back, server, home)
+    }
+
+    /// Whether the peer is given up within this time.
+    async fn gives_up(back: &mut Reconnect<NoServer>, within: Duration) -> bool {
+        let given_up = async { while !matches!(back.next().await, Action::GiveUp(_)) {} };
+        timeout(within, given_up).await.is_ok()
+    }
+
+    fn is_told(action: &Action, tries: u32) -> bool {
+        let Action::Show(events) = action else {
+            return false;
+        };
+        matches!(events[..], [Event::Connection(ConnectionStatus::Reconnecting(told))] if told == tries)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_is_called_again_and_again_with_pauses() {
+        let (mut back, server, _home) = way_back();
+        assert!(is_told(&back.lost(None), 1));
+        assert!(!gives_up(&mut back, 5 * MINUTE - FIRST_DELAY).await);
+        assert!(gives_up(&mut back, 2 * FIRST_DELAY).await);
+        let dials = server.0.lock().expect("no panic");
+        let pauses = dials.windows(2).map(|dials| dials[1] - dials[0]);
+        let allowed = Duration::from_millis(250)..Duration::from_millis(5_100);
+        let other: Vec<_> = pauses.filter(|pause| !allowed.contains(pause)).collect();
+        assert!(other.is_empty(), "{other:?}");
+        assert!((60..1_200).contains(&dials.len()), "{}", dials.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_counted_from_its_own_beginning() {
+        let (mut back, _server, _home) = way_back();
+        for _ in 0..3 {
+            assert!(is_told(&back.lost(None), 1));
+            assert!(!gives_up(&mut back, 4 * MINUTE).await);
+            back.answered();
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn each_doubt_in_vain_makes_the_next_connection_wait_longer() {

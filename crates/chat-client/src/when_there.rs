@@ -15,9 +15,9 @@ use chat_terminal::{exit, locale};
 use tokio::time::sleep;
 
 use crate::call::Client;
-use crate::connect::Connector;
 use crate::first_contact::FirstContact;
-use crate::race::{LONGEST_PATIENT_PAUSE, Path};
+use crate::race::LONGEST_PATIENT_PAUSE;
+use crate::ways::Ways;
 use crate::{Config, person_leaves};
 
 /// The first pause after a call that has not delivered everything. It doubles each time.
@@ -29,7 +29,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// # Errors
 /// The number of the peer was withheld too often.
 pub(crate) async fn run<D, In, Out, F>(
-    connector: Connector<D>,
+    ways: Arc<Ways<D>>,
     config: Config,
     peer: Peer,
     source: &mut In,
@@ -46,12 +46,12 @@ where
         return Ok(exit::FAILED);
     };
     let interactive = config.call_config.interactive;
-    let pinned = Arc::new(connector.clone().pin(&peer.security));
+    let pinned = Arc::new(ways.pin(&peer.security));
     let mut pause = FIRST_PAUSE;
     loop {
-        let first_contact = FirstContact::new(&connector);
+        let first_contact = FirstContact::new(&ways);
         if let Some(first_contact) = &first_contact {
-            first_contact.check().await?;
+            first_contact.check()?;
         }
         let recording = recorder.dial(key).await;
         let record = Record::new(recorder.clone(), &recording);
@@ -67,7 +67,6 @@ where
         let mut client = Client::new(
             Arc::clone(&pinned),
             &config,
-            Path::default(),
             peer.clone(),
             first_contact,
             record,

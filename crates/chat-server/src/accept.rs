@@ -9,7 +9,7 @@ use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
     ClientHello, HANDSHAKE_TIMEOUT, Keyring, PeerKind, SecureStream, Stream, TlsError,
 };
-use chat_core::trust::{self, Fingerprint, KnownPeer, RejectedKey, Security};
+use chat_core::trust::{self, Fingerprint, KnownPeer, Loading, RejectedKey, Security};
 use chat_core::wire::{
     Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, Refusal, RefusalCode, SessionId,
 };
@@ -150,7 +150,7 @@ impl RejectReason {
 }
 
 impl Acceptor {
-    /// Finds out what a connection speaks, and which key it has, without a look at the files of
+    /// Finds out what a connection speaks, and which key it has, without waiting for the files of
     /// this user. Callers that are not welcome whoever they are, are told why. `begun` is called
     /// once the caller has begun a handshake.
     pub(crate) async fn accept<S>(
@@ -202,14 +202,20 @@ impl Acceptor {
         Err(RejectReason::Plaintext)
     }
 
-    /// Looks a caller up among the known peers, by its key. One that is not welcome is told why.
-    pub(crate) async fn admit(&self, mut caller: Caller) -> Result<Caller, RejectReason> {
+    /// Looks a caller up by its key among the known peers, which are being read already, or else
+    /// are now. One that is not welcome is told why.
+    pub(crate) async fn admit(
+        &self,
+        mut caller: Caller,
+        known: Option<Loading>,
+    ) -> Result<Caller, RejectReason> {
         let Some(SessionKey { key, .. }) = caller.session_key() else {
             return Ok(caller);
         };
+        let known = known.unwrap_or_else(|| self.keyring.known.begin_load());
         let claimed = caller.hello().and_then(Hello::chosen_name);
         let replaced = caller.replaced_keys.clone();
-        match self.identify(key, claimed, replaced).await {
+        match self.identify(known, key, claimed, &replaced).await {
             Ok(known) => {
                 let peer = &mut caller.connected.peer;
                 peer.security = trust::security(key, known.as_ref());
@@ -231,13 +237,15 @@ impl Acceptor {
     /// The owner of this key, if it is known and welcome under the name that it claims.
     async fn identify(
         &self,
+        known: Loading,
         key: Fingerprint,
         claimed: Option<&str>,
-        replaced: Vec<Fingerprint>,
+        replaced: &[Fingerprint],
     ) -> Result<Option<KnownPeer>, RejectReason> {
-        match self.keyring.check_caller(key, claimed, replaced).await? {
+        let known = known.await.map_err(RejectedKey::File)?;
+        match self.keyring.check_caller(&known, key, claimed, replaced)? {
             None if self.known_only => Err(RejectReason::Unknown(key.to_string())),
-            known => Ok(known),
+            owner => Ok(owner.cloned()),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chat_core::blocking;
 use chat_core::driver::{Input, Sink, Source};
-use chat_core::journal::{Calls, JournalError, Waiting};
+use chat_core::journal::{Calls, JournalError, Tally, Waiting};
 use chat_core::protocol::Event;
 use chat_core::trust::{Fingerprint, KnownPeer, KnownPeers};
 use tokio::sync::Notify;
@@ -39,13 +39,16 @@ const STRANGERS: Waiting = Waiting {
 /// # Errors
 /// What waits already cannot be read.
 pub(crate) async fn room(
+    tally: &Arc<Mutex<Tally>>,
     data_dir: PathBuf,
     known: KnownPeers,
     caller: Fingerprint,
     is_friend: bool,
 ) -> Result<Waiting, JournalError> {
+    let tally = Arc::clone(tally);
     let waiting = blocking(move || {
-        let waiting = Calls::open(&data_dir)?.waiting()?;
+        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = tally.count(&Calls::open(&data_dir)?)?;
         // Without the list everybody is a stranger, which leaves less room, not more.
         let list = known.load().ok();
         let friend = |key| {
@@ -214,5 +217,97 @@ impl Sink for Microphone {
             // The speaker comes first.
             (true, false) => pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::journal::Durability;
+    use chat_core::wire::Hex;
+    use chat_testkit::home;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn key(caller: u8) -> Fingerprint {
+        Fingerprint::from_bytes([caller; 32])
+    }
+
+    /// Somebody has left so many messages, each of so many bytes.
+    async fn leaves(home: &std::path::Path, caller: u8, messages: usize, bytes: usize) {
+        let calls = Calls::open(home).expect("a home");
+        let id = Hex([caller; 16]);
+        let mut journal = calls
+            .begin(key(caller), id, Durability::Program)
+            .expect("new");
+        journal.answering(true);
+        for _ in 0..messages {
+            journal.heard(&"x".repeat(bytes));
+        }
+        journal.end().await.expect("recorded");
+    }
+
+    async fn room_of(home: &std::path::Path, caller: u8, is_friend: bool) -> Waiting {
+        let known = KnownPeers::open(home).expect("a home");
+        let tally = Arc::default();
+        let room = room(&tally, home.to_owned(), known, key(caller), is_friend);
+        room.await.expect("it can be read")
+    }
+
+    #[tokio::test]
+    async fn strangers_share_room_that_is_not_that_of_friends() {
+        let home = home();
+        let known = KnownPeers::open(home.path()).expect("a home");
+        known
+            .remember("ann", Some("h:1"), key(100))
+            .expect("remembered");
+        // Friends take none of it.
+        leaves(home.path(), 100, 500, 100).await;
+        assert_eq!(room_of(home.path(), 1, false).await, STRANGER);
+        leaves(home.path(), 1, 5, 100).await;
+        let left = Waiting {
+            messages: 15,
+            bytes: (16 << 10) - 500,
+        };
+        assert_eq!(room_of(home.path(), 1, false).await, left);
+        for caller in 2..=10 {
+            leaves(home.path(), caller, 20, 10).await;
+        }
+        let left = Waiting {
+            messages: 15,
+            ..STRANGER
+        };
+        assert_eq!(room_of(home.path(), 11, false).await, left);
+        leaves(home.path(), 11, 15, 10).await;
+        assert_eq!(room_of(home.path(), 12, false).await.messages, 0);
+        assert_eq!(room_of(home.path(), 101, true).await, FRIEND);
+        let left = Waiting {
+            messages: 500,
+            bytes: (1 << 20) - 50_000,
+        };
+        assert_eq!(room_of(home.path(), 100, true).await, left);
+    }
+
+    #[tokio::test]
+    async fn strangers_share_bytes_as_well() {
+        let home = home();
+        for caller in 1..=8 {
+            leaves(home.path(), caller, 1, 16 << 10).await;
+        }
+        let left = Waiting {
+            messages: 20,
+            bytes: 0,
+        };
+        assert_eq!(room_of(home.path(), 9, false).await, left);
+        assert_eq!(room_of(home.path(), 9, true).await, FRIEND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_machine_hangs_up_after_five_minutes() {
+        let (mut speaker, _) = machine(STRANGER, String::new());
+        let early = timeout(CALL - Duration::from_millis(1), speaker.next()).await;
+        assert!(early.is_err(), "{early:?}");
+        let last = timeout(Duration::from_millis(2), speaker.next()).await;
+        assert!(matches!(last, Ok(Ok(Input::HangUp))), "{last:?}");
     }
 }

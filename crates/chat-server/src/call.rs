@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::driver::{
-    Action, CallDriver, Command, Connected, Host, Renewal, Sink, Source, sleep_until_some,
+    Action, CallDriver, Command, Connected, Host, Outcome, Renewal, Runner, Sink, Source,
+    sleep_until_some,
 };
 use chat_core::files::{FileCommand, FileConnection, Transfers};
 use chat_core::journal::{Journal, JournalError};
-use chat_core::protocol::{ConnectionStatus, Disconnect, Event, Remark, Renewed};
+use chat_core::protocol::{CloseReason, ConnectionStatus, Disconnect, Event, Remark, Renewed};
 use chat_core::wire::{Control, Name, Presence, SessionId};
 use chat_terminal::locale;
 use chat_terminal::peer::{self, PeerRecord};
@@ -77,7 +78,44 @@ pub(crate) struct NewSession {
     journal: Result<Option<(Journal, bool)>, JournalError>,
 }
 
+/// What is left of a call that is over.
+pub(crate) struct Over {
+    pub record: Record,
+    pub outcome: Outcome,
+    /// Why the last of it is not recorded, if it is not.
+    pub unrecorded: Option<JournalError>,
+    /// A word was said, by this side or the other.
+    pub conversed: bool,
+    /// The person ends the program with this call.
+    pub quitting: bool,
+}
+
 impl Server<'_> {
+    /// Ends a call that is over for this reason, in good order.
+    pub(crate) async fn end<In, Out, F>(
+        self,
+        mut call: Runner<'_, In, Out>,
+        reason: CloseReason,
+        shutdown: Pin<&mut F>,
+    ) -> Over
+    where
+        In: Source,
+        Out: Sink,
+        F: Future<Output = u8>,
+    {
+        self.files.stop().await;
+        self.registry.end(&reason, call.call().final_ack());
+        let conversed = call.call().has_conversed();
+        let (outcome, unrecorded) = call.end(reason, shutdown).await;
+        Over {
+            record: self.record,
+            outcome,
+            unrecorded,
+            conversed,
+            quitting: self.quitting,
+        }
+    }
+
     /// Somebody who waits, and calls anew. A restarted program must not queue behind its own
     /// interrupted call; one that came while the other was still heard is a second caller with
     /// that key.
@@ -248,7 +286,7 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
 
     fn established(&mut self, call: &mut CallDriver<'_, In, Out>, name: Name) {
         self.registry.set_cookie(call.cookie());
-        self.peer.met(name);
+        self.peer.met(name, None);
         self.say_files(call);
     }
 
@@ -268,14 +306,12 @@ impl<In: Source, Out: Sink> Host<In, Out> for Server<'_> {
         Action::Files(self.files.take_output())
     }
 
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed) {
-        call.show(record::renewed(self.peer.peer(), renewed));
-        self.answered(call);
+    fn renewed(&mut self, renewed: Renewed) -> Event {
+        record::renewed(self.peer.peer(), renewed)
     }
 
-    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError) {
-        let told = self.record.fail(&error);
-        call.show(told);
+    fn unrecorded(&mut self, error: JournalError) -> Event {
+        self.record.fail(&error)
     }
 
     fn number_shown(&mut self) {

@@ -129,6 +129,7 @@ where
         sink,
         taken_over: None,
         has_messages: false,
+        tally: Arc::default(),
         quitting: None,
     };
     let code = call_loop.serve(pin!(shutdown)).await;

@@ -5,20 +5,18 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use chat_core::driver::{CallConfig, Command, Connected, Input, Outcome, Runner, Sink, Source};
-use chat_core::files::{FileConfig, Transfers};
+use chat_core::driver::{CallConfig, Command, Connected, Input, Runner, Sink, Source};
+use chat_core::files::FileConfig;
 use chat_core::journal::Waiting;
 use chat_core::protocol::{CloseReason, Disconnect, Event};
 use chat_core::transport::Keyring;
 use chat_core::wire::Presence;
-use chat_terminal::peer::PeerRecord;
-use chat_terminal::{exit, locale, messages};
+use chat_terminal::{locale, messages};
 use tokio::sync::mpsc;
 
 use crate::Config;
 use crate::accept::{Caller, SessionKey};
 use crate::answering::{self, machine};
-use crate::call::Server;
 use crate::serve::{CallLoop, RecordedCaller};
 
 /// How long a caller rings before the machine answers, where there is one.
@@ -86,7 +84,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
                 let Keyring {
                     data_dir, known, ..
                 } = self.keyring.clone();
-                let room = answering::room(data_dir, known, key, is_friend).await;
+                let room = answering::room(&self.tally, data_dir, known, key, is_friend).await;
                 let room = room.unwrap_or_else(|error| {
                     tracing::warn!(%error, "nobody can leave a message");
                     Waiting::default()
@@ -110,32 +108,15 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             answering: true,
             ..CallConfig::default()
         };
-        while self.events.try_recv().is_ok() {}
         let name = self.config.name.clone();
-        let peer_key = session_key.map(|session_key| session_key.key);
-        let mut server = Server {
-            peer: PeerRecord::new(peer.clone(), Some(self.keyring.clone()), None),
-            session_key,
-            record,
-            renewing: None,
-            unshown: Vec::new(),
-            unreceived: Vec::new(),
-            resumed,
-            file_connections: self.registry.take_files(),
-            // Nobody is there to take them.
-            files: Transfers::new(peer_key, None, FileConfig::none()),
-            registry: &self.registry,
-            queue: &self.queue,
-            events: &mut self.events,
-            notices: &mut self.notices,
-            guesses: None,
-            interactive: false,
-            name: &mut self.config.name,
-            presence: &mut self.config.call_config.presence,
-            keeps_place: answering::SILENCE,
-            outage: None,
-            quitting: false,
-        };
+        let is_watched = self.config.interactive;
+        // Nobody is there to take files, or to compare a safety number.
+        let files = FileConfig::none();
+        let (mut server, source, sink) =
+            self.host(peer.clone(), session_key, record, resumed, files);
+        server.guesses = None;
+        server.interactive = false;
+        server.keeps_place = answering::SILENCE;
         let (mut speaker, mut microphone) = machine(room, farewell);
         let mut call = Runner::begin(
             connected,
@@ -145,38 +126,34 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             &mut speaker,
             &mut microphone,
         );
+        let mut taken_over = false;
         let reason = tokio::select! {
             reason = call.run(&mut server, shutdown.as_mut()) => reason,
-            back = returns(self.source, self.sink), if self.config.interactive => {
+            back = returns(source, sink), if is_watched => {
                 match back? {
-                    Return::ToTheCall => self.taken_over = peer.security.fingerprint(),
-                    Return::ToQuit => self.quitting = Some(exit::OK),
+                    Return::ToTheCall => taken_over = true,
+                    Return::ToQuit => server.quitting = true,
                 }
                 // The session goes on: the caller's program calls again at once.
                 CloseReason::Lost(Disconnect::Cut)
             }
         };
-        server.files.stop().await;
-        self.registry.end(&reason, call.call().final_ack());
-        let mut record = server.record;
-        let (outcome, unrecorded) = call.end(reason, shutdown).await;
-        record.end(unrecorded, self.sink);
-        if let Outcome::Interrupted(code) = outcome {
-            self.quitting = Some(code);
-        }
+        let over = server.end(call, reason, shutdown).await;
+        let code = self.take_end(over);
         let taken = microphone.taken();
         if taken > 0 {
             let told = locale::text().machine_recorded(&peer, taken);
             self.sink.show(Event::Notice(told));
             self.has_messages = true;
         }
-        if self.taken_over.is_some() {
+        if taken_over {
+            self.taken_over = peer.security.fingerprint();
             self.config.call_config.presence = Presence::Here;
             self.queue.set_presence(Presence::Here);
             self.show_messages().await?;
         }
         self.sink.flushed().await?;
-        Ok(exit::of(&outcome))
+        Ok(code)
     }
 
     /// What the machine's callers are told.

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
+use chat_core::transport::nearby::Announcement;
 use chat_core::transport::tcp;
-use chat_core::trust::data_dir;
+use chat_core::trust::{Fingerprint, data_dir};
+use chat_core::wire::Name;
 use chat_server::{Acceptor, Config, service};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, address, answer, duration, program};
@@ -17,7 +19,7 @@ use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::sandbox::Sandbox;
 use chat_terminal::signals::Signals;
-use chat_terminal::{completion, exit, history, keys, locale, messages, peer, version};
+use chat_terminal::{command_line, exit, history, keys, locale, messages, peer, version};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -52,6 +54,10 @@ struct Args {
     #[arg(long, value_name = "PROGRAM", value_parser = program)]
     on_call: Option<PathBuf>,
 
+    /// Make yourself found in the local network, with your key and your --name
+    #[arg(long)]
+    announce: bool,
+
     /// Exit after one call
     #[arg(long)]
     once: bool,
@@ -80,8 +86,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    completion::answer::<Args>();
-    let args = Args::parse();
+    let args: Args = command_line::parse();
     let sandbox = match args.on_call {
         Some(_) => Sandbox::none(),
         None => args.files.sandbox(),
@@ -136,6 +141,10 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
             .common
             .recorder(data_dir.clone(), console.interactive || is_machine),
     };
+    let announcement = match args.announce {
+        true => announce(own_key, &config.name, address, &mut notices)?,
+        false => None,
+    };
     let reachable = chat_server::reachable(address);
     notices.push(locale::text().invitation(address.port(), &reachable, own_key));
     for notice in notices {
@@ -151,8 +160,42 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         code
     };
     let Console { source, sink, .. } = &mut console;
-    let code = chat_server::run(listener, acceptor, config, source, sink, shutdown).await?;
+    let code = chat_server::run(listener, acceptor, config, source, sink, shutdown).await;
+    if let Some(announcement) = announcement {
+        announcement.end().await;
+    }
+    let code = code?;
     Ok(console.exit_code(code).await)
+}
+
+/// Makes this server found in the local network, and says so. Not being able to is no reason to do
+/// without calls.
+///
+/// # Errors
+/// Nobody else can reach it.
+fn announce(
+    own_key: Fingerprint,
+    name: &Name,
+    address: SocketAddr,
+    notices: &mut Vec<String>,
+) -> Result<Option<Announcement>, Failure> {
+    if address.ip().is_loopback() {
+        return Err(Failure::new(
+            exit::FAILED,
+            locale::text().nothing_to_announce(address),
+        ));
+    }
+    match Announcement::begin(own_key, name, address) {
+        Ok(announcement) => {
+            let name = name.chosen.then_some(name.text.as_str());
+            notices.push(locale::text().announced(name, own_key));
+            Ok(Some(announcement))
+        }
+        Err(error) => {
+            notices.push(locale::text().cannot_announce(&error));
+            Ok(None)
+        }
+    }
 }
 
 /// The socket of the service manager, or else one of our own.

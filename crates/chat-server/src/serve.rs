@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chat_core::driver::{Connected, Outcome, Runner, Sink, Source};
-use chat_core::files::{Policy, Transfers};
-use chat_core::journal::{Recorder, Recording};
-use chat_core::protocol::{CloseReason, Event, Side};
+use chat_core::files::{FileConfig, Policy, Transfers};
+use chat_core::journal::{Recorder, Recording, Tally};
+use chat_core::protocol::{CloseReason, Event, Peer, Side};
 use chat_core::transport::Keyring;
 use chat_core::trust::{Fingerprint, Security, Verification};
 use chat_core::wire::RefusalCode;
@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::Config;
-use crate::accept::Caller;
-use crate::call::Server;
+use crate::accept::{Caller, SessionKey};
+use crate::call::{Over, Server};
 use crate::limits::{GuessLimiter, RateLimiter, StrangerLimiter, WARY_FOR};
 use crate::machine_call::Answerer;
 use crate::queue::{CallQueue, QueueEvent};
@@ -42,6 +42,8 @@ pub(crate) struct CallLoop<'p, In, Out> {
     pub taken_over: Option<Fingerprint>,
     /// Something was left that the person has not seen.
     pub has_messages: bool,
+    /// How much is left.
+    pub tally: Arc<Mutex<Tally>>,
     /// The exit code, once the program is to end.
     pub quitting: Option<u8>,
 }
@@ -125,68 +127,25 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             mut call_config,
             interactive,
             once,
-            give_up_after: keeps_place,
             ..
         } = self.config.clone();
         let is_stranger = connected.peer.security.is_unverified();
         if is_stranger && session_key.is_some() {
             call_config.reveal_after = self.guesses.reveal_after().map(Instant::into_std);
         }
-        while self.events.try_recv().is_ok() {}
         let mut file_config = self.config.files.clone();
         if is_new(&connected.peer.security) && !self.config.files_from_anyone {
             file_config.policy = wary(file_config.policy, interactive);
         }
-        let peer_key = session_key.map(|session_key| session_key.key);
-        let Config {
-            name: own_name,
-            call_config: own_config,
-            ..
-        } = &mut self.config;
-        let mut server = Server {
-            peer: PeerRecord::new(connected.peer.clone(), Some(self.keyring.clone()), None),
-            session_key,
-            record,
-            renewing: None,
-            unshown: Vec::new(),
-            unreceived: Vec::new(),
-            resumed,
-            file_connections: self.registry.take_files(),
-            files: Transfers::new(peer_key, None, file_config),
-            registry: &self.registry,
-            queue: &self.queue,
-            events: &mut self.events,
-            notices: &mut self.notices,
-            guesses: is_stranger.then_some(&mut self.guesses),
-            interactive,
-            name: own_name,
-            presence: &mut own_config.presence,
-            keeps_place,
-            outage: None,
-            quitting: false,
-        };
-        let mut call = Runner::begin(
-            connected,
-            recording,
-            name,
-            call_config,
-            self.source,
-            self.sink,
-        );
-        call.call().show(Event::QueueLength(self.queue.waiting()));
+        let peer = connected.peer.clone();
+        let (mut server, source, sink) = self.host(peer, session_key, record, resumed, file_config);
+        let mut call = Runner::begin(connected, recording, name, call_config, source, sink);
+        call.call().show(Event::QueueLength(server.queue.waiting()));
         let reason = call.run(&mut server, shutdown.as_mut()).await;
-        let mut record = server.record;
-        if server.quitting {
-            self.quitting = Some(exit::OK);
-        }
-        server.files.stop().await;
-        self.registry.end(&reason, call.call().final_ack());
-        let wordless = !call.call().has_conversed() && is_by_peer(&reason);
-        let (outcome, unrecorded) = call.end(reason, shutdown).await;
-        record.end(unrecorded, self.sink);
-        if let Outcome::Interrupted(code) = outcome {
-            self.quitting = Some(code);
-        }
+        let by_peer = is_by_peer(&reason);
+        let over = server.end(call, reason, shutdown).await;
+        let wordless = by_peer && !over.conversed;
+        let code = self.take_end(over);
         if is_stranger
             && wordless
             && let Some(callers) = self.guesses.broke_off()
@@ -198,7 +157,59 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
             let notice = locale::text().strangers_ring(WARY_FOR);
             self.sink.show(Event::Notice(notice));
         }
-        record.exit_code(&outcome)
+        code
+    }
+
+    /// The program around a call with this caller, and the person's side. What has happened in
+    /// the queue before it was seen then.
+    pub(crate) fn host(
+        &mut self,
+        peer: Peer,
+        session_key: Option<SessionKey>,
+        record: Record,
+        resumed: mpsc::Receiver<Connected>,
+        files: FileConfig,
+    ) -> (Server<'_>, &mut In, &mut Out) {
+        while self.events.try_recv().is_ok() {}
+        let key = session_key.map(|session_key| session_key.key);
+        let is_stranger = peer.security.is_unverified();
+        let server = Server {
+            peer: PeerRecord::new(peer, Some(self.keyring.clone())),
+            session_key,
+            record,
+            renewing: None,
+            unshown: Vec::new(),
+            unreceived: Vec::new(),
+            resumed,
+            file_connections: self.registry.take_files(),
+            files: Transfers::new(key, None, files),
+            registry: &self.registry,
+            queue: &self.queue,
+            events: &mut self.events,
+            notices: &mut self.notices,
+            guesses: is_stranger.then_some(&mut self.guesses),
+            interactive: self.config.interactive,
+            keeps_place: self.config.give_up_after,
+            name: &mut self.config.name,
+            presence: &mut self.config.call_config.presence,
+            outage: None,
+            quitting: false,
+        };
+        (server, self.source, self.sink)
+    }
+
+    /// Tells the person if something of a call is not recorded, and notes whether the program
+    /// ends with it. Returns its exit code.
+    pub(crate) fn take_end(&mut self, over: Over) -> u8 {
+        let mut record = over.record;
+        record.end(over.unrecorded, self.sink);
+        if over.quitting {
+            self.quitting = Some(exit::OK);
+        }
+        if let Outcome::Interrupted(code) = over.outcome {
+            self.quitting = Some(code);
+        }
+        record.exit_code(&over.outcome)
     }
 }
 

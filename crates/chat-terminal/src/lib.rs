@@ -7,8 +7,8 @@
 //! text of the programs themselves is in [`locale`].
 //!
 //! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
-//! handling of the peer's key is in [`peer`] and [`keys`], of the journals in [`record`], and what was said
-//! earlier in [`history`] and [`messages`].
+//! handling of the peer's key is in [`peer`] and [`keys`], of the journals in [`record`], and what
+//! was said earlier in [`history`] and [`messages`]; [`list`] prints whom one can call.
 
 #![warn(unreachable_pub)]
 
@@ -24,7 +24,7 @@ mod screen;
 mod text;
 
 pub use app::{
-    args, completion, console, exit, history, keys, messages, peer, record, runtime, sandbox,
-    signals, version,
+    args, command_line, completion, console, exit, history, keys, list, messages, peer, record,
+    runtime, sandbox, signals, version,
 };
 pub use screen::Idle;

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use chat_client::{Connector, Trust};
+use chat_client::{Connector, Search, Trust, Wanted, Ways};
 use chat_core::driver::{CallConfig, Input, RESUME_WINDOW};
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::transport::tcp::TcpDialer;
@@ -77,7 +77,7 @@ impl User {
             dialer: TcpDialer::new(target, NEVER),
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
-                pinned_key: None,
+                wanted: Wanted::Address,
             },
             framing: Framing::Auto,
         }
@@ -88,7 +88,7 @@ impl User {
         Connector {
             trust: Trust::Encrypted {
                 keyring: self.keyring(),
-                pinned_key: Some(key),
+                wanted: Wanted::Key(key),
             },
             ..self.way_to(address)
         }
@@ -107,9 +107,38 @@ impl User {
         self.calls_over(self.way_to(address))
     }
 
-    /// Calls whom the connector reaches.
-    pub fn calls_over(&self, connector: Connector<TcpDialer>) -> Client {
-        self.calls_as(self.name.into(), connector)
+    /// Calls whom the connector reaches, or the ways lead to.
+    pub fn calls_over(&self, ways: impl Into<Ways<TcpDialer>>) -> Client {
+        self.calls_as(self.name.into(), ways)
+    }
+
+    /// All ways to a known peer, by its name.
+    pub fn ways_to_known(
+        &self,
+        name: &str,
+        key: Fingerprint,
+        addresses: &[SocketAddr],
+        search: Option<Search<TcpDialer>>,
+    ) -> Ways<TcpDialer> {
+        let connectors = addresses
+            .iter()
+            .map(|address| self.way_to_known(key, *address));
+        let trust = Trust::Encrypted {
+            keyring: self.keyring(),
+            wanted: Wanted::Known(key),
+        };
+        Ways::to_known(name.to_owned(), trust, NEVER, connectors.collect(), search)
+    }
+
+    /// One of them.
+    pub fn way_to_known(&self, key: Fingerprint, address: SocketAddr) -> Connector<TcpDialer> {
+        Connector {
+            trust: Trust::Encrypted {
+                keyring: self.keyring(),
+                wanted: Wanted::Known(key),
+            },
+            ..self.way_to(address)
+        }
     }
 
     /// Calls under the name of the account.
@@ -117,7 +146,8 @@ impl User {
         self.calls_as(Name::of_account(self.name.into()), self.way_to(address))
     }
 
-    fn calls_as(&self, name: Name, connector: Connector<TcpDialer>) -> Client {
+    fn calls_as(&self, name: Name, ways: impl Into<Ways<TcpDialer>>) -> Client {
+        let ways = ways.into();
         let (person, mut script, mut screen) = Person::forgetful();
         let config = chat_client::Config {
             name,
@@ -129,7 +159,7 @@ impl User {
             when_there: None,
         };
         let task = tokio::spawn(async move {
-            chat_client::run(connector, config, &mut script, &mut screen, pending()).await
+            chat_client::run(ways, config, &mut script, &mut screen, pending()).await
         });
         Client { person, task }
     }

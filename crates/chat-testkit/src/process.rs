@@ -46,6 +46,7 @@ pub fn command(program: &Path, home: &Path, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env("CHAT_HOME", home)
+        .env("LC_ALL", "C.UTF-8")
         .env_remove("RUST_LOG")
         .env_remove("CHAT_IDENTITY")
         .stdin(Stdio::piped())

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,6 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::a_port;
+
+/// What the system may keep of what a proxy carries, in bytes: a wire holds little.
+const HELD: usize = 32 * 1024;
 
 /// What becomes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +40,8 @@ pub struct Proxy {
 
 struct Shared {
     server: SocketAddr,
+    /// The bytes that clients have sent to it.
+    sent: AtomicU64,
     /// The connections to come: each carries so many bytes, then meets its fate.
     plan: Mutex<VecDeque<(usize, Fate)>>,
     /// The fate of all connections that there are, and of those to come.
@@ -48,6 +55,7 @@ impl Proxy {
         let (listener, address) = a_port().await;
         let shared = Arc::new(Shared {
             server,
+            sent: AtomicU64::new(0),
             plan: Mutex::new(plan.into_iter().collect()),
             weather: watch::Sender::new(Fate::Carries),
         });
@@ -58,6 +66,11 @@ impl Proxy {
             shared,
             _accepting: accepting,
         }
+    }
+
+    /// How many bytes clients have sent to the server by now.
+    pub fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
     }
 
     /// From now on this happens to all connections.
@@ -77,27 +90,33 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         connections.spawn(async move {
             // The server may be gone; then the client learns it as it would without a proxy.
             if let Ok(server) = TcpStream::connect(shared.server).await {
-                carry(client, server, bytes, fate, shared.weather.subscribe()).await;
+                carry(client, server, bytes, fate, &shared).await;
             }
         });
     }
 }
 
 /// Carries both directions until the connection ends or meets its fate.
-async fn carry(
-    client: TcpStream,
-    server: TcpStream,
-    bytes: usize,
-    fate: Fate,
-    mut weather: watch::Receiver<Fate>,
-) {
+async fn carry(client: TcpStream, server: TcpStream, bytes: usize, fate: Fate, shared: &Shared) {
+    for end in [&client, &server] {
+        let held = SockRef::from(end).set_send_buffer_size(HELD);
+        held.expect("a TCP socket");
+    }
+    let mut weather = shared.weather.subscribe();
+    let received = AtomicU64::new(0);
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let budget = Mutex::new(bytes);
     let carried = async {
         tokio::try_join!(
-            pump(&mut from_client, &mut to_server, &budget, fate),
-            pump(&mut from_server, &mut to_client, &budget, fate)
+            pump(
+                &mut from_client,
+                &mut to_server,
+                &budget,
+                fate,
+                &shared.sent
+            ),
+            pump(&mut from_server, &mut to_client, &budget, fate, &received)
         )
     };
     let fate = tokio::select! {
@@ -139,6 +158,7 @@ async fn pump(
     to: &mut OwnedWriteHalf,
     budget: &Mutex<usize>,
     fate: Fate,
+    carried: &AtomicU64,
 ) -> Result<(), Fate> {
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -154,6 +174,7 @@ async fn pump(
         };
         let written = to.write_all(&buffer[..passes]).await;
         written.map_err(|_| Fate::Reset)?;
+        carried.fetch_add(passes as u64, Ordering::Relaxed);
         if passes < read {
             return Err(fate);
         }

@@ -42,6 +42,7 @@ pub fn shell(user: &str, home: &Path) -> Command {
         .env("USER", user)
         .env("CHAT_HOME", home)
         .env("TERM", "xterm-256color")
+        .env("LC_ALL", "C.UTF-8")
         .env_remove("ENV")
         .env_remove("NO_COLOR")
         .env_remove("RUST_LOG")

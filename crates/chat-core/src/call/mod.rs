@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::driver::{CallConfig, CallDriver, Connected, HelloError, Input, Step};
-use crate::protocol::{CloseReason, Disconnect, Ended, Event, Peer};
+use crate::protocol::{CloseReason, Ended, Event, Peer};
 use crate::transport::{DialError, TargetError, TlsError};
 use crate::trust::RejectedKey;
 use crate::wire::{Batch, HANG_UP, Name, RefusalCode};
@@ -198,8 +198,6 @@ async fn drive(
             }
         };
         match step {
-            Step::Ended(reason) => break reason,
-            Step::Disconnected | Step::Forgotten => call.give_up(Disconnect::Cut),
             Step::Established(name) => {
                 call.withhold_nonce();
                 peer.name = match memory.take() {
@@ -214,14 +212,11 @@ async fn drive(
                 };
                 call.show(Event::Established(peer.clone()));
             }
-            Step::File(control) => call.decline_file(control),
-            Step::Command(_)
-            | Step::Renamed(_)
-            | Step::Renewed(_)
-            | Step::Unrecorded(_)
-            | Step::NumberShown
-            | Step::Answered
-            | Step::Doubted(_) => {}
+            step => {
+                if let Some(reason) = call.take_step(step) {
+                    break reason;
+                }
+            }
         }
     };
     let (ended, _) = call.end(reason, Some(connection)).await;

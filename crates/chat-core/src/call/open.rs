@@ -12,7 +12,9 @@ use crate::protocol::{Handshake, Peer};
 use crate::transport::tcp::{TcpDialer, set_tcp_options};
 use crate::transport::{Dial, HostPort, Keyring, Origin, Packets, TlsError};
 use crate::trust::safety_number::ChannelBinding;
-use crate::trust::{self, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, Security};
+use crate::trust::{
+    self, Fingerprint, KnownPeer, KnownPeers, KnownPeersError, RejectedKey, Security,
+};
 use crate::wire::{Hello, LineCodec, MAX_CONTROL, MAX_LINE, Name};
 
 /// How long a server may take to answer, the handshake not counted.
@@ -89,13 +91,15 @@ impl Call {
         let address = target.to_string();
         let dialer = TcpDialer::new(target, DIAL_TIMEOUT);
         let stream = dialer.dial(Packets::default()).await?;
+        let known = keyring.known.begin_load();
         let secured = keyring.tls.connect(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;
-        let owner = keyring.check_dialed(address.clone(), binding.peer_key, secured.replaced_keys);
-        let owner = owner.await?;
+        let known = known.await.map_err(RejectedKey::File)?;
+        let replaced = &secured.replaced_keys;
+        let owner = keyring.check_dialed(&known, &address, binding.peer_key, replaced)?;
         let connection = Connection::new(Box::new(secured.stream) as _, LineCodec::chat1());
-        let opened = Opened::encrypted(connection, address, binding, None, keyring, owner.as_ref());
+        let opened = Opened::encrypted(connection, address, binding, None, keyring, owner);
         Ok(Self::begin(opened, name.into()))
     }
 
@@ -169,12 +173,18 @@ async fn admit(
     replaced: Vec<Fingerprint>,
 ) -> Result<(Hello, Option<KnownPeer>), CallError> {
     let hello = connection.receive_hello().await?;
-    let owner = keyring
-        .check_caller(key, hello.chosen_name(), replaced)
-        .await?;
+    let known = keyring
+        .known
+        .begin_load()
+        .await
+        .map_err(RejectedKey::File)?;
+    let owner = keyring.check_caller(&known, key, hello.chosen_name(), &replaced)?;
     match hello.resumed {
         true => Err(CallError::NoSession),
-        false => Ok((hello, owner)),
+        false => {
+            let owner = owner.cloned();
+            Ok((hello, owner))
+        }
     }
 }
 

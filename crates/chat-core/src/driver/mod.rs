@@ -10,8 +10,11 @@
 //! call.
 
 mod connection;
+mod end;
 mod hello;
 mod person;
+mod record;
+mod requests;
 mod run;
 
 use std::future::{Future, pending, poll_fn};
@@ -26,21 +29,17 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::journal::{Journal, JournalError};
 use crate::protocol::{
     CloseReason, ConnectionStatus, Disconnect, Ended, Event, Handshake, Linger, Next, Outgoing,
-    Protocol, ProtocolEvent, Recorded, Remark, Renewed, SendError, Side, SinkState,
+    Protocol, ProtocolEvent, Recorded, Renewed, SendError, SinkState,
 };
 use crate::transport::{NAP, Stream, asleep};
-use crate::wire::{
-    CancelCode, CancelledOffer, Control, Cookie, LineError, Name, Offer, Presence, SessionId,
-    WriteBuffer,
-};
+use crate::wire::{Control, Cookie, LineError, Name, Presence, WriteBuffer};
+
+use record::recorded;
 
 pub use connection::{BoxConnection, Connection};
 pub use hello::HelloError;
 pub use person::{Command, Input, Sink, Source};
 pub use run::{Action, Connected, Host, Outcome, RESUME_WINDOW, Renewal, Runner};
-
-/// How long a person who hangs up waits for a screen or pipe that has stalled.
-const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An alarm that rings this soon is left to ring, even for nothing. In a quick exchange, where
 /// there is always an acknowledgement to send, none is further off.
@@ -182,74 +181,6 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
-    /// Tells a chat/1 peer something besides messages.
-    pub fn remark(&mut self, remark: Remark) {
-        if let Some(session) = self.protocol.session() {
-            session.remark(remark);
-        }
-    }
-
-    /// Records the call from now on, before its first connection. The journal has all that was
-    /// said in the session. `history`: it stays written down when the call is over.
-    pub fn record(&mut self, journal: Journal, history: bool) {
-        if let Some(session) = self.protocol.session()
-            && let Ok(recorded) = journal.recorded()
-        {
-            session.record(recorded, history);
-            // A pipe that has said its last may have more to say after a restart, too late.
-            self.source_open = !recorded.finished;
-            self.journal = Some(journal);
-        }
-    }
-
-    /// Whether the call is recorded.
-    pub fn is_recorded(&self) -> bool {
-        self.journal.is_some()
-    }
-
-    /// What is said from now on stays written down when the call is over. Returns whether it does.
-    pub fn keep_history(&mut self) -> bool {
-        if let (Some(journal), Some(session)) = (&mut self.journal, self.protocol.session()) {
-            journal.keep();
-            session.keep_history();
-        }
-        self.journal.is_some()
-    }
-
-    /// Whether the peer records what it receives before it acknowledges it.
-    pub fn peer_keeps(&mut self) -> bool {
-        let session = self.protocol.session();
-        session.is_some_and(|session| session.peer_keeps())
-    }
-
-    /// Goes on in a new session, over connections that come later; what the peer has not received
-    /// is said again. It is recorded in `journal`, as with [`record`](Self::record). As the
-    /// listener, no safety number is shown before the given moment.
-    pub fn renew(
-        &mut self,
-        id: SessionId,
-        journal: Option<(Journal, bool)>,
-        reveal_after: Option<std::time::Instant>,
-    ) {
-        if let Some(session) = self.protocol.session() {
-            session.renew(id, reveal_after);
-        }
-        if let Some(old) = self.journal.take() {
-            // Its thread goes on by itself.
-            drop(old.carry_over());
-        }
-        let source_open = self.source_open;
-        if let Some((journal, history)) = journal {
-            self.record(journal, history);
-        }
-        self.source_open = source_open;
-    }
-
-    /// This side's messages of which it is not known that they have arrived.
-    pub fn unacknowledged(&self) -> Vec<String> {
-        self.protocol.unacknowledged()
-    }
-
     /// Shows the person an event.
     pub fn show(&mut self, event: Event) {
         if let Event::Lines(_) | Event::Message(_) = event {
@@ -270,13 +201,6 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         events.into_iter().for_each(|event| self.show(event));
     }
 
-    /// Hangs up without waiting for the person's side; drive on until the call has ended.
-    pub fn hang_up(&mut self) {
-        self.hasty = true;
-        self.protocol
-            .hang_up(Linger::Brief, Instant::now().into_std());
-    }
-
     /// There is a new connection, the first or a later one. Returns whether to drive on over it:
     /// not if it was made before the present one, and was only delivered later.
     pub fn connected(&mut self, handshake: Handshake) -> bool {
@@ -285,81 +209,6 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         let taken = self.protocol.connected(handshake, now);
         tracing::info!(called, taken, "connected");
         taken
-    }
-
-    /// When bytes were last received, text or not.
-    pub fn last_heard(&self) -> Instant {
-        self.last_heard
-    }
-
-    /// The digits of this call's safety number, once they were shown.
-    pub fn safety_number(&self) -> Option<&str> {
-        self.safety_number.as_deref()
-    }
-
-    /// What the dialer shows in its next handshake of this call, once that is known.
-    pub fn cookie(&self) -> Option<Cookie> {
-        self.cookie
-    }
-
-    /// Whether a word was said, by this side or the other.
-    pub fn has_conversed(&self) -> bool {
-        self.conversed
-    }
-
-    /// Whether the dialer's part of the safety number goes out with what is sent next. That can
-    /// only be so after [`Step::Established`] or [`Step::Answered`], and is returned once.
-    pub fn announce_nonce(&mut self) -> bool {
-        let session = self.protocol.session();
-        session.is_some_and(|session| session.dialer_exchange().announce_nonce())
-    }
-
-    /// Does without a safety number on the present connection.
-    pub fn withhold_nonce(&mut self) {
-        if let Some(session) = self.protocol.session() {
-            session.dialer_exchange().withhold_nonce();
-        }
-    }
-
-    /// The session, which both sides have in common; `None` with a peer that speaks plain lines.
-    pub fn session_id(&mut self) -> Option<SessionId> {
-        self.protocol.session().map(|session| session.state().id())
-    }
-
-    /// A file is on its way, which counts as if the peer had said something.
-    pub(crate) fn file_moves(&mut self) {
-        if let Some(last_text) = &mut self.last_text {
-            *last_text = Instant::now();
-        }
-    }
-
-    /// Says this about a file, on the present connection.
-    pub fn say_of_file(&mut self, control: Control) {
-        if let Some(session) = self.protocol.session() {
-            session.say_of_file(control);
-        }
-    }
-
-    /// Nobody here takes files.
-    pub(crate) fn decline_file(&mut self, control: Control) {
-        if let Control::Offer(Offer { id, .. }) = control {
-            let code = CancelCode::Unattended;
-            self.say_of_file(Control::Cancel(CancelledOffer { id, code }));
-        }
-    }
-
-    /// What to tell a peer that reconnects after this side has hung up.
-    pub fn final_ack(&mut self) -> Vec<Control> {
-        let session = self.protocol.session();
-        session.map_or_else(Vec::new, |session| session.final_ack())
-    }
-
-    /// There is a reason to doubt the present connection, such as that this machine has moved; it
-    /// is asked whether it is still there, and [`Step::Doubted`] tells.
-    pub fn suspect(&mut self) {
-        if let Some(session) = self.protocol.session() {
-            session.suspect(Instant::now().into_std());
-        }
     }
 
     /// Tells the session of a sleep of this machine, before what has come since.
@@ -371,32 +220,33 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
         }
     }
 
-    /// No other connection can be made; drive on until the call has ended.
-    pub fn give_up(&mut self, disconnect: Disconnect) {
-        tracing::info!(%disconnect, "giving the connection up");
-        let now = Instant::now().into_std();
-        self.protocol.disconnected(disconnect, false, now);
-    }
-
     /// Runs a whole call over one connection, for a source without commands: a bot, a script.
     pub async fn run<S: Stream>(mut self, mut connection: Connection<S>) -> Arc<Ended> {
-        let reason = loop {
-            match self.drive(Some(&mut connection)).await {
-                Step::Ended(reason) => break reason,
-                Step::File(control) => self.decline_file(control),
-                Step::Disconnected | Step::Forgotten => self.give_up(Disconnect::Cut),
-                Step::Command(_)
-                | Step::Established(_)
-                | Step::Renamed(_)
-                | Step::Renewed(_)
-                | Step::Unrecorded(_)
-                | Step::NumberShown
-                | Step::Answered
-                | Step::Doubted(_) => {}
+        loop {
+            let step = self.drive(Some(&mut connection)).await;
+            if let Some(reason) = self.take_step(step) {
+                let (ended, _) = self.end(reason, Some(connection)).await;
+                return ended;
             }
-        };
-        let (ended, _) = self.end(reason, Some(connection)).await;
-        ended
+        }
+    }
+
+    /// Does what a call over one connection needs after a step. Returns why it is over, once it is.
+    pub(crate) fn take_step(&mut self, step: Step) -> Option<CloseReason> {
+        match step {
+            Step::Ended(reason) => return Some(reason),
+            Step::File(control) => self.decline_file(control),
+            Step::Disconnected | Step::Forgotten => self.give_up(Disconnect::Cut),
+            Step::Command(_)
+            | Step::Established(_)
+            | Step::Renamed(_)
+            | Step::Renewed(_)
+            | Step::Unrecorded(_)
+            | Step::NumberShown
+            | Step::Answered
+            | Step::Doubted(_) => {}
+        }
+        None
     }
 
     /// Drives the call over `connection`, until the call or the connection ends or the program
@@ -473,122 +323,6 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 }
                 Ready::Recorded(Err(error)) => return self.take_unrecorded(error, now),
                 Ready::Alarm => self.take_timeout(now),
-            }
-        }
-    }
-
-    /// Ends the call: shows the person why, and closes the connection in good order. Returns
-    /// also why the last of it could not be recorded, if it could not.
-    ///
-    /// Waits until everything is shown, but at most 2 s if it was the person who hung up.
-    pub async fn end<S: Stream>(
-        mut self,
-        mut reason: CloseReason,
-        mut connection: Option<Connection<S>>,
-    ) -> (Arc<Ended>, Option<JournalError>) {
-        // Without receipts, only the end tells a pipe whether the last of it was read.
-        if matches!(reason, CloseReason::HungUp(Side::Local))
-            && self.config.graceful
-            && self.protocol.session().is_none()
-            && let Some(connection) = connection.take_if(|connection| connection.reset_is_loss)
-            && let Err(error) = connection.ended().await
-        {
-            reason = Disconnect::from(error).into();
-        }
-        let unacknowledged = self.protocol.unacknowledged();
-        tracing::info!(%reason, unacknowledged = unacknowledged.len(), "the call is over");
-        let ended = Arc::new(Ended {
-            reason,
-            unacknowledged,
-        });
-        while self.show_events().is_some() {}
-        self.show(Event::Ended(Arc::clone(&ended)));
-        let closed = async {
-            if let Some(connection) = connection {
-                connection.end().await;
-            }
-        };
-        let journal = self.journal.take();
-        let recorded = async {
-            self.final_flush().await;
-            match journal {
-                Some(journal) => self.final_record(journal, &ended).await,
-                None => Ok(()),
-            }
-        };
-        let (recorded, ()) = tokio::join!(recorded, closed);
-        (ended, recorded.err())
-    }
-
-    /// Records the last of the call. A session of which everything has arrived is over; another
-    /// one can be resumed later.
-    async fn final_record(
-        &mut self,
-        mut journal: Journal,
-        ended: &Ended,
-    ) -> Result<(), JournalError> {
-        if self.sink_state == SinkState::Idle {
-            let now = Instant::now().into_std();
-            self.protocol.sink_changed(SinkState::Idle, now);
-        }
-        let session = self.protocol.session();
-        session.into_iter().for_each(|session| {
-            while let Some(entry) = session.poll_entry() {
-                journal.record(&entry);
-            }
-        });
-        match ended.is_in_good_order() {
-            true => journal.end().await,
-            false => journal.close().await,
-        }
-    }
-
-    /// Has everything recorded that happened since the last time.
-    fn record_entries(&mut self, now: Instant) {
-        let (Some(journal), Some(session)) = (&mut self.journal, self.protocol.session()) else {
-            return;
-        };
-        while let Some(entry) = session.poll_entry() {
-            journal.record(&entry);
-        }
-        let is_behind = !journal.has_room();
-        if std::mem::replace(&mut self.disk_is_behind, is_behind) != is_behind {
-            // To the peer it is the same as a reader who is slow.
-            let sink = match is_behind {
-                true => SinkState::Busy,
-                false => self.sink_state,
-            };
-            self.protocol.sink_changed(sink, now.into_std());
-        }
-    }
-
-    /// The journal cannot be written any more.
-    fn take_unrecorded(&mut self, error: JournalError, now: Instant) -> Step {
-        tracing::warn!(%error, "nothing is recorded any more");
-        if self.config.answering {
-            // A receipt for what is neither shown nor recorded would be a lie.
-            return Step::Ended(CloseReason::Local(io::Error::other(error)));
-        }
-        self.journal = None;
-        self.disk_is_behind = false;
-        self.protocol.sink_changed(self.sink_state, now.into_std());
-        if let Some(session) = self.protocol.session() {
-            session.stop_recording(now.into_std());
-        }
-        Step::Unrecorded(error)
-    }
-
-    async fn final_flush(&mut self) {
-        if !self.is_showing() {
-            return;
-        }
-        let limit = self.hasty.then(|| Instant::now() + FINAL_FLUSH_TIMEOUT);
-        tokio::select! {
-            flushed = self.sink.flushed() => if let Err(error) = flushed {
-                tracing::debug!(%error, "the end of the call was not shown");
-            },
-            () = sleep_until_some(limit) => {
-                tracing::debug!("the end of the call was not shown in time");
             }
         }
     }
@@ -819,18 +553,6 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
             self.protocol.handle_timeout(now);
         }
     }
-
-    /// Replaces this side's own hang-up by the reason for it, if there is one.
-    fn explained(&mut self, reason: CloseReason) -> CloseReason {
-        if !matches!(reason, CloseReason::HungUp(Side::Local)) {
-            return reason;
-        }
-        match std::mem::take(&mut self.close_cause) {
-            CloseCause::User => reason,
-            CloseCause::IdleTimeout(limit) => CloseReason::Idle(limit),
-            CloseCause::Error(error) => CloseReason::Local(error),
-        }
-    }
 }
 
 /// The output of a future that is ready at its first poll.
@@ -852,14 +574,6 @@ async fn drive_io<S: Stream>(
 ) -> io::Result<bool> {
     match connection {
         Some(connection) => connection.drive_io(reading).await,
-        None => pending().await,
-    }
-}
-
-/// Waits until more is recorded, or forever if nothing is. Cancel safe.
-async fn recorded(journal: &mut Option<Journal>) -> Result<Recorded, JournalError> {
-    match journal {
-        Some(journal) => journal.changed().await,
         None => pending().await,
     }
 }

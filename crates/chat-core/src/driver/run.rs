@@ -5,11 +5,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
-use super::{
-    BoxConnection, CallConfig, CallDriver, Command, FINAL_FLUSH_TIMEOUT, Sink, Source, Step,
-};
+use super::end::FINAL_FLUSH_TIMEOUT;
+use super::{BoxConnection, CallConfig, CallDriver, Command, Sink, Source, Step};
 use crate::files::{FileEvent, Output};
 use crate::journal::{Journal, JournalError, Recording};
 use crate::protocol::{
@@ -61,6 +62,13 @@ fn chat1(name: Name, peer: &Security, config: &CallConfig, state: SessionState) 
     session.reveal_after(config.reveal_after)
 }
 
+/// Waits for a future that is polled only when it is woken itself, and not with every message: a
+/// program waits for much beside its call, of which little comes.
+async fn when_woken<F: Future>(future: F) -> F::Output {
+    let mut alone = FuturesUnordered::from_iter([future]);
+    alone.next().await.expect("one future has one output")
+}
+
 /// The program around a call between a source and a sink.
 pub trait Host<In, Out>: Send {
     /// Waits for what the program wants of the call, if anything ever. Must be cancel safe.
@@ -83,11 +91,11 @@ pub trait Host<In, Out>: Send {
     /// The peer says this about a file.
     fn file(&mut self, control: Control) -> Action;
 
-    /// The call goes on in a new session.
-    fn renewed(&mut self, call: &mut CallDriver<'_, In, Out>, renewed: Renewed);
+    /// The call goes on in a new session, in which the peer has answered. Returns what is shown.
+    fn renewed(&mut self, renewed: Renewed) -> Event;
 
-    /// Nothing is recorded any more, for this reason.
-    fn unrecorded(&mut self, call: &mut CallDriver<'_, In, Out>, error: JournalError);
+    /// Nothing is recorded any more, for this reason. Returns what is shown.
+    fn unrecorded(&mut self, error: JournalError) -> Event;
 
     /// The safety number was shown.
     fn number_shown(&mut self);
@@ -231,7 +239,7 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                         return reason;
                     }
                 }
-                action = host.next() => self.act(action),
+                action = when_woken(host.next()) => self.act(action),
                 code = shutdown.as_mut(), if self.interrupted.is_none() => {
                     self.interrupted = Some(code);
                     self.call.hang_up();
@@ -252,8 +260,11 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                 let action = host.file(control);
                 self.act(action);
             }
-            Step::Renewed(renewed) => host.renewed(&mut self.call, renewed),
-            Step::Unrecorded(error) => host.unrecorded(&mut self.call, error),
+            Step::Renewed(renewed) => {
+                self.call.show(host.renewed(renewed));
+                host.answered(&mut self.call);
+            }
+            Step::Unrecorded(error) => self.call.show(host.unrecorded(error)),
             Step::Doubted(doubted) => host.doubted(&self.call, doubted),
             Step::Disconnected => {
                 self.connection = None;

@@ -11,7 +11,7 @@ use crate::wire::{CancelCode, ControlError, Refusal, RefusalCode};
 pub enum TransferError {
     /// The connection was lost; the transfer can go on over another.
     #[error("the connection: {0}")]
-    Connection(#[from] io::Error),
+    Connection(io::Error),
     /// There is none; it can be tried again.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -83,6 +83,22 @@ pub enum FileViolation {
     /// A path that leads out of the directory, or is none.
     #[error("a path that leads elsewhere")]
     Path,
+}
+
+/// One that came through `Read` or `Write` is what it was.
+impl From<io::Error> for TransferError {
+    fn from(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Connection)
+    }
+}
+
+impl From<TransferError> for io::Error {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Connection(error) => error,
+            error => Self::other(error),
+        }
+    }
 }
 
 impl TransferError {

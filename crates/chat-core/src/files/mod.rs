@@ -7,6 +7,7 @@
 mod directory;
 mod error;
 mod event;
+mod flow;
 mod incoming;
 mod lines;
 mod name;
@@ -15,6 +16,7 @@ mod source;
 mod store;
 mod task;
 mod transfers;
+mod window;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! One transfer, as a task beside the call: its disk and its cryptography are on a thread of
 //! their own, so that they delay no line.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::io::SyncIoBridge;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::flow::{Arriving, Outgoing};
 use super::store::Claim;
 use super::{
     Complete, Directory, Expected, FileStream, FileViolation, Incoming, Opening, Progress, Record,
@@ -20,9 +21,6 @@ use super::{
 };
 use crate::blocking;
 use crate::wire::{FileHello, FileLine};
-
-/// How much is read from a connection at once, in bytes.
-const READ: usize = 128 * 1024;
 
 /// A connection on which nothing moves for this long is lost.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -191,20 +189,15 @@ impl Prepared {
                 let FileLine::Have(have) = lines::read(&mut stream)? else {
                     return Err(FileViolation::Misplaced.into());
                 };
-                let mut stream = io::BufWriter::with_capacity(READ, stream.into_inner());
+                let mut stream = Outgoing::new(stream);
                 source.send(&have, &mut stream, progress)?;
-                let mut stream = stream.into_inner().map_err(|error| error.into_error())?;
-                stream.shutdown()?;
-                // The receiver closes once it has everything.
-                match stream.read(&mut [0])? {
-                    0 => Ok(None),
-                    _ => Err(FileViolation::Misplaced.into()),
-                }
+                stream.finish(SyncIoBridge::shutdown)?;
+                Ok(None)
             }
             Self::Receive(incoming, mut entry) => {
                 lines::write(&mut stream, &FileLine::Have(incoming.have()))?;
                 stream.flush()?;
-                let mut stream = BufReader::with_capacity(READ, stream);
+                let mut stream = Arriving::new(stream);
                 let complete = incoming.receive(&mut stream, progress)?;
                 if let Some(entry) = &mut entry {
                     entry.whole();
@@ -238,12 +231,12 @@ struct Guarded {
     moved: Instant,
     /// How long a read may take.
     reads: Duration,
-    /// How long it may take once the other side has begun to send.
-    later_reads: Duration,
+    /// What this side sends takes the other time once it is whole.
+    sends: bool,
 }
 
 impl Guarded {
-    /// A sender waits for what takes time at the other side, a receiver only at first.
+    /// The other side may first have to read what is there already.
     fn new(stream: FileStream, token: CancellationToken, sends: bool) -> Self {
         let moved = Instant::now();
         Self {
@@ -253,10 +246,7 @@ impl Guarded {
             token,
             moved,
             reads: LONG_SILENCE,
-            later_reads: match sends {
-                true => LONG_SILENCE,
-                false => SILENCE,
-            },
+            sends,
         }
     }
 
@@ -301,7 +291,7 @@ impl AsyncRead for Guarded {
         let limit = self.reads;
         let read = self.poll(cx, limit, |stream, cx| stream.poll_read(cx, buffer));
         if read.is_ready() {
-            self.reads = self.later_reads;
+            self.reads = SILENCE;
         }
         read
     }
@@ -321,6 +311,9 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.sends {
+            self.reads = LONG_SILENCE;
+        }
         self.poll(cx, SILENCE, |stream, cx| stream.poll_shutdown(cx))
     }
 }

@@ -9,9 +9,10 @@ use memchr::memmem;
 
 use super::record::Record;
 use super::restore::{self, RecordedText, Restored, compact};
-use super::{Calls, EXTENSION, JournalError, failed};
+use super::{Calls, EXTENSION, JournalError, SET_ASIDE, failed};
 use crate::trust::{Fingerprint, private_file};
 use crate::wire::Hex;
+use private_file::Stamp;
 
 /// What stands in every journal that the machine has written to.
 const ANSWERING: &[u8] = br#"{"is":"answering","on":true"#;
@@ -34,8 +35,11 @@ pub type InUse = Vec<Fingerprint>;
 struct Locked {
     file: File,
     path: PathBuf,
+    /// Its whole lines.
     bytes: Vec<u8>,
     restored: Restored,
+    /// Nothing of it may be lost.
+    is_damaged: bool,
 }
 
 /// How much waits to be read.
@@ -48,6 +52,18 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// What waits in this journal.
+    fn read(path: &Path) -> Result<Self, JournalError> {
+        let Some(bytes) = read_if_heard(path)? else {
+            return Ok(Self::default());
+        };
+        let (Restored { unread, .. }, ..) = restore::read(&bytes);
+        Ok(Self {
+            messages: unread.len() as u64,
+            bytes: unread.iter().map(|message| message.text.len() as u64).sum(),
+        })
+    }
+
     /// Adds messages with texts of so many bytes.
     pub fn add(&mut self, other: Self) {
         self.messages += other.messages;
@@ -70,10 +86,11 @@ impl Calls {
                 continue;
             };
             let bytes = private_file::read(&path)?.unwrap_or_default();
-            let (restored, _, whole) = restore::read(&bytes);
+            let (restored, unreadable, whole) = restore::read(&bytes);
             if restored.unread.is_empty() {
                 continue;
             }
+            let is_damaged = !unreadable.is_empty();
             let left = unread.entry(peer).or_insert_with(|| Unread {
                 peer,
                 messages: Vec::new(),
@@ -85,6 +102,7 @@ impl Calls {
                 path,
                 bytes: bytes[..whole].to_vec(),
                 restored,
+                is_damaged,
             });
         }
         let mut unread: Vec<_> = unread.into_values().collect();
@@ -95,39 +113,56 @@ impl Calls {
         Ok((unread, in_use))
     }
 
-    /// How much waits to be read of each peer, at a glance: also while a call is on.
-    ///
-    /// # Errors
-    /// A journal cannot be used.
-    pub fn waiting(&self) -> Result<HashMap<Fingerprint, Waiting>, JournalError> {
-        let mut waiting = HashMap::<_, Waiting>::new();
-        for (peer, path) in self.heard_by_machine()? {
-            let bytes = private_file::read(&path)?.unwrap_or_default();
-            let (restored, ..) = restore::read(&bytes);
-            let texts = restored
-                .unread
-                .iter()
-                .map(|message| message.text.len() as u64);
-            waiting.entry(peer).or_default().add(Waiting {
-                messages: restored.unread.len() as u64,
-                bytes: texts.sum(),
-            });
-        }
-        Ok(waiting)
-    }
-
     /// The journals that the machine has written to, and whose they are.
     fn heard_by_machine(&self) -> Result<Vec<(Fingerprint, PathBuf)>, JournalError> {
         let mut heard = Vec::new();
         for path in self.files()? {
             if let Some(peer) = peer_of(&path)
-                && let Some(bytes) = private_file::read(&path)?
-                && memmem::find(&bytes, ANSWERING).is_some()
+                && read_if_heard(&path)?.is_some()
             {
                 heard.push((peer, path));
             }
         }
         Ok(heard)
+    }
+}
+
+/// The journal, if the machine has written to it.
+fn read_if_heard(path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
+    let bytes = private_file::read(path)?;
+    Ok(bytes.filter(|bytes| memmem::find(bytes, ANSWERING).is_some()))
+}
+
+/// Counts what waits to be read. Whoever calls leaves a file, so only those are read that have
+/// changed since the last time.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counted: HashMap<PathBuf, (Stamp, Waiting)>,
+}
+
+impl Tally {
+    /// How much waits of each peer, at a glance: also while a call is on.
+    ///
+    /// # Errors
+    /// A journal cannot be used.
+    pub fn count(&mut self, calls: &Calls) -> Result<HashMap<Fingerprint, Waiting>, JournalError> {
+        let mut before = std::mem::take(&mut self.counted);
+        let mut waiting = HashMap::<_, Waiting>::new();
+        for path in calls.files()? {
+            let (Some(peer), Some(stamp)) = (peer_of(&path), private_file::stamp(&path)?) else {
+                continue;
+            };
+            let known = before.remove(&path).filter(|(then, _)| *then == stamp);
+            let counted = match known {
+                Some((_, counted)) => counted,
+                None => Waiting::read(&path)?,
+            };
+            if counted.messages > 0 {
+                waiting.entry(peer).or_default().add(counted);
+            }
+            self.counted.insert(path, (stamp, counted));
+        }
+        Ok(waiting)
     }
 }
 
@@ -149,6 +184,19 @@ impl Locked {
             Record::Answering { on: false }.write_to(&mut read);
         }
         Record::Read.write_to(&mut read);
+        if self.is_damaged {
+            // What was torn at its end stays, as a line of its own.
+            let torn = self
+                .file
+                .metadata()
+                .is_ok_and(|file| file.len() > self.bytes.len() as u64);
+            let line = if torn {
+                [b"\n", &read[..]].concat()
+            } else {
+                read
+            };
+            return Ok(private_file::append(&self.path, &line)?);
+        }
         if !self.restored.ended {
             let end = self.bytes.len() as u64;
             let cut = self.file.set_len(end);
@@ -174,11 +222,12 @@ impl Locked {
     }
 }
 
-/// Whose journal has this name.
+/// Whose journal has this name, also if it was set aside.
 fn peer_of(path: &Path) -> Option<Fingerprint> {
     let name = path.file_name()?.to_str()?;
     let (key, rest) = name.split_once('.')?;
     let (_session, extension) = rest.split_once('.')?;
     let Hex(key) = key.parse::<Hex<32>>().ok()?;
-    (extension == EXTENSION).then(|| Fingerprint::from_bytes(key))
+    let is_journal = extension == EXTENSION || extension.starts_with(SET_ASIDE);
+    is_journal.then(|| Fingerprint::from_bytes(key))
 }

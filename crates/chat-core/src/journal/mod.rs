@@ -28,7 +28,7 @@ use crate::wire::{Hex, SessionId};
 use record::Record;
 
 pub use history::{Flaw, History, HistoryEntries, HistoryEntry, Matches, NeedleTooLong};
-pub use inbox::{InUse, Unread, Waiting};
+pub use inbox::{InUse, Tally, Unread, Waiting};
 pub use record::VERSION;
 pub use recorder::{Recorder, Recording, Seen};
 pub use restore::{RecordedText, Restored, Unreadable};

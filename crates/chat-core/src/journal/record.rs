@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::trust::Fingerprint;
 use crate::wire::SessionId;
@@ -109,13 +110,41 @@ impl<'a> Record<'a> {
         let text = checked(line).ok_or("its checksum is wrong")?;
         // Most records are messages, and a parser that looks for the tag copies them first.
         let record = if line.starts_with(SAID) {
-            serde_json::from_str(text).map(Self::Said)
+            Message::parse(text, SAID.len()).map(Self::Said)
         } else if line.starts_with(HEARD) {
-            serde_json::from_str(text).map(Self::Heard)
+            Message::parse(text, HEARD.len()).map(Self::Heard)
         } else {
             serde_json::from_str(text)
         };
         record.map_err(|_| "no record of this version")
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Reads a line whose checksum is right. The members of the message begin at `start`.
+    fn parse(line: &'a str, start: usize) -> serde_json::Result<Self> {
+        match Self::as_written(&line[start..]) {
+            Some(message) => Ok(message),
+            None => serde_json::from_str(line),
+        }
+    }
+
+    /// Reads the members in the order in which they are written here, and a text without escapes.
+    /// That is twice as fast as a parser of JSON, for whoever searches a million of them.
+    fn as_written(members: &'a str) -> Option<Self> {
+        let number = members.strip_prefix(r#""number":"#)?;
+        let (number, at) = number.split_once(r#","at":""#)?;
+        let (at, text) = at.split_once(r#"","text":""#)?;
+        let end = text.len().checked_sub(SUM.len() + SUM_END)?;
+        let text = text.get(..end)?.strip_suffix('"')?;
+        if memchr::memchr2(b'\\', b'"', text.as_bytes()).is_some() {
+            return None;
+        }
+        Some(Self {
+            number: number.parse().ok()?,
+            at: OffsetDateTime::parse(at, &Rfc3339).ok()?,
+            text: text.into(),
+        })
     }
 }
 
@@ -140,7 +169,7 @@ fn checked(line: &[u8]) -> Option<&str> {
 }
 
 /// The first eight hexadecimal digits of SHA-256.
-fn checksum(bytes: &[u8]) -> [u8; 8] {
+pub(super) fn checksum(bytes: &[u8]) -> [u8; 8] {
     let hash = digest(&SHA256, bytes);
     let nibble = |at: usize| hash.as_ref()[at / 2] >> (4 * (1 - at % 2)) & 0xf;
     std::array::from_fn(|at| b"0123456789abcdef"[usize::from(nibble(at))])

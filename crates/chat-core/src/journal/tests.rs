@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::record::Message;
 use super::*;
 use crate::protocol::Side;
 
@@ -213,6 +214,52 @@ proptest! {
         prop_assert_eq!(restored, Restored::default());
         prop_assert!(!unreadable.is_empty());
     }
+}
+
+proptest! {
+    #[test]
+    fn a_message_reads_as_it_was_said(text in any::<String>(), number: u64, is_own: bool) {
+        let message = Message { number, at: record::now(), text: text.into() };
+        let record = if is_own { Record::Said(message) } else { Record::Heard(message) };
+        let mut line = Vec::new();
+        record.write_to(&mut line);
+        prop_assert_eq!(Record::parse(&line[..line.len() - 1]), Ok(record));
+    }
+}
+
+/// Members in another order, and others between them, as another program might write them.
+#[test]
+fn a_message_may_be_written_in_another_way() {
+    let said = |members: &str| {
+        let mut line = format!(r#"{{"is":"said",{members}}}"#).into_bytes();
+        line.pop();
+        let sum = record::checksum(&line);
+        line.extend_from_slice(br#","sum":""#);
+        line.extend_from_slice(&sum);
+        line.extend_from_slice(br#""}"#);
+        match Record::parse(&line) {
+            Ok(Record::Said(message)) => Some((message.number, message.text.into_owned())),
+            _ => None,
+        }
+    };
+    let at = r#""at":"2026-11-24T10:03:55.007Z""#;
+    let wanted = Some((7, "hi".to_owned()));
+    assert_eq!(said(&format!(r#""number":7,{at},"text":"hi""#)), wanted);
+    assert_eq!(said(&format!(r#""text":"hi",{at},"number":7"#)), wanted);
+    assert_eq!(
+        said(&format!(r#""number":7,{at},"text":"hi","by":"ann""#)),
+        wanted
+    );
+    assert_eq!(
+        said(&format!(r#""number":7,{at},"text":"hi","by":1"#)),
+        wanted
+    );
+    assert_eq!(
+        said(&format!(r#""number":7,{at},"text":"\u0068i""#)),
+        wanted
+    );
+    assert_eq!(said(&format!(r#""number":-7,{at},"text":"hi""#)), None);
+    assert_eq!(said(r#""number":7,"at":"today","text":"hi""#), None);
 }
 
 #[test]
@@ -502,12 +549,12 @@ async fn what_the_machine_heard_stays_until_it_was_read() {
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].peer, peer());
     assert_eq!(texts(&left[0]), ["one", "two"]);
-    let waiting = home.calls.waiting().expect("it can be read");
+    let waiting = Tally::default().count(&home.calls);
     let six = Waiting {
         messages: 2,
         bytes: 6,
     };
-    assert_eq!(waiting[&peer()], six);
+    assert_eq!(waiting.expect("it can be read")[&peer()], six);
     // Who looks and does not read takes nothing away.
     drop(left);
 
@@ -566,4 +613,68 @@ async fn a_call_that_goes_on_after_it_was_read_has_its_counts() {
     journal.heard("to the person");
     journal.close().await.expect("written");
     assert!(unread(&home.calls).is_empty());
+}
+
+#[tokio::test]
+async fn what_the_machine_heard_is_there_also_when_its_journal_is_damaged() {
+    for torn in ["", r#"{"is":"heard","number":3"#] {
+        let home = home();
+        let mut journal = home.begin();
+        journal.answering(true);
+        journal.heard("one");
+        journal.heard("two");
+        journal.close().await.expect("written");
+        let damaged = home.text().replace("two", "ten") + torn;
+        fs::write(&home.path, &damaged).expect("written");
+        let Found::Damaged(found) = home.found() else {
+            panic!("a checksum is wrong");
+        };
+        let aside = found.set_aside().expect("a new name");
+
+        let mut left = unread(&home.calls);
+        assert_eq!(texts(&left[0]), ["one"]);
+        left.remove(0).mark_read().expect("written");
+        assert!(unread(&home.calls).is_empty());
+        assert_eq!(
+            Tally::default().count(&home.calls).expect("a count").len(),
+            0
+        );
+        let kept = fs::read_to_string(aside).expect("text");
+        assert!(kept.starts_with(&damaged), "nothing of it is lost: {kept}");
+    }
+}
+
+/// Ten thousand callers leave as many files, and each call asks what waits.
+#[tokio::test]
+async fn a_journal_that_has_not_changed_is_not_read_again() {
+    let home = home();
+    let mut tally = Tally::default();
+    let mut messages = || {
+        let waiting = tally.count(&home.calls).expect("it can be read");
+        waiting
+            .values()
+            .map(|waiting| waiting.messages)
+            .sum::<u64>()
+    };
+    assert_eq!(messages(), 0);
+    let mut journal = home.begin();
+    journal.answering(true);
+    journal.heard("one");
+    journal.close().await.expect("written");
+    assert_eq!(messages(), 1);
+    // To whoever looks at its stamp, this is the same.
+    let modified = fs::metadata(&home.path).and_then(|file| file.modified());
+    let changed = home.text().replace("heard", "board");
+    fs::write(&home.path, changed).expect("written");
+    let file = OpenOptions::new()
+        .append(true)
+        .open(&home.path)
+        .expect("it is there");
+    file.set_modified(modified.expect("a time"))
+        .expect("it is ours");
+    assert_eq!(messages(), 1);
+    file.set_modified(SystemTime::now()).expect("it is ours");
+    assert_eq!(messages(), 0);
+    fs::remove_file(&home.path).expect("removed");
+    assert_eq!(messages(), 0);
 }

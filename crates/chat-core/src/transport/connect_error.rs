@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::TlsError;
-use crate::trust::{FileError, Fingerprint, FirstContactError, RejectedKey};
+use crate::trust::{FileError, Fingerprint, FirstContactError, Number, RejectedKey};
 
 /// Why nobody answered.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,17 @@ pub enum ConnectError {
         /// The key that is there, if there is one.
         found: Option<Fingerprint>,
     },
+    /// This program has no carrier for numbers.
+    #[error("{0} cannot be reached without relays")]
+    NoReach(Number),
+    /// No way leads to a known peer.
+    #[error("no way leads to {name}: {errors:?}")]
+    NoWay {
+        /// The name by which it is known.
+        name: String,
+        /// Why each way was in vain; none was known if there are none.
+        errors: Vec<Self>,
+    },
     /// A server whose key is known showed none, or a stranger's.
     #[error("{address} does not speak chat/1 with its known key {known}")]
     Downgraded {
@@ -128,6 +139,7 @@ impl ConnectError {
             Self::NoHandshake { reason, .. } | Self::NoHandshakeWithKnown { reason, .. } => {
                 matches!(reason, TlsError::Closed)
             }
+            Self::NoWay { errors, .. } => !errors.is_empty() && errors.iter().all(Self::is_refusal),
             _ => false,
         }
     }
@@ -138,6 +150,9 @@ impl ConnectError {
         match self {
             Self::Key { reason, .. } => !matches!(reason, RejectedKey::File(_)),
             Self::OtherKey { .. } | Self::Downgraded { .. } => true,
+            Self::NoWay { errors, .. } => {
+                !errors.is_empty() && errors.iter().all(Self::is_another_peer)
+            }
             _ => false,
         }
     }

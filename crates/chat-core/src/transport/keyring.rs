@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::{TlsEndpoint, TlsError};
-use crate::blocking;
 use crate::trust::{
     ChangedKey, Claim, FileError, Fingerprint, FirstContacts, Identity, IdentityError, KnownPeer,
     KnownPeers, PeerList, RejectedKey,
@@ -61,61 +60,64 @@ impl Keyring {
         })
     }
 
-    /// For the dialer: the owner of the key that answered at this address; `None` if it is new.
-    /// `replaced`: the keys that vouch for it.
+    /// For the dialer: the owner of the key that answered at this address, among those that are
+    /// known; `None` if it is new. `replaced`: the keys that vouch for it.
     ///
     /// # Errors
-    /// Another key is known there, the key is blocked or the own one, or it cannot be looked up.
-    pub async fn check_dialed(
+    /// Another key is known there, or the key is blocked or the own one.
+    pub fn check_dialed<'k>(
         &self,
-        address: String,
+        known: &'k PeerList,
+        address: &str,
         key: Fingerprint,
-        replaced: Vec<Fingerprint>,
-    ) -> Result<Option<KnownPeer>, RejectedKey> {
-        self.check(key, move |list| {
-            Ok(list.check_dialed(&address, key, &replaced)?.cloned())
-        })
-        .await
+        replaced: &[Fingerprint],
+    ) -> Result<Option<&'k KnownPeer>, RejectedKey> {
+        self.check(key, || known.check_dialed(address, key, replaced))
     }
 
-    /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
-    /// if it is new. `replaced`: the keys that vouch for it.
+    /// For the dialer of a peer that is known by this key, wherever it answers: its owner.
     ///
     /// # Errors
-    /// Another key is known by that name, the key is blocked or the own one, or it cannot be
-    /// looked up.
-    pub async fn check_caller(
+    /// The key is blocked or the own one.
+    pub fn check_known<'k>(
         &self,
+        known: &'k PeerList,
+        key: Fingerprint,
+    ) -> Result<Option<&'k KnownPeer>, RejectedKey> {
+        self.check(key, || Ok(known.by_key(key)))
+    }
+
+    /// For the listener: the owner of the key that called, under a name if it was chosen, among
+    /// those that are known; `None` if it is new. `replaced`: the keys that vouch for it.
+    ///
+    /// # Errors
+    /// Another key is known by that name, or the key is blocked or the own one.
+    pub fn check_caller<'k>(
+        &self,
+        known: &'k PeerList,
         key: Fingerprint,
         claimed: Option<&str>,
-        replaced: Vec<Fingerprint>,
-    ) -> Result<Option<KnownPeer>, RejectedKey> {
-        let claimed = claimed.map(str::to_owned);
-        self.check(key, move |list| {
-            let known = list.check_caller(key, claimed.as_deref(), &replaced)?;
-            Ok(known.cloned())
-        })
-        .await
+        replaced: &[Fingerprint],
+    ) -> Result<Option<&'k KnownPeer>, RejectedKey> {
+        self.check(key, || known.check_caller(key, claimed, replaced))
     }
 
-    async fn check(
+    fn check<'k>(
         &self,
         key: Fingerprint,
-        look_up: impl FnOnce(&PeerList) -> Result<Option<KnownPeer>, ChangedKey> + Send + 'static,
-    ) -> Result<Option<KnownPeer>, RejectedKey> {
+        look_up: impl FnOnce() -> Result<Option<&'k KnownPeer>, ChangedKey>,
+    ) -> Result<Option<&'k KnownPeer>, RejectedKey> {
         if key == self.own_key {
             return Err(RejectedKey::Own);
         }
-        let known = self.known.clone();
-        blocking(move || match look_up(&*known.load()?) {
-            Ok(Some(peer)) if peer.is_blocked() => Err(RejectedKey::Blocked(peer.name)),
+        match look_up() {
+            Ok(Some(peer)) if peer.is_blocked() => Err(RejectedKey::Blocked(peer.name.clone())),
             Ok(peer) => Ok(peer),
             // What they say of their keys opens no door.
             Err(changed) if changed.claim != Claim::Unproven && changed.known.is_blocked() => {
                 Err(RejectedKey::Blocked(changed.known.name))
             }
             Err(changed) => Err(changed.into()),
-        })
-        .await
+        }
     }
 }

@@ -4,6 +4,7 @@ mod awake;
 mod carrier;
 mod connect_error;
 mod keyring;
+pub mod nearby;
 mod target;
 pub mod tcp;
 mod tls;
@@ -18,7 +19,8 @@ pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use target::{HostPort, Target, TargetError};
 pub use tls::{
-    ALPN, ALPN_FILE, ClientHello, HANDSHAKE_TIMEOUT, PeerKind, SecureStream, TlsEndpoint, TlsError,
+    ALPN, ALPN_FILE, ClientHello, HANDSHAKE_TIMEOUT, Intent, PeerKind, SecureStream, TlsEndpoint,
+    TlsError,
 };
 
 /// Anything that can carry a call.

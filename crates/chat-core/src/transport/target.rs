@@ -4,16 +4,18 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::DEFAULT_PORT;
-use crate::trust::{InvalidNumber, Number};
+use crate::trust::{Fingerprint, InvalidFingerprint, InvalidNumber, Number};
 
 /// So many digits before an `@` are meant as a key, if a wrong one. Names are shorter.
 const LOOKS_LIKE_A_KEY: usize = 32;
 
-/// Whom to call: `NAME`, `HOST[:PORT]` or `KEY@RELAY`.
+/// Whom to call: `NAME`, `SHA256:…`, `HOST[:PORT]` or `KEY@RELAY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The name of a known peer; where nobody is known by it, a host at the usual port.
     Name(String),
+    /// A known peer by its fingerprint.
+    Key(Fingerprint),
     /// A host, which was given with a port, as an address, or as `localhost`.
     Host(HostPort),
     /// A peer wherever it is.
@@ -44,13 +46,16 @@ pub enum TargetError {
     /// What stands in place of the port is none.
     #[error("no port: {0:?}")]
     NoPort(String),
+    /// It begins like a fingerprint, and is none.
+    #[error(transparent)]
+    Key(#[from] InvalidFingerprint),
     /// It begins like `KEY@RELAY`, and is none.
     #[error(transparent)]
     Number(#[from] InvalidNumber),
 }
 
 impl Target {
-    /// Reads `NAME`, `KEY@RELAY`, and what [`HostPort::parse`] reads.
+    /// Reads `NAME`, `SHA256:…`, `KEY@RELAY`, and what [`HostPort::parse`] reads.
     ///
     /// # Errors
     /// The text has none of these forms.
@@ -60,6 +65,9 @@ impl Target {
             && key.bytes().all(|byte| byte.is_ascii_hexdigit())
         {
             return Ok(Self::Number(text.parse()?));
+        }
+        if text.starts_with("SHA256:") {
+            return Ok(Self::Key(text.parse()?));
         }
         let host = HostPort::parse(text)?;
         // An address, a port or brackets show that a host is meant, and one name is always this
@@ -79,6 +87,7 @@ impl Target {
     pub fn host(&self) -> &str {
         match self {
             Self::Name(name) => name,
+            Self::Key(_) => "HOST",
             Self::Host(host) => &host.host,
             Self::Number(number) => &number.relay,
         }
@@ -89,6 +98,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
+            Self::Key(key) => key.fmt(f),
             Self::Host(host) => host.fmt(f),
             Self::Number(number) => number.fmt(f),
         }
@@ -184,6 +194,16 @@ mod tests {
             let host = HostPort::parse(text).expect("a host");
             assert_eq!(Target::parse(text), Ok(Target::Host(host)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_fingerprint_is_no_host() {
+        let key = Fingerprint::of_spki(b"");
+        assert_eq!(Target::parse(&key.to_string()), Ok(Target::Key(key)));
+        assert_eq!(
+            Target::parse("SHA256:47DEQpj8"),
+            Err(InvalidFingerprint.into())
+        );
     }
 
     #[test]

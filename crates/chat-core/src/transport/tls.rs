@@ -13,7 +13,7 @@ use rustls::server::Acceptor;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    AlertDescription, ClientConfig, ConnectionCommon, DigitallySignedStruct,
+    AlertDescription, CertificateError, ClientConfig, ConnectionCommon, DigitallySignedStruct,
     DistinguishedName as Authority, InvalidMessage, NamedGroup, OtherError, PeerIncompatible,
     ServerConfig, SignatureScheme,
 };
@@ -49,6 +49,7 @@ const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 pub struct TlsEndpoint {
     acceptor: TlsAcceptor,
     connector: TlsConnector,
+    any: Arc<AnyCertificate>,
     thread: HandshakeThread,
 }
 
@@ -59,6 +60,28 @@ enum HandshakeThread {
     Runtime,
     /// On one of its own, for to sign blocks.
     Own,
+}
+
+/// What a connection is made for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Intent {
+    /// What the listener has given for a further connection of a call: it is offered as an
+    /// application protocol, which is all that a listener can read of a handshake before it does
+    /// any cryptography.
+    pub cookie: Option<Cookie>,
+    /// The only key that is wanted. Whoever has another does not learn who called.
+    pub wanted: Option<Fingerprint>,
+    /// The connection is for a file of the call that is on.
+    pub for_file: bool,
+}
+
+impl Intent {
+    fn protocols(&self) -> Vec<Vec<u8>> {
+        let cookie = self.cookie.map(|cookie| cookie.to_string());
+        let cookie = cookie.map(|cookie| [ALPN_COOKIE, cookie.as_bytes()].concat());
+        let protocol = if self.for_file { ALPN_FILE } else { ALPN };
+        cookie.into_iter().chain([protocol.to_vec()]).collect()
+    }
 }
 
 /// An encrypted connection, and what the handshake tells about the other end.
@@ -117,6 +140,10 @@ pub enum TlsError {
     /// The other end closed the connection half-way.
     #[error("closed during the TLS handshake")]
     Closed,
+    /// The other end has proved to own this key, and another is wanted. It was told nothing: not
+    /// even who called.
+    #[error("the key of somebody else: {0}")]
+    OtherKey(Fingerprint),
     /// The other end claims to speak chat/1 but proves no Ed25519 key.
     #[error("chat/1 without an Ed25519 key")]
     NoKey,
@@ -138,6 +165,12 @@ pub enum TlsError {
 impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
         use InvalidMessage::{InvalidContentType, UnknownProtocolVersion};
+        if let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(error))) =
+            &error
+            && let Some(UnwantedKey(found)) = error.downcast_ref()
+        {
+            return Self::OtherKey(*found);
+        }
         match error {
             // The first bytes are no record of TLS.
             rustls::Error::InvalidMessage(InvalidContentType | UnknownProtocolVersion) => {
@@ -178,7 +211,10 @@ impl TlsEndpoint {
         let key = Arc::new(SingleCertAndKey::from(key));
 
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let any = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
+        let any = Arc::new(AnyCertificate {
+            algorithms: provider.signature_verification_algorithms,
+            wanted: None,
+        });
 
         let mut server = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -190,7 +226,7 @@ impl TlsEndpoint {
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(any)
+            .with_custom_certificate_verifier(any.clone())
             .with_client_cert_resolver(key);
         client.alpn_protocols = vec![ALPN.to_vec()];
         client.resumption = Resumption::disabled();
@@ -199,6 +235,7 @@ impl TlsEndpoint {
         Ok(Self {
             acceptor: Arc::new(server).into(),
             connector: Arc::new(client).into(),
+            any,
             thread: match identity.is_slow() {
                 true => HandshakeThread::Own,
                 false => HandshakeThread::Runtime,
@@ -246,53 +283,31 @@ impl TlsEndpoint {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.connect_again(stream, None).await
+        self.connect_with(stream, Intent::default()).await
     }
 
-    /// The same for a further connection of a call, with the cookie that the listener gave for it:
-    /// it is offered as an application protocol, which is all that a listener can read of a
-    /// handshake before it does any cryptography.
+    /// The same, as `intent` says.
     ///
     /// # Errors
-    /// The handshake failed.
-    pub async fn connect_again<S>(
+    /// The handshake failed, or the other end has another key than is wanted.
+    pub async fn connect_with<S>(
         &self,
         stream: S,
-        cookie: Option<Cookie>,
+        intent: Intent,
     ) -> Result<SecureStream<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.connect_with(stream, cookie, ALPN).await
-    }
-
-    /// Connects for a file of a call that is on, with the cookie of the call.
-    ///
-    /// # Errors
-    /// The handshake failed.
-    pub async fn connect_for_file<S>(
-        &self,
-        stream: S,
-        cookie: Option<Cookie>,
-    ) -> Result<SecureStream<S>, TlsError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        self.connect_with(stream, cookie, ALPN_FILE).await
-    }
-
-    async fn connect_with<S>(
-        &self,
-        stream: S,
-        cookie: Option<Cookie>,
-        protocol: &[u8],
-    ) -> Result<SecureStream<S>, TlsError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let cookie = cookie.map(|cookie| [ALPN_COOKIE, cookie.to_string().as_bytes()].concat());
-        let protocols = cookie.into_iter().chain([protocol.to_vec()]).collect();
-        let connector = self.connector.with_alpn(protocols);
+        let mut config = ClientConfig::clone(self.connector.config());
+        config.alpn_protocols = intent.protocols();
+        if intent.wanted.is_some() {
+            let only = AnyCertificate {
+                wanted: intent.wanted,
+                ..*self.any
+            };
+            config.dangerous().set_certificate_verifier(Arc::new(only));
+        }
+        let connector = TlsConnector::from(Arc::new(config));
         // Neither sent nor checked: keys have no host names.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
@@ -437,9 +452,17 @@ impl Learned {
 }
 
 /// Accepts every certificate that can be parsed. The handshake proves that the peer owns its
-/// key; whether that key is welcome is decided afterwards, by its fingerprint.
+/// key; unless one is wanted, whether it is welcome is decided afterwards, by its fingerprint.
 #[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
+struct AnyCertificate {
+    algorithms: WebPkiSupportedAlgorithms,
+    wanted: Option<Fingerprint>,
+}
+
+/// The other end has proved to own this key, which is not the one that is wanted.
+#[derive(Debug, thiserror::Error)]
+#[error("another key is wanted than {0}")]
+struct UnwantedKey(Fingerprint);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -468,11 +491,20 @@ impl ServerCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0)
+        let verified = verify_tls13_signature(message, cert, dss, &self.algorithms)?;
+        // Now, for the client has not shown its own key yet (RFC 8446, section 4.4.2).
+        let found = Fingerprint::of_spki(&public_key(cert)?);
+        match self.wanted {
+            Some(wanted) if found != wanted => {
+                let unwanted = OtherError(Arc::new(UnwantedKey(found)));
+                Err(CertificateError::Other(unwanted).into())
+            }
+            _ => Ok(verified),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -510,10 +542,10 @@ impl ClientCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0)
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

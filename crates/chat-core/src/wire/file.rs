@@ -81,6 +81,8 @@ pub enum FileLine {
     File(FileHello),
     /// The first line of the receiver: where to go on.
     Have(Have),
+    /// The receiver, again and again: it has so many bytes of what was sent since its first line.
+    Got(u64),
     /// The sender: the bytes of this file follow, and then their hash.
     Next(NextFile),
     /// The sender: the hash of the whole file whose bytes have gone before.
@@ -196,6 +198,7 @@ mod tests {
                 size: 7,
                 from: 7,
             }),
+            FileLine::Got(u64::MAX),
             FileLine::Sha256(hash),
         ] {
             let bytes = line.to_line();

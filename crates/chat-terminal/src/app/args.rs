@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use crate::app::completion;
 use crate::app::history::HistoryArgs;
 use crate::app::sandbox::Sandbox;
-use crate::locale;
+use crate::locale::{self, Lang};
 
 /// Options of both programs.
 #[derive(Args, Clone, Debug)]
@@ -68,6 +68,10 @@ pub struct CommonArgs {
     /// What to print instead of a call.
     #[command(flatten)]
     pub reading: HistoryArgs,
+
+    /// Speak this language [default: that of the locale]
+    #[arg(long, value_enum)]
+    pub lang: Option<Lang>,
 
     /// Use no colours
     #[arg(long)]

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::trust::{KnownPeer, KnownPeers, data_dir};
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::env::CompleteEnv;
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
 
@@ -12,20 +12,23 @@ use crate::text::shell::is_plain;
 
 /// If a shell asks what could be typed here, answers it and ends the program. `COMPLETE` is the
 /// name of the shell then. Must be the first thing that the program does.
-pub fn answer<A: CommandFactory>() {
-    CompleteEnv::with_factory(A::command).complete();
+pub(super) fn answer(command: impl Fn() -> Command) {
+    CompleteEnv::with_factory(command).complete();
 }
 
-/// Where known peers were dialed.
-pub fn addresses() -> ArgValueCandidates {
+/// Whom one can call: the names of known peers, and where they were dialed.
+pub fn targets() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         offer(|peer| {
             let port = format!(":{DEFAULT_PORT}");
             let addresses = peer.addresses.iter();
             let addresses = addresses.map(|address| address.strip_suffix(&port).unwrap_or(address));
-            addresses
-                .map(|address| (address.to_owned(), peer.name.clone()))
-                .collect()
+            let addresses = addresses.map(|address| (address.to_owned(), peer.name.clone()));
+            let name = peer.is_friend().then(|| {
+                let help = format!("{}-since-{}", peer.state.as_str(), peer.first_seen);
+                (peer.name.clone(), help)
+            });
+            name.into_iter().chain(addresses).collect()
         })
     })
 }

@@ -43,9 +43,10 @@ pub fn code(ended: &Ended) -> u8 {
 pub fn code_without_call(error: &ConnectError) -> u8 {
     match error {
         ConnectError::FirstContact(FirstContactError::TooMany(_)) => REFUSED,
-        ConnectError::Dial(_) | ConnectError::KnownPeers(_) | ConnectError::FirstContact(_) => {
-            FAILED
-        }
+        ConnectError::Dial(_)
+        | ConnectError::NoReach(_)
+        | ConnectError::KnownPeers(_)
+        | ConnectError::FirstContact(_) => FAILED,
         ConnectError::Tls { reason, .. } => match reason {
             TlsError::NoKey | TlsError::NotPostQuantum | TlsError::OtherProtocol => REFUSED,
             _ => FAILED,
@@ -59,6 +60,9 @@ pub fn code_without_call(error: &ConnectError) -> u8 {
             reason: RejectedKey::File(_),
             ..
         } => FAILED,
+        ConnectError::NoWay { errors, .. } => {
+            errors.iter().map(code_without_call).min().unwrap_or(FAILED)
+        }
         ConnectError::Key { .. }
         | ConnectError::NotEncrypted(_)
         | ConnectError::OtherKey { .. }

@@ -14,11 +14,13 @@ use crate::app::runtime::Failure;
 use crate::app::{completion, exit, messages};
 use crate::locale::{self, Explain};
 use crate::text::past::{PastRows, local_time, speaker};
-use crate::text::sanitize;
-use crate::text::stderr;
+use crate::text::{action, sanitize, stderr};
 
 /// With how many messages a call begins, and how many a search shows.
 const SHOWN: usize = 20;
+
+/// How much is printed at once, in bytes.
+const OUTPUT: usize = 64 * 1024;
 
 /// Options to read back what was recorded.
 #[derive(Args, Clone, Debug)]
@@ -121,7 +123,8 @@ impl Style {
             Self::Lines { name, zone } => {
                 let time = local_time(message, zone).strftime("%F %T");
                 let speaker = speaker(message, name);
-                let mut texts = message.text.split('\n');
+                let text = action::after_name(&message.text);
+                let mut texts = text.split('\n');
                 texts.try_for_each(|text| writeln!(out, "{time} {speaker} {text}"))
             }
             Self::Json { is_terminal: true } => writeln!(out, "{}", sanitize::line(line)),
@@ -166,7 +169,7 @@ pub fn print(args: &HistoryArgs) -> Result<Option<u8>, Failure> {
 }
 
 fn print_all(entries: HistoryEntries, mut style: Style) -> io::Result<u8> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::with_capacity(OUTPUT, io::stdout().lock());
     let mut code = exit::OK;
     let mut is_empty = true;
     for entry in entries {

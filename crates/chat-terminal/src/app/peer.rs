@@ -6,7 +6,9 @@ use std::future::pending;
 use chat_core::driver::Command;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
-use chat_core::trust::{FileError, Fingerprint, KnownPeers, Security, Verification};
+use chat_core::trust::{
+    FileError, Fingerprint, KnownPeers, KnownPeersError, Security, Verification,
+};
 use chat_core::wire::{Name, Presence};
 use chat_core::{Blocking, blocking};
 
@@ -20,13 +22,20 @@ pub struct PeerRecord {
     peer: Peer,
     /// The known keys; `None` in a call that is not encrypted.
     keyring: Option<Keyring>,
-    /// The address that this side dialed, if it did.
-    dialed: Option<String>,
     /// What the peer calls itself, where this user calls it something else.
     claimed: Option<String>,
     tasks: VecDeque<Task>,
     running: Option<Blocking<Done>>,
     remembering: bool,
+}
+
+/// Where this side has reached a peer.
+#[derive(Clone, Debug)]
+pub struct Dialed {
+    /// An address or a number.
+    pub address: String,
+    /// The peer was called by its name, so the address need not be its own for good.
+    pub by_name: bool,
 }
 
 /// Work on the files of keys.
@@ -54,11 +63,10 @@ impl Done {
 
 impl PeerRecord {
     /// A peer of which only what the connection tells is known.
-    pub fn new(peer: Peer, keyring: Option<Keyring>, dialed: Option<String>) -> Self {
+    pub fn new(peer: Peer, keyring: Option<Keyring>) -> Self {
         Self {
             peer,
             keyring,
-            dialed,
             claimed: None,
             tasks: VecDeque::new(),
             running: None,
@@ -66,19 +74,19 @@ impl PeerRecord {
         }
     }
 
-    /// The peer's hello has come, in which it calls itself `name`. Its key is remembered, and
-    /// then the call is shown, under the name that the peer is known by here.
-    pub fn met(&mut self, name: Name) {
+    /// The peer's hello has come, in which it calls itself `name`. Its key is remembered, and where
+    /// this side has `dialed` it if it did; then the call is shown, under the name that the peer is
+    /// known by here.
+    pub fn met(&mut self, name: Name, dialed: Option<Dialed>) {
         let Name { text, chosen } = name;
         let claimed = Some(text.clone()).filter(|_| chosen);
         if self.peer.name.is_none() && !text.is_empty() {
             self.peer.name = Some(text);
         }
         self.remembering = true;
-        let (keyring, dialed) = (self.keyring.clone(), self.dialed.clone());
-        let peer = self.peer.clone();
+        let (keyring, peer) = (self.keyring.clone(), self.peer.clone());
         self.enqueue(move || {
-            let done = remember(keyring.as_ref(), dialed.as_deref(), peer);
+            let done = remember(keyring.as_ref(), dialed.as_ref(), peer);
             done.with_claim(keyring.as_ref(), claimed)
         });
     }
@@ -231,13 +239,21 @@ impl Done {
 
 /// Remembers the peer's key, and replaces its name by the one it is known by here. The call begins
 /// with what was recorded last.
-fn remember(keyring: Option<&Keyring>, dialed: Option<&str>, mut peer: Peer) -> Done {
+fn remember(keyring: Option<&Keyring>, dialed: Option<&Dialed>, mut peer: Peer) -> Done {
     let mut trouble = None;
     let mut past = None;
     if let (Some(keyring), Security::Key { fingerprint, .. }) = (keyring, &peer.security) {
         past = history::opening(&keyring.data_dir, *fingerprint);
         let claimed = peer.name.take().unwrap_or_default();
-        match keyring.known.remember(&claimed, dialed, *fingerprint) {
+        let address = dialed.map(|dialed| dialed.address.as_str());
+        let remembered = match keyring.known.remember(&claimed, address, *fingerprint) {
+            // It was found where somebody else was known, who may be there again.
+            Err(KnownPeersError::Changed(_)) if dialed.is_some_and(|dialed| dialed.by_name) => {
+                keyring.known.remember(&claimed, None, *fingerprint)
+            }
+            remembered => remembered,
+        };
+        match remembered {
             Ok(known) => {
                 peer.name = known.given_name().map(str::to_owned);
                 trouble = namesake(keyring, &claimed, *fingerprint)
@@ -396,8 +412,8 @@ mod tests {
             address: "[::1]:7788".into(),
             security: Security::NoKey { post_quantum: true },
         };
-        let mut record = PeerRecord::new(peer, None, None);
-        record.met(Name::of_account(claimed.into()));
+        let mut record = PeerRecord::new(peer, None);
+        record.met(Name::of_account(claimed.into()), None);
         assert!(record.is_remembering());
         let shown = record.next().await;
         assert!(!record.is_remembering());

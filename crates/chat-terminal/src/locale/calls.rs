@@ -158,9 +158,7 @@ impl dyn Language + '_ {
             Event::Connection(status) => return self.connection(status),
             Event::PeerKeeps(records) => self.peer_records(*records).into(),
             Event::PeerHistory(keeps) => self.peer_keeps(*keeps).into(),
-            Event::SafetyNumber { digits, emoji } => {
-                format!("{}: /verify N", self.safety_number(digits, emoji))
-            }
+            Event::SafetyNumber { digits, emoji } => self.safety_number(digits, emoji, true),
             Event::Answering(answers) => self.machine_answers(*answers).into(),
             Event::Presence(Presence::Here) => self.peer_is_back().into(),
             Event::Presence(Presence::Away(text)) => self.peer_is_away(text),
@@ -185,7 +183,7 @@ impl dyn Language + '_ {
     /// The same for a user who cannot give commands, because every line is text.
     pub(crate) fn describe_without_commands(&self, event: &Event) -> Option<String> {
         match event {
-            Event::SafetyNumber { digits, emoji } => Some(self.safety_number(digits, emoji)),
+            Event::SafetyNumber { digits, emoji } => Some(self.safety_number(digits, emoji, false)),
             Event::File(event) => self.file_event(event, false),
             event => self.describe(event),
         }

@@ -53,6 +53,12 @@ pub trait Errors {
     /// The other side does not have the key that was asked for.
     fn other_key(&self, address: &str, wanted: Fingerprint, found: Option<Fingerprint>) -> String;
 
+    /// The same, at one of several addresses.
+    fn somebody_else(&self, address: &str) -> String;
+
+    /// No way leads to a known peer, and why each of them does not; nothing if none is known.
+    fn no_way_to_peer(&self, name: &str, why: &[String]) -> String;
+
     /// The other side had a key before, and shows none now.
     fn downgraded(&self, address: &str, known: Fingerprint) -> String;
 
@@ -222,6 +228,11 @@ impl dyn Language + '_ {
                 wanted,
                 found,
             } => self.other_key(address, *wanted, *found),
+            ConnectError::NoReach(_) => self.no_reach().into(),
+            ConnectError::NoWay { name, errors } => {
+                let why: Vec<_> = errors.iter().map(|error| self.way_in_vain(error)).collect();
+                self.no_way_to_peer(name, &why)
+            }
             ConnectError::Downgraded { address, known } => self.downgraded(address, *known),
             ConnectError::KnownKey { address, name } => self.known_key(address, name),
             ConnectError::FirstContact(error @ FirstContactError::TooMany(_)) => {
@@ -229,6 +240,14 @@ impl dyn Language + '_ {
             }
             ConnectError::FirstContact(error) => self.first_contact_error(error),
             ConnectError::KnownPeers(error) => self.file_error(error),
+        }
+    }
+
+    /// Why one of several ways was in vain.
+    fn way_in_vain(&self, error: &ConnectError) -> String {
+        match error {
+            ConnectError::OtherKey { address, .. } => self.somebody_else(address),
+            error => self.connect_error(error),
         }
     }
 

@@ -109,27 +109,3 @@ impl dyn Language + '_ {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::locale::text;
-
-    #[test]
-    fn help_fits_the_screen_and_the_role() {
-        let notice = "      -- ".len();
-        for role in [Role::Client, Role::Server] {
-            let help = text().help(role, true);
-            for page in [&help, text().keys_help()] {
-                for line in page.lines() {
-                    assert!(notice + line.len() < 80, "{line}");
-                }
-                // The draft and the status row stand below.
-                assert!(page.lines().count() + 2 <= 24);
-            }
-            assert_eq!(help.contains("/next"), role == Role::Server);
-            assert!(help.contains("88 alone hangs up"));
-        }
-        assert!(!text().help(Role::Client, false).contains("Ctrl-"));
-    }
-}

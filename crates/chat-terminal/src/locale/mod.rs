@@ -17,10 +17,16 @@ mod machine;
 mod past;
 mod peers;
 mod replies;
+mod select;
 mod start;
 mod status;
+mod zh;
+
+#[cfg(test)]
+mod sentences;
 
 use chat_core::protocol::Peer;
+use clap::Command;
 
 pub use callers::Callers;
 pub use calls::Calls;
@@ -33,6 +39,8 @@ pub use machine::Machine;
 pub use past::Past;
 pub use peers::Peers;
 pub use replies::Replies;
+pub(crate) use select::choose;
+pub use select::{Lang, text};
 pub use start::Start;
 pub use status::StatusRow;
 pub(crate) use status::{TITLE, title};
@@ -61,9 +69,20 @@ pub trait Language:
     fn joined(&self, sentence: &str, next: &str) -> String;
 }
 
-/// The language of this user.
-pub fn text() -> &'static dyn Language {
-    &en::English
+/// A program's command line in the language of this user. The English stands at the arguments.
+pub(crate) fn command(command: Command) -> Command {
+    match select::chosen() {
+        Lang::En => command,
+        Lang::Zh => zh::arguments::translated(command),
+    }
+}
+
+/// What is wrong with a command line, if that is not told as clap does.
+pub(crate) fn complaint(error: &clap::Error) -> Option<String> {
+    match select::chosen() {
+        Lang::En => None,
+        Lang::Zh => zh::arguments::complaint(error),
+    }
 }
 
 /// What a peer is called.

@@ -10,8 +10,16 @@ pub trait Peers {
     /// This side's key, for others to compare or to pin.
     fn own_key(&self, key: Fingerprint) -> String;
 
-    /// Both halves of the safety number, and how to compare it, in two rows.
-    fn safety_number(&self, digits: &str, emoji: &[(char, &str)]) -> String;
+    /// The safety number, and how to compare it, in two rows; `commands`: the user can give them.
+    fn safety_number(
+        &self,
+        digits: &str,
+        pictures: &[(char, &'static str)],
+        commands: bool,
+    ) -> String;
+
+    /// What a picture of the safety number is called.
+    fn picture_name(&self, picture: char, english: &'static str) -> &'static str;
 
     /// `/verify` without a safety number to compare.
     fn no_safety_number(&self) -> &'static str;
@@ -64,6 +72,24 @@ pub trait Peers {
 
     /// A known peer, on two rows.
     fn known_peer(&self, peer: &KnownPeer) -> String;
+
+    /// When a peer was last heard.
+    fn heard(&self, day: &str) -> String;
+
+    /// Where a peer is who has called, and was never called.
+    fn never_called(&self) -> &'static str;
+
+    /// How many are known beside those who are listed.
+    fn strangers_have_called(&self, count: usize) -> String;
+
+    /// Before those who are near.
+    fn near_not_proven(&self) -> &'static str;
+
+    /// Somebody near without a name.
+    fn somebody_near(&self) -> &'static str;
+
+    /// An empty list.
+    fn nobody_to_call(&self) -> &'static str;
 
     /// What `--forget` did.
     fn forgot(&self, peer: &KnownPeer) -> String;

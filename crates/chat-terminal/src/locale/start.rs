@@ -6,6 +6,8 @@ use std::path::Path;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::transport::TargetError;
+use chat_core::transport::nearby::NearbyError;
+use chat_core::trust::Fingerprint;
 
 use super::Language;
 use crate::app::logging::LogError;
@@ -32,6 +34,15 @@ pub trait Start {
 
     /// `KEY@RELAY` in a program that knows no relays.
     fn no_reach(&self) -> &'static str;
+
+    /// A server that makes itself found in the local network, under this name if it tells one.
+    fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String;
+
+    /// A server that cannot make itself found.
+    fn cannot_announce(&self, error: &NearbyError) -> String;
+
+    /// A server that nobody else can reach, and that is to make itself found.
+    fn nothing_to_announce(&self, address: SocketAddr) -> String;
 
     /// `--when-there` to an address at which no key is known.
     fn no_key_to_wait_for(&self, address: &str) -> String;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chat_core::files::FileName;
 use chat_core::protocol::ConnectionStatus;
-use chat_core::trust::Security;
+use chat_core::trust::{KnownPeer, Security};
 use jiff::civil::Date;
 
 use super::{Language, name_in_notice};
@@ -73,6 +73,9 @@ pub trait StatusRow {
 
     /// What a client does until the call is established.
     fn calling(&self, target: &str) -> String;
+
+    /// The same, of a known peer who was called by name.
+    fn calling_known(&self, peer: &KnownPeer) -> String;
 
     /// The prompt of a search through older lines.
     fn searching(&self, text: &str) -> String;

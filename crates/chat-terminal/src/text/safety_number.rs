@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use chat_core::trust::safety_number::SafetyNumber;
 
+use crate::locale;
+
 /// So many of the pictures in one text are hardly there by chance.
 const TELLING_PICTURES: usize = 3;
 
@@ -45,9 +47,12 @@ pub(crate) fn gives_away(text: &str, number: &SafetyNumber) -> bool {
         .split(|character: char| !character.is_alphabetic())
         .collect();
     let pictures = HashSet::from(number.emoji);
-    let shown = pictures
-        .iter()
-        .filter(|(sign, name)| text.contains(*sign) || words.contains(name));
+    let shown = pictures.iter().filter(|(sign, name)| {
+        let named = locale::text().picture_name(*sign, name);
+        // Not every language has blanks between its words.
+        let is_named = named != *name && lower.contains(named);
+        text.contains(*sign) || words.contains(name) || is_named
+    });
     shown.count() >= TELLING_PICTURES.min(pictures.len())
 }
 

@@ -157,6 +157,9 @@ fn may_break(before: &str, after: &str) -> bool {
     if before == " " {
         return after != " ";
     }
+    if [before, after].contains(&NO_BREAK) {
+        return false;
+    }
     let is_wide = |cluster: &str| !cluster.is_ascii() && cluster.width() == 2;
     (is_wide(before) || is_wide(after))
         && !before.is_empty()
@@ -164,6 +167,9 @@ fn may_break(before: &str, after: &str) -> bool {
         && !after.starts_with(ENDS)
         && !before.starts_with(BEGINS)
 }
+
+/// The blank at which no row ends.
+const NO_BREAK: &str = "\u{a0}";
 
 /// Punctuation that begins no row.
 const ENDS: &[char] = &[
@@ -219,6 +225,7 @@ mod tests {
         assert_eq!(wrapped("今天天气很好。", 8), ["今天天气", "很好。"]);
         assert_eq!(wrapped("今天天气。很好", 8), ["今天天", "气。很好"]);
         assert_eq!(wrapped("use 你好 now", 6), ["use 你", "好 now"]);
+        assert_eq!(wrapped("a 🚀\u{a0}rocket", 9), ["a", "🚀\u{a0}rocket"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::lines::{self, Backwards, Forwards};
 use super::needle::Needle;
 use super::{Flaw, HistoryEntry, MAX_BYTES};
 use crate::journal::record::{self, HEARD, Message, Record, SAID, VERSION};
-use crate::journal::{JournalError, Unreadable, failed};
+use crate::journal::{EXTENSION, JournalError, Unreadable, failed};
 use crate::protocol::{Delivery, PastMessage, Side};
 use crate::trust::private_file;
 
@@ -79,7 +79,7 @@ impl JournalFile {
         entries: &mut Vec<HistoryEntry>,
         bad: &mut BadLines,
     ) -> Result<(), JournalError> {
-        let mut receipts = Receipts::default();
+        let mut receipts = Receipts::none(&self.path);
         let mut bytes = 0;
         let mut lines = Backwards::new(open(&self.path)?).map_err(failed(&self.path))?;
         while entries.len() < count
@@ -198,9 +198,22 @@ struct Receipts {
 }
 
 impl Receipts {
+    /// Before anything was read of a journal. What has not arrived of one that was set aside is
+    /// said again in another session.
+    fn none(path: &Path) -> Self {
+        let mut receipts = Self::default();
+        if path
+            .extension()
+            .is_none_or(|extension| extension != EXTENSION)
+        {
+            receipts.end(true);
+        }
+        receipts
+    }
+
     /// The last that a journal says of them, as far as it can be read from its end.
     fn read(path: &Path) -> Self {
-        let mut receipts = Self::default();
+        let mut receipts = Self::none(path);
         let Ok(Ok(mut lines)) = open(path).map(Backwards::new) else {
             return receipts;
         };
@@ -251,7 +264,8 @@ impl HistoryEntry {
                 text,
                 delivery,
             },
-            line: String::from_utf8_lossy(line).into_owned(),
+            // Otherwise it would be no record.
+            line: std::str::from_utf8(line).unwrap_or_default().to_owned(),
         })
     }
 
@@ -333,6 +347,8 @@ impl Messages {
             None => self.lines.insert(Forwards::new(open(&self.path)?)),
         };
         while let Some((offset, line)) = lines.next(needle).map_err(failed(&self.path))? {
+            // Without escapes, the text is as it stands, and so it was searched already.
+            let needle = needle.filter(|_| memchr(b'\\', line).is_some());
             let receipts = &mut self.receipts;
             let read = || *receipts.get_or_insert_with(|| Receipts::read(&self.path));
             match Record::parse(line).map(|record| HistoryEntry::of(record, line, read)) {

@@ -197,6 +197,18 @@ fn what_is_said_again_in_another_session_is_shown_once() {
 }
 
 #[test]
+fn what_a_journal_that_was_set_aside_has_not_delivered_is_shown_once() {
+    let home = Home::new();
+    let acknowledged = Record::Acknowledged { number: 1 };
+    let records = [said(1, 1, "one"), acknowledged, said(2, 2, "two")];
+    home.write(&home.path(1, SET_ASIDE), &lines(1, 0, &records));
+    home.journal(2, 3, &[said(1, 4, "two")]);
+    assert_eq!(home.entries().0, ["one", "two"]);
+    assert_eq!(home.last(9).0, ["one", "two"]);
+    assert_eq!(home.search("two"), ["two"]);
+}
+
+#[test]
 fn a_journal_in_use_is_read_and_a_torn_line_is_not() {
     let home = Home::new();
     let path = home.journal(1, 0, &[said(1, 1, "whole"), said(2, 2, "torn")]);

@@ -72,3 +72,31 @@ fn limit_packets(socket: &TcpSocket, packets: Packets) {
         "the size of packets cannot be limited here"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_is_probed_and_sends_each_message_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        set_tcp_options(&stream);
+        assert!(stream.nodelay().expect("an option"));
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().expect("an option"));
+        #[cfg(target_os = "linux")]
+        {
+            let probes = (
+                socket.tcp_keepalive_time().expect("an option"),
+                socket.tcp_keepalive_interval().expect("an option"),
+                socket.tcp_keepalive_retries().expect("an option"),
+            );
+            // A peer that has vanished is noticed within half a minute.
+            assert_eq!(probes, (Duration::from_secs(15), Duration::from_secs(5), 3));
+        }
+    }
+}

@@ -218,7 +218,9 @@ impl Calls for English {
                 "your key is not the one that is known there under your name; call with another \
                  --name, or have them forget the old one"
             }
-            RefusalCode::BadHello => "it could not read your program's hello; are both up to date?",
+            RefusalCode::BadHello => {
+                "it could not read your program's hello: one of the two may be too old"
+            }
             RefusalCode::NoSession => "it no longer knows this call; call again",
             RefusalCode::ForeignSession => "this call belongs to another key there",
             RefusalCode::Blocked => "your key is blocked there",

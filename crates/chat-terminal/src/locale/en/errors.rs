@@ -87,6 +87,24 @@ impl Errors for English {
         format!("{address} has {found}, not the key {wanted} that is demanded; nothing was said")
     }
 
+    fn somebody_else(&self, address: &str) -> String {
+        format!("somebody else is at {address}, who was not told who called")
+    }
+
+    fn no_way_to_peer(&self, name: &str, why: &[String]) -> String {
+        let host = quoted(name);
+        match why.is_empty() {
+            true => format!(
+                "it is not known where {name} is: no address is known, and nobody near has the key; \
+                 for a host of that name: chat-client --host {host}"
+            ),
+            false => format!(
+                "{name} is not there: {}; for a host of that name: chat-client --host {host}",
+                why.join("; ")
+            ),
+        }
+    }
+
     fn downgraded(&self, address: &str, known: Fingerprint) -> String {
         format!(
             "{address} is known by the key {known}, but whoever answers there now does not speak \
@@ -125,6 +143,7 @@ impl Errors for English {
             TlsError::TimedOut(limit) => {
                 format!("the other side did not finish the TLS handshake within {limit:?}")
             }
+            TlsError::OtherKey(found) => format!("the other side has the key {found}"),
             TlsError::Closed => {
                 "the other side closed the connection during the TLS handshake".into()
             }

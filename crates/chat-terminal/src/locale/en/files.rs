@@ -76,7 +76,7 @@ impl Files for English {
             NotNow::PlainPeer => {
                 "The other side cannot take files: it is not this program, but plain lines.".into()
             }
-            NotNow::NothingOpen => "There is no such file; /send PATH offers one.".into(),
+            NotNow::NothingOpen => "No file waits for that; /send PATH offers one.".into(),
             NotNow::WhichOne => "There are several; say which, by its number.".into(),
             NotNow::NoSuchOffer(number) => format!("There is no file {number} to do that with."),
         }

@@ -12,13 +12,24 @@ impl Peers for English {
         format!("Your key is {key}")
     }
 
-    fn safety_number(&self, digits: &str, emoji: &[(char, &str)]) -> String {
-        let pictures = emoji.iter().map(|(c, name)| format!("{c} {name}"));
+    fn safety_number(
+        &self,
+        digits: &str,
+        pictures: &[(char, &'static str)],
+        commands: bool,
+    ) -> String {
+        let how = if commands { ": /verify N" } else { "" };
+        // A picture and its name stay in one row.
+        let pictures = pictures.iter().map(|(c, name)| format!("{c}\u{a0}{name}"));
         format!(
             "Safety number {digits}: {}\n    \
-             compare by telephone or face to face, never in this chat",
+             compare by telephone or face to face, never in this chat{how}",
             pictures.collect::<Vec<_>>().join(" ")
         )
+    }
+
+    fn picture_name(&self, _: char, english: &'static str) -> &'static str {
+        english
     }
 
     fn no_safety_number(&self) -> &'static str {
@@ -51,9 +62,9 @@ impl Peers for English {
 
     fn wrong_number(&self, peer: &Peer) -> String {
         format!(
-            "NOT THE SAME NUMBER: somebody may sit between you and\n{}, reading and changing everything.\n\
-             Hang up with 88, and call by another way. If you only mistyped it,\ntry again; until the \
-             numbers are the same, say nothing here that\nothers must not know.",
+            "NOT THE SAME NUMBER: somebody may sit between you and {}, reading and changing everything. \
+             Hang up with 88, and call by another way. If you only mistyped it, try again; until the \
+             numbers are the same, say nothing here that others must not know.",
             who(peer)
         )
     }
@@ -116,7 +127,37 @@ impl Peers for English {
             ..
         } = peer;
         let (state, addresses) = (state.as_str(), addresses.join(" "));
-        format!("    {name}  {state} since {first_seen}  {addresses}\n        {fingerprint}")
+        let heard = self.heard(peer.last_heard());
+        format!(
+            "    {name}  {state} since {first_seen}, {heard}  {addresses}\n        {fingerprint}"
+        )
+    }
+
+    fn heard(&self, day: &str) -> String {
+        format!("heard {day}")
+    }
+
+    fn never_called(&self) -> &'static str {
+        "has called you"
+    }
+
+    fn strangers_have_called(&self, count: usize) -> String {
+        match count {
+            1 => "1 more has only called; /peers in a call shows all.".to_owned(),
+            _ => format!("{count} more have only called; /peers in a call shows all."),
+        }
+    }
+
+    fn near_not_proven(&self) -> &'static str {
+        "Near, as they say; whose key it is, is proven when you call:"
+    }
+
+    fn somebody_near(&self) -> &'static str {
+        "somebody"
+    }
+
+    fn nobody_to_call(&self) -> &'static str {
+        "Nobody is known yet, and nobody near makes themselves found with chat-server --announce."
     }
 
     fn new_key(&self, old: Fingerprint, new: Fingerprint) -> String {

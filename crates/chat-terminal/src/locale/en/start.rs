@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use chat_core::transport::TargetError;
-use chat_core::trust::InvalidNumber;
+use chat_core::transport::nearby::NearbyError;
+use chat_core::trust::{Fingerprint, InvalidNumber};
 
 use super::English;
 use crate::locale::Start;
+use crate::text::sanitize;
 
 impl Start for English {
     fn no_data_dir(&self) -> &'static str {
@@ -32,6 +34,7 @@ impl Start for English {
             TargetError::NoBracket => "a ] is missing".into(),
             TargetError::AfterBracket => "after the ] comes a : and the port".into(),
             TargetError::NoPort(port) => format!("{port:?} is no port"),
+            TargetError::Key(_) => self.no_fingerprint().into(),
             TargetError::Number(InvalidNumber::Key) => {
                 "the key before the @ has 64 digits, from 0 to f: copy the whole line".into()
             }
@@ -46,6 +49,29 @@ impl Start for English {
     fn no_reach(&self) -> &'static str {
         "this chat-client was built without relays, so it cannot call KEY@RELAY; \
          build it with: cargo install --path crates/chat-client --features reach"
+    }
+
+    fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String {
+        let key = own_key.short();
+        match name.and_then(sanitize::name) {
+            Some(name) => {
+                format!("Everybody in this network can see that {name} waits here, {key}.")
+            }
+            None => {
+                format!("Everybody in this network can see that {key} waits here, without a name.")
+            }
+        }
+    }
+
+    fn cannot_announce(&self, error: &NearbyError) -> String {
+        format!("This server cannot be found by --announce: {error}. It is called as before.")
+    }
+
+    fn nothing_to_announce(&self, address: SocketAddr) -> String {
+        format!(
+            "nobody else can reach {address}, so there is nothing to announce: leave out --announce, \
+             or the address"
+        )
     }
 
     fn no_key_to_wait_for(&self, address: &str) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::files::FileName;
-use chat_core::trust::{Security, Verification};
+use chat_core::trust::{KnownPeer, Security, Verification};
 use jiff::civil::Date;
 
 use super::{English, no_key};
@@ -110,6 +110,14 @@ impl StatusRow for English {
 
     fn calling(&self, target: &str) -> String {
         format!("calling {target} …")
+    }
+
+    fn calling_known(&self, peer: &KnownPeer) -> String {
+        let name = &peer.name;
+        match peer.addresses.join(", ") {
+            nowhere if nowhere.is_empty() => format!("calling {name}, whom you know …"),
+            addresses => format!("calling {name}, whom you know, at {addresses} …"),
+        }
     }
 
     fn searching(&self, text: &str) -> String {
