@@ -2,7 +2,9 @@
 
 use bytes::BytesMut;
 use chat_core::files::{Directory, Expected, FileName, Incoming, Progress, Source};
+use chat_core::trust::{Fingerprint, replaced_keys};
 use chat_core::wire::{Control, ControlError, FileLine, Frame, Hex, LineCodec};
+use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use tokio_util::codec::Decoder;
 
@@ -169,6 +171,39 @@ fn a_list_of_files_is_hashed_as_documented() {
     let have = incoming().have();
     assert_eq!(have.files, files.len() as u64);
     assert_eq!(format!("= {}", have.list), *hash);
+}
+
+#[test]
+fn replaced_keys_are_found_as_documented() {
+    let of = |kind: &str| {
+        let lines = vectors("replaced-keys").into_iter();
+        let values = lines.filter_map(|line| line.strip_prefix(kind));
+        values.map(|hex| bytes(hex.trim())).collect::<Vec<_>>()
+    };
+    let chain: Vec<_> = of("certificate")
+        .into_iter()
+        .map(CertificateDer::from)
+        .collect();
+    let replaced: Vec<_> = of("replaced")
+        .into_iter()
+        .map(|hash| Fingerprint::from_bytes(hash.try_into().expect("32 bytes")))
+        .collect();
+    assert_eq!(replaced.len(), 2);
+    assert_eq!(replaced_keys(&chain), replaced);
+    // Without the first, another key is proved.
+    assert_eq!(replaced_keys(&chain[1..]), []);
+    for at in 0..chain[1].len() {
+        let mut forged = chain.clone();
+        let mut der = forged[1].to_vec();
+        der[at] ^= 1;
+        forged[1] = der.into();
+        assert_eq!(replaced_keys(&forged), [], "byte {at}");
+    }
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits");
+    (0..hex.len()).step_by(2).map(digits).collect()
 }
 
 /// The two programs write lines of this size too; that is tested where they are written.

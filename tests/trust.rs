@@ -79,8 +79,12 @@ struct Shows(Arc<CertifiedKey>);
 
 impl Shows {
     fn new(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Self {
+        Self::chain(vec![certificate], key)
+    }
+
+    fn chain(certificates: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         let key = aws_lc_rs::sign::any_supported_type(&key).expect("a key");
-        Self(Arc::new(CertifiedKey::new(vec![certificate], key)))
+        Self(Arc::new(CertifiedKey::new(certificates, key)))
     }
 }
 
@@ -269,11 +273,86 @@ async fn a_man_in_the_middle_of_friends_is_refused_at_both_ends() {
     let (anns, _) = call(&ann, &mallory).await;
     let (_, bobs) = call(&mallory, &bob).await;
     let list = anns_known.load().expect("a list");
-    let refused = list.check_dialed("bob:7788", anns.peer_key.expect("a key"));
+    let refused = list.check_dialed("bob:7788", anns.peer_key.expect("a key"), &[]);
     assert_eq!(refused.expect_err("refused").known.fingerprint, bobs_key);
     let list = bobs_known.load().expect("a list");
-    let refused = list.check_caller(bobs.peer_key.expect("a key"), Some("ann"));
+    let refused = list.check_caller(bobs.peer_key.expect("a key"), Some("ann"), &[]);
     assert_eq!(refused.expect_err("refused").known.fingerprint, anns_key);
+}
+
+#[tokio::test]
+async fn a_new_key_is_vouched_for_by_the_last_three() {
+    let (ann, bob) = (user(), user());
+    let mut keys = vec![ann.identity.fingerprint()];
+    for _ in 0..5 {
+        let identity = Identity::replace(ann.home.path()).expect("another key");
+        keys.insert(0, identity.fingerprint());
+    }
+    let identity = Identity::open(ann.home.path()).expect("the last key");
+    assert_eq!(identity.fingerprint(), keys[0]);
+    let ann = User {
+        tls: TlsEndpoint::new(&identity).expect("a certificate"),
+        identity,
+        ..ann
+    };
+    let (_, called) = call(&ann, &bob).await;
+    assert_eq!(called.peer_key, Some(keys[0]));
+    assert_eq!(called.replaced_keys, keys[1..4]);
+    let (dialed, _) = call(&bob, &ann).await;
+    assert_eq!(dialed.replaced_keys, keys[1..4]);
+    assert_eq!(ann.identity.replaces(), keys[1..4]);
+}
+
+/// Ann's certificates, which everybody has who has talked to her, are shown with another key.
+#[tokio::test]
+async fn nobody_is_vouched_for_by_a_key_that_did_not_sign() {
+    let (ann, bob) = (user(), user());
+    let anns_first = certificates_of(&ann, &bob).await;
+    let identity = Identity::replace(ann.home.path()).expect("another key");
+    let ann = User {
+        tls: TlsEndpoint::new(&identity).expect("a certificate"),
+        ..ann
+    };
+    let anns = certificates_of(&ann, &bob).await;
+    let [own, by_first, first] = &anns[..] else {
+        panic!("{} certificates", anns.len());
+    };
+    assert_eq!(first, &anns_first[0]);
+
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key");
+    let issuer = |key| {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let name = rcgen::DnType::CommonName;
+        params.distinguished_name.push(name, "chat");
+        (params.self_signed(key).expect("a certificate"), params)
+    };
+    let (mallorys, _) = issuer(&key);
+    let mallorys = CertificateDer::from(mallorys);
+    for chain in [
+        vec![&mallorys, by_first, first],
+        vec![&mallorys, &mallorys, first],
+        vec![&mallorys, &mallorys, own],
+        vec![&mallorys, first],
+        vec![&mallorys, first, first],
+        vec![&mallorys, own, by_first, first],
+    ] {
+        let chain = chain.into_iter().cloned().collect();
+        let shows = Shows::chain(
+            chain,
+            PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
+        );
+        let caller = Arc::new(foreign_client(&version::TLS13, Some(shows), &[ALPN]));
+        let (_, called) = foreign_call(&caller, &bob).await;
+        assert_eq!(called.expect("a call").replaced_keys, []);
+    }
+}
+
+/// What somebody shows to whom they call.
+async fn certificates_of(caller: &User, callee: &User) -> Vec<CertificateDer<'static>> {
+    let (_, called) = call(caller, callee).await;
+    let certificates = called.stream.get_ref().1.peer_certificates();
+    certificates.expect("they have a key").to_vec()
 }
 
 #[tokio::test]

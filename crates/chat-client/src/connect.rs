@@ -148,11 +148,17 @@ impl<D: Dial> Connector<D> {
         let expected = known.by_address(&address);
         let secured = secured.map_err(|reason| match reason {
             TlsError::OtherKey(found) => self.other_key(keyring, &known, *wanted, found),
+            // The other side has no part in that.
+            reason @ TlsError::Agent(_) => ConnectError::Tls {
+                address: address.clone(),
+                reason,
+            },
             reason => self.no_handshake(expected, reason),
         })?;
         match (secured.peer_kind, secured.peer_key) {
             (PeerKind::Chat1, Some(key)) => {
-                let owner = self.check_key(keyring, &known, *wanted, key)?;
+                let replaced = &secured.replaced_keys;
+                let owner = self.check_key(keyring, &known, *wanted, key, replaced)?;
                 Ok(self.with_key(keyring.own_key, key, owner, secured))
             }
             _ => {
@@ -222,10 +228,13 @@ impl<D: Dial> Connector<D> {
         known: &'k PeerList,
         wanted: Wanted,
         key: Fingerprint,
+        replaced: &[Fingerprint],
     ) -> Result<Option<&'k KnownPeer>, ConnectError> {
         let address = self.dialer.address();
         let owner = match wanted {
-            Wanted::Address | Wanted::Key(_) => keyring.check_dialed(known, &address, key),
+            Wanted::Address | Wanted::Key(_) => {
+                keyring.check_dialed(known, &address, key, replaced)
+            }
             Wanted::Known(_) => keyring.check_known(known, key),
         };
         owner.map_err(|reason| ConnectError::Key { address, reason })
@@ -240,7 +249,7 @@ impl<D: Dial> Connector<D> {
         found: Fingerprint,
     ) -> ConnectError {
         if let Wanted::Key(_) = wanted
-            && let Err(error) = self.check_key(keyring, known, wanted, found)
+            && let Err(error) = self.check_key(keyring, known, wanted, found, &[])
         {
             return error;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chat_client::{Config, Connector, Trust, Wanted, Ways, Whom, nearby};
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::{Event, Peer};
-use chat_core::transport::{ConnectError, HostPort, Keyring, Target};
+use chat_core::transport::{ConnectError, HostPort, Target};
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, RejectedKey, data_dir};
 use chat_terminal::Idle;
 use chat_terminal::args::{CommonArgs, FileArgs, duration, fingerprint, target};
@@ -17,7 +17,7 @@ use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
 use chat_terminal::signals::Signals;
-use chat_terminal::{command_line, completion, exit, history, list, locale, peer, version};
+use chat_terminal::{command_line, completion, exit, history, keys, list, locale, peer, version};
 use clap::Parser;
 
 use carrier::Carrier;
@@ -107,19 +107,23 @@ fn main() -> ExitCode {
     }
     // Only the end of the input hangs up.
     args.common.literal |= args.send_only || args.when_there;
-    runtime::run("chat-client", &args.common, call(&args))
+    runtime::run(
+        "chat-client",
+        &args.common,
+        args.files.sandbox(),
+        call(&args),
+    )
 }
 
 async fn call(args: &Args) -> Result<u8, Failure> {
-    if let Some(name) = &args.common.forget {
-        peer::forget(name)?;
+    if keys::manage(&args.common)? {
         return Ok(exit::OK);
     }
     if let Some(code) = history::print(&args.common.reading)? {
         return Ok(code);
     }
     if args.list {
-        return list().await;
+        return list(&args.common).await;
     }
     let data_dir = data_dir()?;
     let known = KnownPeers::open(&data_dir)?;
@@ -130,7 +134,7 @@ async fn call(args: &Args) -> Result<u8, Failure> {
     let trust = match args.plain {
         true => Trust::Plain(known),
         false => Trust::Encrypted {
-            keyring: Keyring::open(&data_dir)?,
+            keyring: args.common.keyring(&data_dir)?,
             wanted: match (&whom, args.peer_key) {
                 (Whom::Known(peer), _) => Wanted::Known(peer.fingerprint),
                 (Whom::Number(number), _) => Wanted::Key(number.key.fingerprint()),
@@ -187,9 +191,9 @@ async fn call(args: &Args) -> Result<u8, Failure> {
 }
 
 /// Prints whom this user knows, and who is near.
-async fn list() -> Result<u8, Failure> {
+async fn list(common: &CommonArgs) -> Result<u8, Failure> {
     let data_dir = data_dir()?;
-    let own_key = Keyring::open(&data_dir)?.own_key;
+    let own_key = common.keyring(&data_dir)?.own_key;
     let known = KnownPeers::open(&data_dir)?.load()?;
     let near = nearby::neighbours().await;
     list::print(&known, &near, own_key)?;

@@ -55,6 +55,8 @@ pub(crate) struct Caller {
     pub connected: Connected,
     /// Whether this user has dialed or verified it.
     pub is_friend: bool,
+    /// Earlier keys that vouch for its key.
+    pub replaced_keys: Vec<Fingerprint>,
 }
 
 impl Caller {
@@ -139,9 +141,9 @@ impl RejectReason {
         match self {
             Self::Plaintext => Some(locale::text().refused_plaintext(from)),
             Self::Unknown(_) => Some(locale::text().refused_unknown(from)),
-            Self::Tls(error @ (TlsError::NoKey | TlsError::NotPostQuantum)) => {
-                Some(locale::text().refused_handshake(from, &error.explain()))
-            }
+            Self::Tls(
+                error @ (TlsError::NoKey | TlsError::NotPostQuantum | TlsError::Agent(_)),
+            ) => Some(locale::text().refused_handshake(from, &error.explain())),
             _ => None,
         }
     }
@@ -212,7 +214,8 @@ impl Acceptor {
         };
         let known = known.unwrap_or_else(|| self.keyring.known.begin_load());
         let claimed = caller.hello().and_then(Hello::chosen_name);
-        match self.identify(known, key, claimed).await {
+        let replaced = caller.replaced_keys.clone();
+        match self.identify(known, key, claimed, &replaced).await {
             Ok(known) => {
                 let peer = &mut caller.connected.peer;
                 peer.security = trust::security(key, known.as_ref());
@@ -237,9 +240,10 @@ impl Acceptor {
         known: Loading,
         key: Fingerprint,
         claimed: Option<&str>,
+        replaced: &[Fingerprint],
     ) -> Result<Option<KnownPeer>, RejectReason> {
         let known = known.await.map_err(RejectedKey::File)?;
-        match self.keyring.check_caller(&known, key, claimed)? {
+        match self.keyring.check_caller(&known, key, claimed, replaced)? {
             None if self.known_only => Err(RejectReason::Unknown(key.to_string())),
             owner => Ok(owner.cloned()),
         }
@@ -283,6 +287,7 @@ impl Acceptor {
                 routes: None,
             },
             is_friend: false,
+            replaced_keys: Vec::new(),
         }
     }
 }
@@ -296,7 +301,7 @@ where
     S: Stream + 'static,
 {
     let binding = secured.binding(own_key).ok_or(TlsError::NoKey)?;
-    let key = binding.peer_key;
+    let (key, replaced_keys) = (binding.peer_key, secured.replaced_keys);
     // Until its call begins, a caller has only short lines to say.
     let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
     let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
@@ -325,6 +330,7 @@ where
             routes: None,
         },
         is_friend: false,
+        replaced_keys,
     })
 }
 

@@ -75,6 +75,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let Caller {
             connected,
             is_friend,
+            ..
         } = caller;
         let peer = connected.peer.clone();
         let presence = self.presence_of_machine();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chat_core::driver::{CallConfig, Sink};
 use chat_core::protocol::Event;
 use chat_core::transport::nearby::Announcement;
-use chat_core::transport::{Keyring, Listeners, tcp};
+use chat_core::transport::{Listeners, tcp};
 use chat_core::trust::{Fingerprint, data_dir};
 use chat_core::wire::Name;
 use chat_server::{Acceptor, Config, service};
@@ -19,8 +19,9 @@ use chat_terminal::args::{CommonArgs, FileArgs, address, answer, duration, progr
 use chat_terminal::console::Console;
 use chat_terminal::locale::Explain;
 use chat_terminal::runtime::{self, Failure};
+use chat_terminal::sandbox::Sandbox;
 use chat_terminal::signals::Signals;
-use chat_terminal::{command_line, exit, history, locale, messages, peer, version};
+use chat_terminal::{command_line, exit, history, keys, locale, messages, peer, version};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -93,19 +94,22 @@ struct Args {
 
 fn main() -> ExitCode {
     let args: Args = command_line::parse();
-    runtime::run("chat-server", &args.common, serve(&args))
+    let sandbox = match args.on_call {
+        Some(_) => Sandbox::none(),
+        None => args.files.sandbox(),
+    };
+    runtime::run("chat-server", &args.common, sandbox, serve(&args))
 }
 
 async fn serve(args: &Args) -> Result<u8, Failure> {
-    if let Some(name) = &args.common.forget {
-        peer::forget(name)?;
+    if keys::manage(&args.common)? {
         return Ok(exit::OK);
     }
     if let Some(code) = history::print(&args.common.reading)? {
         return Ok(code);
     }
     let data_dir = data_dir()?;
-    let keyring = Keyring::open(&data_dir)?;
+    let keyring = args.common.keyring(&data_dir)?;
     let mut notices = peer::flaws(&keyring.known)?;
     let own_key = keyring.own_key;
     let known = keyring.known.clone();

@@ -469,6 +469,7 @@ mod tests {
                 routes: None,
             },
             is_friend,
+            replaced_keys: Vec::new(),
         }
     }
 

@@ -120,6 +120,7 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
         let Caller {
             connected,
             is_friend,
+            ..
         } = caller;
         let Config {
             name,

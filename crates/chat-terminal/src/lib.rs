@@ -7,13 +7,15 @@
 //! text of the programs themselves is in [`locale`].
 //!
 //! The `main` that both programs share is in [`args`], [`runtime`], [`signals`] and [`exit`]; the
-//! handling of the peer's key is in [`peer`], of the journals in [`record`], and what was said
-//! earlier in [`history`] and [`messages`]; [`list`] prints whom one can call.
+//! handling of the peer's key is in [`peer`] and [`keys`], of the journals in [`record`], and what
+//! was said earlier in [`history`] and [`messages`]; [`list`] prints whom one can call.
 
 #![warn(unreachable_pub)]
 
 mod app;
 mod call_status;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod input;
 mod linear;
 pub mod locale;
@@ -22,7 +24,7 @@ mod screen;
 mod text;
 
 pub use app::{
-    args, command_line, completion, console, exit, history, list, messages, peer, record, runtime,
-    signals, version,
+    args, command_line, completion, console, exit, history, keys, list, messages, peer, record,
+    runtime, sandbox, signals, version,
 };
 pub use screen::Idle;

@@ -48,6 +48,7 @@ pub fn command(program: &Path, home: &Path, arguments: &[&str]) -> Command {
         .env("CHAT_HOME", home)
         .env("LC_ALL", "C.UTF-8")
         .env_remove("RUST_LOG")
+        .env_remove("CHAT_IDENTITY")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -97,7 +97,8 @@ impl Call {
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;
         let known = known.await.map_err(RejectedKey::File)?;
-        let owner = keyring.check_dialed(&known, &address, binding.peer_key)?;
+        let replaced = &secured.replaced_keys;
+        let owner = keyring.check_dialed(&known, &address, binding.peer_key, replaced)?;
         let connection = Connection::new(Box::new(secured.stream) as _, LineCodec::chat1());
         let opened = Opened::encrypted(connection, address, binding, None, keyring, owner);
         Ok(Self::begin(opened, name.into()))
@@ -119,11 +120,11 @@ impl Call {
         let secured = keyring.tls.accept(stream).await?;
         let binding = secured.binding(keyring.own_key);
         let binding = binding.ok_or(CallError::NotChat1)?;
-        let key = binding.peer_key;
+        let (key, replaced) = (binding.peer_key, secured.replaced_keys);
         // Until its call begins, a caller has only short lines to say.
         let short_lines = LineCodec::chat1().limit(MAX_CONTROL);
         let mut connection: BoxConnection = Connection::new(Box::new(secured.stream), short_lines);
-        let (hello, owner) = match admit(&mut connection, keyring, key).await {
+        let (hello, owner) = match admit(&mut connection, keyring, key, replaced).await {
             Ok(admitted) => admitted,
             Err(error) => {
                 if let Some(code) = error.code() {
@@ -171,6 +172,7 @@ async fn admit(
     connection: &mut BoxConnection,
     keyring: &Keyring,
     key: Fingerprint,
+    replaced: Vec<Fingerprint>,
 ) -> Result<(Hello, Option<KnownPeer>), CallError> {
     let hello = connection.receive_hello().await?;
     let known = keyring
@@ -178,7 +180,7 @@ async fn admit(
         .begin_load()
         .await
         .map_err(RejectedKey::File)?;
-    let owner = keyring.check_caller(&known, key, hello.chosen_name())?;
+    let owner = keyring.check_caller(&known, key, hello.chosen_name(), &replaced)?;
     match hello.resumed {
         true => Err(CallError::NoSession),
         false => {

@@ -235,15 +235,9 @@ impl Calls {
     /// The directory cannot be read.
     pub fn sessions(&self, peer: Fingerprint) -> Result<Vec<SessionId>, JournalError> {
         let mut sessions = Vec::new();
-        for path in self.files()? {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let session = name.and_then(|name| {
-                let rest = name.strip_prefix(&format!("{}.", Hex(*peer.as_bytes())))?;
-                rest.strip_suffix(EXTENSION)?
-                    .strip_suffix('.')?
-                    .parse()
-                    .ok()
-            });
+        for (path, rest) in self.files_of(peer)? {
+            let session = rest.strip_suffix(EXTENSION);
+            let session = session.and_then(|rest| rest.strip_suffix('.')?.parse().ok());
             if let Some(session) = session {
                 let metadata = fs::metadata(&path).map_err(failed(&path))?;
                 let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -260,16 +254,37 @@ impl Calls {
     /// # Errors
     /// One of them cannot be removed.
     pub fn forget(&self, peer: Fingerprint) -> Result<usize, JournalError> {
-        let prefix = format!("{}.", Hex(*peer.as_bytes()));
-        let mut removed = 0;
-        for path in self.files()? {
-            let name = path.file_name().and_then(|name| name.to_str());
-            if name.is_some_and(|name| name.starts_with(&prefix)) {
-                fs::remove_file(&path).map_err(failed(&path))?;
-                removed += 1;
+        let files = self.files_of(peer)?;
+        for (path, _) in &files {
+            fs::remove_file(path).map_err(failed(path))?;
+        }
+        Ok(files.len())
+    }
+
+    /// Gives the journals of all calls with this peer to the same peer under another key. One of a
+    /// session that has a journal under that key already stays.
+    ///
+    /// # Errors
+    /// One of them cannot be renamed.
+    pub fn hand_over(&self, old: Fingerprint, new: Fingerprint) -> Result<(), JournalError> {
+        for (path, rest) in self.files_of(old)? {
+            let under_new = self.directory.join(prefix(new) + &rest);
+            if fs::symlink_metadata(&under_new).is_err() {
+                fs::rename(&path, under_new).map_err(failed(&path))?;
             }
         }
-        Ok(removed)
+        Ok(())
+    }
+
+    /// The files of this peer, and their names without the peer's key.
+    fn files_of(&self, peer: Fingerprint) -> Result<Vec<(PathBuf, String)>, JournalError> {
+        let prefix = prefix(peer);
+        let of_peer = self.files()?.into_iter().filter_map(|path| {
+            let name = path.file_name()?.to_str()?;
+            let rest = name.strip_prefix(&prefix)?.to_owned();
+            Some((path, rest))
+        });
+        Ok(of_peer.collect())
     }
 
     fn remove_old(&self) -> Result<(), JournalError> {
@@ -306,9 +321,14 @@ impl Calls {
     }
 
     fn path(&self, peer: Fingerprint, session: SessionId) -> PathBuf {
-        let name = format!("{}.{session}.{EXTENSION}", Hex(*peer.as_bytes()));
-        self.directory.join(name)
+        self.directory
+            .join(format!("{}{session}.{EXTENSION}", prefix(peer)))
     }
+}
+
+/// What the names of a peer's files begin with.
+fn prefix(peer: Fingerprint) -> String {
+    format!("{}.", Hex(*peer.as_bytes()))
 }
 
 /// Goes on after the first `length` bytes: what follows them was torn.

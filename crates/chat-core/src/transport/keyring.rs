@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{TlsEndpoint, TlsError};
 use crate::trust::{
-    ChangedKey, FileError, Fingerprint, FirstContacts, Identity, IdentityError, KnownPeer,
+    ChangedKey, Claim, FileError, Fingerprint, FirstContacts, Identity, IdentityError, KnownPeer,
     KnownPeers, PeerList, RejectedKey,
 };
 
@@ -32,9 +32,9 @@ pub enum KeyringError {
     /// The directory cannot be used.
     #[error(transparent)]
     Directory(#[from] FileError),
-    /// No certificate can be made for the own key.
+    /// There is no encryption under the own key.
     #[error(transparent)]
-    Certificate(#[from] TlsError),
+    Tls(#[from] TlsError),
 }
 
 impl Keyring {
@@ -43,18 +43,25 @@ impl Keyring {
     /// # Errors
     /// The directory or a file in it cannot be used.
     pub fn open(data_dir: &Path) -> Result<Self, KeyringError> {
-        let identity = Identity::open(data_dir)?;
+        Self::with_identity(data_dir, &Identity::open(data_dir)?)
+    }
+
+    /// The same with a key that is elsewhere.
+    ///
+    /// # Errors
+    /// The directory or a file in it cannot be used.
+    pub fn with_identity(data_dir: &Path, identity: &Identity) -> Result<Self, KeyringError> {
         Ok(Self {
             data_dir: data_dir.to_owned(),
             own_key: identity.fingerprint(),
-            tls: TlsEndpoint::new(&identity)?,
+            tls: TlsEndpoint::new(identity)?,
             known: KnownPeers::open(data_dir)?,
             first_contacts: FirstContacts::open(data_dir)?,
         })
     }
 
     /// For the dialer: the owner of the key that answered at this address, among those that are
-    /// known; `None` if it is new.
+    /// known; `None` if it is new. `replaced`: the keys that vouch for it.
     ///
     /// # Errors
     /// Another key is known there, or the key is blocked or the own one.
@@ -63,8 +70,9 @@ impl Keyring {
         known: &'k PeerList,
         address: &str,
         key: Fingerprint,
+        replaced: &[Fingerprint],
     ) -> Result<Option<&'k KnownPeer>, RejectedKey> {
-        self.check(key, || known.check_dialed(address, key))
+        self.check(key, || known.check_dialed(address, key, replaced))
     }
 
     /// For the dialer of a peer that is known by this key, wherever it answers: its owner.
@@ -80,7 +88,7 @@ impl Keyring {
     }
 
     /// For the listener: the owner of the key that called, under a name if it was chosen, among
-    /// those that are known; `None` if it is new.
+    /// those that are known; `None` if it is new. `replaced`: the keys that vouch for it.
     ///
     /// # Errors
     /// Another key is known by that name, or the key is blocked or the own one.
@@ -89,8 +97,9 @@ impl Keyring {
         known: &'k PeerList,
         key: Fingerprint,
         claimed: Option<&str>,
+        replaced: &[Fingerprint],
     ) -> Result<Option<&'k KnownPeer>, RejectedKey> {
-        self.check(key, || known.check_caller(key, claimed))
+        self.check(key, || known.check_caller(key, claimed, replaced))
     }
 
     fn check<'k>(
@@ -101,9 +110,14 @@ impl Keyring {
         if key == self.own_key {
             return Err(RejectedKey::Own);
         }
-        match look_up()? {
-            Some(peer) if peer.is_blocked() => Err(RejectedKey::Blocked(peer.name.clone())),
-            peer => Ok(peer),
+        match look_up() {
+            Ok(Some(peer)) if peer.is_blocked() => Err(RejectedKey::Blocked(peer.name.clone())),
+            Ok(peer) => Ok(peer),
+            // What they say of their keys opens no door.
+            Err(changed) if changed.claim != Claim::Unproven && changed.known.is_blocked() => {
+                Err(RejectedKey::Blocked(changed.known.name))
+            }
+            Err(changed) => Err(changed.into()),
         }
     }
 }

@@ -5,13 +5,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, DistinguishedName, DnType};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::Acceptor;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{Acceptor, ParsedCertificate};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, ConnectionCommon, DigitallySignedStruct,
@@ -19,11 +18,15 @@ use rustls::{
     ServerConfig, SignatureScheme,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor, TlsConnector, TlsStream};
 
+use crate::blocking;
+use crate::trust::certificate::public_key;
 use crate::trust::safety_number::ChannelBinding;
-use crate::trust::{Fingerprint, Identity, PublicKey};
+use crate::trust::{AgentError, Fingerprint, Identity, PublicKey, replaced_keys};
 use crate::wire::Cookie;
 
 /// The application protocol (ALPN, RFC 7301) of two programs of this kind.
@@ -47,6 +50,16 @@ pub struct TlsEndpoint {
     acceptor: TlsAcceptor,
     connector: TlsConnector,
     any: Arc<AnyCertificate>,
+    thread: HandshakeThread,
+}
+
+/// Where handshakes are made: to sign is a matter of the thread that makes one.
+#[derive(Clone, Copy, Debug)]
+enum HandshakeThread {
+    /// On that of the runtime.
+    Runtime,
+    /// On one of its own, for to sign blocks.
+    Own,
 }
 
 /// What a connection is made for.
@@ -86,6 +99,8 @@ pub struct SecureStream<S> {
     /// The key that the other end has proved to own. A chat/1 peer always has one, of type
     /// Ed25519; a stock server has one of any type, a stock client seldom has one.
     pub peer_key: Option<Fingerprint>,
+    /// Earlier keys that vouch for that one, the last one first; none but of a chat/1 peer.
+    pub replaced_keys: Vec<Fingerprint>,
     /// The same secret at both ends of this connection and nowhere else: the `tls-exporter`
     /// channel binding of RFC 9266.
     pub exporter: [u8; 32],
@@ -95,6 +110,7 @@ pub struct SecureStream<S> {
 pub struct ClientHello<S> {
     start: StartHandshake<S>,
     config: Arc<ServerConfig>,
+    thread: HandshakeThread,
     deadline: Instant,
 }
 
@@ -138,12 +154,12 @@ pub enum TlsError {
     /// The two ends do not agree, or one of them broke the rules.
     #[error("TLS handshake: {0}")]
     Handshake(rustls::Error),
+    /// This side's key is in an agent, which did not sign.
+    #[error("the own key: {0}")]
+    Agent(AgentError),
     /// The connection failed.
     #[error("connection during the TLS handshake: {0}")]
     Io(io::Error),
-    /// The user's own key cannot be used.
-    #[error("no certificate: {0}")]
-    Certificate(rcgen::Error),
 }
 
 impl From<rustls::Error> for TlsError {
@@ -162,6 +178,10 @@ impl From<rustls::Error> for TlsError {
             }
             rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)
             | rustls::Error::NoApplicationProtocol => Self::OtherProtocol,
+            rustls::Error::Other(OtherError(error)) if error.is::<AgentError>() => {
+                let error = error.downcast_ref::<AgentError>().cloned();
+                Self::Agent(error.unwrap_or(AgentError::Refused))
+            }
             error => Self::Handshake(error),
         }
     }
@@ -185,14 +205,9 @@ impl TlsEndpoint {
     /// Prepares both ends: one user may call and be called under the same key.
     ///
     /// # Errors
-    /// No certificate can be made for the key.
+    /// The cryptographic library does not do what it should.
     pub fn new(identity: &Identity) -> Result<Self, TlsError> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "chat");
-        let certificate = params.self_signed(identity);
-        let certificate = certificate.map_err(TlsError::Certificate)?;
-        let key = CertifiedKey::new(vec![certificate.into()], identity.key());
+        let key = CertifiedKey::new(identity.certificates().to_vec(), identity.key());
         let key = Arc::new(SingleCertAndKey::from(key));
 
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -221,6 +236,10 @@ impl TlsEndpoint {
             acceptor: Arc::new(server).into(),
             connector: Arc::new(client).into(),
             any,
+            thread: match identity.is_slow() {
+                true => HandshakeThread::Own,
+                false => HandshakeThread::Runtime,
+            },
         })
     }
 
@@ -230,7 +249,7 @@ impl TlsEndpoint {
     /// The handshake failed.
     pub async fn accept<S>(&self, stream: S) -> Result<SecureStream<S>, TlsError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.receive_hello(stream).await?.accept().await
     }
@@ -242,13 +261,14 @@ impl TlsEndpoint {
     /// The caller does not begin a handshake.
     pub async fn receive_hello<S>(&self, stream: S) -> Result<ClientHello<S>, TlsError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
         let acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
         Ok(ClientHello {
             start: in_time(deadline, acceptor).await?,
             config: Arc::clone(self.acceptor.config()),
+            thread: self.thread,
             deadline,
         })
     }
@@ -261,7 +281,7 @@ impl TlsEndpoint {
     /// The handshake failed.
     pub async fn connect<S>(&self, stream: S) -> Result<SecureStream<S>, TlsError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.connect_with(stream, Intent::default()).await
     }
@@ -276,7 +296,7 @@ impl TlsEndpoint {
         intent: Intent,
     ) -> Result<SecureStream<S>, TlsError>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let mut config = ClientConfig::clone(self.connector.config());
         config.alpn_protocols = intent.protocols();
@@ -291,12 +311,13 @@ impl TlsEndpoint {
         // Neither sent nor checked: keys have no host names.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
-        let stream = in_time(deadline, connector.connect(nobody, stream)).await?;
+        let handshake = in_time(deadline, connector.connect(nobody, stream));
+        let stream = self.thread.run(handshake).await?;
         SecureStream::new(stream.into())
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> ClientHello<S> {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> ClientHello<S> {
     /// The cookie that the caller shows. It proves nothing.
     pub fn cookie(&self) -> Option<Cookie> {
         let hello = self.start.client_hello();
@@ -314,8 +335,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientHello<S> {
     /// # Errors
     /// The handshake failed.
     pub async fn accept(self) -> Result<SecureStream<S>, TlsError> {
-        let stream = in_time(self.deadline, self.start.into_stream(self.config)).await?;
+        let handshake = in_time(self.deadline, self.start.into_stream(self.config));
+        let stream = self.thread.run(handshake).await?;
         SecureStream::new(stream.into())
+    }
+}
+
+impl HandshakeThread {
+    /// Makes a handshake. It ends when this is dropped, wherever it is made.
+    async fn run<T: Send + 'static>(
+        self,
+        handshake: impl Future<Output = Result<T, TlsError>> + Send + 'static,
+    ) -> Result<T, TlsError> {
+        match self {
+            Self::Runtime => handshake.await,
+            Self::Own => {
+                let runtime = Handle::current();
+                let (_wanted, unwanted) = oneshot::channel::<()>();
+                let done = blocking(move || {
+                    runtime.block_on(async {
+                        tokio::select! {
+                            done = handshake => done,
+                            _ = unwanted => Err(TlsError::Closed),
+                        }
+                    })
+                });
+                done.await
+            }
+        }
     }
 }
 
@@ -335,6 +382,7 @@ impl<S> SecureStream<S> {
             peer_kind,
             post_quantum,
             peer_key,
+            replaced_keys,
             exporter,
         } = match &stream {
             TlsStream::Client(stream) => Learned::from_handshake(stream.get_ref().1)?,
@@ -345,6 +393,7 @@ impl<S> SecureStream<S> {
             peer_kind,
             post_quantum,
             peer_key,
+            replaced_keys,
             exporter,
         })
     }
@@ -367,6 +416,7 @@ struct Learned {
     peer_kind: PeerKind,
     post_quantum: bool,
     peer_key: Option<Fingerprint>,
+    replaced_keys: Vec<Fingerprint>,
     exporter: [u8; 32],
 }
 
@@ -383,8 +433,8 @@ impl Learned {
         if ours && !post_quantum {
             return Err(TlsError::NotPostQuantum);
         }
-        let certificate = connection.peer_certificates().and_then(<[_]>::first);
-        let spki = certificate.map(public_key).transpose()?;
+        let certificates = connection.peer_certificates().unwrap_or_default();
+        let spki = certificates.first().map(public_key).transpose()?;
         if ours && spki.as_deref().and_then(PublicKey::from_spki).is_none() {
             return Err(TlsError::NoKey);
         }
@@ -392,15 +442,13 @@ impl Learned {
             peer_kind,
             post_quantum,
             peer_key: spki.map(|spki| Fingerprint::of_spki(&spki)),
+            replaced_keys: match ours {
+                true => replaced_keys(certificates),
+                false => Vec::new(),
+            },
             exporter: connection.export_keying_material([0; 32], EXPORTER_LABEL, None)?,
         })
     }
-}
-
-fn public_key(
-    certificate: &CertificateDer<'_>,
-) -> Result<SubjectPublicKeyInfoDer<'static>, rustls::Error> {
-    Ok(ParsedCertificate::try_from(certificate)?.subject_public_key_info())
 }
 
 /// Accepts every certificate that can be parsed. The handshake proves that the peer owns its

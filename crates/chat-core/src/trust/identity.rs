@@ -10,12 +10,15 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rustls::SignatureScheme;
 use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::SigningKey;
 use zeroize::Zeroizing;
 
-use super::Fingerprint;
+use super::agent::{AgentError, AgentKey};
+use super::certificate::{self, MAX_REPLACED};
 use super::private_file::{self, FileError};
+use super::{Fingerprint, replaced_keys};
 
 /// There is no data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,16 +60,24 @@ const END: &str = "-----END PRIVATE KEY-----";
 /// of the seed come next.
 const ED25519_PKCS8: [u8; 11] = *b"\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 
+/// The longest line of base64 in a PEM file (RFC 7468).
+const PEM_LINE: usize = 64;
+
 /// The length of an Ed25519 key in PKCS#8 (RFC 8410) is 48 bytes, or 83 with the public key.
 const MAX_PKCS8: usize = 128;
 
 /// The user's Ed25519 key, by which friends know this user.
 #[derive(Debug)]
 pub struct Identity {
-    /// The only copy in memory, which the cryptographic library wipes when it is dropped.
+    /// The only copy in memory, which the cryptographic library wipes when it is dropped; or none,
+    /// where an agent has it.
     key: Arc<dyn SigningKey>,
+    /// To sign takes time, for it is another program that does it.
+    is_slow: bool,
     public_key: [u8; 32],
     fingerprint: Fingerprint,
+    /// Its own, and those by which earlier keys vouch for it.
+    certificates: Vec<CertificateDer<'static>>,
 }
 
 /// Why the identity cannot be used.
@@ -84,6 +95,12 @@ pub enum IdentityError {
     /// The system gave no randomness.
     #[error("the system gives no randomness")]
     NoRandomness,
+    /// No certificate can be made for the key.
+    #[error("no certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// It is in an agent, and cannot be used.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
 }
 
 impl Identity {
@@ -119,6 +136,53 @@ impl Identity {
         seed.ok_or(IdentityError::NoKey(path))
     }
 
+    /// The Ed25519 key in the ssh-agent of `SSH_AUTH_SOCK` with this fingerprint, which may be that
+    /// of `ssh-add -l`. Waits for the agent, 10 s at most for each of three answers.
+    ///
+    /// # Errors
+    /// There is no agent, it does not have the key, or does not sign with it.
+    pub fn in_agent(fingerprint: Fingerprint) -> Result<Self, IdentityError> {
+        let key = AgentKey::open(fingerprint)?;
+        let public_key = key.public_key();
+        let mut identity = Self {
+            key: Arc::new(key),
+            is_slow: true,
+            public_key: public_key.0,
+            fingerprint: public_key.fingerprint(),
+            certificates: Vec::new(),
+        };
+        let own = certificate::self_signed(&identity)?;
+        identity.certificates.push(own);
+        Ok(identity)
+    }
+
+    /// Makes another key in the place of the one in `data_dir`, which vouches for it and is gone
+    /// then.
+    ///
+    /// # Errors
+    /// There is no key that can be used, or the new one cannot be written.
+    pub fn replace(data_dir: &Path) -> Result<Self, IdentityError> {
+        private_file::private_dir(data_dir)?;
+        let path = data_dir.join("identity");
+        let _lock = private_file::lock(&path.with_extension("lock"))?;
+        let old = Self::open(data_dir)?;
+        let mut pem = new_key()?;
+        let new = Self::from_pem(pem.as_bytes(), &path)?;
+        // What vouches for the old one, or else the old one alone.
+        let earlier = match &old.certificates[..] {
+            [own] => std::slice::from_ref(own),
+            [_, vouched @ ..] => vouched,
+            [] => &[],
+        };
+        let vouched = certificate::vouch(&old, &new)?;
+        let chain = std::iter::once(&vouched).chain(earlier);
+        // Nothing is appended to the key itself: what grows leaves copies behind.
+        let certificates: String = chain.take(MAX_REPLACED + 1).map(certificate_pem).collect();
+        pem = Zeroizing::new([pem.as_str(), &certificates].concat());
+        private_file::replace(&path, pem.as_bytes())?;
+        Self::from_pem(pem.as_bytes(), &path)
+    }
+
     /// The fingerprint by which friends know this key.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
@@ -129,11 +193,33 @@ impl Identity {
         Arc::clone(&self.key)
     }
 
+    /// The earlier keys that vouch for this one, the last one first.
+    pub fn replaces(&self) -> Vec<Fingerprint> {
+        replaced_keys(&self.certificates)
+    }
+
+    /// Whether to sign blocks for a time that can be noticed.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.is_slow
+    }
+
+    /// What goes over the wire as the certificate chain.
+    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
+    }
+
     fn from_pem(pem: &[u8], path: &Path) -> Result<Self, IdentityError> {
         if pem.trim_ascii().is_empty() {
             return Err(IdentityError::Empty(path.to_owned()));
         }
-        Self::from_pkcs8(pem).ok_or_else(|| IdentityError::NoKey(path.to_owned()))
+        let no_key = || IdentityError::NoKey(path.to_owned());
+        let mut identity = Self::from_pkcs8(pem).ok_or_else(no_key)?;
+        let own = certificate::self_signed(&identity)?;
+        identity.certificates.push(own);
+        let after_key = memchr::memmem::find(pem, END.as_bytes()).unwrap_or_default();
+        let earlier = CertificateDer::pem_slice_iter(&pem[after_key + END.len()..]);
+        identity.certificates.extend(earlier.map_while(Result::ok));
+        Ok(identity)
     }
 
     fn from_pkcs8(pem: &[u8]) -> Option<Self> {
@@ -144,8 +230,10 @@ impl Identity {
         let fingerprint = Fingerprint::of_spki(&spki);
         Some(Self {
             key,
+            is_slow: false,
             public_key,
             fingerprint,
+            certificates: Vec::new(),
         })
     }
 }
@@ -192,6 +280,19 @@ fn new_key() -> Result<Zeroizing<String>, IdentityError> {
     Ok(Zeroizing::new(
         [BEGIN, "\n", &base64, "\n", END, "\n"].concat(),
     ))
+}
+
+/// A certificate in PEM. OpenSSL reads no longer lines.
+fn certificate_pem(certificate: &CertificateDer<'_>) -> String {
+    let base64 = BASE64_STANDARD.encode(certificate);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    let mut rest = base64.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(PEM_LINE));
+        pem.extend([line, "\n"]);
+        rest = after;
+    }
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 #[cfg(test)]

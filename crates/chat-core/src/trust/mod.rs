@@ -6,6 +6,8 @@
 //! welcome, or why it is a [`RejectedKey`], before a word is said. That nobody sits in between at a first contact, only the two people can tell, by their
 //! [`safety_number`].
 
+mod agent;
+pub(crate) mod certificate;
 mod emoji;
 mod fingerprint;
 mod first_contacts;
@@ -19,13 +21,15 @@ mod rejected_key;
 pub mod safety_number;
 mod security;
 
+pub use agent::AgentError;
+pub use certificate::replaced_keys;
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use first_contacts::{FirstContactError, FirstContacts, MAX_TRIES};
 pub use identity::{Identity, IdentityError, NoDataDir, data_dir};
 pub use ignorable::is_ignorable;
 pub use known_peers::{
-    ChangedKey, Direction, KnownPeer, KnownPeers, KnownPeersError, Loading, ParseError, PeerList,
-    PeerState, Unreadable,
+    ChangedKey, Claim, Direction, KnownPeer, KnownPeers, KnownPeersError, Loading, ParseError,
+    PeerList, PeerState, Unreadable,
 };
 pub use number::{InvalidNumber, Number, PublicKey};
 pub use private_file::{FileError, FileKind, PrivateFile};

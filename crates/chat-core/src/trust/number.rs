@@ -23,9 +23,14 @@ impl PublicKey {
         key.try_into().map(Self).ok()
     }
 
+    /// The key in its SPKI form.
+    pub(super) fn to_spki(self) -> Vec<u8> {
+        [&ED25519_SPKI[..], &self.0].concat()
+    }
+
     /// How people know it.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of_spki(&[&ED25519_SPKI[..], &self.0].concat())
+        Fingerprint::of_spki(&self.to_spki())
     }
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::journal::Recorder;
-use chat_core::transport::{Target, tcp};
-use chat_core::trust::{FileError, Fingerprint};
+use chat_core::transport::{Keyring, KeyringError, Target, tcp};
+use chat_core::trust::{FileError, Fingerprint, Identity, KnownPeers, data_dir};
 use chat_core::wire::{Framing, Name};
 use clap::{Args, ValueEnum};
 
 use crate::app::completion;
 use crate::app::history::HistoryArgs;
+use crate::app::sandbox::Sandbox;
 use crate::locale::{self, Lang};
 
 /// Options of both programs.
@@ -35,6 +36,24 @@ pub struct CommonArgs {
     /// Forget the peer of this name or fingerprint and its key, and do nothing else
     #[arg(long, value_name = "NAME|SHA256:…", add = completion::names())]
     pub forget: Option<String>,
+
+    /// Use the Ed25519 key with this fingerprint in your ssh-agent, instead of the one in a file
+    #[arg(long, env = "CHAT_IDENTITY", value_name = "agent:SHA256:…", value_parser = agent_key, hide_env = true)]
+    pub identity: Option<Fingerprint>,
+
+    /// Make yourself another key, for which the present one vouches, and do nothing else
+    #[arg(long, conflicts_with_all = ["forget", "identity"])]
+    pub new_key: bool,
+
+    /// Know the peer of this name by another key, which you were told of, and do nothing else
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["NAME", "SHA256:…"],
+        conflicts_with_all = ["forget", "new_key"],
+        add = completion::names()
+    )]
+    pub accept_key: Option<Vec<String>>,
 
     /// Write down what is said, and keep it when the call is over, and the lines that you type for
     /// Up and Ctrl-R at the next start. Without this, a call at a
@@ -96,19 +115,33 @@ pub struct FileArgs {
 }
 
 impl FileArgs {
+    /// Keeps a program to the directory where files arrive, and that of keys and calls. Both are
+    /// made, for there is no rule for what is not there.
+    pub fn sandbox(&self) -> Sandbox {
+        let downloads = self.directory();
+        // Whoever needs it says what is wrong with it.
+        let _ = std::fs::create_dir_all(&downloads);
+        let data_dir = data_dir().ok();
+        let data_dir = data_dir.filter(|data_dir| KnownPeers::open(data_dir).is_ok());
+        Sandbox::around(data_dir.into_iter().chain([downloads]))
+    }
+
+    /// Where files arrive.
+    fn directory(&self) -> PathBuf {
+        let directory = self.accept_files.as_ref().or(self.downloads.as_ref());
+        let directory = directory.cloned().unwrap_or_else(default_downloads);
+        // A record of it is read by programs that start elsewhere.
+        std::path::absolute(&directory).unwrap_or(directory)
+    }
+
     /// How files are handled. `interactive`: a user can answer an offer; `data_dir` is where open
     /// offers are written down.
     ///
     /// # Errors
     /// The records of open offers cannot be used.
     pub fn config(&self, interactive: bool, data_dir: &Path) -> Result<FileConfig, FileError> {
-        let downloads = match (&self.accept_files, &self.downloads) {
-            (Some(directory), _) | (None, Some(directory)) => directory.clone(),
-            (None, None) => default_downloads(),
-        };
         Ok(FileConfig {
-            // A record of it is read by programs that start elsewhere.
-            downloads: std::path::absolute(&downloads).unwrap_or(downloads),
+            downloads: self.directory(),
             policy: match self.accept_files {
                 Some(_) => Policy::Accept,
                 None if interactive => Policy::Ask,
@@ -156,6 +189,17 @@ impl CommonArgs {
         match &self.name {
             Some(name) => name.clone().into(),
             None => Name::of_account(whoami::username().unwrap_or_else(|_| "somebody".into())),
+        }
+    }
+
+    /// The own key, made on first use, and the keys of others.
+    ///
+    /// # Errors
+    /// A file of keys cannot be used, or the key in the agent.
+    pub fn keyring(&self, data_dir: &Path) -> Result<Keyring, KeyringError> {
+        match self.identity {
+            Some(key) => Keyring::with_identity(data_dir, &Identity::in_agent(key)?),
+            None => Keyring::open(data_dir),
         }
     }
 
@@ -245,6 +289,15 @@ pub fn program(text: &str) -> Result<PathBuf, String> {
 pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
     text.parse()
         .map_err(|_| locale::text().no_fingerprint().to_owned())
+}
+
+/// Parses which key of an agent is meant.
+///
+/// # Errors
+/// The text names none; the error says how to.
+pub fn agent_key(text: &str) -> Result<Fingerprint, String> {
+    let key = text.strip_prefix("agent:").and_then(|key| key.parse().ok());
+    key.ok_or_else(|| locale::text().no_agent_key().to_owned())
 }
 
 #[cfg(test)]

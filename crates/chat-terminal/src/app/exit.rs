@@ -10,6 +10,8 @@ use chat_core::wire::RefusalCode;
 pub const OK: u8 = 0;
 /// Could not connect, could not listen, or the connection was lost for good.
 pub const FAILED: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 2;
 /// The peer's key was refused, by either side.
 pub const REFUSED: u8 = 3;
 /// The other side was busy, or the person there does not take the call.
@@ -51,7 +53,7 @@ pub fn code_without_call(error: &ConnectError) -> u8 {
         },
         ConnectError::NoHandshake { reason, .. }
         | ConnectError::NoHandshakeWithKnown { reason, .. } => match reason {
-            TlsError::TimedOut(_) | TlsError::Io(_) => FAILED,
+            TlsError::TimedOut(_) | TlsError::Io(_) | TlsError::Agent(_) => FAILED,
             _ => REFUSED,
         },
         ConnectError::Key {

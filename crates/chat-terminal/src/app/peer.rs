@@ -1,20 +1,18 @@
-//! The peer of a call, and the handling of its key: remember, verify, list, forget.
+//! The peer of a call, and the handling of its key: remember, verify, list.
 
 use std::collections::VecDeque;
 use std::future::pending;
 
 use chat_core::driver::Command;
-use chat_core::journal::Calls;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
 use chat_core::trust::{
-    self, FileError, Fingerprint, KnownPeers, KnownPeersError, Security, Verification,
+    FileError, Fingerprint, KnownPeers, KnownPeersError, Security, Verification,
 };
 use chat_core::wire::{Name, Presence};
 use chat_core::{Blocking, blocking};
 
 use crate::app::history;
-use crate::app::runtime::Failure;
 use crate::locale::{self, Explain};
 use crate::text::safety_number::{Comparison, compare};
 
@@ -402,22 +400,6 @@ pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
         .unreadable()
         .map(|flaw| locale::text().unreadable(&flaw))
         .collect())
-}
-
-/// Forgets the peer of this name or fingerprint, and what was said with it, and reports it on
-/// stderr.
-///
-/// # Errors
-/// No peer has it, it is not clear who is meant, or the known-peers file cannot be used.
-pub fn forget(who: &str) -> Result<(), Failure> {
-    let data_dir = trust::data_dir()?;
-    let forgotten = KnownPeers::open(&data_dir)?.forget(who)?;
-    eprintln!("{}", locale::text().forgotten(&forgotten));
-    let calls = Calls::open(&data_dir)?;
-    for peer in &forgotten {
-        calls.forget(peer.fingerprint)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

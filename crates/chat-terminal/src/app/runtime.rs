@@ -4,6 +4,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use crate::app::args::CommonArgs;
+use crate::app::sandbox::Sandbox;
 use crate::app::{exit, logging, memory, version};
 use crate::locale::Explain;
 use crate::text::stderr;
@@ -28,12 +29,12 @@ impl<E: Explain> From<E> for Failure {
     }
 }
 
-/// Runs `work` and returns its exit code. A failure is printed as one line on stderr.
-pub fn run<F>(program: &str, args: &CommonArgs, work: F) -> ExitCode
+/// Runs `work` in the sandbox and returns its exit code. A failure is printed as one line on stderr.
+pub fn run<F>(program: &str, args: &CommonArgs, sandbox: Sandbox, work: F) -> ExitCode
 where
     F: Future<Output = Result<u8, Failure>>,
 {
-    let code = start(program, args, work).unwrap_or_else(|Failure { code, told }| {
+    let code = start(program, args, sandbox, work).unwrap_or_else(|Failure { code, told }| {
         // If stderr is closed, the exit code still tells.
         stderr::tell(&format!("{program}: {told}"));
         code
@@ -41,12 +42,13 @@ where
     ExitCode::from(code)
 }
 
-fn start<F>(program: &str, args: &CommonArgs, work: F) -> Result<u8, Failure>
+fn start<F>(program: &str, args: &CommonArgs, sandbox: Sandbox, work: F) -> Result<u8, Failure>
 where
     F: Future<Output = Result<u8, Failure>>,
 {
     logging::start(args)?;
     memory::keep_private();
+    sandbox.enter();
     // An empty log would look like one that could not be written.
     tracing::info!(version = version::short(), "{program} starts");
     let runtime = tokio::runtime::Builder::new_current_thread()

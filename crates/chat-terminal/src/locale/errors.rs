@@ -9,8 +9,8 @@ use std::time::Duration;
 use chat_core::journal::{self, Flaw, JournalError, VERSION};
 use chat_core::transport::{ConnectError, DialError, KeyringError, TlsError};
 use chat_core::trust::{
-    ChangedKey, Direction, FileError, FileKind, Fingerprint, FirstContactError, IdentityError,
-    KnownPeersError, Number, ParseError, RejectedKey, Unreadable,
+    AgentError, ChangedKey, Claim, Direction, FileError, FileKind, Fingerprint, FirstContactError,
+    IdentityError, KnownPeersError, Number, ParseError, RejectedKey, Unreadable,
 };
 
 use super::Language;
@@ -86,6 +86,12 @@ pub trait Errors {
     /// The file of this side's key holds something else.
     fn identity_is_no_key(&self, path: &Path) -> String;
 
+    /// No certificate can be made for this side's key.
+    fn no_certificate(&self, why: &str) -> String;
+
+    /// This side's key in an ssh-agent cannot be used.
+    fn agent_error(&self, error: &AgentError) -> String;
+
     /// The system has no random numbers.
     fn no_randomness(&self) -> &'static str;
 
@@ -136,6 +142,15 @@ pub trait Errors {
 
     /// A caller has the name of somebody who is known, and another key; how to accept it.
     fn caller_key_changed(&self, changed: &ChangedKey) -> String;
+
+    /// The known key of a peer vouches for another, and how to accept that.
+    fn key_is_vouched_for(&self, changed: &ChangedKey) -> String;
+
+    /// Somebody has a key that a peer has replaced.
+    fn key_was_replaced(&self, changed: &ChangedKey) -> String;
+
+    /// A key to accept that somebody else has, who is known.
+    fn key_is_taken(&self, name: &str) -> String;
 
     /// A journal cannot be written any more.
     fn nothing_is_recorded(&self, path: &Path, why: &str) -> String;
@@ -251,17 +266,19 @@ impl dyn Language + '_ {
         match error {
             KeyringError::Identity(error) => self.identity_error(error),
             KeyringError::Directory(error) => self.file_error(error),
-            KeyringError::Certificate(error) => self.tls_error(error),
+            KeyringError::Tls(error) => self.tls_error(error),
         }
     }
 
     /// Why the user's own key cannot be used, and the command that mends it.
-    fn identity_error(&self, error: &IdentityError) -> String {
+    pub(super) fn identity_error(&self, error: &IdentityError) -> String {
         match error {
             IdentityError::File(error) => self.file_error(error),
             IdentityError::Empty(path) => self.identity_is_empty(path),
             IdentityError::NoKey(path) => self.identity_is_no_key(path),
             IdentityError::NoRandomness => self.no_randomness().into(),
+            IdentityError::Certificate(error) => self.no_certificate(&error.to_string()),
+            IdentityError::Agent(error) => self.agent_error(error),
         }
     }
 
@@ -298,6 +315,7 @@ impl dyn Language + '_ {
             KnownPeersError::Address(address) => self.no_address(address),
             KnownPeersError::NoName(name) => self.no_name(name),
             KnownPeersError::NoSuchKey(key) => self.no_such_key(*key),
+            KnownPeersError::Taken(name) => self.key_is_taken(name),
             KnownPeersError::NoSuchName { name, known } => {
                 let mut names: Vec<_> = known.iter().take(LISTED).map(String::as_str).collect();
                 if known.len() > LISTED {
@@ -316,9 +334,13 @@ impl dyn Language + '_ {
 
     /// A key that differs from the known one, and what to do if that is right.
     pub(super) fn changed_key(&self, changed: &ChangedKey) -> String {
-        match &changed.direction {
-            Direction::Dialed(address) => self.dialed_key_changed(changed, address),
-            Direction::Called => self.caller_key_changed(changed),
+        match (&changed.direction, changed.claim) {
+            (_, Claim::Vouched) => self.key_is_vouched_for(changed),
+            (_, Claim::Replaced) => self.key_was_replaced(changed),
+            (Direction::Dialed(address), Claim::Unproven) => {
+                self.dialed_key_changed(changed, address)
+            }
+            (Direction::Called, Claim::Unproven) => self.caller_key_changed(changed),
         }
     }
 
@@ -450,8 +472,10 @@ mod tests {
         let (_home, known) = known(&format!("$(x),h:1 k {ANN} 2026-01-02 verified\n"));
         let list = known.load().expect("the list");
         let new: Fingerprint = ANN.replace("47", "48").parse().expect("a fingerprint");
-        let dialed = list.check_dialed("h:1", new).expect_err("changed");
-        let called = list.check_caller(new, Some("$(x)")).expect_err("changed");
+        let dialed = list.check_dialed("h:1", new, &[]).expect_err("changed");
+        let called = list
+            .check_caller(new, Some("$(x)"), &[])
+            .expect_err("changed");
         for (changed, program) in [(dialed, "chat-client"), (called, "chat-server")] {
             let line = text().changed_key(&changed);
             let command = format!("{program} --forget '$(x)'");

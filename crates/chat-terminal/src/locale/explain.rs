@@ -4,7 +4,9 @@ use std::io;
 
 use chat_core::journal::{Flaw, JournalError, NeedleTooLong};
 use chat_core::transport::{ConnectError, KeyringError, TlsError};
-use chat_core::trust::{ChangedKey, FileError, FirstContactError, KnownPeersError, NoDataDir};
+use chat_core::trust::{
+    ChangedKey, FileError, FirstContactError, IdentityError, KnownPeersError, NoDataDir,
+};
 
 use super::{Language, text};
 
@@ -34,6 +36,12 @@ impl Explain for NoDataDir {
 impl Explain for FileError {
     fn explain_in(&self, language: &dyn Language) -> String {
         language.file_error(self)
+    }
+}
+
+impl Explain for IdentityError {
+    fn explain_in(&self, language: &dyn Language) -> String {
+        language.identity_error(self)
     }
 }
 

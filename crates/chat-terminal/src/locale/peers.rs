@@ -93,6 +93,12 @@ pub trait Peers {
 
     /// What `--forget` did.
     fn forgot(&self, peer: &KnownPeer) -> String;
+
+    /// This user has another key.
+    fn new_key(&self, old: Fingerprint, new: Fingerprint) -> String;
+
+    /// Another key is known for this peer from now on.
+    fn key_accepted(&self, known: &KnownPeer, new: Fingerprint) -> String;
 }
 
 impl dyn Language + '_ {

@@ -99,11 +99,13 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
         state,
         heard: None,
         number: None,
+        replaced: Vec::new(),
     };
     let changed = ChangedKey {
         known: Box::new(known(PeerState::Verified)),
         new_key: key,
         direction: trust::Direction::Called,
+        claim: chat_core::trust::Claim::Unproven,
     };
     let number = Number {
         key: PublicKey([7; 32]),
@@ -114,6 +116,18 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     let (ten, long) = (Duration::from_millis(10_200), Duration::from_secs(3_720));
     let why = language.system(&ErrorKind::PermissionDenied.into());
     let why = why.as_str();
+
+    // Keys that change, and keys elsewhere.
+    say!(
+        no_agent_key(),
+        agent_error(&trust::AgentError::NoAgent),
+        no_certificate(why),
+        new_key(key, key),
+        key_accepted(&known(PeerState::Unverified), key),
+        key_is_vouched_for(&changed),
+        key_was_replaced(&changed),
+        key_is_taken("ann")
+    );
 
     // The status row.
     say!(

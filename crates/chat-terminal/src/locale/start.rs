@@ -20,6 +20,9 @@ pub trait Start {
     /// A text that is no fingerprint.
     fn no_fingerprint(&self) -> &'static str;
 
+    /// A text that names no key of an agent.
+    fn no_agent_key(&self) -> &'static str;
+
     /// A text that does not say where to listen.
     fn no_listen_address(&self) -> &'static str;
 

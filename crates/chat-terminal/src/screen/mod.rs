@@ -7,6 +7,8 @@
 mod channel;
 mod draft;
 mod event_loop;
+#[cfg(any(test, fuzzing))]
+mod harmless;
 pub(crate) mod keyboard;
 mod line;
 mod notify;
@@ -32,6 +34,17 @@ pub(crate) use style::Colors;
 use tty::Mode;
 pub use view::Idle;
 pub(crate) use view::ScreenOptions;
+
+/// What the screen is made of, without its threads.
+#[cfg(fuzzing)]
+pub(crate) mod fuzz {
+    pub(crate) use super::harmless::that_acts;
+    pub(crate) use super::painter::Painter;
+    pub(crate) use super::size::Size;
+    pub(crate) use super::transcript::Timestamp;
+    pub(crate) use super::view::View;
+    pub(crate) use super::{Colors, Idle, Protocol, ScreenOptions};
+}
 
 /// Opens and restores the terminal.
 #[derive(Debug)]

@@ -12,12 +12,15 @@ const KEY_TYPE: &str = "ed25519";
 
 // The fields that are ever changed, counted from 0.
 const LABELS: usize = 0;
+const FINGERPRINT: usize = 2;
+const FIRST_SEEN: usize = 3;
 const STATE: usize = 4;
 
 // What the fields begin with that not every line has.
 const HEARD: &str = "heard=";
 const KEY: &str = "key=";
 const RELAY: &str = "relay=";
+const REPLACED: &str = "replaced=";
 
 /// The most addresses that are kept of a peer.
 const MAX_ADDRESSES: usize = 8;
@@ -41,6 +44,8 @@ pub struct KnownPeer {
     pub heard: Option<String>,
     /// Under which it was dialed wherever it was.
     pub number: Option<Number>,
+    /// Keys that it had before, which are worth nothing any more.
+    pub replaced: Vec<Fingerprint>,
 }
 
 /// What this user has decided about a peer.
@@ -78,10 +83,11 @@ impl KnownPeer {
         !self.is_friend() && !self.is_blocked()
     }
 
-    /// Whether this user has dialed or verified it. The others have only called.
+    /// Whether this user has dialed or verified it, or accepted a new key of it. The others have
+    /// only called.
     pub fn is_friend(&self) -> bool {
         let was_dialed = !self.addresses.is_empty() || self.number.is_some();
-        self.state == PeerState::Verified || was_dialed
+        self.state == PeerState::Verified || was_dialed || !self.replaced.is_empty()
     }
 
     /// Whether this user wants no calls from it, and is not to call it.
@@ -217,6 +223,26 @@ impl Line {
         }
     }
 
+    /// Gives the peer another key, which is seen for the first time today.
+    pub(super) fn replace_key(&mut self, key: Fingerprint) {
+        let Some(KnownPeer {
+            fingerprint: old,
+            state,
+            ..
+        }) = self.peer().cloned()
+        else {
+            return;
+        };
+        self.set_field(FINGERPRINT, &key.to_string());
+        self.set_field(FIRST_SEEN, &today());
+        let state = match state {
+            PeerState::Verified => PeerState::Unverified,
+            state => state,
+        };
+        // In front of what somebody may have written behind it.
+        self.set_field(STATE, &format!("{} {REPLACED}{old}", state.as_str()));
+    }
+
     /// Puts `value` in the place of a field and leaves all other bytes as they are.
     fn set_field(&mut self, index: usize, value: &str) {
         let mut raw = Vec::with_capacity(self.raw.len() + value.len());
@@ -290,5 +316,9 @@ fn parse_line(line: &str) -> Result<Option<KnownPeer>, ParseError> {
             .into_iter()
             .find(|known| known.as_str() == state)
             .ok_or(ParseError::State)?,
+        replaced: extras
+            .iter()
+            .filter_map(|field| field.strip_prefix(REPLACED)?.parse().ok())
+            .collect(),
     }))
 }

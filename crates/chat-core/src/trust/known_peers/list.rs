@@ -33,6 +33,19 @@ pub struct ChangedKey {
     pub new_key: Fingerprint,
     /// Whether this side dialed or was called.
     pub direction: Direction,
+    /// What tells for the new key.
+    pub claim: Claim,
+}
+
+/// What tells that a new key belongs to somebody who is known by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing but a name or an address.
+    Unproven,
+    /// The known key vouches for it. So can whoever has stolen that.
+    Vouched,
+    /// It is one that the known key has replaced, and may have been stolen.
+    Replaced,
 }
 
 /// Which end dialed.
@@ -45,11 +58,25 @@ pub enum Direction {
 }
 
 impl ChangedKey {
-    fn new(known: &KnownPeer, new_key: Fingerprint, direction: Direction) -> Self {
+    /// `replaced`: the keys that vouch for the new one.
+    fn new(
+        known: &KnownPeer,
+        new_key: Fingerprint,
+        replaced: &[Fingerprint],
+        direction: Direction,
+    ) -> Self {
+        let claim = if replaced.contains(&known.fingerprint) {
+            Claim::Vouched
+        } else if known.replaced.contains(&new_key) {
+            Claim::Replaced
+        } else {
+            Claim::Unproven
+        };
         Self {
             known: Box::new(known.clone()),
             new_key,
             direction,
+            claim,
         }
     }
 }
@@ -127,7 +154,15 @@ impl PeerList {
         self.peers().find(|peer| peer.is_at(address))
     }
 
+    /// The one whom this key was, or is, to belong to although it is not theirs: it was replaced, or
+    /// theirs vouches for it.
+    fn by_other_key(&self, key: Fingerprint, replaced: &[Fingerprint]) -> Option<&KnownPeer> {
+        let mut peers = self.peers();
+        peers.find(|peer| peer.replaced.contains(&key) || replaced.contains(&peer.fingerprint))
+    }
+
     /// For the dialer: the owner of the key that answered at this address; `None` if it is new.
+    /// `replaced`: the keys that vouch for it.
     ///
     /// The address is what this user asked for, so it counts before the key: even the key of
     /// another friend is refused there. A key that is known, at an address that is not, is a
@@ -139,23 +174,25 @@ impl PeerList {
         &self,
         address: &str,
         key: Fingerprint,
+        replaced: &[Fingerprint],
     ) -> Result<Option<&KnownPeer>, ChangedKey> {
         let mut here = self.peers().filter(|peer| peer.is_at(address)).peekable();
-        let Some(first) = here.peek().copied() else {
-            return Ok(self.by_key(key));
+        let other = match here.peek().copied() {
+            Some(first) => match here.find(|peer| peer.fingerprint == key) {
+                Some(peer) => return Ok(Some(peer)),
+                None => first,
+            },
+            None => match (self.by_key(key), self.by_other_key(key, replaced)) {
+                (None, Some(other)) => other,
+                (known, _) => return Ok(known),
+            },
         };
-        match here.find(|peer| peer.fingerprint == key) {
-            Some(peer) => Ok(Some(peer)),
-            None => Err(ChangedKey::new(
-                first,
-                key,
-                Direction::Dialed(address.to_owned()),
-            )),
-        }
+        let dialed = Direction::Dialed(address.to_owned());
+        Err(ChangedKey::new(other, key, replaced, dialed))
     }
 
     /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
-    /// if it is new.
+    /// if it is new. `replaced`: the keys that vouch for it.
     ///
     /// The caller's address proves nothing, so the key counts first: its owner is shown under
     /// the name that this user knows, whatever the caller claims. With an unknown key there is
@@ -172,15 +209,20 @@ impl PeerList {
         &self,
         key: Fingerprint,
         claimed: Option<&str>,
+        replaced: &[Fingerprint],
     ) -> Result<Option<&KnownPeer>, ChangedKey> {
         if let Some(peer) = self.by_key(key) {
             return Ok(Some(peer));
+        }
+        let changed = |peer| ChangedKey::new(peer, key, replaced, Direction::Called);
+        if let Some(other) = self.by_other_key(key, replaced) {
+            return Err(changed(other));
         }
         let Some(claimed) = claimed.and_then(tidy) else {
             return Ok(None);
         };
         match self.like(&claimed).find(|peer| peer.is_friend()) {
-            Some(peer) => Err(ChangedKey::new(peer, key, Direction::Called)),
+            Some(peer) => Err(changed(peer)),
             None => Ok(None),
         }
     }
@@ -204,6 +246,15 @@ impl PeerList {
         let mut lines = self.lines.iter_mut().filter(|line| line.has_key(key));
         let renamed = lines.by_ref().map(|line| line.set_name(name)).count();
         renamed > 0
+    }
+
+    /// Puts another key in the place of this one, which is remembered as replaced. The new one is
+    /// not verified: nobody has compared a number under it.
+    pub(super) fn replace_key(&mut self, old: Fingerprint, new: Fingerprint) {
+        self.lines.retain(|line| !line.has_key(new));
+        for line in self.lines.iter_mut().filter(|line| line.has_key(old)) {
+            line.replace_key(new);
+        }
     }
 
     /// Whether a peer may call itself this and be meant by the name that it has here.

@@ -1,8 +1,8 @@
 //! Who owns which key, as this user has learned it.
 //!
 //! One line a peer, `NAME[,ADDRESS…] KEYTYPE SHA256:… FIRST-SEEN STATE`, and behind that what is
-//! not known of every peer: `heard=DAY`, `key=KEY` and `relay=RELAY`. People may edit the file by
-//! hand: whatever this module does not understand stays as it is, byte for byte.
+//! not known of every peer: `heard=DAY`, `key=KEY`, `relay=RELAY` and `replaced=SHA256:…`. People may
+//! edit the file by hand: whatever this module does not understand stays as it is, byte for byte.
 
 mod entry;
 mod list;
@@ -16,7 +16,7 @@ use super::private_file::{self, FileError, Stamp};
 use crate::{Blocking, blocking};
 
 pub use entry::{KnownPeer, ParseError, PeerState};
-pub use list::{ChangedKey, Direction, PeerList, Unreadable};
+pub use list::{ChangedKey, Claim, Direction, PeerList, Unreadable};
 
 /// Why the known peers could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum KnownPeersError {
     /// Nobody has this key.
     #[error("the key {0} is not known")]
     NoSuchKey(Fingerprint),
+    /// Somebody has this key already.
+    #[error("the key is that of {0}")]
+    Taken(String),
     /// Nobody has this name.
     #[error("nobody named {name} is known")]
     NoSuchName {
@@ -136,7 +139,7 @@ impl KnownPeers {
         }
         self.update(|list| {
             if let Some(address) = address {
-                list.check_dialed(address, key)?;
+                list.check_dialed(address, key, &[])?;
             }
             list.remember(name, address, key);
             let peer = list.by_key(key).cloned();
@@ -180,6 +183,32 @@ impl KnownPeers {
                 true => Ok(tidied.clone()),
                 false => Err(KnownPeersError::NoSuchKey(key)),
             }
+        })
+    }
+
+    /// Knows the peer with this fingerprint, or with exactly this name, by another key from now on.
+    /// The old one is remembered as replaced. Returns the peer with the old key.
+    ///
+    /// # Errors
+    /// Nobody has this fingerprint or name, others have names that look like it, a friend has the
+    /// new key, or the file cannot be used.
+    pub fn accept_key(
+        &self,
+        who: &str,
+        new_key: Fingerprint,
+    ) -> Result<KnownPeer, KnownPeersError> {
+        self.update(|list| {
+            let key = list.key_of(who)?;
+            let known = list.by_key(key).cloned();
+            let known = known.ok_or(KnownPeersError::NoSuchKey(key))?;
+            // A stranger is who has called with it before it was accepted.
+            match list.by_key(new_key) {
+                Some(other) if !other.is_stranger() => {
+                    return Err(KnownPeersError::Taken(other.name.clone()));
+                }
+                _ => list.replace_key(key, new_key),
+            }
+            Ok(known)
         })
     }
 
@@ -437,7 +466,8 @@ mod tests {
         for address in ["localhost:1", "LOCALHOST:1", "127.0.0.1:1", "[::1]:1"] {
             let list = load(&known);
             assert_eq!(list.by_address(address).expect("ann").name, "ann");
-            list.check_dialed(address, key(1)).expect_err("another key");
+            list.check_dialed(address, key(1), &[])
+                .expect_err("another key");
             known
                 .remember("ann", Some(address), ann())
                 .expect("remembered");
@@ -698,7 +728,7 @@ mod tests {
         ));
         let list = load(&known);
         let dialed = |address, key| {
-            let peer = list.check_dialed(address, key).expect("unchanged");
+            let peer = list.check_dialed(address, key, &[]).expect("unchanged");
             peer.map(|peer| peer.name.as_str())
         };
         assert_eq!(dialed("home:1", ann()), Some("ann"));
@@ -707,7 +737,9 @@ mod tests {
         assert_eq!(dialed("new:1", bob), Some("bob"));
         assert_eq!(dialed("new:1", key(2)), None);
         for stranger in [bob, key(2)] {
-            let changed = list.check_dialed("home:1", stranger).expect_err("changed");
+            let changed = list
+                .check_dialed("home:1", stranger, &[])
+                .expect_err("changed");
             assert_eq!(
                 (changed.known.fingerprint, changed.new_key),
                 (ann(), stranger)
@@ -719,14 +751,14 @@ mod tests {
     fn a_listener_knows_by_key_and_then_by_claimed_name() {
         let (_home, known) = known(format!("ann k {ANN} 2026-01-02 verified\n"));
         let list = load(&known);
-        let ok = |key, claimed| list.check_caller(key, claimed).expect("unchanged");
+        let ok = |key, claimed| list.check_caller(key, claimed, &[]).expect("unchanged");
         assert_eq!(ok(ann(), Some("bob")).expect("ann").name, "ann");
         assert_eq!(ok(ann(), None).expect("ann").name, "ann");
         assert_eq!(ok(key(1), Some("bob")), None);
         assert_eq!(ok(key(1), None), None);
         assert_eq!(ok(key(1), Some("")), None);
         for claimed in ["ann", " ann\n", "a\u{200d}nn", "Ann", "\u{430}nn", "ａｎｎ"] {
-            let changed = list.check_caller(key(1), Some(claimed));
+            let changed = list.check_caller(key(1), Some(claimed), &[]);
             assert_eq!(changed.expect_err("changed").known.name, "ann");
         }
     }
@@ -737,7 +769,7 @@ mod tests {
         let (_home, known) = known("");
         known.remember("dave", None, key(1)).expect("remembered");
         let list = load(&known);
-        assert_eq!(list.check_caller(key(2), Some("dave")), Ok(None));
+        assert_eq!(list.check_caller(key(2), Some("dave"), &[]), Ok(None));
         let dave = known.remember("dave", None, key(2)).expect("remembered");
         assert_eq!(dave.name, "dave-2");
 
@@ -747,10 +779,11 @@ mod tests {
         known.verify("dave", key(2)).expect("verified");
         known.block("mallory", key(4)).expect("blocked");
         let list = load(&known);
-        list.check_caller(key(5), Some("bob")).expect_err("dialed");
-        list.check_caller(key(5), Some("dave-2"))
+        list.check_caller(key(5), Some("bob"), &[])
+            .expect_err("dialed");
+        list.check_caller(key(5), Some("dave-2"), &[])
             .expect_err("verified");
-        assert_eq!(list.check_caller(key(5), Some("mallory")), Ok(None));
+        assert_eq!(list.check_caller(key(5), Some("mallory"), &[]), Ok(None));
     }
 
     #[test]

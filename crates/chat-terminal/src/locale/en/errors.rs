@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use chat_core::transport::TlsError;
-use chat_core::trust::{ChangedKey, FileKind, Fingerprint, KnownPeer, MAX_TRIES, ParseError};
+use chat_core::trust::{
+    AgentError, ChangedKey, Direction, FileKind, Fingerprint, KnownPeer, MAX_TRIES, ParseError,
+};
 
 use super::English;
 use crate::locale::{Errors, Start, said_by_the_system};
@@ -159,13 +161,11 @@ impl Errors for English {
             TlsError::NotPostQuantum => {
                 "the other side speaks chat/1 but not with post-quantum keys".into()
             }
+            TlsError::Agent(error) => self.agent_error(error),
             TlsError::Handshake(error) => format!("the TLS handshake failed: {error}"),
             TlsError::Io(error) => {
                 let error = self.system(error);
                 format!("the connection failed during the TLS handshake: {error}")
-            }
-            TlsError::Certificate(error) => {
-                format!("no certificate could be made for the identity: {error}")
             }
         }
     }
@@ -180,6 +180,36 @@ impl Errors for English {
             "{} holds no Ed25519 key (PKCS#8, PEM, no passphrase): mv {word} {word}.old",
             path.display()
         )
+    }
+
+    fn no_certificate(&self, why: &str) -> String {
+        format!("no certificate could be made for the identity: {why}")
+    }
+
+    fn agent_error(&self, error: &AgentError) -> String {
+        match error {
+            AgentError::NoAgent => "no ssh-agent runs for this shell, for SSH_AUTH_SOCK is not \
+                                    set: eval $(ssh-agent); ssh-add"
+                .into(),
+            AgentError::Io { socket, reason } => format!(
+                "your ssh-agent at {} cannot be asked: {}; does it still run?",
+                socket.display(),
+                self.system(reason)
+            ),
+            AgentError::TimedOut(limit) => {
+                format!("your ssh-agent did not answer within {limit:?}; does it wait for you?")
+            }
+            AgentError::NoKey { wanted, found } => format!(
+                "the Ed25519 key {wanted} is not among the {found} that your ssh-agent has: add it \
+                 with ssh-add, or unlock the agent with ssh-add -X"
+            ),
+            AgentError::Refused => {
+                "your ssh-agent did not sign: was it locked, or did you say no?".into()
+            }
+            AgentError::Malformed => {
+                "your ssh-agent gave an answer that cannot be used; is it up to date?".into()
+            }
+        }
     }
 
     fn no_randomness(&self) -> &'static str {
@@ -290,6 +320,37 @@ impl Errors for English {
         )
     }
 
+    fn key_is_vouched_for(&self, changed: &ChangedKey) -> String {
+        let ChangedKey { known, new_key, .. } = changed;
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            ..
+        } = &**known;
+        let (who, program) = whose(changed);
+        format!(
+            "{who} has a new key, vouched for by the old one: known since {first_seen} is \
+             {fingerprint}, now it is {new_key}; whoever has stolen the old one can do that too; \
+             if {name} confirms the new key: {program} --accept-key {} {new_key}",
+            quoted(name)
+        )
+    }
+
+    fn key_was_replaced(&self, changed: &ChangedKey) -> String {
+        let ChangedKey { known, new_key, .. } = changed;
+        let (who, _) = whose(changed);
+        format!(
+            "{who} has an old key, {new_key}, which was replaced by {}; somebody may have stolen it; \
+             nothing was said",
+            known.fingerprint
+        )
+    }
+
+    fn key_is_taken(&self, name: &str) -> String {
+        format!("that key belongs to {name}, whom you know; /peers lists the keys")
+    }
+
     fn nothing_is_recorded(&self, path: &Path, why: &str) -> String {
         format!("nothing is recorded any more: {}: {why}", path.display())
     }
@@ -339,4 +400,13 @@ fn change(changed: &ChangedKey) -> String {
         "known since {first_seen} is {fingerprint}, now it is {new_key}; somebody else may be \
          there; if {name} confirms the new key"
     )
+}
+
+/// Who has another key, and the program that met it.
+fn whose(changed: &ChangedKey) -> (String, &'static str) {
+    let name = &changed.known.name;
+    match &changed.direction {
+        Direction::Dialed(address) => (format!("{name} at {address}"), "chat-client"),
+        Direction::Called => (format!("{name}, who calls,"), "chat-server"),
+    }
 }

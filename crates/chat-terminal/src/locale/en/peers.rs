@@ -160,6 +160,23 @@ impl Peers for English {
         "Nobody is known yet, and nobody near makes themselves found with chat-server --announce."
     }
 
+    fn new_key(&self, old: Fingerprint, new: Fingerprint) -> String {
+        format!(
+            "You have a new key, {new}. The old one, {old}, vouches for it and is gone. Your friends \
+             are told when you call each other next, and decide; tell them before."
+        )
+    }
+
+    fn key_accepted(&self, known: &KnownPeer, new: Fingerprint) -> String {
+        let KnownPeer {
+            name, fingerprint, ..
+        } = known;
+        format!(
+            "{name} is known by {new} from now on, and no more by {fingerprint}. Nobody has verified \
+             it yet: compare the safety number when you talk."
+        )
+    }
+
     fn forgot(&self, peer: &KnownPeer) -> String {
         let KnownPeer {
             name,

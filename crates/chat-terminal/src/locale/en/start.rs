@@ -20,6 +20,10 @@ impl Start for English {
         "a fingerprint is SHA256: and the 44 characters of base64 after it"
     }
 
+    fn no_agent_key(&self) -> &'static str {
+        "write it like agent:SHA256:… with the fingerprint that ssh-add -l shows"
+    }
+
     fn no_listen_address(&self) -> &'static str {
         "write it like 7788, 127.0.0.1:7788 or [::1]:7788"
     }

@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, Command};
 
 /// An argument by its id: the name of its value, if it has one, and what it is for. The rows are
 /// broken here, since they have no blanks at which they could be.
-const ARGUMENTS: [(&str, &str, &str); 44] = [
+const ARGUMENTS: [(&str, &str, &str); 47] = [
     (
         "target",
         "主机[:端口]",
@@ -99,6 +99,21 @@ const ARGUMENTS: [(&str, &str, &str); 44] = [
         "literal",
         "",
         "输入中的“88”只是文字，不是挂断（用于管道数据）",
+    ),
+    (
+        "identity",
+        "agent:SHA256:…",
+        "不用文件中的密钥，改用 ssh-agent 中这个指纹的 Ed25519 密钥",
+    ),
+    (
+        "new_key",
+        "",
+        "为自己换一把新密钥，由现在的密钥担保，别的什么都不做",
+    ),
+    (
+        "accept_key",
+        "",
+        "从此以另一把密钥认识这个名字的联系人（您已得到对方确认），\n别的什么都不做",
     ),
     (
         "forget",

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use chat_core::transport::TlsError;
-use chat_core::trust::{ChangedKey, FileKind, Fingerprint, KnownPeer, MAX_TRIES, ParseError};
+use chat_core::trust::{
+    AgentError, ChangedKey, Direction, FileKind, Fingerprint, KnownPeer, MAX_TRIES, ParseError,
+};
 
 use super::{Chinese, seconds};
 use crate::locale::{Errors, Start, said_by_the_system};
@@ -163,9 +165,9 @@ impl Errors for Chinese {
             TlsError::Closed => "对方在 TLS 握手时关闭了连接".into(),
             TlsError::NoKey => "对方讲 chat/1，但没有出示 Ed25519 密钥".into(),
             TlsError::NotPostQuantum => "对方讲 chat/1，但没有用抗量子的密钥交换".into(),
+            TlsError::Agent(error) => self.agent_error(error),
             TlsError::Handshake(error) => format!("TLS 握手失败：{error}"),
             TlsError::Io(error) => format!("TLS 握手时连接出错：{}", self.system(error)),
-            TlsError::Certificate(error) => format!("无法为密钥生成证书：{error}"),
         }
     }
 
@@ -179,6 +181,32 @@ impl Errors for Chinese {
             "{} 里没有 Ed25519 密钥（PKCS#8，PEM，无口令）：mv {word} {word}.old",
             path.display()
         )
+    }
+
+    fn no_certificate(&self, why: &str) -> String {
+        format!("无法为密钥生成证书：{why}")
+    }
+
+    fn agent_error(&self, error: &AgentError) -> String {
+        match error {
+            AgentError::NoAgent => {
+                "没有可用的 ssh-agent，SSH_AUTH_SOCK 未设置：eval $(ssh-agent); ssh-add".into()
+            }
+            AgentError::Io { socket, reason } => format!(
+                "无法连接 {} 上的 ssh-agent：{}；它还在运行吗？",
+                socket.display(),
+                self.system(reason)
+            ),
+            AgentError::TimedOut(limit) => {
+                format!("ssh-agent {}内没有回应；它在等你确认吗？", seconds(*limit))
+            }
+            AgentError::NoKey { wanted, found } => format!(
+                "ssh-agent 的 {found} 把密钥中没有 Ed25519 密钥 {wanted}：用 ssh-add 添加，\
+                 或用 ssh-add -X 解锁"
+            ),
+            AgentError::Refused => "ssh-agent 没有签名：它被锁定了，还是你拒绝了？".into(),
+            AgentError::Malformed => "ssh-agent 的回应无法使用；它是最新的吗？".into(),
+        }
     }
 
     fn no_randomness(&self) -> &'static str {
@@ -284,6 +312,35 @@ impl Errors for Chinese {
         )
     }
 
+    fn key_is_vouched_for(&self, changed: &ChangedKey) -> String {
+        let ChangedKey { known, new_key, .. } = changed;
+        let KnownPeer {
+            name,
+            fingerprint,
+            first_seen,
+            ..
+        } = &**known;
+        let (who, program) = whose(changed);
+        format!(
+            "{who}有新密钥，由旧密钥担保：{first_seen} 起已知的是 {fingerprint}，现在是 {new_key}；\
+             偷了旧密钥的人也能这样做；若 {name} 确认换了新密钥：{program} --accept-key {} {new_key}",
+            quoted(name)
+        )
+    }
+
+    fn key_was_replaced(&self, changed: &ChangedKey) -> String {
+        let ChangedKey { known, new_key, .. } = changed;
+        let (who, _) = whose(changed);
+        format!(
+            "{who}用的是旧密钥 {new_key}，它已换成 {}；可能被人偷了；什么都没有发送",
+            known.fingerprint
+        )
+    }
+
+    fn key_is_taken(&self, name: &str) -> String {
+        format!("这把密钥属于你认识的 {name}；/peers 列出所有密钥")
+    }
+
     fn nothing_is_recorded(&self, path: &Path, why: &str) -> String {
         format!("不再记录：{}：{why}", path.display())
     }
@@ -343,4 +400,13 @@ fn change(changed: &ChangedKey) -> String {
         "{first_seen} 起已知的是 {fingerprint}，现在是 {new_key}；那里可能是别人；若 {name} 确认\
          换了新密钥"
     )
+}
+
+/// Who has another key, and the program that met it.
+fn whose(changed: &ChangedKey) -> (String, &'static str) {
+    let name = &changed.known.name;
+    match &changed.direction {
+        Direction::Dialed(address) => (format!("{address} 上的 {name} "), "chat-client"),
+        Direction::Called => (format!("来电的 {name} "), "chat-server"),
+    }
 }

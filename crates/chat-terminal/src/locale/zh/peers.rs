@@ -157,6 +157,22 @@ impl Peers for Chinese {
         "还没有联系人，附近也没有人用 chat-server --announce 公布自己。"
     }
 
+    fn new_key(&self, old: Fingerprint, new: Fingerprint) -> String {
+        format!(
+            "你有了新密钥 {new}。旧密钥 {old} 为它担保，并已删除。下次通话时朋友会得知，由他们决定；\
+             请先告诉他们。"
+        )
+    }
+
+    fn key_accepted(&self, known: &KnownPeer, new: Fingerprint) -> String {
+        let KnownPeer {
+            name, fingerprint, ..
+        } = known;
+        format!(
+            "从现在起 {name} 的密钥是 {new}，不再是 {fingerprint}。它还未经核对：通话时请核对安全码。"
+        )
+    }
+
     fn forgot(&self, peer: &KnownPeer) -> String {
         let KnownPeer {
             name,

@@ -20,6 +20,10 @@ impl Start for Chinese {
         "指纹的形式是 SHA256: 后接 44 个 base64 字符"
     }
 
+    fn no_agent_key(&self) -> &'static str {
+        "请写成 agent:SHA256:…，指纹见 ssh-add -l"
+    }
+
     fn no_listen_address(&self) -> &'static str {
         "请写成 7788、127.0.0.1:7788 或 [::1]:7788 的形式"
     }
