@@ -41,9 +41,9 @@ pub enum ReachError {
 }
 
 /// What an endpoint is for.
-pub(crate) enum Purpose {
+pub(crate) enum Purpose<'k> {
     /// To be called under this key.
-    Listen(SecretKey),
+    Listen(&'k SecretKey),
     /// To call. The key is made up: the relay need not know who calls.
     Dial,
 }
@@ -52,7 +52,7 @@ pub(crate) enum Purpose {
 pub(crate) struct Endpoint(iroh::Endpoint);
 
 impl Endpoint {
-    pub(crate) async fn bind(relay: &Relay, purpose: Purpose) -> Result<Self, ReachError> {
+    pub(crate) async fn bind(relay: &Relay, purpose: Purpose<'_>) -> Result<Self, ReachError> {
         let mut reports = NetReportConfig::default();
         reports.captive_portal_check = false;
         let builder = iroh::Endpoint::builder(presets::Empty)
@@ -75,7 +75,7 @@ impl Endpoint {
                 .address_lookup(DnsAddressLookup::n0_dns()),
         };
         let builder = match purpose {
-            Purpose::Listen(key) => builder.secret_key(key).alpns(vec![ALPN.to_vec()]),
+            Purpose::Listen(key) => builder.secret_key(key.clone()).alpns(vec![ALPN.to_vec()]),
             Purpose::Dial => builder,
         };
         let bound = builder.bind().await;

@@ -115,7 +115,7 @@ impl Calls {
 
 impl Wait {
     async fn bind(&self) -> Result<Arc<Endpoint>, ReachError> {
-        let purpose = Purpose::Listen(self.key.clone());
+        let purpose = Purpose::Listen(&self.key);
         Ok(Arc::new(Endpoint::bind(&self.relay, purpose).await?))
     }
 

@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, Command};
 
 /// An argument by its id: the name of its value, if it has one, and what it is for. The rows are
 /// broken here, since they have no blanks at which they could be.
-const ARGUMENTS: [(&str, &str, &str); 47] = [
+const ARGUMENTS: [(&str, &str, &str); 48] = [
     (
         "target",
         "主机[:端口]",
@@ -167,6 +167,11 @@ const ARGUMENTS: [(&str, &str, &str); 47] = [
         "list",
         "",
         "打印联系人和附近的人，别的什么都不做：在本地网络中询问 0.3 秒",
+    ),
+    (
+        "reach",
+        "中继",
+        "也在这个中继等待，并打印您的号码：对方在任何地方都能呼叫；自己的中继写主机名，公共的写 n0",
     ),
     (
         "announce",
