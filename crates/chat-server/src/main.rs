@@ -209,7 +209,7 @@ fn announce(
             Ok(Some(announcement))
         }
         Err(error) => {
-            notices.push(locale::text().cannot_announce(&error));
+            notices.push(locale::text().cannot_announce(&error.to_string()));
             Ok(None)
         }
     }

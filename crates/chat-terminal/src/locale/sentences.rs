@@ -742,7 +742,31 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     ] {
         say!(line_is_skipped(path, 3, &error));
     }
-    say!(joined("…", "…"));
+    say!(joined("…", "…"), reply_idle(ten));
+
+    // By name, and next door.
+    let friend = known(PeerState::Verified);
+    say!(
+        calling_known(&friend),
+        heard("2026-11-24"),
+        never_called(),
+        strangers_have_called(1),
+        strangers_have_called(12),
+        near_not_proven(),
+        somebody_near(),
+        nobody_to_call()
+    );
+    say!(
+        no_way_to_peer("ann", &[]),
+        no_way_to_peer("ann", &[why.to_owned()]),
+        somebody_else("ann:7788")
+    );
+    say!(
+        announced(None, key),
+        announced(Some("ann"), key),
+        cannot_announce(why),
+        nothing_to_announce(at)
+    );
     said
 }
 

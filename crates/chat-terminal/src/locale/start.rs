@@ -6,7 +6,6 @@ use std::path::Path;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::transport::TargetError;
-use chat_core::transport::nearby::NearbyError;
 use chat_core::trust::{Fingerprint, Number};
 
 use super::Language;
@@ -48,7 +47,7 @@ pub trait Start {
     fn announced(&self, name: Option<&str>, own_key: Fingerprint) -> String;
 
     /// A server that cannot make itself found.
-    fn cannot_announce(&self, error: &NearbyError) -> String;
+    fn cannot_announce(&self, why: &str) -> String;
 
     /// A server that nobody else can reach, and that is to make itself found.
     fn nothing_to_announce(&self, address: SocketAddr) -> String;

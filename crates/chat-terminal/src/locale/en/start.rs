@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use chat_core::transport::TargetError;
-use chat_core::transport::nearby::NearbyError;
 use chat_core::trust::{Fingerprint, InvalidNumber, Number};
 
 use super::English;
@@ -77,8 +76,8 @@ impl Start for English {
         }
     }
 
-    fn cannot_announce(&self, error: &NearbyError) -> String {
-        format!("This server cannot be found by --announce: {error}. It is called as before.")
+    fn cannot_announce(&self, why: &str) -> String {
+        format!("This server cannot be found by --announce: {why}. It is called as before.")
     }
 
     fn nothing_to_announce(&self, address: SocketAddr) -> String {

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use chat_core::transport::TargetError;
-use chat_core::transport::nearby::NearbyError;
 use chat_core::trust::{Fingerprint, InvalidNumber, Number};
 
 use super::Chinese;
@@ -73,8 +72,8 @@ impl Start for Chinese {
         }
     }
 
-    fn cannot_announce(&self, error: &NearbyError) -> String {
-        format!("--announce 公布不了这个服务器：{error}。照常可以呼叫它。")
+    fn cannot_announce(&self, why: &str) -> String {
+        format!("--announce 公布不了这个服务器：{why}。照常可以呼叫它。")
     }
 
     fn nothing_to_announce(&self, address: SocketAddr) -> String {
