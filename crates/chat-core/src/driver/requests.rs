@@ -54,7 +54,7 @@ impl<In: Source, Out: Sink> CallDriver<'_, In, Out> {
     }
 
     /// Whether the dialer's part of the safety number goes out with what is sent next. That can
-    /// only be so after [`Step::Established`] or [`Step::Answered`], and is returned once.
+    /// only be so after [`Step::Established`](super::Step::Established) or [`Step::Answered`](super::Step::Answered), and is returned once.
     pub fn announce_nonce(&mut self) -> bool {
         let session = self.protocol.session();
         session.is_some_and(|session| session.dialer_exchange().announce_nonce())
@@ -101,7 +101,7 @@ impl<In: Source, Out: Sink> CallDriver<'_, In, Out> {
     }
 
     /// There is a reason to doubt the present connection, such as that this machine has moved; it
-    /// is asked whether it is still there, and [`Step::Doubted`] tells.
+    /// is asked whether it is still there, and [`Step::Doubted`](super::Step::Doubted) tells.
     pub fn suspect(&mut self) {
         if let Some(session) = self.protocol.session() {
             session.suspect(Instant::now().into_std());
