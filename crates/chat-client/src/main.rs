@@ -126,15 +126,22 @@ async fn call(args: &Args) -> Result<u8, Failure> {
         return list(&args.common).await;
     }
     let data_dir = data_dir()?;
-    let known = KnownPeers::open(&data_dir)?;
-    let flaws = peer::flaws(&known)?;
+    let keyring = match args.plain {
+        true => None,
+        false => Some(args.common.keyring(&data_dir)?),
+    };
+    let known = match &keyring {
+        Some(keyring) => keyring.known.clone(),
+        None => KnownPeers::open(&data_dir)?,
+    };
     let list = known.load()?;
+    let flaws = peer::flaws(&list);
     let whom = Whom::find(&args.target, args.host, args.peer_key, &list)?;
     let called = whom.called();
-    let trust = match args.plain {
-        true => Trust::Plain(known),
-        false => Trust::Encrypted {
-            keyring: args.common.keyring(&data_dir)?,
+    let trust = match keyring {
+        None => Trust::Plain(known),
+        Some(keyring) => Trust::Encrypted {
+            keyring,
             wanted: match (&whom, args.peer_key) {
                 (Whom::Known(peer), _) => Wanted::Known(peer.fingerprint),
                 (Whom::Number(number), _) => Wanted::Key(number.key.fingerprint()),
@@ -193,10 +200,10 @@ async fn call(args: &Args) -> Result<u8, Failure> {
 /// Prints whom this user knows, and who is near.
 async fn list(common: &CommonArgs) -> Result<u8, Failure> {
     let data_dir = data_dir()?;
-    let own_key = common.keyring(&data_dir)?.own_key;
-    let known = KnownPeers::open(&data_dir)?.load()?;
+    let keyring = common.keyring(&data_dir)?;
+    let known = keyring.known.load()?;
     let near = nearby::neighbours().await;
-    list::print(&known, &near, own_key)?;
+    list::print(&known, &near, keyring.own_key)?;
     Ok(exit::OK)
 }
 

@@ -110,7 +110,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     }
     let data_dir = data_dir()?;
     let keyring = args.common.keyring(&data_dir)?;
-    let mut notices = peer::flaws(&keyring.known)?;
+    let mut notices = peer::flaws(&*keyring.known.load()?);
     let own_key = keyring.own_key;
     let known = keyring.known.clone();
     let acceptor = Acceptor {

@@ -6,9 +6,7 @@ use std::future::pending;
 use chat_core::driver::Command;
 use chat_core::protocol::{Event, Peer};
 use chat_core::transport::Keyring;
-use chat_core::trust::{
-    FileError, Fingerprint, KnownPeers, KnownPeersError, Security, Verification,
-};
+use chat_core::trust::{Fingerprint, KnownPeersError, PeerList, Security, Verification};
 use chat_core::wire::{Name, Presence};
 use chat_core::{Blocking, blocking};
 
@@ -391,15 +389,9 @@ pub fn list(keyring: &Keyring) -> String {
 
 /// The lines of the known-peers file that cannot be read. They are shown before the first call,
 /// because a peer on such a line is not recognized.
-///
-/// # Errors
-/// The file as a whole cannot be read.
-pub fn flaws(known: &KnownPeers) -> Result<Vec<String>, FileError> {
-    let flaws = known.load()?;
-    Ok(flaws
-        .unreadable()
-        .map(|flaw| locale::text().unreadable(&flaw))
-        .collect())
+pub fn flaws(known: &PeerList) -> Vec<String> {
+    let flaws = known.unreadable();
+    flaws.map(|flaw| locale::text().unreadable(&flaw)).collect()
 }
 
 #[cfg(test)]
