@@ -95,6 +95,14 @@ pub(crate) fn short_name(peer: &Peer) -> String {
     name_in_notice(name_or_address(peer)).unwrap_or_else(|| peer.address.clone())
 }
 
+/// The peer's name and where it is.
+fn who(peer: &Peer) -> String {
+    match peer.name.as_deref().and_then(name_in_notice) {
+        Some(name) => format!("{name} ({})", peer.address),
+        None => peer.address.clone(),
+    }
+}
+
 /// The peer's name for another program; empty if it has none. A careless script may paste it
 /// into a shell's command line or give it as an argument, so neither must it mean anything there.
 pub fn plain_name(peer: &Peer) -> String {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chat_core::protocol::Peer;
 
-use super::{English, seconds, who};
-use crate::locale::Callers;
+use super::{English, seconds};
+use crate::locale::{Callers, who};
 use crate::text::sanitize;
 
 impl Callers for English {

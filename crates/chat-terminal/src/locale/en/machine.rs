@@ -2,8 +2,8 @@
 
 use chat_core::protocol::Peer;
 
-use super::{English, messages, who};
-use crate::locale::Machine;
+use super::{English, messages};
+use crate::locale::{Machine, who};
 
 impl Machine for English {
     fn machine_text(&self) -> &'static str {

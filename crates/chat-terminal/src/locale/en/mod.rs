@@ -15,10 +15,9 @@ mod status;
 
 use std::time::Duration;
 
-use chat_core::protocol::Peer;
 use chat_core::trust::{Security, Verification};
 
-use super::{Language, name_in_notice};
+use super::Language;
 
 /// English.
 #[derive(Debug)]
@@ -27,14 +26,6 @@ pub(super) struct English;
 impl Language for English {
     fn joined(&self, sentence: &str, next: &str) -> String {
         format!("{sentence} {next}")
-    }
-}
-
-/// The peer's name and where it is.
-fn who(peer: &Peer) -> String {
-    match peer.name.as_deref().and_then(name_in_notice) {
-        Some(name) => format!("{name} ({})", peer.address),
-        None => peer.address.clone(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use chat_core::protocol::Peer;
 
-use super::{English, messages, who};
-use crate::locale::Past;
+use super::{English, messages};
+use crate::locale::{Past, who};
 use crate::text::sanitize;
 
 impl Past for English {

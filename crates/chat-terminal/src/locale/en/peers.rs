@@ -3,8 +3,8 @@
 use chat_core::protocol::Peer;
 use chat_core::trust::{Fingerprint, KnownPeer};
 
-use super::{English, who};
-use crate::locale::Peers;
+use super::English;
+use crate::locale::{Peers, who};
 use crate::text::sanitize;
 
 impl Peers for English {

@@ -7,8 +7,8 @@ use chat_core::transport::Route;
 use chat_core::trust::Security;
 use chat_core::wire::{ControlError, MAX_CONTROL, MAX_DEPTH, RefusalCode};
 
-use super::{Chinese, mark, seconds, who};
-use crate::locale::Calls;
+use super::{Chinese, mark, seconds};
+use crate::locale::{Calls, who};
 use crate::text::sanitize;
 
 impl Calls for Chinese {

@@ -2,8 +2,8 @@
 
 use chat_core::protocol::Peer;
 
-use super::{Chinese, who};
-use crate::locale::Machine;
+use super::Chinese;
+use crate::locale::{Machine, who};
 
 impl Machine for Chinese {
     fn machine_text(&self) -> &'static str {

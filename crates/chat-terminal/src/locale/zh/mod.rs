@@ -40,10 +40,9 @@ mod status;
 
 use std::time::Duration;
 
-use chat_core::protocol::Peer;
 use chat_core::trust::{Security, Verification};
 
-use super::{Language, name_in_notice};
+use super::Language;
 
 /// Chinese, in simplified characters.
 #[derive(Debug)]
@@ -52,14 +51,6 @@ pub(super) struct Chinese;
 impl Language for Chinese {
     fn joined(&self, sentence: &str, next: &str) -> String {
         format!("{sentence}{next}")
-    }
-}
-
-/// The peer's name and where it is.
-fn who(peer: &Peer) -> String {
-    match peer.name.as_deref().and_then(name_in_notice) {
-        Some(name) => format!("{name} ({})", peer.address),
-        None => peer.address.clone(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use chat_core::protocol::Peer;
 
-use super::{Chinese, who};
-use crate::locale::Past;
+use super::Chinese;
+use crate::locale::{Past, who};
 use crate::text::sanitize;
 
 impl Past for Chinese {

@@ -3,8 +3,8 @@
 use chat_core::protocol::Peer;
 use chat_core::trust::{Fingerprint, KnownPeer, PeerState};
 
-use super::{Chinese, emoji, who};
-use crate::locale::Peers;
+use super::{Chinese, emoji};
+use crate::locale::{Peers, who};
 use crate::text::sanitize;
 
 impl Peers for Chinese {
