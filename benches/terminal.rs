@@ -72,7 +72,7 @@ mod linux {
             let home = tempfile::tempdir().expect("a temporary directory");
             let command = command_at(server, home.path()).args(["127.0.0.1:0", "--allow-plain"]);
             let mut screen = Terminal::start(SIZE, command);
-            let address = invitation(&mut screen).await;
+            let address = screen.invitation().await;
             let mut peer = TcpStream::connect(&address).await.expect("it listens");
             peer.set_nodelay(true).expect("it is a socket");
             peer.write_all(b"message 0\n").await.expect("it reads");
@@ -152,21 +152,13 @@ mod linux {
         }
     }
 
-    /// Where this server is to be called.
-    async fn invitation(screen: &mut Terminal) -> String {
-        let line = screen.wait_for_line("chat-client 127.0.0.1:").await;
-        let (_, command) = line.split_once("chat-client ").expect("a command");
-        let address = command.split_whitespace().next();
-        address.expect("an address").to_owned()
-    }
-
     /// Says one message after another to somebody at another screen, and measures from Enter until
     /// each is marked as received.
     async fn receipts(server: &Path, count: usize) -> Vec<Duration> {
         let homes = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
         let [bobs, anns] = homes.each_ref().map(|home| home.path());
         let mut bob = Terminal::start(SIZE, command_at(server, bobs).args(["127.0.0.1:0"]));
-        let address = invitation(&mut bob).await;
+        let address = bob.invitation().await;
         let client = server.with_file_name("chat-client");
         let mut ann = Terminal::start(SIZE, command_at(&client, anns).args([address]));
         ann.wait_for_line("Call with").await;

@@ -79,9 +79,7 @@ async fn call() -> io::Result<[Window; 2]> {
     let (ann_home, bob_home) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let server = command("chat-server", ann_home.path()).args(["127.0.0.1:0", "--name", "ann"]);
     let mut ann = Terminal::start(SIZE, server);
-    let line = ann.wait_for_line("chat-client 127.0.0.1:").await;
-    let (_, typed) = line.split_once("chat-client ").expect("a command");
-    let address = typed.split(' ').next().expect("an address");
+    let address = &ann.invitation().await;
     let dial = || {
         let client = command("chat-client", bob_home.path()).args([address, "--name", "bob"]);
         Terminal::start(SIZE, client)

@@ -153,9 +153,7 @@ async fn a_call_is_held_in_chinese() {
         &["127.0.0.1:0", "--name", "安妮"],
     );
     server.wait_for_line("等待来电。请在另一台机器上运行").await;
-    let line = server.wait_for_line("    chat-client 127.0.0.1:").await;
-    let (_, command) = line.split_once("chat-client ").expect("a command");
-    let address = command.split_whitespace().next().expect("an address");
+    let address = &server.invitation().await;
     let mut client = start("chat-client", bob.path(), &[address, "--name", "小波"]);
     client.wait_for_line("通话：已加密，首次通话，未核实").await;
     client.wait_for_line("安全码 ").await;

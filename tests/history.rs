@@ -268,9 +268,7 @@ async fn call(kind: &str, options: &[&str]) -> (Terminal, Terminal, [TempDir; 2]
 
     let server = command("chat-server", homes[0].path()).args(["127.0.0.1:0", "--name", "ann"]);
     let mut server = Terminal::start(SIZE, server);
-    let line = server.wait_for_line("    chat-client 127.0.0.1:").await;
-    let (_, called) = line.split_once("chat-client ").expect("a command");
-    let address = called.split_whitespace().next().expect("an address");
+    let address = &server.invitation().await;
     let client = command("chat-client", homes[1].path())
         .env("TERM", kind)
         .args([address, "--name", "bob"])
@@ -374,9 +372,7 @@ async fn a_call_that_is_kept_is_there_in_the_next_one() {
     let server =
         command("chat-server", homes[0].path()).args(["127.0.0.1:0", "--name", "ann", "--keep"]);
     let mut ann = Terminal::start(SIZE, server);
-    let line = ann.wait_for_line("    chat-client 127.0.0.1:").await;
-    let (_, called) = line.split_once("chat-client ").expect("a command");
-    let address = called.split_whitespace().next().expect("an address");
+    let address = &ann.invitation().await;
     let call = || {
         let client = command("chat-client", homes[1].path());
         Terminal::start(SIZE, client.args([address, "--name", "bob", "--keep"]))

@@ -7,41 +7,17 @@ use std::process::Stdio;
 
 use chat_testkit::home;
 use chat_testkit::process::program;
-use chat_testkit::terminal::{Emulator, Size, Terminal, command};
+use chat_testkit::terminal::{Emulator, Server, Size, Terminal, command};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use tempfile::TempDir;
 
 const SIZE: Size = Size(80, 24);
 
-/// Ann, who waits for calls at a screen.
-struct Server {
-    terminal: Terminal,
-    address: String,
-    _home: TempDir,
-}
-
-impl Server {
-    async fn start(arguments: &[&str]) -> Self {
-        let home = home();
-        let command = command("chat-server", home.path())
-            .args(["127.0.0.1:0", "--name", "ann"])
-            .args(arguments);
-        let mut terminal = Terminal::start(SIZE, command);
-        let line = terminal.wait_for_line("    chat-client 127.0.0.1:").await;
-        let (_, command) = line.split_once("chat-client ").expect("a command");
-        let address = command.split_whitespace().next().expect("an address");
-        Self {
-            address: address.to_owned(),
-            terminal,
-            _home: home,
-        }
-    }
-
-    /// Says something that arrives.
-    async fn says(&mut self, text: &str) {
-        self.terminal.type_keys(&format!("{text}\r")).await;
-        self.terminal.wait_for_line(&format!("✓ you: {text}")).await;
-    }
+/// Ann says something that arrives.
+async fn says(server: &mut Server, text: &str) {
+    server.terminal.type_keys(&format!("{text}\r")).await;
+    let line = format!("✓ you: {text}");
+    server.terminal.wait_for_line(&line).await;
 }
 
 /// Bob, who calls her in the linear mode, and is in the call.
@@ -56,7 +32,7 @@ async fn caller(server: &mut Server, home: &TempDir) -> Terminal {
 
 #[tokio::test]
 async fn a_dumb_terminal_gets_plain_lines() {
-    let server = Server::start(&[]).await;
+    let server = Server::start(SIZE, &[]).await;
     let home = home();
     let command = command("chat-client", home.path())
         .args([&server.address, "--name", "bob"])
@@ -83,7 +59,7 @@ async fn a_dumb_terminal_gets_plain_lines() {
 
 #[tokio::test]
 async fn lines_are_a_mode_with_a_name_and_its_own_help() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let path = home.path().join("output");
     let output = File::create(&path).expect("a file");
@@ -111,18 +87,18 @@ async fn lines_are_a_mode_with_a_name_and_its_own_help() {
 
 #[tokio::test]
 async fn what_arrives_never_lands_in_the_half_typed_line() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let mut bob = caller(&mut server, &home).await;
     bob.type_keys("half").await;
-    server.says("hello").await;
+    says(&mut server, "hello").await;
     bob.wait_for_line("<ann> hello").await;
     // It came while nobody typed: the line is repeated, and goes on.
     bob.wait_for(|screen| screen.cursor() == ("half".into(), 4))
         .await;
     bob.type_keys("x\x7fway").await;
     bob.wait_for(|screen| screen.cursor().0 == "halfway").await;
-    server.says("there?").await;
+    says(&mut server, "there?").await;
     bob.type_keys("\r").await;
     bob.wait_for_line("<ann> there?").await;
     server.terminal.wait_for_line("<bob> halfway").await;
@@ -132,7 +108,7 @@ async fn what_arrives_never_lands_in_the_half_typed_line() {
 
 #[tokio::test]
 async fn what_is_typed_and_not_sent_is_shown_at_the_end_and_not_to_the_shell() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let mut bob = caller(&mut server, &home).await;
     bob.type_keys("rm -rf x\x17y").await;
@@ -152,7 +128,7 @@ const SHELL: &str =
 
 #[tokio::test]
 async fn ctrl_z_gives_the_shell_its_terminal_back() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let shell = pty_process::Command::new("sh")
         .args(["-c", SHELL, "sh"])
@@ -179,7 +155,7 @@ async fn ctrl_z_gives_the_shell_its_terminal_back() {
 
 #[tokio::test]
 async fn who_edits_lines_elsewhere_goes_on_doing_so() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let command =
         command("chat-client", home.path()).args([&server.address, "--name", "bob", "--linear"]);
@@ -199,7 +175,7 @@ async fn who_edits_lines_elsewhere_goes_on_doing_so() {
 
 #[tokio::test]
 async fn what_is_said_meanwhile_waits_behind_tee_too() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let line = format!(
         "{} {} --name bob --linear | tee -a said",
@@ -216,7 +192,7 @@ async fn what_is_said_meanwhile_waits_behind_tee_too() {
     bob.wait_for_line("/verify N").await;
     bob.type_keys("half").await;
     server.terminal.wait_for_status("bob · ").await;
-    server.says("hello").await;
+    says(&mut server, "hello").await;
     bob.wait_for_line("<ann> hello").await;
     bob.wait_for(|screen| screen.cursor() == ("half".into(), 4))
         .await;

@@ -2145,12 +2145,18 @@ mod endings {
         matches!(end.reason, Some(CloseReason::HungUp(Side::Remote)))
     }
 
-    #[test]
-    fn a_hang_up_waits_for_the_receipt() {
+    /// A call whose dialer has said one last thing and hangs up, before any of it is sent.
+    fn leaving(linger: Linger) -> Call {
         let mut call = Call::on();
         let now = call.now;
         call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(Linger::Brief, now);
+        call.ends[DIALER].session.hang_up(linger, now);
+        call
+    }
+
+    #[test]
+    fn a_hang_up_waits_for_the_receipt() {
+        let mut call = leaving(Linger::Brief);
         call.transmit();
         assert!(call.ends[DIALER].flight.ends_with(b"bye\n"));
         call.pass(20 * MS, true);
@@ -2161,10 +2167,7 @@ mod endings {
 
     #[test]
     fn but_not_for_ever() {
-        let mut call = Call::on();
-        let now = call.now;
-        call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(Linger::Brief, now);
+        let mut call = leaving(Linger::Brief);
         call.pass(1900 * MS, false);
         assert!(call.ends[DIALER].reason.is_none());
         call.pass(200 * MS, false);
@@ -2210,10 +2213,7 @@ mod endings {
 
     #[test]
     fn patience_begins_anew_when_the_peer_comes_back() {
-        let mut call = Call::on();
-        let now = call.now;
-        call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(Linger::Steady, now);
+        let mut call = leaving(Linger::Steady);
         call.pass(1_900 * MS, false);
         call.cut();
         call.connect();
@@ -2279,10 +2279,7 @@ mod endings {
 
     #[test]
     fn patience_may_come_to_an_end() {
-        let mut call = Call::on();
-        let now = call.now;
-        call.ends[DIALER].say("bye");
-        call.ends[DIALER].session.hang_up(Linger::Endless, now);
+        let mut call = leaving(Linger::Endless);
         call.pass(10 * S, false);
         let now = call.now;
         call.ends[DIALER].session.hang_up(Linger::Brief, now);

@@ -12,7 +12,7 @@ use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
 use chat_testkit::process::program;
 use chat_testkit::proxy::{Fate, Proxy};
-use chat_testkit::terminal::{Emulator, Size, Terminal, command};
+use chat_testkit::terminal::{Emulator, Server, Size, Terminal, command};
 use chat_testkit::{home, soon};
 use rustix::process::Signal;
 use rustix::termios::Termios;
@@ -22,31 +22,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 const SIZE: Size = Size(80, 24);
-
-/// A server at a terminal, waiting for calls on a free port.
-struct Server {
-    terminal: Terminal,
-    address: String,
-    _home: TempDir,
-}
-
-impl Server {
-    async fn start(arguments: &[&str]) -> Self {
-        let home = home();
-        let command = command("chat-server", home.path())
-            .args(["127.0.0.1:0", "--name", "ann"])
-            .args(arguments);
-        let mut terminal = Terminal::start(SIZE, command);
-        let line = terminal.wait_for_line("    chat-client 127.0.0.1:").await;
-        let (_, command) = line.split_once("chat-client ").expect("a command");
-        let address = command.split_whitespace().next().expect("an address");
-        Self {
-            address: address.to_owned(),
-            terminal,
-            _home: home,
-        }
-    }
-}
 
 /// A client at a terminal that calls.
 struct Client {
@@ -75,7 +50,7 @@ impl Client {
 
 /// A call that is on.
 async fn call() -> (Server, Client) {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let mut client = Client::start(&server.address, &[]);
     client.terminal.wait_for_status("ann · ").await;
     server.terminal.wait_for_status("bob · ").await;
@@ -105,7 +80,7 @@ fn assert_same_settings(before: &Termios, after: &Termios) {
 
 #[tokio::test]
 async fn a_file_is_offered_and_taken_with_its_progress_above_the_draft() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let address = server.address.parse().expect("an address");
     // The call, and a file that stands still half-way.
     let plan = [(usize::MAX, Fate::Carries), (1_000_000, Fate::Stalls)];
@@ -113,7 +88,7 @@ async fn a_file_is_offered_and_taken_with_its_progress_above_the_draft() {
     let mut client = Client::start(&proxy.address.to_string(), &[]);
     client.terminal.wait_for_status("ann · ").await;
     server.terminal.wait_for_status("bob · ").await;
-    let path = server._home.path().join("my report.pdf");
+    let path = server.home.path().join("my report.pdf");
     std::fs::write(&path, vec![7; 2_000_000]).expect("written");
 
     let begun = path.to_str().expect("UTF-8").strip_suffix("report.pdf");
@@ -176,7 +151,7 @@ async fn two_people_talk_and_the_next_one_calls() {
     let Server {
         mut terminal,
         address,
-        _home,
+        home: _home,
     } = server;
     let ann = &mut terminal;
     let Client {
@@ -301,7 +276,7 @@ async fn a_resize_during_the_call_keeps_every_line_and_the_draft() {
 
 #[tokio::test]
 async fn a_hostile_peer_cannot_touch_the_terminal() {
-    let mut server = Server::start(&["--allow-plain"]).await;
+    let mut server = Server::start(SIZE, &["--allow-plain"]).await;
     let mut peer = TcpStream::connect(&server.address)
         .await
         .expect("it listens");
@@ -339,7 +314,7 @@ async fn a_hostile_peer_cannot_touch_the_terminal() {
 #[tokio::test]
 async fn a_terminal_that_is_not_utf_8_is_sent_ascii() {
     for term in ["xterm", "dumb"] {
-        let mut server = Server::start(&[]).await;
+        let mut server = Server::start(SIZE, &[]).await;
         let home = home();
         let command = command("chat-client", home.path())
             .arg(&server.address)
@@ -426,7 +401,7 @@ async fn a_call_that_is_not_answered_can_be_given_up() {
 
 #[tokio::test]
 async fn a_terminal_that_takes_no_output_slows_the_peer_and_can_be_left() {
-    let mut server = Server::start(&["--allow-plain"]).await;
+    let mut server = Server::start(SIZE, &["--allow-plain"]).await;
     let peer = TcpStream::connect(&server.address)
         .await
         .expect("it listens");
@@ -457,7 +432,7 @@ const SHELL: &str =
 
 #[tokio::test]
 async fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let shell = pty_process::Command::new("sh")
         .args(["-c", SHELL, "sh"])
@@ -508,7 +483,7 @@ async fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
 
 #[tokio::test]
 async fn colours_are_used_unless_they_are_not_wanted() {
-    let server = Server::start(&[]).await;
+    let server = Server::start(SIZE, &[]).await;
     let home = home();
     for (name, value, colored) in [("NO_COLOR", "1", false), ("NO_COLOR", "", true)] {
         let command = command("chat-client", home.path())
@@ -536,7 +511,7 @@ fn is_colored(screen: &Emulator) -> bool {
 
 #[tokio::test]
 async fn a_piped_output_is_no_screen() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let path = home.path().join("output");
     let output = File::create(&path).expect("a file");
@@ -561,7 +536,7 @@ async fn a_piped_output_is_no_screen() {
 
 #[tokio::test]
 async fn ten_thousand_lines_at_once_are_all_there_in_order() {
-    let mut server = Server::start(&["--once"]).await;
+    let mut server = Server::start(SIZE, &["--once"]).await;
     let home = home();
     let mut client = tokio::process::Command::new(program("chat-client"))
         .args([&server.address, "--name", "bob", "--send-only"])
@@ -715,7 +690,7 @@ async fn the_own_number_in_the_chat_is_sent_when_it_was_asked_about() {
 
 #[tokio::test]
 async fn messages_on_a_terminal_carry_the_name_of_who_sent_them() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let home = home();
     let nothing = File::open("/dev/null").expect("it is there");
     let command = command("chat-client", home.path())
@@ -731,7 +706,7 @@ async fn messages_on_a_terminal_carry_the_name_of_who_sent_them() {
 
 #[tokio::test]
 async fn who_is_not_to_know_of_typing_is_not_told() {
-    let mut server = Server::start(&["--no-typing"]).await;
+    let mut server = Server::start(SIZE, &["--no-typing"]).await;
     let mut bob = Client::start(&server.address, &[]);
     server.terminal.wait_for_status("bob · ").await;
     bob.terminal.wait_for_status("ann · ").await;
@@ -796,7 +771,7 @@ async fn what_was_typed_and_not_sent_is_there_at_the_next_start() {
 
 #[tokio::test]
 async fn typed_lines_are_remembered_only_for_who_wants_that() {
-    let server = Server::start(&[]).await;
+    let server = Server::start(SIZE, &[]).await;
     let mut kept = home();
     for (arguments, remembered) in [(&[][..], false), (&["--keep"], true)] {
         for round in ["first", "second"] {
@@ -961,7 +936,7 @@ async fn what_somebody_does_is_told_on_both_screens() {
 
 #[tokio::test]
 async fn an_invitation_carries_the_key_and_a_first_contact_takes_three_rows() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(SIZE, &[]).await;
     let key = server.terminal.wait_for_line("--peer-key SHA256:").await;
     let (_, key) = key.split_once("--peer-key ").expect("it is there");
     let command = server

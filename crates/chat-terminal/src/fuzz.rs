@@ -9,9 +9,7 @@ use jiff::civil::date;
 
 use crate::input::memory::Typed;
 use crate::input::parser::InputParser;
-use crate::screen::fuzz::{
-    Colors, Idle, Painter, Protocol, ScreenOptions, Size, Timestamp, View, that_acts,
-};
+use crate::screen::fuzz::{Idle, Painter, ScreenOptions, Size, Timestamp, View, that_acts};
 use crate::text::charset::Charset;
 
 /// Shows and types what is between NULs, by turns, at a terminal that the first bytes describe.
@@ -32,16 +30,7 @@ pub fn screen(data: &[u8]) {
         clock: (12, 1),
         date: date(2026, 11, 24),
     };
-    let options = ScreenOptions {
-        colors: Colors::Many,
-        charset,
-        bell: true,
-        title: true,
-        notifications: Some(Protocol::Osc9),
-        tells_typing: true,
-        marks_pastes: false,
-        idle: Idle::Waiting("waiting on :7788".into()),
-    };
+    let options = ScreenOptions::full(charset, Idle::Waiting("waiting on :7788".into()));
     let mut view = View::new(options, Typed::default(), now);
     let mut painter = Painter::new(size);
     let mut parser = InputParser::default();

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pty_process::{Command, OwnedReadPty, OwnedWritePty, Pts};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, tcgetattr};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 
 pub use crate::emulator::{Emulator, Size};
 use crate::process::program;
-use crate::{NEVER, soon};
+use crate::{NEVER, home, soon};
 
 /// A program with a home of its own, at an ordinary terminal.
 pub fn command(name: &str, home: &Path) -> Command {
@@ -47,6 +48,32 @@ pub fn shell(user: &str, home: &Path) -> Command {
         .env_remove("NO_COLOR")
         .env_remove("RUST_LOG")
         .kill_on_drop(true)
+}
+
+/// Ann's server at a terminal, waiting for calls on a free port.
+pub struct Server {
+    /// Where it runs.
+    pub terminal: Terminal,
+    /// Where it is called.
+    pub address: String,
+    /// Its home.
+    pub home: TempDir,
+}
+
+impl Server {
+    /// Starts it with further arguments, and waits until it can be called.
+    pub async fn start(size: Size, arguments: &[&str]) -> Self {
+        let home = home();
+        let command = command("chat-server", home.path())
+            .args(["127.0.0.1:0", "--name", "ann"])
+            .args(arguments);
+        let mut terminal = Terminal::start(size, command);
+        Self {
+            address: terminal.invitation().await,
+            terminal,
+            home,
+        }
+    }
 }
 
 /// Takes what a program writes to its terminal, as it comes.
@@ -141,6 +168,14 @@ impl Terminal {
     pub async fn wait_for_line(&mut self, text: &str) -> String {
         self.wait_for(|screen| find(screen, text).is_some()).await;
         find(&self.screen(), text).expect("it was there just now")
+    }
+
+    /// Waits for the invitation of a server on this machine. Returns where it is to be called.
+    pub async fn invitation(&mut self) -> String {
+        let line = self.wait_for_line("    chat-client 127.0.0.1:").await;
+        let (_, command) = line.split_once("chat-client ").expect("a command");
+        let address = command.split_whitespace().next();
+        address.expect("an address").to_owned()
     }
 
     /// Waits until the status row contains this.

@@ -43,7 +43,7 @@ pub(crate) mod fuzz {
     pub(crate) use super::size::Size;
     pub(crate) use super::transcript::Timestamp;
     pub(crate) use super::view::View;
-    pub(crate) use super::{Colors, Idle, Protocol, ScreenOptions};
+    pub(crate) use super::{Idle, ScreenOptions};
 }
 
 /// Opens and restores the terminal.

@@ -8,10 +8,8 @@ use crate::input::parser::InputParser;
 use crate::locale;
 use crate::screen::channel::Moment;
 use crate::screen::harmless::that_acts;
-use crate::screen::notify::Protocol;
 use crate::screen::painter::Painter;
 use crate::screen::size::Size;
-use crate::screen::style::Colors;
 use crate::screen::transcript::Timestamp;
 use crate::screen::view::{Idle, ScreenOptions, View};
 use crate::text::charset::Charset;
@@ -113,16 +111,7 @@ impl Desk {
             clock: (12, 1),
             date: date(2026, 11, 24),
         };
-        let options = ScreenOptions {
-            colors: Colors::Many,
-            charset,
-            bell: true,
-            title: true,
-            notifications: Some(Protocol::Osc9),
-            tells_typing: true,
-            marks_pastes: false,
-            idle,
-        };
+        let options = ScreenOptions::full(charset, idle);
         let mut desk = Self {
             view: View::new(options, Typed::default(), now),
             painter: Painter::new(size(columns, rows)),
@@ -1198,14 +1187,8 @@ fn nobody_is_told_of_typing_who_is_not_to_know() {
     let mut desk = Desk::in_call(60, 12);
     desk.view = View::new(
         ScreenOptions {
-            colors: Colors::Many,
-            charset: Charset::Utf8,
-            bell: true,
-            title: true,
-            notifications: Some(Protocol::Osc9),
             tells_typing: false,
-            marks_pastes: false,
-            idle: Idle::Waiting(String::new()),
+            ..ScreenOptions::full(Charset::Utf8, Idle::Waiting(String::new()))
         },
         Typed::default(),
         desk.now,

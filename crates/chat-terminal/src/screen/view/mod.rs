@@ -52,6 +52,23 @@ pub(crate) struct ScreenOptions {
     pub(crate) idle: Idle,
 }
 
+#[cfg(any(test, fuzzing))]
+impl ScreenOptions {
+    /// At a terminal that can do all but mark pastes.
+    pub(crate) fn full(charset: Charset, idle: Idle) -> Self {
+        Self {
+            colors: Colors::Many,
+            charset,
+            bell: true,
+            title: true,
+            notifications: Some(Protocol::Osc9),
+            tells_typing: true,
+            marks_pastes: false,
+            idle,
+        }
+    }
+}
+
 /// What a program does while there is no call, as a text for the status row.
 #[derive(Clone, Debug)]
 pub enum Idle {
