@@ -198,13 +198,13 @@ impl Errors for Chinese {
                 self.system(reason)
             ),
             AgentError::TimedOut(limit) => {
-                format!("ssh-agent {}内没有回应；它在等你确认吗？", seconds(*limit))
+                format!("ssh-agent {}内没有回应；它在等您确认吗？", seconds(*limit))
             }
             AgentError::NoKey { wanted, found } => format!(
                 "ssh-agent 的 {found} 把密钥中没有 Ed25519 密钥 {wanted}：用 ssh-add 添加，\
                  或用 ssh-add -X 解锁"
             ),
-            AgentError::Refused => "ssh-agent 没有签名：它被锁定了，还是你拒绝了？".into(),
+            AgentError::Refused => "ssh-agent 没有签名：它被锁定了，还是您拒绝了？".into(),
             AgentError::Malformed => "ssh-agent 的回应无法使用；它是最新的吗？".into(),
         }
     }
@@ -338,7 +338,7 @@ impl Errors for Chinese {
     }
 
     fn key_is_taken(&self, name: &str) -> String {
-        format!("这把密钥属于你认识的 {name}；/peers 列出所有密钥")
+        format!("这把密钥属于您认识的 {name}；/peers 列出所有密钥")
     }
 
     fn nothing_is_recorded(&self, path: &Path, why: &str) -> String {

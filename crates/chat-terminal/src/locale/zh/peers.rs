@@ -129,8 +129,8 @@ impl Peers for Chinese {
             PeerState::Verified => "已核实",
             PeerState::Blocked => "已拉黑",
         };
-        let addresses = addresses.join(" ");
-        format!("    {name}  {first_seen} 起，{state}  {addresses}\n        {fingerprint}")
+        let (addresses, heard) = (addresses.join(" "), self.heard(peer.last_heard()));
+        format!("    {name}  {first_seen} 起，{state}，{heard}  {addresses}\n        {fingerprint}")
     }
 
     fn heard(&self, day: &str) -> String {
@@ -159,7 +159,7 @@ impl Peers for Chinese {
 
     fn new_key(&self, old: Fingerprint, new: Fingerprint) -> String {
         format!(
-            "你有了新密钥 {new}。旧密钥 {old} 为它担保，并已删除。下次通话时朋友会得知，由他们决定；\
+            "您有了新密钥 {new}。旧密钥 {old} 为它担保，并已删除。下次通话时朋友会得知，由他们决定；\
              请先告诉他们。"
         )
     }

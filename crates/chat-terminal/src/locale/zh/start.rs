@@ -73,11 +73,11 @@ impl Start for Chinese {
     }
 
     fn cannot_announce(&self, why: &str) -> String {
-        format!("--announce 公布不了这个服务器：{why}。照常可以呼叫它。")
+        format!("无法用 --announce 让人找到这台服务器：{why}。仍可照常呼叫。")
     }
 
     fn nothing_to_announce(&self, address: SocketAddr) -> String {
-        format!("别人到不了 {address}，没有什么可公布：请去掉 --announce，或者去掉地址")
+        format!("别人连不上 {address}，公布了也没有用：请去掉 --announce，或去掉地址")
     }
 
     fn no_key_to_wait_for(&self, address: &str) -> String {
