@@ -272,11 +272,11 @@ impl Errors for Chinese {
     }
 
     fn no_address(&self, address: &str) -> String {
-        format!("{address:?} 不是可以记住的地址")
+        format!("“{}”不是可以记住的地址", address.escape_debug())
     }
 
     fn no_name(&self, name: &str) -> String {
-        format!("{name:?} 不是可以使用的名字")
+        format!("“{}”不是可以使用的名字", name.escape_debug())
     }
 
     fn no_such_key(&self, key: Fingerprint) -> String {

@@ -33,7 +33,7 @@ impl Peers for Chinese {
     }
 
     fn no_safety_number(&self) -> &'static str {
-        "还没有安全码：对方尚未出示它的一半。在此之前，不要说不能让别人知道的话。"
+        "还没有安全码：对方尚未出示它的一半。在此之前，请勿谈不可外泄的事。"
     }
 
     fn number_withheld(&self, why: &str, suspicious: bool) -> String {
@@ -62,7 +62,7 @@ impl Peers for Chinese {
     fn wrong_number(&self, peer: &Peer) -> String {
         format!(
             "安全码不一致！您与 {} 之间可能有中间人，能看到并篡改一切内容。请用 88 挂断，换一种方式呼叫。\
-             如果只是输错了，请重试；在一致之前，不要说不能让别人知道的话。",
+             如果只是输错了，请重试；在一致之前，请勿谈不可外泄的事。",
             who(peer)
         )
     }
