@@ -137,7 +137,7 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
         "/name" => return needed.map(|name| Request::Command(Command::Name(name))),
         "/note" => return needed.map(|note| Request::Command(Command::Note(note))),
         "/send" if words.is_none() => return Err(CommandError::SendsNothing),
-        "/send" => return Ok(about_files(FileCommand::Send(paths::split(argument)))),
+        "/send" => return Ok(about_files(FileCommand::Send(paths::of(argument)))),
         "/accept" => return accept(argument),
         "/cancel" => return Ok(about_files(FileCommand::Cancel(number(name, argument)?))),
         "/history" => return Ok(Request::Command(Command::History(count(argument.trim())?))),

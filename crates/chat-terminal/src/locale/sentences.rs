@@ -675,6 +675,7 @@ pub(crate) fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     );
     say!(
         other_key("h:1", key, None),
+        other_key_is_vouched_for("h:1", key, key),
         downgraded("h:1", key),
         known_key("h:1", "ann")
     );

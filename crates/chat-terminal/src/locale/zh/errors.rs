@@ -118,6 +118,18 @@ impl Errors for Chinese {
         }
     }
 
+    fn other_key_is_vouched_for(
+        &self,
+        address: &str,
+        wanted: Fingerprint,
+        found: Fingerprint,
+    ) -> String {
+        format!(
+            "{address} 的密钥是 {found}，由要求的 {wanted} 担保；偷了后者的人也能这样做；\
+             什么都没有发送；若对方确认换了新密钥：--peer-key {found}"
+        )
+    }
+
     fn somebody_else(&self, address: &str) -> String {
         format!("{address} 那里现在是别人，没有告诉他谁在呼叫")
     }
@@ -161,7 +173,7 @@ impl Errors for Chinese {
             TlsError::TimedOut(limit) => {
                 format!("对方在 {}内没有完成 TLS 握手", seconds(*limit))
             }
-            TlsError::OtherKey(found) => format!("对方的密钥是 {found}"),
+            TlsError::OtherKey(other) => format!("对方的密钥是 {}", other.found),
             TlsError::Closed => "对方在 TLS 握手时关闭了连接".into(),
             TlsError::NoKey => "对方讲 chat/1，但没有出示 Ed25519 密钥".into(),
             TlsError::NotPostQuantum => "对方讲 chat/1，但没有用抗量子的密钥交换".into(),
