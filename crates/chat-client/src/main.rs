@@ -3,6 +3,7 @@
 mod carrier;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -111,7 +112,7 @@ fn main() -> ExitCode {
         "chat-client",
         &args.common,
         args.files.sandbox(),
-        call(&args),
+        pin!(call(&args)),
     )
 }
 

@@ -4,6 +4,7 @@ mod reach;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -98,7 +99,7 @@ fn main() -> ExitCode {
         Some(_) => Sandbox::none(),
         None => args.files.sandbox(),
     };
-    runtime::run("chat-server", &args.common, sandbox, serve(&args))
+    runtime::run("chat-server", &args.common, sandbox, pin!(serve(&args)))
 }
 
 async fn serve(args: &Args) -> Result<u8, Failure> {
