@@ -2750,19 +2750,25 @@ mod endings {
 
     #[test]
     fn a_settled_call_needs_no_answer_from_a_peer_that_has_ended_it() {
-        let mut call = Call::on();
-        for end in &mut call.ends {
-            end.session.finish();
+        for refused in [true, false] {
+            let mut call = Call::on();
+            for end in &mut call.ends {
+                end.session.finish();
+            }
+            call.transmit();
+            call.deliver(DIALER, usize::MAX);
+            call.cut();
+            call.connect();
+            let dialer = &mut call.ends[DIALER];
+            if refused {
+                let refused = Control::Refused(RefusalCode::NoSession.into()).to_line();
+                dialer.receive(&refused, true, call.now).expect("in turn");
+                dialer.transmit(call.now);
+            } else {
+                dialer.give_up(call.now);
+            }
+            assert!(matches!(dialer.reason, Some(CloseReason::BothFinished)));
         }
-        call.transmit();
-        call.deliver(DIALER, usize::MAX);
-        call.cut();
-        call.connect();
-        let dialer = &mut call.ends[DIALER];
-        let refused = Control::Refused(RefusalCode::NoSession.into()).to_line();
-        dialer.receive(&refused, true, call.now).expect("in turn");
-        dialer.transmit(call.now);
-        assert!(matches!(dialer.reason, Some(CloseReason::BothFinished)));
     }
 }
 
