@@ -7,15 +7,18 @@
 mod directory;
 mod error;
 mod event;
+mod expected;
 mod flow;
 mod incoming;
 mod lines;
 mod name;
 mod open;
+mod part;
 mod source;
 mod store;
 mod task;
 mod transfers;
+mod tree;
 mod window;
 
 #[cfg(test)]
@@ -30,7 +33,8 @@ use crate::wire::Sha256;
 pub use directory::Directory;
 pub use error::{FileViolation, TransferError};
 pub use event::{Direction, FileEvent, FileState, FileSummary, NotNow, Rate};
-pub use incoming::{Complete, Expected, Incoming};
+pub use expected::{Complete, Expected};
+pub use incoming::Incoming;
 pub use name::{FileName, MAX_NAME};
 pub use open::{FileConnection, FileStream, OpenFile, Opening};
 pub use source::Source;
