@@ -98,6 +98,8 @@ impl FileCommand {
 #[derive(Debug, Default)]
 pub struct Progress {
     done: AtomicU64,
+    /// What of that was there before.
+    before: AtomicU64,
     sha256: OnceLock<Sha256>,
 }
 
@@ -112,8 +114,18 @@ impl Progress {
         self.sha256.get().copied()
     }
 
+    /// How many bytes have come over this connection.
+    fn moved(&self) -> u64 {
+        let before = self.before.load(Ordering::Relaxed);
+        self.done().saturating_sub(before)
+    }
+
+    /// So many bytes are there, of which none has to come.
     fn set(&self, done: u64) {
-        self.done.store(done, Ordering::Relaxed);
+        if done != self.done() {
+            self.before.store(done, Ordering::Relaxed);
+            self.done.store(done, Ordering::Relaxed);
+        }
     }
 
     fn add(&self, bytes: usize) {
