@@ -143,6 +143,28 @@ impl Store {
         records
     }
 
+    /// Forgets all that concerns this peer.
+    pub fn forget(&self, peer: Fingerprint) {
+        for record in self.of_peer(peer) {
+            self.remove(record.offer.id);
+        }
+    }
+
+    /// Gives all that concerns this peer to the same peer under another key.
+    ///
+    /// # Errors
+    /// A record cannot be written.
+    pub fn hand_over(&self, old: Fingerprint, new: Fingerprint) -> Result<(), FileError> {
+        let peer = new.to_string();
+        for record in self.of_peer(old) {
+            self.put(&Record {
+                peer: peer.clone(),
+                ..record
+            })?;
+        }
+        Ok(())
+    }
+
     /// Where the records are.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
