@@ -195,6 +195,29 @@ fn each_cut_is_gone_on_from() {
     }
 }
 
+/// What is shown as the rate is what comes, not what was there.
+#[test]
+fn what_was_there_has_not_moved() {
+    for pair in [Pair::file(&[7; 1_000]), Pair::directory(&PHOTOS)] {
+        let size = pair.source.size();
+        let wire = pair.sent(&pair.incoming().have());
+        let cut = wire.len() - 150;
+        pair.receive(&wire[..cut]).expect_err("it was cut");
+        let incoming = pair.incoming();
+        let there = incoming.done();
+        assert!((1..size).contains(&there), "{there}");
+        let (sender, receiver) = (Progress::default(), Progress::default());
+        let mut rest = Vec::new();
+        let sent = pair.source.send(&incoming.have(), &mut rest, &sender);
+        sent.expect("it can be read");
+        let received = incoming.receive(&mut &rest[..], &receiver);
+        received.expect("the rest").publish().expect("a name");
+        for progress in [sender, receiver] {
+            assert_eq!((progress.done(), progress.moved()), (size, size - there));
+        }
+    }
+}
+
 /// A receiver that was killed while it wrote its list, or before it made a file that is listed.
 #[test]
 fn a_list_that_was_cut_off_loses_nothing() {
@@ -494,11 +517,16 @@ fn component() -> impl Strategy<Value = String> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 50 } else { 1_000 }))]
+/// How many hostile names are tried, a hundred in each case; `NAMES` says otherwise.
+fn cases_of_names() -> u32 {
+    let names = std::env::var("NAMES").ok();
+    names.map_or(5_000, |names| names.parse().expect("a number")) / 100
+}
 
-    /// A hundred names in each case, 100,000 in a release build: none leaves the directory, none takes the
-    /// place of another.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases_of_names()))]
+
+    /// None leaves the directory, none takes the place of another.
     #[test]
     fn hostile_names_stay_where_they_belong(
         paths in vec(vec(component(), 1..6), 100),
