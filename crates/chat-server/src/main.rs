@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 
 /// Waits for a call and lets you talk; `88` hangs up.
 #[derive(Debug, Parser)]
-#[command(version = version::short(), long_version = version::long())]
+#[command(version = version::short(), long_version = version::long(cfg!(feature = "reach")))]
 struct Args {
     /// Where to listen: 7788, :7788, 127.0.0.1:7788 or [::1]:7788
     #[arg(default_value = "[::]:7788", value_parser = address)]

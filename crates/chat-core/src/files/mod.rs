@@ -49,6 +49,8 @@ pub struct FileConfig {
     pub policy: Policy,
     /// Where open offers are written down; without it they end with the program.
     pub store: Option<Store>,
+    /// What a peer of plain lines is told, once, when it would be offered a file.
+    pub regret: Option<String>,
 }
 
 impl FileConfig {
@@ -58,6 +60,7 @@ impl FileConfig {
             downloads: PathBuf::new(),
             policy: Policy::Refuse,
             store: None,
+            regret: None,
         }
     }
 }

@@ -17,7 +17,7 @@ const SMALLEST: u64 = 32 * 1024;
 const LARGEST: u64 = 1024 * 1024;
 
 /// How long a line of the talk may wait behind a file.
-const QUEUE: Duration = Duration::from_millis(15);
+const QUEUE: Duration = Duration::from_millis(5);
 
 /// What is timed by itself, in bytes.
 const PIECE: u64 = 16 * 1024;

@@ -301,11 +301,13 @@ impl Errors for English {
     }
 
     fn no_such_name(&self, name: &str, known: &[&str]) -> String {
-        let known = match known.is_empty() {
-            true => "none".to_owned(),
-            false => known.join(", "),
-        };
-        format!("nobody named {name} is known; known are: {known}")
+        match known.is_empty() {
+            true => format!("nobody named {name} is known; nobody is known yet"),
+            false => format!(
+                "nobody named {name} is known; known are: {}",
+                known.join(", ")
+            ),
+        }
     }
 
     fn is_ambiguous(&self, name: &str, alike: &[String]) -> String {

@@ -210,13 +210,13 @@ impl Errors for Chinese {
                 self.system(reason)
             ),
             AgentError::TimedOut(limit) => {
-                format!("ssh-agent {}内没有回应；它在等你确认吗？", seconds(*limit))
+                format!("ssh-agent {}内没有回应；它在等您确认吗？", seconds(*limit))
             }
             AgentError::NoKey { wanted, found } => format!(
                 "ssh-agent 的 {found} 把密钥中没有 Ed25519 密钥 {wanted}：用 ssh-add 添加，\
                  或用 ssh-add -X 解锁"
             ),
-            AgentError::Refused => "ssh-agent 没有签名：它被锁定了，还是你拒绝了？".into(),
+            AgentError::Refused => "ssh-agent 没有签名：它被锁定了，还是您拒绝了？".into(),
             AgentError::Malformed => "ssh-agent 的回应无法使用；它是最新的吗？".into(),
         }
     }
@@ -284,11 +284,11 @@ impl Errors for Chinese {
     }
 
     fn no_address(&self, address: &str) -> String {
-        format!("{address:?} 不是可以记住的地址")
+        format!("“{}”不是可以记住的地址", address.escape_debug())
     }
 
     fn no_name(&self, name: &str) -> String {
-        format!("{name:?} 不是可以使用的名字")
+        format!("“{}”不是可以使用的名字", name.escape_debug())
     }
 
     fn no_such_key(&self, key: Fingerprint) -> String {
@@ -350,7 +350,7 @@ impl Errors for Chinese {
     }
 
     fn key_is_taken(&self, name: &str) -> String {
-        format!("这把密钥属于你认识的 {name}；/peers 列出所有密钥")
+        format!("这把密钥属于您认识的 {name}；/peers 列出所有密钥")
     }
 
     fn nothing_is_recorded(&self, path: &Path, why: &str) -> String {
