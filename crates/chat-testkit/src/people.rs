@@ -244,6 +244,7 @@ impl User {
             files_from_anyone: false,
             interactive: true,
             recorder: None,
+            relay: None,
         };
         set_up(&mut config);
         let (stop, stopped) = oneshot::channel::<()>();
