@@ -111,6 +111,11 @@ fn a_wrong_command_line_is_told_in_one_line_of_chinese() {
         ("chat-server", &["--answer"], "后面缺少一个值"),
         (
             "chat-server",
+            &["--on-call", "/nowhere"],
+            "文件或目录不存在",
+        ),
+        (
+            "chat-server",
             &["--from-anyone"],
             "还需要这个参数：--accept-files <目录>",
         ),

@@ -15,6 +15,7 @@ use chat_terminal::locale::Explain;
 use chat_testkit::anybody::Anybody;
 use chat_testkit::network::{NOWHERE, Network};
 use chat_testkit::people::{BACKLOG, Client, Server, User, all_from, take_one, user};
+use chat_testkit::wire::Wire;
 use chat_testkit::{a_port, soon};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
@@ -462,6 +463,25 @@ async fn whom_one_has_blocked_is_neither_answered_nor_called() {
     assert_eq!(code, 3);
     assert!(ended.contains("your key is blocked"), "{ended}");
     assert_eq!(server.stops().await, [""; 0], "not a word of it");
+}
+
+#[tokio::test]
+async fn whoever_is_blocked_during_the_handshake_is_turned_away_at_its_end() {
+    let (ann, bob) = (user("ann"), user("bob"));
+    let address = have_met(&ann, &bob).await;
+    let server = bob.answers_on(again_at(address).await, address, bob.reception());
+    let stream = TcpStream::connect(address).await.expect("he listens");
+    let secured = ann.keyring().tls.connect(stream).await.expect("TLS");
+    let mut wire = Wire::new(secured.stream);
+
+    let known = bob.keyring().known;
+    known.block(ann.name, ann.key()).expect("blocked");
+    let id = "0".repeat(32);
+    let hello = format!(r#"{{"hello":{{"name":"ann","conversation":"{id}","received":0}}}}"#);
+    wire.sends(format!("\u{1}{hello}\n")).await;
+    wire.receives("\u{1}{\"refused\":{\"code\":\"blocked\"")
+        .await;
+    assert_eq!(server.stops().await, [""; 0], "nothing of it is shown");
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ fn a_version_says_which_build_it_is() {
         let long = printed(name, "--version");
         assert!(long.starts_with(short.trim_end()), "{long}");
         assert!(long.contains("\nprotocol: chat/1"), "{long}");
+        // The tests build them as they come.
+        assert!(long.contains("\nfeatures: none\n"), "{long}");
     }
 }
 
@@ -71,6 +73,77 @@ fn the_manual_has_each_option_and_no_other() {
             "docs/man/{name}.1: missing {missing:?}, not there any more {stale:?}"
         );
     }
+}
+
+/// The page about both programs, in either language.
+const SHARED: [&str; 2] = [
+    include_str!("../docs/man/chat.7"),
+    include_str!("../docs/man/zh_CN/chat.7"),
+];
+
+/// What the entries of a page are called in Chinese.
+const TERMS: [(&str, &str); 12] = [
+    ("回车", "Enter"),
+    ("↑", "Up"),
+    ("↓", "Down"),
+    ("←", "Left"),
+    ("→", "Right"),
+    ("，", ", "),
+    ("已加密", "encrypted"),
+    ("未加密", "NOT ENCRYPTED"),
+    ("首次通话", "new"),
+    ("已核实", "verified"),
+    ("未核实", "unverified"),
+    ("对方无密钥", "no key"),
+];
+
+/// What each section of a page has in any language: subsections, paragraphs, entries with the
+/// places of their arguments, and the options that it names.
+fn skeleton(page: &str) -> Vec<Vec<String>> {
+    let mut sections: Vec<Vec<String>> = Vec::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix('.')) {
+        let (name, words) = line.split_once(' ').unwrap_or((line, ""));
+        let part = match name {
+            "Sh" => {
+                sections.push(Vec::new());
+                continue;
+            }
+            "Ss" | "Pp" => name.to_owned(),
+            "It" => format!("It {}", without_arguments(words)),
+            "Fl" => format!("Fl {}", words.split(' ').next().unwrap_or_default()),
+            _ => continue,
+        };
+        sections.last_mut().expect("a section").push(part);
+    }
+    // Sentences name options in the order of their language.
+    sections.iter_mut().for_each(|section| section.sort());
+    sections
+}
+
+fn without_arguments(entry: &str) -> String {
+    let entry = TERMS
+        .iter()
+        .fold(entry.to_owned(), |entry, (chinese, english)| {
+            entry.replace(chinese, english)
+        });
+    let mut parts = entry.split("Ar ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.split_once(' ').map_or("", |(_, rest)| rest));
+    rest.fold(first, |entry, rest| entry + "Ar _ " + rest)
+}
+
+#[test]
+fn the_manual_says_the_same_in_both_languages() {
+    let [english, chinese] = SHARED.map(skeleton);
+    assert_eq!(chinese.len(), english.len(), "sections");
+    for (chinese, english) in chinese.iter().zip(&english) {
+        assert_eq!(chinese, english);
+    }
+    let entries = english
+        .iter()
+        .flatten()
+        .filter(|part| part.starts_with("It"));
+    assert!(entries.count() > 60);
 }
 
 #[test]

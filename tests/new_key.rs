@@ -5,7 +5,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use chat_core::files::{Record, RecordedSide, Store};
 use chat_core::trust::{KnownPeers, PeerState};
+use chat_core::wire::{Offer, OfferId};
 use chat_testkit::home;
 use chat_testkit::process::{Ended, Process, program};
 use tempfile::TempDir;
@@ -176,6 +178,132 @@ async fn who_is_blocked_is_so_under_a_new_key() {
     let refused = client(&ann, &[&address]).ends().await;
     assert_eq!(refused.code, Some(3), "{refused:?}");
     assert!(refused.stderr.contains("blocked"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn open_offers_go_to_the_new_key_and_are_forgotten_with_the_peer() {
+    let (ann, bob, _) = friends().await;
+    let offers = Store::open(ann.path()).expect("a store");
+    let offered = Record {
+        peer: key_of_bob(&ann),
+        offer: Offer {
+            id: OfferId::random(),
+            name: "holiday.jpg".to_owned(),
+            size: 8,
+            files: None,
+        },
+        side: RecordedSide::Sends("holiday.jpg".into()),
+    };
+    offers.put(&offered).expect("written");
+    let new = new_key(&bob).await;
+    let accepted = manages(&ann, &["--accept-key", "bob", &new]).await;
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
+
+    let old = offered.peer.parse().expect("a fingerprint");
+    let new_key = new.parse().expect("a fingerprint");
+    assert_eq!(offers.of_peer(old), []);
+    let handed_over = Record {
+        peer: new,
+        ..offered
+    };
+    assert_eq!(offers.of_peer(new_key), [handed_over]);
+    let forgotten = manages(&ann, &["--forget", "bob"]).await;
+    assert_eq!(forgotten.code, Some(0), "{forgotten:?}");
+    assert_eq!(offers.of_peer(new_key), []);
+}
+
+/// The key by which Ann knows Bob.
+fn key_of_bob(ann: &TempDir) -> String {
+    let list = known_peers(ann).load().expect("a list");
+    let key = list.peers().next().expect("bob").fingerprint;
+    key.to_string()
+}
+
+#[tokio::test]
+async fn a_new_key_is_told_of_by_address_by_name_and_by_key() {
+    let (ann, bob, address) = friends().await;
+    let old = key_of_bob(&ann);
+    let new = new_key(&bob).await;
+    let (mut server, _) = server(&bob, &address).await;
+    let who = "bob at 127.0.0.1:";
+    let command = format!("chat-client --accept-key bob {new}");
+    let only_old = ["--peer-key", &old];
+    for arguments in [
+        &[&*address][..],
+        &["bob"],
+        &[&address, only_old[0], only_old[1]],
+        &["bob", only_old[0], only_old[1]],
+    ] {
+        let refused = client(&ann, arguments).ends().await;
+        assert_eq!(refused.code, Some(3), "{refused:?}");
+        for part in [who, "vouched for by the old one", "stolen", &command] {
+            assert!(
+                refused.one_line().contains(part),
+                "{arguments:?}: {refused:?}"
+            );
+        }
+        assert_eq!(key_of_bob(&ann), old, "{arguments:?}: decided by nobody");
+    }
+
+    // Who knows Bob by his key alone is told, and asks for the new one.
+    let carol = home();
+    let refused = client(&carol, &[&address, only_old[0], only_old[1]]).ends();
+    let refused = refused.await;
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    let command = format!("--peer-key {new}");
+    for part in ["vouches for it", "stolen", &command] {
+        assert!(refused.one_line().contains(part), "{refused:?}");
+    }
+
+    let accepted = manages(&ann, &["--accept-key", "bob", &new]).await;
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
+    let mut caller = client(&ann, &["bob", "--name", "ann"]);
+    caller.types("it is me\n").await;
+    server.prints("it is me").await;
+    assert_eq!(caller.hangs_up().await.code, Some(0));
+}
+
+/// Mallory has Bob's address, and a certificate of his in place of the one that signed hers.
+#[tokio::test]
+async fn a_voucher_of_somebody_else_is_none_whoever_is_called_how() {
+    let (ann, bob, address) = friends().await;
+    let old = key_of_bob(&ann);
+    new_key(&bob).await;
+    let mallory = home();
+    new_key(&mallory).await;
+    let identity = |home: &TempDir| home.path().join("identity");
+    let certificate = "-----BEGIN CERTIFICATE-----";
+    let hers = fs::read_to_string(identity(&mallory)).expect("a key");
+    let his = fs::read_to_string(identity(&bob)).expect("a key");
+    let (hers, _) = hers.rsplit_once(certificate).expect("the old one");
+    let (_, his) = his.rsplit_once(certificate).expect("the old one");
+    let forged = format!("{hers}{certificate}{his}");
+    fs::write(identity(&mallory), forged).expect("forged");
+
+    let _server = server(&mallory, &address).await;
+    for arguments in [&[&*address][..], &["bob"], &[&address, "--peer-key", &old]] {
+        let refused = client(&ann, arguments).ends().await;
+        assert_eq!(refused.code, Some(3), "{arguments:?}: {refused:?}");
+        for lie in ["vouch", "--accept-key"] {
+            assert!(!refused.stderr.contains(lie), "{arguments:?}: {refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_blocked_is_not_called_under_a_new_key() {
+    let (ann, bob, address) = friends().await;
+    let old = key_of_bob(&ann);
+    let key = old.parse().expect("a fingerprint");
+    known_peers(&ann).block("bob", key).expect("blocked");
+    new_key(&bob).await;
+    let _server = server(&bob, &address).await;
+    for arguments in [&[&*address][..], &["bob"], &[&address, "--peer-key", &old]] {
+        let refused = client(&ann, arguments).ends().await;
+        assert_eq!(refused.code, Some(3), "{arguments:?}: {refused:?}");
+        assert!(refused.stderr.contains("blocked"), "{refused:?}");
+        assert!(!refused.stderr.contains("--accept-key"), "{refused:?}");
+    }
 }
 
 #[tokio::test]

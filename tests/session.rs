@@ -64,6 +64,7 @@ fn hello(received: u64) -> Hello {
         keeps: false,
         history: false,
         answering: false,
+        files: false,
         ended: false,
         commitment: None,
     }

@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chat_testkit::lab::{ANN, Lab, NAME};
 use tempfile::TempDir;
-
-use crate::lab::{ANN, Lab, NAME};
 
 /// Each side says a line this often.
 const EVERY: Duration = Duration::from_millis(200);

@@ -6,16 +6,15 @@
 //! row has.
 
 mod contender;
-mod lab;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
+use chat_testkit::lab::{ANN, BOB, Lab};
 use chat_testkit::process::program;
 
 use contender::{Contender, Talk};
-use lab::{ANN, BOB, Lab};
 
 /// After so long without a word a talk counts as over.
 const LIMIT: Duration = Duration::from_secs(20);

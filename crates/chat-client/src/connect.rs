@@ -6,7 +6,7 @@ use chat_core::driver::{BoxConnection, Connected, Connection};
 use chat_core::files::FileStream;
 use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
-    ConnectError, Dial, Intent, Keyring, Packets, PeerKind, SecureStream, TlsError,
+    ConnectError, Dial, Intent, Keyring, OtherKey, Packets, PeerKind, SecureStream, TlsError,
 };
 use chat_core::trust::{self, Fingerprint, KnownPeer, KnownPeers, PeerList, Security};
 use chat_core::wire::{Cookie, Framing, LineCodec};
@@ -147,7 +147,7 @@ impl<D: Dial> Connector<D> {
         let known = known.await?;
         let expected = known.by_address(&address);
         let secured = secured.map_err(|reason| match reason {
-            TlsError::OtherKey(found) => self.other_key(keyring, &known, *wanted, found),
+            TlsError::OtherKey(other) => self.other_key(keyring, &known, *wanted, &other),
             // The other side has no part in that.
             reason @ TlsError::Agent(_) => ConnectError::Tls {
                 address: address.clone(),
@@ -194,11 +194,7 @@ impl<D: Dial> Connector<D> {
         };
         match keyring.tls.connect_with(stream, intent).await {
             Ok(secured) => Ok(Box::new(secured.stream)),
-            Err(TlsError::OtherKey(found)) => Err(ConnectError::OtherKey {
-                address,
-                wanted: wanted.unwrap_or(found),
-                found: Some(found),
-            }),
+            Err(TlsError::OtherKey(other)) => Err(not_that_key(address, wanted, &other)),
             Err(reason) => Err(ConnectError::Tls { address, reason }),
         }
     }
@@ -235,7 +231,7 @@ impl<D: Dial> Connector<D> {
             Wanted::Address | Wanted::Key(_) => {
                 keyring.check_dialed(known, &address, key, replaced)
             }
-            Wanted::Known(_) => keyring.check_known(known, key),
+            Wanted::Known(wanted) => keyring.check_known(known, wanted, &address, key, replaced),
         };
         owner.map_err(|reason| ConnectError::Key { address, reason })
     }
@@ -246,17 +242,11 @@ impl<D: Dial> Connector<D> {
         keyring: &Keyring,
         known: &PeerList,
         wanted: Wanted,
-        found: Fingerprint,
+        other: &OtherKey,
     ) -> ConnectError {
-        if let Wanted::Key(_) = wanted
-            && let Err(error) = self.check_key(keyring, known, wanted, found, &[])
-        {
-            return error;
-        }
-        ConnectError::OtherKey {
-            address: self.dialer.address(),
-            wanted: wanted.key().unwrap_or(found),
-            found: Some(found),
+        match self.check_key(keyring, known, wanted, other.found, &other.replaced) {
+            Err(error) => error,
+            Ok(_) => not_that_key(self.dialer.address(), wanted.key(), other),
         }
     }
 
@@ -297,5 +287,15 @@ impl<D: Dial> Connector<D> {
 
     fn codec(&self) -> LineCodec {
         LineCodec::new(self.framing)
+    }
+}
+
+fn not_that_key(address: String, wanted: Option<Fingerprint>, other: &OtherKey) -> ConnectError {
+    let wanted = wanted.unwrap_or(other.found);
+    ConnectError::OtherKey {
+        address,
+        wanted,
+        found: Some(other.found),
+        is_vouched_for: other.replaced.contains(&wanted),
     }
 }

@@ -3,6 +3,7 @@
 mod carrier;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use carrier::Carrier;
 
 /// Calls a chat-server and lets you talk; 88 hangs up.
 #[derive(Debug, Parser)]
-#[command(version = version::short(), long_version = version::long())]
+#[command(version = version::short(), long_version = version::long(cfg!(feature = "reach")))]
 struct Args {
     /// Who to call: the name of somebody you know, a host (a name, an IPv4 address or an [IPv6]
     /// address), or a number
@@ -111,7 +112,7 @@ fn main() -> ExitCode {
         "chat-client",
         &args.common,
         args.files.sandbox(),
-        call(&args),
+        pin!(call(&args)),
     )
 }
 

@@ -404,8 +404,12 @@ impl<D: Dial + 'static> Races<D> {
         }
     }
 
-    /// Why no way leads to the peer.
+    /// Why no way leads to the peer. That it has a new key says all.
     fn no_way(&mut self) -> ConnectError {
+        let mut errors = self.errors.iter();
+        if let Some(new_key) = errors.position(ConnectError::is_new_key) {
+            return self.errors.swap_remove(new_key);
+        }
         match (&self.ways.search, self.errors.pop()) {
             (None, Some(error)) if self.errors.is_empty() => error,
             (_, last) => {

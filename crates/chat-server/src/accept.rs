@@ -9,7 +9,7 @@ use chat_core::protocol::{Handshake, Peer};
 use chat_core::transport::{
     ClientHello, HANDSHAKE_TIMEOUT, Keyring, PeerKind, SecureStream, Stream, TlsError,
 };
-use chat_core::trust::{self, Fingerprint, KnownPeer, Loading, RejectedKey, Security};
+use chat_core::trust::{self, Fingerprint, KnownPeer, RejectedKey, Security};
 use chat_core::wire::{
     Control, Framing, HANG_UP, Hello, LineCodec, MAX_CONTROL, Refusal, RefusalCode, SessionId,
 };
@@ -202,20 +202,15 @@ impl Acceptor {
         Err(RejectReason::Plaintext)
     }
 
-    /// Looks a caller up by its key among the known peers, which are being read already, or else
-    /// are now. One that is not welcome is told why.
-    pub(crate) async fn admit(
-        &self,
-        mut caller: Caller,
-        known: Option<Loading>,
-    ) -> Result<Caller, RejectReason> {
+    /// Looks a caller up by its key among the known peers, as they are now: the handshake may have
+    /// taken long. One that is not welcome is told why.
+    pub(crate) async fn admit(&self, mut caller: Caller) -> Result<Caller, RejectReason> {
         let Some(SessionKey { key, .. }) = caller.session_key() else {
             return Ok(caller);
         };
-        let known = known.unwrap_or_else(|| self.keyring.known.begin_load());
         let claimed = caller.hello().and_then(Hello::chosen_name);
         let replaced = caller.replaced_keys.clone();
-        match self.identify(known, key, claimed, &replaced).await {
+        match self.identify(key, claimed, &replaced).await {
             Ok(known) => {
                 let peer = &mut caller.connected.peer;
                 peer.security = trust::security(key, known.as_ref());
@@ -237,12 +232,12 @@ impl Acceptor {
     /// The owner of this key, if it is known and welcome under the name that it claims.
     async fn identify(
         &self,
-        known: Loading,
         key: Fingerprint,
         claimed: Option<&str>,
         replaced: &[Fingerprint],
     ) -> Result<Option<KnownPeer>, RejectReason> {
-        let known = known.await.map_err(RejectedKey::File)?;
+        let known = self.keyring.known.begin_load().await;
+        let known = known.map_err(RejectedKey::File)?;
         match self.keyring.check_caller(&known, key, claimed, replaced)? {
             None if self.known_only => Err(RejectReason::Unknown(key.to_string())),
             owner => Ok(owner.cloned()),

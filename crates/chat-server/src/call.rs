@@ -193,7 +193,8 @@ impl Server<'_> {
     /// Both sides have said hello: the offers that are open are said again.
     fn say_files<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
         if let Some(session) = call.session_id() {
-            self.files.connected(session, None);
+            let known = call.peer_knows_files();
+            self.files.connected(session, None, known);
         }
     }
 

@@ -126,9 +126,9 @@ impl Dispatcher {
     where
         S: Stream + 'static,
     {
-        let mut known = None;
         let begun = |hello: &ClientHello<_>| {
-            known = Some(self.acceptor.keyring.known.begin_load());
+            // Read once more when they are needed, they are there then.
+            drop(self.acceptor.keyring.known.begin_load());
             let cookie = hello.cookie();
             permit.begun(cookie.is_some_and(|cookie| self.registry.has_cookie(cookie)));
         };
@@ -151,7 +151,7 @@ impl Dispatcher {
         };
         match purpose {
             Purpose::Call | Purpose::Resumption => {
-                let caller = self.acceptor.admit(caller, known).await?;
+                let caller = self.acceptor.admit(caller).await?;
                 match self.queue.enter(caller) {
                     Entry::Seat(seat) => {
                         if let Some(on_call) = &self.on_call

@@ -4,6 +4,7 @@ mod reach;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use tokio::net::TcpListener;
 
 /// Waits for a call and lets you talk; `88` hangs up.
 #[derive(Debug, Parser)]
-#[command(version = version::short(), long_version = version::long())]
+#[command(version = version::short(), long_version = version::long(cfg!(feature = "reach")))]
 struct Args {
     /// Where to listen: 7788, :7788, 127.0.0.1:7788 or [::1]:7788
     #[arg(default_value = "[::]:7788", value_parser = address)]
@@ -98,7 +99,7 @@ fn main() -> ExitCode {
         Some(_) => Sandbox::none(),
         None => args.files.sandbox(),
     };
-    runtime::run("chat-server", &args.common, sandbox, serve(&args))
+    runtime::run("chat-server", &args.common, sandbox, pin!(serve(&args)))
 }
 
 async fn serve(args: &Args) -> Result<u8, Failure> {

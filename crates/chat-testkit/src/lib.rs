@@ -14,6 +14,8 @@ use tokio::time::timeout;
 pub mod anybody;
 pub mod crash;
 pub mod emulator;
+#[cfg(target_os = "linux")]
+pub mod lab;
 pub mod mitm;
 pub mod network;
 pub mod people;

@@ -53,6 +53,7 @@ impl User {
             downloads: self.downloads(),
             policy: Policy::Ask,
             store: Some(Store::open(self.home.path()).expect("a directory of ours")),
+            regret: None,
         }
     }
 

@@ -18,7 +18,7 @@ pub enum HelloError {
     #[error("the caller did not say hello")]
     Missing,
     /// What came first was something else.
-    #[error("the caller's first words were no hello that can be read")]
+    #[error("the caller's hello could not be read")]
     Malformed,
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::TlsError;
-use crate::trust::{FileError, Fingerprint, FirstContactError, Number, RejectedKey};
+use crate::trust::{Claim, FileError, Fingerprint, FirstContactError, Number, RejectedKey};
 
 /// Why nobody answered.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,8 @@ pub enum ConnectError {
         wanted: Fingerprint,
         /// The key that is there, if there is one.
         found: Option<Fingerprint>,
+        /// The key that is demanded vouches for the one that is there.
+        is_vouched_for: bool,
     },
     /// This program has no carrier for numbers.
     #[error("{0} cannot be reached without relays")]
@@ -148,6 +150,17 @@ impl ConnectError {
                 matches!(reason, TlsError::Closed)
             }
             Self::NoWay { errors, .. } => !errors.is_empty() && errors.iter().all(Self::is_refusal),
+            _ => false,
+        }
+    }
+
+    /// Whether the peer who was called has a new key, for which the old one vouches.
+    pub fn is_new_key(&self) -> bool {
+        match self {
+            Self::Key {
+                reason: RejectedKey::Changed(changed),
+                ..
+            } => changed.claim == Claim::Vouched,
             _ => false,
         }
     }

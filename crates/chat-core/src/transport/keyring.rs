@@ -75,16 +75,21 @@ impl Keyring {
         self.check(key, || known.check_dialed(address, key, replaced))
     }
 
-    /// For the dialer of a peer that is known by this key, wherever it answers: its owner.
+    /// For the dialer of the peer that is known by the key `wanted`, wherever it answers: the owner
+    /// of the key that did; `None` if it is somebody else. `replaced`: the keys that vouch for it.
     ///
     /// # Errors
-    /// The key is blocked or the own one.
+    /// The wanted key vouches for it, or has replaced it; the peer is blocked, or the key the own
+    /// one.
     pub fn check_known<'k>(
         &self,
         known: &'k PeerList,
+        wanted: Fingerprint,
+        address: &str,
         key: Fingerprint,
+        replaced: &[Fingerprint],
     ) -> Result<Option<&'k KnownPeer>, RejectedKey> {
-        self.check(key, || Ok(known.by_key(key)))
+        self.check(key, || known.check_known(wanted, address, key, replaced))
     }
 
     /// For the listener: the owner of the key that called, under a name if it was chosen, among

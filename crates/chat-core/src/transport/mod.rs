@@ -20,8 +20,8 @@ pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use target::{HostPort, Target, TargetError};
 pub use tls::{
-    ALPN, ALPN_FILE, ClientHello, HANDSHAKE_TIMEOUT, Intent, PeerKind, SecureStream, TlsEndpoint,
-    TlsError,
+    ALPN, ALPN_FILE, ClientHello, HANDSHAKE_TIMEOUT, Intent, OtherKey, PeerKind, SecureStream,
+    TlsEndpoint, TlsError,
 };
 pub use way::roamed;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::client::Resumption;
@@ -49,7 +49,7 @@ const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 pub struct TlsEndpoint {
     acceptor: TlsAcceptor,
     connector: TlsConnector,
-    any: Arc<AnyCertificate>,
+    any: AnyCertificate,
     thread: HandshakeThread,
 }
 
@@ -125,6 +125,16 @@ pub enum PeerKind {
     Stock,
 }
 
+/// The key of whoever has answered, who is not the one that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key of somebody else: {found}")]
+pub struct OtherKey {
+    /// The key that the other end has proved to own.
+    pub found: Fingerprint,
+    /// Earlier keys that vouch for it, the last one first.
+    pub replaced: Vec<Fingerprint>,
+}
+
 /// Why there is no encrypted connection.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -140,10 +150,10 @@ pub enum TlsError {
     /// The other end closed the connection half-way.
     #[error("closed during the TLS handshake")]
     Closed,
-    /// The other end has proved to own this key, and another is wanted. It was told nothing: not
-    /// even who called.
-    #[error("the key of somebody else: {0}")]
-    OtherKey(Fingerprint),
+    /// The other end has proved to own another key than the one that is wanted. It was told
+    /// nothing: not even who called.
+    #[error(transparent)]
+    OtherKey(#[from] OtherKey),
     /// The other end claims to speak chat/1 but proves no Ed25519 key.
     #[error("chat/1 without an Ed25519 key")]
     NoKey,
@@ -167,9 +177,9 @@ impl From<rustls::Error> for TlsError {
         use InvalidMessage::{InvalidContentType, UnknownProtocolVersion};
         if let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(error))) =
             &error
-            && let Some(UnwantedKey(found)) = error.downcast_ref()
+            && let Some(other) = error.downcast_ref::<OtherKey>()
         {
-            return Self::OtherKey(*found);
+            return other.clone().into();
         }
         match error {
             // The first bytes are no record of TLS.
@@ -211,14 +221,11 @@ impl TlsEndpoint {
         let key = Arc::new(SingleCertAndKey::from(key));
 
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let any = Arc::new(AnyCertificate {
-            algorithms: provider.signature_verification_algorithms,
-            wanted: None,
-        });
+        let any = AnyCertificate(provider.signature_verification_algorithms);
 
         let mut server = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(any.clone())
+            .with_client_cert_verifier(Arc::new(any))
             .with_cert_resolver(key.clone());
         server.alpn_protocols = vec![ALPN.to_vec(), ALPN_FILE.to_vec()];
         server.send_tls13_tickets = 0;
@@ -226,7 +233,7 @@ impl TlsEndpoint {
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(any.clone())
+            .with_custom_certificate_verifier(Arc::new(any))
             .with_client_cert_resolver(key);
         client.alpn_protocols = vec![ALPN.to_vec()];
         client.resumption = Resumption::disabled();
@@ -300,10 +307,11 @@ impl TlsEndpoint {
     {
         let mut config = ClientConfig::clone(self.connector.config());
         config.alpn_protocols = intent.protocols();
-        if intent.wanted.is_some() {
-            let only = AnyCertificate {
-                wanted: intent.wanted,
-                ..*self.any
+        if let Some(wanted) = intent.wanted {
+            let only = OneKey {
+                any: self.any,
+                wanted,
+                replaced: OnceLock::new(),
             };
             config.dangerous().set_certificate_verifier(Arc::new(only));
         }
@@ -452,17 +460,9 @@ impl Learned {
 }
 
 /// Accepts every certificate that can be parsed. The handshake proves that the peer owns its
-/// key; unless one is wanted, whether it is welcome is decided afterwards, by its fingerprint.
-#[derive(Debug)]
-struct AnyCertificate {
-    algorithms: WebPkiSupportedAlgorithms,
-    wanted: Option<Fingerprint>,
-}
-
-/// The other end has proved to own this key, which is not the one that is wanted.
-#[derive(Debug, thiserror::Error)]
-#[error("another key is wanted than {0}")]
-struct UnwantedKey(Fingerprint);
+/// key; whether it is welcome is decided afterwards, by its fingerprint.
+#[derive(Clone, Copy, Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -491,20 +491,11 @@ impl ServerCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let verified = verify_tls13_signature(message, cert, dss, &self.algorithms)?;
-        // Now, for the client has not shown its own key yet (RFC 8446, section 4.4.2).
-        let found = Fingerprint::of_spki(&public_key(cert)?);
-        match self.wanted {
-            Some(wanted) if found != wanted => {
-                let unwanted = OtherError(Arc::new(UnwantedKey(found)));
-                Err(CertificateError::Other(unwanted).into())
-            }
-            _ => Ok(verified),
-        }
+        verify_tls13_signature(message, cert, dss, &self.0)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.0.supported_schemes()
     }
 }
 
@@ -542,10 +533,71 @@ impl ClientCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
+        verify_tls13_signature(message, cert, dss, &self.0)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.0.supported_schemes()
+    }
+}
+
+/// The same for one connection, on which one key is wanted: another ends the handshake before the
+/// client has shown its own (RFC 8446, section 4.4.2).
+#[derive(Debug)]
+struct OneKey {
+    any: AnyCertificate,
+    wanted: Fingerprint,
+    /// The keys that vouch for the one that is there, as its certificates say; empty for that which
+    /// is wanted.
+    replaced: OnceLock<Vec<Fingerprint>>,
+}
+
+impl ServerCertVerifier for OneKey {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if Fingerprint::of_spki(&public_key(end_entity)?) != self.wanted {
+            let chain: Vec<_> = std::iter::once(end_entity)
+                .chain(intermediates)
+                .cloned()
+                .collect();
+            self.replaced.get_or_init(|| replaced_keys(&chain));
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        ServerCertVerifier::verify_tls12_signature(&self.any, message, cert, dss)
+    }
+
+    /// Says whose key it is once that is proved, after the certificates were looked at.
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let verified = ServerCertVerifier::verify_tls13_signature(&self.any, message, cert, dss)?;
+        let found = Fingerprint::of_spki(&public_key(cert)?);
+        if found == self.wanted {
+            return Ok(verified);
+        }
+        let replaced = self.replaced.get().cloned().unwrap_or_default();
+        let other = OtherError(Arc::new(OtherKey { found, replaced }));
+        Err(CertificateError::Other(other).into())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ServerCertVerifier::supported_verify_schemes(&self.any)
     }
 }

@@ -28,8 +28,8 @@ pub use first_contacts::{FirstContactError, FirstContacts, MAX_TRIES};
 pub use identity::{Identity, IdentityError, NoDataDir, data_dir};
 pub use ignorable::is_ignorable;
 pub use known_peers::{
-    ChangedKey, Claim, Direction, KnownPeer, KnownPeers, KnownPeersError, Loading, ParseError,
-    PeerList, PeerState, Unreadable,
+    ChangedKey, Claim, Direction, KnownPeer, KnownPeers, KnownPeersError, ParseError, PeerList,
+    PeerState, Unreadable,
 };
 pub use number::{InvalidNumber, Number, PublicKey};
 pub use private_file::{FileError, FileKind, PrivateFile};

@@ -1,10 +1,10 @@
 //! The command-line options that both programs share.
 
-use std::env;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, io};
 
 use chat_core::files::{FileConfig, Policy, Store};
 use chat_core::journal::Recorder;
@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use crate::app::completion;
 use crate::app::history::HistoryArgs;
 use crate::app::sandbox::Sandbox;
-use crate::locale::{self, Lang};
+use crate::locale::{self, Explain, Lang};
 
 /// Options of both programs.
 #[derive(Args, Clone, Debug)]
@@ -148,6 +148,7 @@ impl FileArgs {
                 None => Policy::Refuse,
             },
             store: Some(Store::open(data_dir)?),
+            regret: Some(locale::text().reply_no_files().to_owned()),
         })
     }
 }
@@ -274,8 +275,9 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
 /// # Errors
 /// There is no file there that may be executed.
 pub fn program(text: &str) -> Result<PathBuf, String> {
-    let path = std::path::absolute(text).map_err(|error| error.to_string())?;
-    let metadata = path.metadata().map_err(|error| error.to_string())?;
+    let told = |error: io::Error| error.explain();
+    let path = std::path::absolute(text).map_err(told)?;
+    let metadata = path.metadata().map_err(told)?;
     match metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
         true => Ok(path),
         false => Err(locale::text().no_program().to_owned()),

@@ -1,5 +1,6 @@
 //! What is done with keys instead of a call: forget one, accept one, make another.
 
+use chat_core::files::Store;
 use chat_core::journal::Calls;
 use chat_core::trust::{self, Fingerprint, Identity, KnownPeers};
 
@@ -28,22 +29,25 @@ pub fn manage(args: &CommonArgs) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// Forgets the peer of this name or fingerprint, and what was said with it.
+/// Forgets the peer of this name or fingerprint, what was said with it, and the offers that are open.
 fn forget(who: &str) -> Result<String, Failure> {
     let data_dir = trust::data_dir()?;
     let forgotten = KnownPeers::open(&data_dir)?.forget(who)?;
-    let calls = Calls::open(&data_dir)?;
+    let (calls, offers) = (Calls::open(&data_dir)?, Store::open(&data_dir)?);
     for peer in &forgotten {
         calls.forget(peer.fingerprint)?;
+        offers.forget(peer.fingerprint);
     }
     Ok(locale::text().forgotten(&forgotten))
 }
 
-/// Knows the peer of this name or fingerprint by another key, which has what was said with it.
+/// Knows the peer of this name or fingerprint by another key, which has what was said with it and
+/// the offers that are open.
 fn accept_key(who: &str, key: Fingerprint) -> Result<String, Failure> {
     let data_dir = trust::data_dir()?;
     let known = KnownPeers::open(&data_dir)?.accept_key(who, key)?;
     Calls::open(&data_dir)?.hand_over(known.fingerprint, key)?;
+    Store::open(&data_dir)?.hand_over(known.fingerprint, key)?;
     Ok(locale::text().key_accepted(&known, key))
 }
 

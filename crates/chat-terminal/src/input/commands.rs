@@ -1,5 +1,7 @@
 //! Parses a typed line: a message, the hang-up, or a command.
 
+use std::borrow::Cow;
+
 use chat_core::driver::Command;
 use chat_core::files::FileCommand;
 use chat_core::wire;
@@ -78,6 +80,19 @@ const FOR_CLIENTS: [&str; 1] = ["/note"];
 /// The similarity, from 0 to 1, from which a name is suggested for a mistyped one.
 const ALIKE: f64 = 0.6;
 
+/// What input methods type for a `/`: the comma of Chinese enumerations, or a wide one.
+const SLASHES: [char; 2] = ['、', '／'];
+
+/// A line with a `/` for what an input method has made of it, before the name of a command.
+pub(crate) fn with_slash(text: &str) -> Cow<'_, str> {
+    match text.strip_prefix(SLASHES) {
+        Some(command) if command.starts_with(|c: char| c.is_ascii_lowercase()) => {
+            Cow::Owned(format!("/{command}"))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// Parses a line. A text of several lines is always a message.
 pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
     if text.contains('\n') {
@@ -89,6 +104,7 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
     if is_like_hang_up(text) {
         return Ok(Request::HangUpMaybe);
     }
+    let text = &*with_slash(text);
     let Some(command) = text.strip_prefix('/') else {
         return Ok(Request::Say(text.to_owned()));
     };
@@ -121,7 +137,7 @@ pub(crate) fn parse(text: &str, role: Role) -> Result<Request, CommandError> {
         "/name" => return needed.map(|name| Request::Command(Command::Name(name))),
         "/note" => return needed.map(|note| Request::Command(Command::Note(note))),
         "/send" if words.is_none() => return Err(CommandError::SendsNothing),
-        "/send" => return Ok(about_files(FileCommand::Send(paths::split(argument)))),
+        "/send" => return Ok(about_files(FileCommand::Send(paths::of(argument)))),
         "/accept" => return accept(argument),
         "/cancel" => return Ok(about_files(FileCommand::Cancel(number(name, argument)?))),
         "/history" => return Ok(Request::Command(Command::History(count(argument.trim())?))),
@@ -266,6 +282,19 @@ mod tests {
         assert_eq!(parse("/history 1000 "), command(Command::History(1_000)));
         let search = Command::Search("a  b".into());
         assert_eq!(parse("/search  a  b "), command(search));
+    }
+
+    #[test]
+    fn an_input_method_may_have_made_something_else_of_the_slash() {
+        for line in ["help", "me 挥手", "verify 1234 5678", "hepl", "quit now"] {
+            for slash in SLASHES {
+                let typed = format!("{slash}{line}");
+                assert_eq!(parse(&typed), parse(&format!("/{line}")), "{typed}");
+            }
+        }
+        for text in ["、", "、你好", "、 help", "／8", "、、help", "help、"] {
+            assert_eq!(parse(text), said(text));
+        }
     }
 
     #[test]

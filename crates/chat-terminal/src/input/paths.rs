@@ -4,9 +4,20 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The paths that were typed. If all of it together is one that is there, that is meant: not
+/// everybody escapes blanks.
+pub(crate) fn of(typed: &str) -> Vec<PathBuf> {
+    let paths = split(typed);
+    let whole = expand(typed.trim());
+    match paths.len() > 1 && whole.exists() {
+        true => vec![whole],
+        false => paths,
+    }
+}
+
 /// Splits what was typed into paths, as a shell would: `\` takes the next character as it is, and
 /// quotation marks all between them. A leading `~` is the home directory.
-pub(crate) fn split(typed: &str) -> Vec<PathBuf> {
+fn split(typed: &str) -> Vec<PathBuf> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -140,6 +151,17 @@ mod tests {
             split("~ ~/x ~y a~"),
             [&home, &format!("{home}/x"), "~y", "a~"]
         );
+    }
+
+    #[test]
+    fn a_path_with_blanks_that_is_there_is_one() {
+        let home = tempfile::tempdir().expect("a directory");
+        fs::write(home.path().join("my file.txt"), "").expect("a file");
+        let there = format!("{}/my file.txt", home.path().display());
+        assert_eq!(of(&format!(" {there} ")), [PathBuf::from(&there)]);
+        let absent = format!("{there}.gz");
+        assert_eq!(of(&absent), split(&absent));
+        assert_eq!(of(&absent).len(), 2);
     }
 
     #[test]

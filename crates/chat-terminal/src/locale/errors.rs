@@ -59,6 +59,14 @@ pub trait Errors {
     /// The other side does not have the key that was asked for.
     fn other_key(&self, address: &str, wanted: Fingerprint, found: Option<Fingerprint>) -> String;
 
+    /// The same, but the key that was asked for vouches for the one that is there.
+    fn other_key_is_vouched_for(
+        &self,
+        address: &str,
+        wanted: Fingerprint,
+        found: Fingerprint,
+    ) -> String;
+
     /// The same, at one of several addresses.
     fn somebody_else(&self, address: &str) -> String;
 
@@ -236,7 +244,14 @@ impl dyn Language + '_ {
             ConnectError::OtherKey {
                 address,
                 wanted,
+                found: Some(found),
+                is_vouched_for: true,
+            } => self.other_key_is_vouched_for(address, *wanted, *found),
+            ConnectError::OtherKey {
+                address,
+                wanted,
                 found,
+                ..
             } => self.other_key(address, *wanted, *found),
             ConnectError::NoReach(_) => self.no_reach("chat-client"),
             ConnectError::NoWay { name, errors } => {

@@ -23,7 +23,7 @@ mod status;
 mod zh;
 
 #[cfg(test)]
-mod sentences;
+pub(crate) mod sentences;
 
 use chat_core::protocol::Peer;
 use clap::Command;

@@ -54,8 +54,11 @@ const ROWS: [&str; 23] = [
 /// Columns of a small terminal.
 const COLUMNS: usize = 80;
 
+/// Each language that there is.
+pub(crate) const LANGUAGES: [&dyn Language; 2] = [&English, &Chinese];
+
 /// The sentences of a language by the names of their methods.
-fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
+pub(crate) fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     let mut said = Vec::new();
     macro_rules! say {
         ($($sentence:ident($($value:expr),*)),+ $(,)?) => {
@@ -598,6 +601,7 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     say!(
         cannot_be_sent("“x”", why),
         not_now(NotNow::PlainPeer),
+        not_now(NotNow::OldPeer),
         not_now(NotNow::NothingOpen)
     );
     say!(
@@ -672,6 +676,7 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     );
     say!(
         other_key("h:1", key, None),
+        other_key_is_vouched_for("h:1", key, key),
         downgraded("h:1", key),
         known_key("h:1", "ann")
     );
@@ -742,6 +747,7 @@ fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     ] {
         say!(line_is_skipped(path, 3, &error));
     }
+    say!(reply_no_files());
     say!(joined("…", "…"), reply_idle(ten));
 
     // By name, and next door.
@@ -830,12 +836,14 @@ fn chinese_has_the_punctuation_of_chinese() {
                 || before.is_ascii_alphanumeric() && is_chinese(after);
             assert!(!half_width && !doubled && !crowded, "{name}: {text}");
         }
+        let familiar = text.replace("你们", "").contains('你');
+        assert!(!familiar, "{name}: {text}");
     }
 }
 
 #[test]
 fn what_has_one_row_fits_it() {
-    for language in [&English as &dyn Language, &Chinese] {
+    for language in LANGUAGES {
         for (name, text) in said(language) {
             if ROWS.contains(&name) {
                 assert!(text.width() <= COLUMNS, "{name}, {}: {text}", text.width());
@@ -847,7 +855,7 @@ fn what_has_one_row_fits_it() {
 #[test]
 fn help_fits_the_screen_and_the_role() {
     let notice = "      -- ".len();
-    for language in [&English as &dyn Language, &Chinese] {
+    for language in LANGUAGES {
         for role in [Role::Client, Role::Server] {
             let help = language.help(role, true);
             for page in [&help, language.keys_help()] {

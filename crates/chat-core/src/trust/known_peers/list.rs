@@ -191,6 +191,31 @@ impl PeerList {
         Err(ChangedKey::new(other, key, replaced, dialed))
     }
 
+    /// For the dialer of the peer that is known by the key `wanted`, wherever it answers: the owner
+    /// of the key that did; `None` if it is somebody else. `replaced`: the keys that vouch for it.
+    ///
+    /// # Errors
+    /// The wanted key vouches for it, or has replaced it.
+    pub fn check_known(
+        &self,
+        wanted: Fingerprint,
+        address: &str,
+        key: Fingerprint,
+        replaced: &[Fingerprint],
+    ) -> Result<Option<&KnownPeer>, ChangedKey> {
+        let Some(peer) = self.by_key(wanted) else {
+            return Ok(None);
+        };
+        if key == wanted {
+            return Ok(Some(peer));
+        }
+        let dialed = Direction::Dialed(address.to_owned());
+        match ChangedKey::new(peer, key, replaced, dialed) {
+            changed if changed.claim == Claim::Unproven => Ok(None),
+            changed => Err(changed),
+        }
+    }
+
     /// For the listener: the owner of the key that called, under a name if it was chosen; `None`
     /// if it is new. `replaced`: the keys that vouch for it.
     ///

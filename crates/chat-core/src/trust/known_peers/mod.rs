@@ -67,9 +67,6 @@ pub struct KnownPeers {
     cache: Arc<Mutex<Cache>>,
 }
 
-/// The list, which another thread is reading.
-pub type Loading = Blocking<Result<Arc<PeerList>, FileError>>;
-
 #[derive(Debug)]
 struct Cache {
     /// Of the file when it held `list`; `None` if there was no file.
@@ -117,7 +114,7 @@ impl KnownPeers {
     ///
     /// # Panics
     /// There is no Tokio runtime.
-    pub fn begin_load(&self) -> Loading {
+    pub fn begin_load(&self) -> Blocking<Result<Arc<PeerList>, FileError>> {
         let known = self.clone();
         blocking(move || known.load())
     }

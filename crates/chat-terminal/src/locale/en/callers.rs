@@ -58,7 +58,7 @@ impl Callers for English {
     }
 
     fn refused_bad_hello(&self) -> String {
-        self.refused("a caller's first words were no hello that can be read")
+        self.refused("the caller's hello could not be read")
     }
 
     fn refused_plaintext(&self, from: &str) -> String {

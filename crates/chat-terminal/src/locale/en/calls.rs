@@ -198,7 +198,7 @@ impl Calls for English {
     }
 
     fn lost_unreachable(&self, why: &str) -> String {
-        format!("Connection lost: it could not be had back: {why}.")
+        format!("Connection lost, and it could not be made again: {why}.")
     }
 
     fn lost_refused(&self, refusal: &str) -> String {

@@ -97,6 +97,19 @@ impl Errors for English {
         format!("{address} has {found}, not the key {wanted} that is demanded; nothing was said")
     }
 
+    fn other_key_is_vouched_for(
+        &self,
+        address: &str,
+        wanted: Fingerprint,
+        found: Fingerprint,
+    ) -> String {
+        format!(
+            "{address} has the key {found}, and the key {wanted} that is demanded vouches for it; \
+             whoever has stolen that one can do that too; nothing was said; if its owner confirms \
+             the new key: --peer-key {found}"
+        )
+    }
+
     fn somebody_else(&self, address: &str) -> String {
         format!("somebody else is at {address}, who was not told who called")
     }
@@ -153,7 +166,7 @@ impl Errors for English {
             TlsError::TimedOut(limit) => {
                 format!("the other side did not finish the TLS handshake within {limit:?}")
             }
-            TlsError::OtherKey(found) => format!("the other side has the key {found}"),
+            TlsError::OtherKey(other) => format!("the other side has the key {}", other.found),
             TlsError::Closed => {
                 "the other side closed the connection during the TLS handshake".into()
             }
@@ -288,11 +301,13 @@ impl Errors for English {
     }
 
     fn no_such_name(&self, name: &str, known: &[&str]) -> String {
-        let known = match known.is_empty() {
-            true => "none".to_owned(),
-            false => known.join(", "),
-        };
-        format!("nobody named {name} is known; known are: {known}")
+        match known.is_empty() {
+            true => format!("nobody named {name} is known; nobody is known yet"),
+            false => format!(
+                "nobody named {name} is known; known are: {}",
+                known.join(", ")
+            ),
+        }
     }
 
     fn is_ambiguous(&self, name: &str, alike: &[String]) -> String {

@@ -68,6 +68,6 @@ impl Past for English {
     }
 
     fn cannot_keep_for_later(&self, why: &str) -> String {
-        format!("What you say cannot be kept, so nothing is called: {why}")
+        format!("What you say cannot be kept, so nobody is called: {why}")
     }
 }

@@ -118,6 +118,18 @@ impl Errors for Chinese {
         }
     }
 
+    fn other_key_is_vouched_for(
+        &self,
+        address: &str,
+        wanted: Fingerprint,
+        found: Fingerprint,
+    ) -> String {
+        format!(
+            "{address} 的密钥是 {found}，由要求的 {wanted} 担保；偷了后者的人也能这样做；\
+             什么都没有发送；若对方确认换了新密钥：--peer-key {found}"
+        )
+    }
+
     fn somebody_else(&self, address: &str) -> String {
         format!("{address} 那里现在是别人，没有告诉他谁在呼叫")
     }
@@ -161,7 +173,7 @@ impl Errors for Chinese {
             TlsError::TimedOut(limit) => {
                 format!("对方在 {}内没有完成 TLS 握手", seconds(*limit))
             }
-            TlsError::OtherKey(found) => format!("对方的密钥是 {found}"),
+            TlsError::OtherKey(other) => format!("对方的密钥是 {}", other.found),
             TlsError::Closed => "对方在 TLS 握手时关闭了连接".into(),
             TlsError::NoKey => "对方讲 chat/1，但没有出示 Ed25519 密钥".into(),
             TlsError::NotPostQuantum => "对方讲 chat/1，但没有用抗量子的密钥交换".into(),
@@ -198,13 +210,13 @@ impl Errors for Chinese {
                 self.system(reason)
             ),
             AgentError::TimedOut(limit) => {
-                format!("ssh-agent {}内没有回应；它在等你确认吗？", seconds(*limit))
+                format!("ssh-agent {}内没有回应；它在等您确认吗？", seconds(*limit))
             }
             AgentError::NoKey { wanted, found } => format!(
                 "ssh-agent 的 {found} 把密钥中没有 Ed25519 密钥 {wanted}：用 ssh-add 添加，\
                  或用 ssh-add -X 解锁"
             ),
-            AgentError::Refused => "ssh-agent 没有签名：它被锁定了，还是你拒绝了？".into(),
+            AgentError::Refused => "ssh-agent 没有签名：它被锁定了，还是您拒绝了？".into(),
             AgentError::Malformed => "ssh-agent 的回应无法使用；它是最新的吗？".into(),
         }
     }
@@ -272,11 +284,11 @@ impl Errors for Chinese {
     }
 
     fn no_address(&self, address: &str) -> String {
-        format!("{address:?} 不是可以记住的地址")
+        format!("“{}”不是可以记住的地址", address.escape_debug())
     }
 
     fn no_name(&self, name: &str) -> String {
-        format!("{name:?} 不是可以使用的名字")
+        format!("“{}”不是可以使用的名字", name.escape_debug())
     }
 
     fn no_such_key(&self, key: Fingerprint) -> String {
@@ -338,7 +350,7 @@ impl Errors for Chinese {
     }
 
     fn key_is_taken(&self, name: &str) -> String {
-        format!("这把密钥属于你认识的 {name}；/peers 列出所有密钥")
+        format!("这把密钥属于您认识的 {name}；/peers 列出所有密钥")
     }
 
     fn nothing_is_recorded(&self, path: &Path, why: &str) -> String {

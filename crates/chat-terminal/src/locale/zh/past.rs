@@ -35,7 +35,7 @@ impl Past for Chinese {
     }
 
     fn not_recorded(&self, why: &str) -> String {
-        format!("本次通话没有记录：{why}。通话继续；程序退出时还没有送达的内容会丢失。")
+        format!("本次通话没有记录：{why}。通话继续；程序退出时尚未送达的内容会丢失。")
     }
 
     fn end_not_recorded(&self, why: &str) -> String {

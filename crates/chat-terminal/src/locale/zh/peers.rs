@@ -33,7 +33,7 @@ impl Peers for Chinese {
     }
 
     fn no_safety_number(&self) -> &'static str {
-        "还没有安全码：对方尚未出示它的一半。在此之前，不要说不能让别人知道的话。"
+        "还没有安全码：对方尚未出示它的一半。在此之前，请勿谈不可外泄的事。"
     }
 
     fn number_withheld(&self, why: &str, suspicious: bool) -> String {
@@ -62,7 +62,7 @@ impl Peers for Chinese {
     fn wrong_number(&self, peer: &Peer) -> String {
         format!(
             "安全码不一致！您与 {} 之间可能有中间人，能看到并篡改一切内容。请用 88 挂断，换一种方式呼叫。\
-             如果只是输错了，请重试；在一致之前，不要说不能让别人知道的话。",
+             如果只是输错了，请重试；在一致之前，请勿谈不可外泄的事。",
             who(peer)
         )
     }
@@ -129,8 +129,8 @@ impl Peers for Chinese {
             PeerState::Verified => "已核实",
             PeerState::Blocked => "已拉黑",
         };
-        let addresses = addresses.join(" ");
-        format!("    {name}  {first_seen} 起，{state}  {addresses}\n        {fingerprint}")
+        let (addresses, heard) = (addresses.join(" "), self.heard(peer.last_heard()));
+        format!("    {name}  {first_seen} 起，{state}，{heard}  {addresses}\n        {fingerprint}")
     }
 
     fn heard(&self, day: &str) -> String {
@@ -159,7 +159,7 @@ impl Peers for Chinese {
 
     fn new_key(&self, old: Fingerprint, new: Fingerprint) -> String {
         format!(
-            "你有了新密钥 {new}。旧密钥 {old} 为它担保，并已删除。下次通话时朋友会得知，由他们决定；\
+            "您有了新密钥 {new}。旧密钥 {old} 为它担保，并已删除。下次通话时朋友会得知，由他们决定；\
              请先告诉他们。"
         )
     }

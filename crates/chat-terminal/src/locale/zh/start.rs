@@ -29,10 +29,10 @@ impl Start for Chinese {
 
     fn target_error(&self, error: &TargetError) -> String {
         match error {
-            TargetError::NoHost => "请写成 HOST、HOST:PORT 或 [::1]:7788 的形式".into(),
+            TargetError::NoHost => "请写成 host、host:7788 或 [::1]:7788 的形式".into(),
             TargetError::NoBracket => "缺少 ]".into(),
             TargetError::AfterBracket => "] 之后应是 : 和端口".into(),
-            TargetError::NoPort(port) => format!("{port:?} 不是端口"),
+            TargetError::NoPort(port) => format!("“{}”不是端口", port.escape_debug()),
             TargetError::Key(_) => self.no_fingerprint().into(),
             TargetError::Number(InvalidNumber::Key) => {
                 "@ 前面的密钥应是 64 个 0 到 f 的数字：请复制完整的一行".into()
@@ -53,7 +53,10 @@ impl Start for Chinese {
     }
 
     fn no_relay(&self, text: &str) -> String {
-        format!("{text:?} 不是中继：请写成 relay.example.org，或用 n0 表示公共中继")
+        format!(
+            "“{}”不是中继：请写成 relay.example.org，或用 n0 表示公共中继",
+            text.escape_debug()
+        )
     }
 
     fn impossible_number(&self, number: &Number) -> String {
@@ -73,11 +76,11 @@ impl Start for Chinese {
     }
 
     fn cannot_announce(&self, why: &str) -> String {
-        format!("--announce 公布不了这个服务器：{why}。照常可以呼叫它。")
+        format!("无法用 --announce 让人找到这台服务器：{why}。仍可照常呼叫。")
     }
 
     fn nothing_to_announce(&self, address: SocketAddr) -> String {
-        format!("别人到不了 {address}，没有什么可公布：请去掉 --announce，或者去掉地址")
+        format!("别人连不上 {address}，公布了也没有用：请去掉 --announce，或去掉地址")
     }
 
     fn no_key_to_wait_for(&self, address: &str) -> String {

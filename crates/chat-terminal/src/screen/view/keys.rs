@@ -338,11 +338,11 @@ impl View {
     }
 
     fn complete(&mut self) {
-        let typed = self.editor.text();
+        let typed = commands::with_slash(self.editor.text()).into_owned();
         if let Some(begun) = typed.strip_prefix("/send ") {
             return self.complete_path(begun.to_owned());
         }
-        match commands::completions(typed, self.options.idle.role()).as_slice() {
+        match commands::completions(&typed, self.options.idle.role()).as_slice() {
             [] => (),
             [name] => self.editor.set(format!("{name} ")),
             names => self.hint = Some((Style::Faint, names.join("  "))),

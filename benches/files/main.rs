@@ -2,8 +2,12 @@
 //! `scp`, and `ncat --ssl` (with `tar` for a directory), in turn. `cargo bench --bench files`
 //!
 //! Ours hash and sync what has arrived, the others do neither. `ROUNDS`, `MEGABYTES` and `FILES`
-//! change what runs. Needs Linux; who is not installed is left out.
+//! change what runs. Needs Linux; who is not installed is left out. `-- talk` measures instead how
+//! long a line takes beside a file.
 
+mod talk;
+
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -52,7 +56,7 @@ impl Errand {
 }
 
 fn number(variable: &str, default: usize) -> usize {
-    let value = std::env::var(variable).ok();
+    let value = env::var(variable).ok();
     value.map_or(default, |value| value.parse().expect("a number"))
 }
 
@@ -186,7 +190,7 @@ fn ncat(errand: &Errand, port: u16) -> Duration {
     let listener = Command::new("sh")
         .args([
             "-c",
-            &format!("ncat --ssl -l 127.0.0.1 {port} 2>/dev/null | {take}"),
+            &format!("ncat --ssl --recv-only -l 127.0.0.1 {port} 2>/dev/null | {take}"),
         ])
         .arg(errand.downloads())
         .spawn();
@@ -207,6 +211,9 @@ fn ncat(errand: &Errand, port: u16) -> Duration {
 
 #[tokio::main]
 async fn main() {
+    if env::args().any(|word| word == "talk") {
+        return talk::measure().await;
+    }
     let rounds = number("ROUNDS", 5);
     let (megabytes, files) = (number("MEGABYTES", 300), number("FILES", 10_000));
     let keys = tempfile::tempdir().expect("a temporary directory");

@@ -1,12 +1,14 @@
 //! Two machines and a router between them: network namespaces, and a process that fails on command.
+//! Needs root on Linux, and python3.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Where the two machines are.
+/// Where Ann's machine is.
 pub const ANN: &str = "10.77.0.1";
+/// Where Bob's is.
 pub const BOB: &str = "10.77.0.2";
 
 /// The name that leads to Ann.
@@ -23,17 +25,23 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Where the two may be instead.
+    /// Where Ann's may be instead.
     pub const OTHER_ANN: &str = "10.77.0.11";
+    /// Where Bob's may be instead.
     pub const OTHER_BOB: &str = "10.77.0.12";
 
     /// Builds one; `tag` tells it from others.
+    ///
+    /// # Errors
+    /// Something that it takes is not to be had here.
     pub fn new(tag: &str) -> io::Result<Self> {
         let id = std::process::id() % 10_000;
         let machines = ["a", "b"].map(|who| format!("chat-{id}-{tag}-{who}"));
         let devices = ["a", "b"].map(|who| format!("ch{id}{tag}{who}"));
-        let mut router = Command::new("python3")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/outages/router.py"))
+        // First of all processes, so that it is the link that delays a packet and not the machine.
+        let mut router = Command::new("chrt")
+            .args(["--fifo", "50", "python3"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/router.py"))
             .args(&devices)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -64,13 +72,31 @@ impl Lab {
     }
 
     /// Tells the router something.
+    ///
+    /// # Errors
+    /// It is gone.
     pub fn set(&mut self, setting: &str, value: impl std::fmt::Display) -> io::Result<()> {
         writeln!(self.commands, "{setting} {value}")?;
         self.commands.flush()?;
         self.answered()
     }
 
+    /// Has the TCP of both machines keep to this congestion control.
+    ///
+    /// # Errors
+    /// The kernel has none of that name.
+    pub fn congestion_control(&self, name: &str) -> io::Result<()> {
+        for machine in &self.machines {
+            let set = format!("echo {name} > /proc/sys/net/ipv4/tcp_congestion_control");
+            ip(&["netns", "exec", machine, "sh", "-c", &set])?;
+        }
+        Ok(())
+    }
+
     /// Gives a machine another address in place of the one it has.
+    ///
+    /// # Errors
+    /// The system refuses.
     pub fn readdress(&self, who: usize, old: &str, new: &str) -> io::Result<()> {
         let (machine, device) = (&self.machines[who], &self.devices[who]);
         ip(&["-n", machine, "addr", "add", new, "dev", device])?;
@@ -89,6 +115,9 @@ impl Lab {
     }
 
     /// The segments that a machine has sent to begin connections, and is in.
+    ///
+    /// # Errors
+    /// The system does not tell.
     pub fn connections_opened(&self, who: usize) -> io::Result<u64> {
         let cat = PathBuf::from("cat");
         let output = self.command(who, &cat).arg("/proc/net/snmp").output()?;
