@@ -391,7 +391,11 @@ impl Again {
         let sent = proxy.sent();
         let now = sent.saturating_sub(errand.received());
         let again = now.saturating_sub(self.sent);
-        assert!(again <= AGAIN, "{again} bytes for one kill");
+        let entries: Vec<_> = fs::read_dir(&errand.downloads)
+            .into_iter()
+            .flatten()
+            .collect();
+        assert!(again <= AGAIN, "{again} bytes for one kill: {entries:?}");
         self.most = self.most.max(again);
         self.sent = now;
     }

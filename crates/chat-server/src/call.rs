@@ -192,8 +192,9 @@ impl Server<'_> {
 
     /// Both sides have said hello: the offers that are open are said again.
     fn say_files<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
-        if let Some(session) = call.session_id() {
-            let known = call.peer_knows_files();
+        if let Some(session) = call.session_id()
+            && let Some(known) = call.peer_knows_files()
+        {
             self.files.connected(session, None, known);
         }
     }

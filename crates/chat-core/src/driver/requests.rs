@@ -72,10 +72,9 @@ impl<In: Source, Out: Sink> CallDriver<'_, In, Out> {
         self.protocol.session().map(|session| session.state().id())
     }
 
-    /// Whether the peer's program knows what is said about files.
-    pub fn peer_knows_files(&mut self) -> bool {
-        let session = self.protocol.session();
-        session.is_some_and(|session| session.peer_knows_files())
+    /// Whether the peer's program knows what is said about files, once it has said hello.
+    pub fn peer_knows_files(&mut self) -> Option<bool> {
+        self.protocol.session()?.peer_knows_files()
     }
 
     /// A file is on its way, which counts as if the peer had said something.

@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::task::{self, Way, Work};
 use super::*;
 use crate::trust::Fingerprint;
-use crate::wire::{CancelCode, Control, FileLine, Have, Hex, NextFile, Offer, OfferId};
+use crate::wire::{
+    CancelCode, CancelledOffer, Control, FileLine, Have, Hex, NextFile, Offer, OfferId,
+};
 
 /// A temporary directory, in memory where the system has one: thousands of transfers wait for the
 /// disk otherwise.
@@ -455,6 +457,24 @@ async fn nothing_is_offered_to_a_program_that_knows_no_files() {
     transfers.connected(Hex([1; 16]), None, true);
     transfers.command(sends());
     assert!(offered(&mut transfers).await.is_some());
+}
+
+/// A receiver that was started anew hears of a connection before it hears of the offer.
+#[tokio::test]
+async fn what_is_unknown_by_now_is_offered_again_once() {
+    let pair = Pair::file(b"hello");
+    let peer = Fingerprint::of_spki(b"ann");
+    let mut transfers = Transfers::new(Some(peer), None, FileConfig::none());
+    transfers.connected(Hex([1; 16]), None, true);
+    transfers.command(FileCommand::Send(vec![pair.path("report.pdf")]));
+    let id = offered(&mut transfers).await.expect("it is offered");
+    transfers.control(Control::Accept(id));
+    let code = CancelCode::Unknown;
+    transfers.control(Control::Cancel(CancelledOffer { id, code }));
+    assert_eq!(offered(&mut transfers).await, Some(id));
+    transfers.control(Control::Cancel(CancelledOffer { id, code }));
+    assert!(transfers.is_idle());
+    assert_eq!(transfers.unsuccessful(), (1, 0));
 }
 
 /// A sender that writes whatever it likes.
