@@ -53,6 +53,7 @@ impl User {
             downloads: self.downloads(),
             policy: Policy::Ask,
             store: Some(Store::open(self.home.path()).expect("a directory of ours")),
+            regret: None,
         }
     }
 
@@ -243,6 +244,7 @@ impl User {
             files_from_anyone: false,
             interactive: true,
             recorder: None,
+            relay: None,
         };
         set_up(&mut config);
         let (stop, stopped) = oneshot::channel::<()>();

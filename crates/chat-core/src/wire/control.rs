@@ -145,6 +145,9 @@ pub struct Hello {
     /// Nobody is there: a machine records what is said, and a receipt says no more than that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answering: bool,
+    /// The program knows the lines about files, so that offers to it are answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub files: bool,
     /// The sender has ended the session: its last receipt and the hang-up follow.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
@@ -512,6 +515,7 @@ mod tests {
             keeps: false,
             history: false,
             answering: false,
+            files: false,
             ended: false,
             commitment: None,
         }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::transfer::{Side, State, Transfer};
 use super::{MAX_OPEN, Report, Transfers};
 use crate::blocking;
-use crate::files::{Direction, FileName, FileState, Record, RecordedSide, Source, Store};
+use crate::files::{Direction, FileName, FileState, NotNow, Record, RecordedSide, Source, Store};
 use crate::trust::Fingerprint;
-use crate::wire::{Control, Hex, Offer};
+use crate::wire::{CancelCode, Control, Hex, Offer};
 
 impl Transfers {
     /// Offers what is at a path, once it was looked at.
@@ -37,6 +37,10 @@ impl Transfers {
     }
 
     pub(super) fn scanned(&mut self, source: Source, earlier: Option<Offer>) {
+        if self.ignorant {
+            self.unsuccessful += 1;
+            return self.not_now(NotNow::OldPeer);
+        }
         let mut taken = self.taken_meanwhile.iter();
         if taken.any(|(path, offer)| path == source.path() && is_same(offer, &source)) {
             return;
@@ -65,6 +69,18 @@ impl Transfers {
                 files: source.files(),
             };
             self.make_offer(source, offer);
+        }
+    }
+
+    /// The peer would ignore what this side offers, and leave it open for ever.
+    pub(super) fn withdraw_offers(&mut self) {
+        self.unsuccessful += self.queued.len();
+        self.queued.clear();
+        let own = |(_, transfer): &(&u32, &Transfer)| transfer.direction() == Direction::Sent;
+        let own: Vec<_> = self.transfers.iter().filter(own).map(|(n, _)| *n).collect();
+        for number in own {
+            let code = CancelCode::Unattended;
+            self.end(number, Some(code), FileState::Refused(code));
         }
     }
 
