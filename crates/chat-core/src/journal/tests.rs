@@ -27,7 +27,7 @@ fn home() -> Home {
     let calls = Calls::open(directory.path()).expect("calls");
     let path = calls.path(peer(), SESSION);
     Home {
-        directory: directory,
+        directory,
         calls,
         path,
     }
@@ -634,6 +634,7 @@ fn hello(received: u64, resumed: bool) -> Hello {
         keeps: false,
         history: false,
         answering: false,
+        files: false,
         ended: false,
         commitment: None,
     }
