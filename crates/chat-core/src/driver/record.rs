@@ -24,11 +24,6 @@ impl<In: Source, Out: Sink> CallDriver<'_, In, Out> {
         }
     }
 
-    /// Whether the call is recorded.
-    pub fn is_recorded(&self) -> bool {
-        self.journal.is_some()
-    }
-
     /// What is said from now on stays written down when the call is over. Returns whether it does.
     pub fn keep_history(&mut self) -> bool {
         if let (Some(journal), Some(session)) = (&mut self.journal, self.protocol.session()) {
@@ -36,12 +31,6 @@ impl<In: Source, Out: Sink> CallDriver<'_, In, Out> {
             session.keep_history();
         }
         self.journal.is_some()
-    }
-
-    /// Whether the peer records what it receives before it acknowledges it.
-    pub fn peer_keeps(&mut self) -> bool {
-        let session = self.protocol.session();
-        session.is_some_and(|session| session.peer_keeps())
     }
 
     /// Goes on in a new session, over connections that come later; what the peer has not received
