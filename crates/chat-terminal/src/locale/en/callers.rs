@@ -39,8 +39,8 @@ impl Callers for English {
 
     fn relay_gone(&self, relay: &str, why: &str) -> String {
         format!(
-            "Nobody can call your number now: the relay {relay} cannot be reached ({why}); is it \
-             written right, and this machine online? It is tried again and again."
+            "Nobody can call your number: the relay {relay} cannot be reached ({why}); is it \
+             written right, and this machine online?"
         )
     }
 

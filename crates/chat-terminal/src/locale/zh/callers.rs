@@ -38,10 +38,7 @@ impl Callers for Chinese {
     }
 
     fn relay_gone(&self, relay: &str, why: &str) -> String {
-        format!(
-            "现在没人能拨通您的号码：连不上中继 {relay}（{why}）；写对了吗？这台机器联网了吗？\
-             会一直重试。"
-        )
+        format!("没人能拨通您的号码：连不上中继 {relay}（{why}）；写对了吗？这台机器联网了吗？")
     }
 
     fn relay_there(&self, relay: &str) -> String {
