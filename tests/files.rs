@@ -8,13 +8,17 @@ use std::time::{Duration, Instant};
 use chat_core::driver::{Command, Input};
 use chat_core::files::{Direction, FileCommand, FileEvent, FileState, FileSummary};
 use chat_core::protocol::Event;
+use chat_core::transport::Intent;
 use chat_core::wire::{CancelCode, Hex};
 use chat_testkit::home;
 use chat_testkit::people::{Client, Server, User, user};
 use chat_testkit::process::{Process, command, program};
 use chat_testkit::proxy::{Fate, Proxy};
 use chat_testkit::scripted::{Person, REGRET, client, server};
+use chat_testkit::wire::Wire;
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 /// Bytes that no two files have in common.
 fn bytes(length: usize) -> Vec<u8> {
@@ -498,4 +502,44 @@ async fn a_pipe_that_takes_no_files_says_so() {
     let client = errand.client(address).ends().await;
     assert_eq!(client.code, Some(1), "{}", client.stderr);
     assert_eq!(server.ends().await.code, Some(0));
+}
+
+/// The id of the session and of the offer, which anybody may have learned.
+const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// Opens the connection for that file, as this user.
+async fn opens(user: &User, address: SocketAddr) -> Wire<impl AsyncRead + AsyncWrite> {
+    let stream = TcpStream::connect(address).await.expect("she listens");
+    let intent = Intent {
+        for_file: true,
+        ..Intent::default()
+    };
+    let secured = user.keyring().tls.connect_with(stream, intent).await;
+    let mut file = Wire::new(secured.expect("TLS").stream);
+    let hello = format!(r#"{{"file":{{"conversation":"{ID}","offer":"{ID}"}}}}"#);
+    file.sends(format!("\u{1}{hello}\n")).await;
+    file
+}
+
+#[tokio::test]
+async fn a_file_goes_only_under_the_key_of_its_call() {
+    let (ann, bob, mallory) = (user("ann"), user("bob"), user("mallory"));
+    let mut server = ann.answers().await;
+    let stream = TcpStream::connect(server.address).await;
+    let keyring = bob.keyring();
+    let secured = keyring.tls.connect(stream.expect("she listens")).await;
+    let mut call = Wire::new(secured.expect("TLS").stream);
+    let hello = format!(r#"{{"hello":{{"name":"bob","conversation":"{ID}","received":0}}}}"#);
+    call.sends(format!("\u{1}{hello}\n")).await;
+    server.person.is_called().await;
+    let offer = format!(r#"{{"offer":{{"id":"{ID}","name":"x","size":3}}}}"#);
+    call.sends(format!("\u{1}{offer}\n")).await;
+    is_offered(&mut server.person).await;
+    accepts(&server.person, None);
+
+    let mut file = opens(&mallory, server.address).await;
+    file.receives("\u{1}{\"refused\":{\"code\":\"no-session\"")
+        .await;
+    let mut file = opens(&bob, server.address).await;
+    file.receives("\u{1}{\"have\":").await;
 }

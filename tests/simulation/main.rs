@@ -441,6 +441,7 @@ fn server_config(call_config: CallConfig, once: bool) -> chat_server::Config {
         files_from_anyone: false,
         interactive: false,
         recorder: None,
+        relay: None,
     }
 }
 

@@ -229,7 +229,10 @@ impl Server<'_> {
             QueueEvent::Arrived(peer) | QueueEvent::Left(peer) => {
                 own_key.is_some() && peer.security.fingerprint() == own_key
             }
-            QueueEvent::Note(..) | QueueEvent::TurnedAway(_) | QueueEvent::Refused(_) => false,
+            QueueEvent::Note(..)
+            | QueueEvent::TurnedAway(_)
+            | QueueEvent::Refused(_)
+            | QueueEvent::Relay(_) => false,
         };
         let notice = match is_own {
             true => None,

@@ -126,10 +126,11 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let address = listener.local_addr()?;
     let mut listeners = Listeners::default();
     listeners.add(listener);
-    let number = match &args.reach {
+    let (number, relay) = match &args.reach {
         Some(relay) => Some(reach::listen(relay, &data_dir, &mut listeners).await?),
         None => None,
-    };
+    }
+    .unzip();
     let idle = Idle::Waiting(locale::text().idle(address.port()));
     let is_machine = args.answer.is_some() && !Console::has_person();
     let mut console = match is_machine {
@@ -157,6 +158,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         recorder: args
             .common
             .recorder(data_dir.clone(), console.interactive || is_machine),
+        relay,
     };
     let announcement = match args.announce {
         true => announce(own_key, &config.name, address, &mut notices)?,

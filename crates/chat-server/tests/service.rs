@@ -2,12 +2,13 @@
 //! and the program that it runs when a call comes.
 
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
 
 use chat_testkit::process::{Process, command};
 use chat_testkit::wire::Wire;
@@ -23,6 +24,50 @@ const CHAT_SERVER: &str = env!("CARGO_BIN_EXE_chat-server");
 const PASS_STDIN: &str = r#"
     exec 3<&0 </dev/null
     LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
+
+/// The units that the packages bring.
+const UNITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/systemd");
+
+/// What systemd says of the units in a directory; `None` where it is not installed.
+fn analyzed(directory: &Path, arguments: &[&str]) -> Option<Output> {
+    let mut analyze = Command::new("systemd-analyze");
+    let analyze = analyze.args(arguments).current_dir(directory);
+    match analyze.env("XDG_RUNTIME_DIR", directory).output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            eprintln!("skipped: systemd-analyze is not installed");
+            None
+        }
+        output => Some(output.expect("it starts")),
+    }
+}
+
+#[test]
+fn the_units_are_as_systemd_wants_them() {
+    const SERVICE: &str = "chat-server.service";
+    const SOCKET: &str = "chat-server.socket";
+    for scope in ["system", "user"] {
+        let installed = tempfile::tempdir().expect("a directory");
+        for unit in [SERVICE, SOCKET] {
+            let text = fs::read_to_string(Path::new(UNITS).join(scope).join(unit)).expect("a unit");
+            let text = text.replace("/usr/bin/chat-server", CHAT_SERVER);
+            fs::write(installed.path().join(unit), text).expect("written");
+        }
+        let analyzed = |arguments: &[&str]| analyzed(installed.path(), arguments);
+        let scoped = format!("--{scope}");
+        let Some(verified) = analyzed(&["verify", "--man=no", &scoped, SERVICE, SOCKET]) else {
+            return;
+        };
+        let is_clean = verified.status.success() && verified.stderr.is_empty();
+        assert!(is_clean, "{verified:?}");
+        if scope == "system" {
+            // From 0 to 100: how much of the system the service can reach.
+            let limit = "--threshold=20";
+            let exposure = analyzed(&["security", "--offline=true", limit, SERVICE]);
+            let exposure = exposure.expect("the same program");
+            assert!(exposure.status.success(), "{exposure:?}");
+        }
+    }
+}
 
 /// Somebody who calls with a plain socket.
 async fn calls(address: SocketAddr) -> Wire {

@@ -48,6 +48,7 @@ pub fn server_config() -> chat_server::Config {
         files_from_anyone: false,
         interactive: true,
         recorder: None,
+        relay: None,
     }
 }
 

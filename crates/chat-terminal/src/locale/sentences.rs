@@ -412,6 +412,8 @@ pub(crate) fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
         how_to_take_the_next(),
         caller_left(&ann),
         caller_turned_away(&ann),
+        relay_gone("relay.example", why),
+        relay_there("relay.example"),
         declined(&ann)
     );
     say!(

@@ -162,7 +162,7 @@ impl Transfers {
                 }
             }
         });
-        self.disk.spawn(async move {
+        self.on_disk(async move {
             if let Some(task) = task {
                 let _ = task.await;
             }

@@ -346,6 +346,13 @@ impl Transfers {
         })
     }
 
+    /// Begins work on the disk that is to be waited for at the end.
+    fn on_disk(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        // What is done is kept until it is looked at.
+        while self.disk.try_join_next().is_some() {}
+        self.disk.spawn(work);
+    }
+
     fn spawn(&self, work: impl FnOnce() -> Report + Send + 'static) {
         let reporter = self.reporter.clone();
         tokio::spawn(async move {

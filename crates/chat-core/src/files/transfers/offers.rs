@@ -89,7 +89,7 @@ impl Transfers {
         // It is written down first: a program that ends in between would offer it as another.
         if let (Some(store), Some(record)) = (self.store.clone(), self.record(number)) {
             let reporter = self.reporter.clone();
-            self.disk.spawn(blocking(move || {
+            self.on_disk(blocking(move || {
                 if let Err(error) = store.put(&record) {
                     tracing::debug!(%error, "an offer is not written down");
                 }
