@@ -320,6 +320,7 @@ impl Caller {
             keeps: false,
             history: false,
             answering: false,
+            files: false,
             ended: false,
             commitment: None,
         }));

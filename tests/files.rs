@@ -3,18 +3,22 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_core::driver::{Command, Input};
 use chat_core::files::{Direction, FileCommand, FileEvent, FileState, FileSummary};
 use chat_core::protocol::Event;
+use chat_core::transport::Intent;
 use chat_core::wire::{CancelCode, Hex};
 use chat_testkit::home;
 use chat_testkit::people::{Client, Server, User, user};
 use chat_testkit::process::{Process, command, program};
 use chat_testkit::proxy::{Fate, Proxy};
-use chat_testkit::scripted::{Person, client, server};
+use chat_testkit::scripted::{Person, REGRET, client, server};
+use chat_testkit::wire::Wire;
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 /// Bytes that no two files have in common.
 fn bytes(length: usize) -> Vec<u8> {
@@ -216,8 +220,15 @@ async fn a_peer_of_plain_lines_takes_no_files() {
     client.person.is_called().await;
     sends(&server.person, Path::new("/etc/passwd"));
     server.person.reads("cannot take files").await;
+    // The other side would wait for it otherwise; it is told once.
+    client.person.hears(REGRET).await;
+    sends(&server.person, Path::new("/etc/passwd"));
+    accepts(&server.person, None);
+    server.person.says("sorry");
+    client.person.hears("sorry").await;
     sends(&client.person, Path::new("/etc/passwd"));
     client.person.reads("cannot take files").await;
+    server.person.hears(REGRET).await;
     client.person.does(Input::HangUp);
     assert_eq!(client.exit_code().await, 0);
 }
@@ -337,6 +348,21 @@ async fn files_of_strangers_are_not_taken_by_scripts() {
 }
 
 #[tokio::test]
+async fn a_call_is_not_idle_while_a_file_is_on_its_way() {
+    let errand = Errand::of(2_000_000);
+    let options = ["--from-anyone", "--once", "--idle-timeout", "2s"];
+    let (server, address) = errand.server(&options).await;
+    let proxy = Proxy::start(address, []).await;
+    proxy.slows_down(400_000);
+    let begun = Instant::now();
+    let client = errand.client(proxy.address).ends().await;
+    assert_eq!(client.code, Some(0), "{}", client.stderr);
+    assert!(begun.elapsed() > Duration::from_secs(4), "long enough");
+    assert_eq!(server.ends().await.code, Some(0));
+    errand.has_arrived();
+}
+
+#[tokio::test]
 async fn a_file_goes_on_after_each_cut() {
     let errand = Errand::of(6_000_000);
     let (server, address) = errand.server(&["--from-anyone", "--once"]).await;
@@ -357,6 +383,28 @@ async fn a_file_goes_on_after_each_cut() {
 /// The most bytes that go again after a kill, those of the handshakes included.
 const AGAIN: u64 = 1 << 20;
 
+/// What was sent by now beyond what has arrived, and the most that a kill has added to it.
+#[derive(Default)]
+struct Again {
+    sent: u64,
+    most: u64,
+}
+
+impl Again {
+    fn count(&mut self, proxy: &Proxy, errand: &Errand) {
+        let sent = proxy.sent();
+        let now = sent.saturating_sub(errand.received());
+        let again = now.saturating_sub(self.sent);
+        let entries: Vec<_> = fs::read_dir(&errand.downloads)
+            .into_iter()
+            .flatten()
+            .collect();
+        assert!(again <= AGAIN, "{again} bytes for one kill: {entries:?}");
+        self.most = self.most.max(again);
+        self.sent = now;
+    }
+}
+
 /// Either side is killed at random moments, again and again, and started anew. `KILLS` is how
 /// often.
 #[tokio::test]
@@ -373,12 +421,13 @@ async fn a_file_survives_kills_of_either_side() {
         let (mut server, address) = errand.server(&["--from-anyone"]).await;
         let proxy = Proxy::start(address, []).await;
         let mut client = errand.client(proxy.address);
-        let before = killed;
+        let mut again = Again::default();
         loop {
             tokio::time::sleep(Duration::from_millis(random.u64(50..500))).await;
-            let before = errand.received();
             if random.bool() {
                 server.dies().await;
+                killed += 1;
+                again.count(&proxy, &errand);
                 (server, _) = errand
                     .server_at(&address.to_string(), &["--from-anyone"])
                     .await;
@@ -386,8 +435,7 @@ async fn a_file_survives_kills_of_either_side() {
             // A server that is started anew no longer knows the call.
             client.dies().await;
             killed += 1;
-            let after = errand.received();
-            assert!(after >= before, "what was there stays: {before}, {after}");
+            again.count(&proxy, &errand);
             if errand.is_over() {
                 break;
             }
@@ -400,10 +448,10 @@ async fn a_file_survives_kills_of_either_side() {
         }
         errand.has_arrived();
         server.dies().await;
-        let again = proxy.sent().saturating_sub(LENGTH as u64);
-        let times = (killed - before) as u64;
-        eprintln!("{times} kills: {} kB again for each", again / 1_000 / times);
-        assert!(again <= times * AGAIN, "{again} bytes went again");
+        eprintln!(
+            "{killed} kills by now: at most {} bytes again for one",
+            again.most
+        );
     }
 }
 
@@ -454,4 +502,44 @@ async fn a_pipe_that_takes_no_files_says_so() {
     let client = errand.client(address).ends().await;
     assert_eq!(client.code, Some(1), "{}", client.stderr);
     assert_eq!(server.ends().await.code, Some(0));
+}
+
+/// The id of the session and of the offer, which anybody may have learned.
+const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// Opens the connection for that file, as this user.
+async fn opens(user: &User, address: SocketAddr) -> Wire<impl AsyncRead + AsyncWrite> {
+    let stream = TcpStream::connect(address).await.expect("she listens");
+    let intent = Intent {
+        for_file: true,
+        ..Intent::default()
+    };
+    let secured = user.keyring().tls.connect_with(stream, intent).await;
+    let mut file = Wire::new(secured.expect("TLS").stream);
+    let hello = format!(r#"{{"file":{{"conversation":"{ID}","offer":"{ID}"}}}}"#);
+    file.sends(format!("\u{1}{hello}\n")).await;
+    file
+}
+
+#[tokio::test]
+async fn a_file_goes_only_under_the_key_of_its_call() {
+    let (ann, bob, mallory) = (user("ann"), user("bob"), user("mallory"));
+    let mut server = ann.answers().await;
+    let stream = TcpStream::connect(server.address).await;
+    let keyring = bob.keyring();
+    let secured = keyring.tls.connect(stream.expect("she listens")).await;
+    let mut call = Wire::new(secured.expect("TLS").stream);
+    let hello = format!(r#"{{"hello":{{"name":"bob","conversation":"{ID}","received":0}}}}"#);
+    call.sends(format!("\u{1}{hello}\n")).await;
+    server.person.is_called().await;
+    let offer = format!(r#"{{"offer":{{"id":"{ID}","name":"x","size":3}}}}"#);
+    call.sends(format!("\u{1}{offer}\n")).await;
+    is_offered(&mut server.person).await;
+    accepts(&server.person, None);
+
+    let mut file = opens(&mallory, server.address).await;
+    file.receives("\u{1}{\"refused\":{\"code\":\"no-session\"")
+        .await;
+    let mut file = opens(&bob, server.address).await;
+    file.receives("\u{1}{\"have\":").await;
 }

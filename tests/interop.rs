@@ -264,6 +264,23 @@ async fn it_sends_a_file_and_takes_one() {
     peer.ends("hung up here").await;
 }
 
+/// As a listener it knows no files, and its hello says so.
+#[tokio::test]
+async fn nothing_is_offered_where_files_are_unknown() {
+    let Some((peer, address)) = Peer::answers().await else {
+        return;
+    };
+    let client = Process::client(address, &["--send-file", "/etc/passwd"]);
+    peer.ends("hung up there").await;
+    let client = client.ends().await;
+    assert_eq!(client.code, Some(1), "{}", client.stderr);
+    assert!(
+        client.stderr.contains("older, or another"),
+        "{}",
+        client.stderr
+    );
+}
+
 /// Both say all at once and end their input, over a network that cuts.
 async fn pour(program: &mut Process, peer: &mut Peer) {
     let (to_peer, to_program) = (lines("ann", 1_000), lines("bob", 1_000));

@@ -170,6 +170,7 @@ impl Guesser {
             keeps: false,
             history: false,
             answering: false,
+            files: false,
             ended: false,
             commitment: None,
         }));

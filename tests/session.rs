@@ -64,6 +64,7 @@ fn hello(received: u64) -> Hello {
         keeps: false,
         history: false,
         answering: false,
+        files: false,
         ended: false,
         commitment: None,
     }
@@ -639,6 +640,18 @@ mod talking {
     }
 
     #[test]
+    fn what_waits_to_be_written_is_bounded() {
+        let mut call = Call::on();
+        let line = "x".repeat(30_000);
+        for _ in 0..100 {
+            call.ends[DIALER].say(&line);
+        }
+        let mut out = WriteBuffer::default();
+        poll(&mut call.ends[DIALER].session, &mut out, true, call.now);
+        assert!(out.is_full() && out.remaining() < 300_000);
+    }
+
+    #[test]
     fn a_line_that_does_not_fit_is_refused() {
         let mut call = Call::on();
         let end = &mut call.ends[DIALER];
@@ -781,13 +794,15 @@ mod receipts {
 
     #[test]
     fn an_acknowledgement_is_not_sent_early_because_something_else_is_due() {
-        let mut call = Call::on();
-        call.ends[DIALER].say("hello");
-        call.settle();
-        let now = call.now;
-        call.ends[LISTENER].session.handle_timeout(now);
-        call.settle();
-        assert_eq!(call.ends[DIALER].delivered, 0);
+        for wait in [0, 10] {
+            let mut call = Call::on();
+            call.ends[DIALER].say("hello");
+            call.pass(wait * MS, true);
+            let now = call.now;
+            call.ends[LISTENER].session.handle_timeout(now);
+            call.settle();
+            assert_eq!(call.ends[DIALER].delivered, 0, "after {wait} ms");
+        }
     }
 
     #[test]
@@ -1492,6 +1507,24 @@ mod liveness {
     }
 
     #[test]
+    fn only_an_answer_to_what_was_asked_in_doubt_ends_it() {
+        let mut call = Call::on();
+        call.pass(3600 * MS, false);
+        assert!(call.ends[DIALER].doubted);
+        call.ends[DIALER].events.clear();
+        let up = |event: &Event| matches!(event, Event::Connection(ConnectionStatus::Up { .. }));
+        // The first ping was answered, the second put the connection in doubt.
+        for (number, ends) in [(2, false), (3, true)] {
+            let pong = Control::Pong(number).to_line();
+            let now = call.now;
+            let dialer = &mut call.ends[DIALER];
+            dialer.receive(&pong, false, now).expect("a pong in turn");
+            assert_eq!(dialer.doubted, !ends, "pong {number}");
+            assert_eq!(has(dialer, up), ends, "pong {number}");
+        }
+    }
+
+    #[test]
     fn a_long_way_is_given_more_time() {
         let mut call = Call::on();
         call.pass(2 * S, true);
@@ -1600,6 +1633,52 @@ mod liveness {
                 assert!(!call.ends[DIALER].doubted);
             }
         }
+    }
+
+    /// The dialer's person looks away for so long, while nothing moves.
+    fn look_away(call: &mut Call, time: Duration) {
+        for (sink, time) in [(SinkState::Busy, time), (SinkState::Idle, Duration::ZERO)] {
+            let now = call.now;
+            call.ends[DIALER].session.sink_changed(sink, now);
+            call.pass(time, false);
+        }
+    }
+
+    #[test]
+    fn while_the_person_looks_away_no_answer_is_late() {
+        let mut call = Call::on();
+        call.ends[DIALER].say("are you there?");
+        call.pass(S, false);
+        look_away(&mut call, 3 * S);
+        call.pass(400 * MS, false);
+        assert!(!call.ends[DIALER].doubted);
+        call.pass(200 * MS, false);
+        assert!(call.ends[DIALER].doubted);
+
+        let mut call = Call::new();
+        call.connect();
+        call.pass(S, false);
+        look_away(&mut call, 20 * S);
+        call.pass(8900 * MS, false);
+        assert!(call.ends[DIALER].lost.is_none());
+        call.pass(200 * MS, false);
+        assert!(call.ends[DIALER].lost.is_some());
+    }
+
+    #[test]
+    fn while_the_person_looks_away_nobody_is_missed() {
+        let mut call = Call::on();
+        call.pass(S, false);
+        let now = call.now;
+        call.ends[DIALER].session.sink_changed(SinkState::Busy, now);
+        call.pass(3 * S, false);
+        call.cut();
+        call.connect();
+        call.settle();
+        assert!(has(&call.ends[DIALER], |event| matches!(
+            event,
+            Event::Connection(ConnectionStatus::Resumed { after, .. }) if *after == S
+        )));
     }
 
     #[test]
@@ -1768,6 +1847,63 @@ mod waiting {
         end.transmit(now);
         assert_eq!(end.flight, "88\n");
         assert!(matches!(end.reason, Some(CloseReason::HungUp(Side::Local))));
+    }
+
+    #[test]
+    fn a_hang_up_that_lingers_waits_for_an_answer() {
+        for (linger, text, waits) in [
+            (Linger::Brief, Some("bye"), false),
+            (Linger::Steady, Some("bye"), true),
+            (Linger::Endless, None, true),
+        ] {
+            let (mut end, mut now) = dialer();
+            text.into_iter().for_each(|text| end.say(text));
+            end.session.hang_up(linger, now);
+            for _ in 0..10 {
+                receive(&mut end, &Control::Waiting { ahead: 1 }, now);
+                now += S;
+                end.session.handle_timeout(now);
+            }
+            assert_eq!(end.reason.is_none(), waits, "{linger:?}");
+            assert_eq!(end.flight.ends_with(b"88\n"), !waits, "{linger:?}");
+        }
+    }
+
+    /// How a connection, or the call, ends that is refused like this, before the hello or after it.
+    fn refused(end: &mut End, greeted: bool, code: RefusalCode, now: Instant) -> &'static str {
+        if greeted {
+            receive(end, &Control::Hello(hello(0)), now);
+        }
+        receive(end, &Control::Refused(code.into()), now);
+        match (&end.reason, &end.lost) {
+            (Some(CloseReason::Refused(_)), None) => "refused",
+            (Some(CloseReason::Lost(Disconnect::Refused(_))), None) => "ended",
+            (None, Some(Disconnect::Refused(_))) => "lost",
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_who_has_forgotten_a_call_is_called_anew() {
+        let codes = [RefusalCode::NoSession, RefusalCode::UnknownKey];
+        for (resumed, greeted, outcomes) in [
+            (false, false, ["refused", "refused"]),
+            (false, true, ["ended", "ended"]),
+            (true, false, ["lost", "ended"]),
+            (true, true, ["ended", "ended"]),
+        ] {
+            for (code, outcome) in codes.into_iter().zip(outcomes) {
+                let (mut end, now) = dialer();
+                if resumed {
+                    receive(&mut end, &Control::Hello(hello(0)), now);
+                    end.disconnected(now);
+                    dial(&mut end.session, None, now);
+                    end.begun = true;
+                }
+                let is = refused(&mut end, greeted, code, now);
+                assert_eq!(is, outcome, "{code:?}, {resumed}, {greeted}");
+            }
+        }
     }
 }
 
@@ -2320,6 +2456,19 @@ mod endings {
     }
 
     #[test]
+    fn nothing_is_written_after_a_hang_up() {
+        let mut call = Call::on();
+        let session = &mut call.ends[DIALER].session;
+        let mut out = WriteBuffer::default();
+        session.hang_up(Linger::Brief, call.now);
+        for _ in 0..2 {
+            poll(session, &mut out, false, call.now);
+            assert_eq!(out.chunk(), b"88\n");
+            session.receive(Some(Frame::Control("{\"ping\":1}".into())), call.now);
+        }
+    }
+
+    #[test]
     fn a_hang_up_without_a_link_is_immediate() {
         let mut call = Call::on();
         call.ends[DIALER].say("lost");
@@ -2389,33 +2538,40 @@ mod endings {
     }
 
     /// A session whose call is settled, with a peer that goes on with pings and never closes.
-    struct Settled(Session, Instant);
+    struct Settled(Session, Instant, WriteBuffer);
 
     impl Settled {
         fn new() -> Self {
             let Call { ends, now, .. } = Call::on();
             let [dialer, _] = ends;
-            let mut settled = Self(dialer.session, now);
+            let mut settled = Self(dialer.session, now, WriteBuffer::default());
             settled.0.finish();
             assert!(matches!(settled.hears(&Control::Done(true)), Next::Close));
+            settled.2.clear();
             settled
         }
 
         fn hears(&mut self, control: &Control) -> Next {
-            let Self(session, now) = self;
+            let Self(session, now, _) = self;
             let line = control.to_line();
             let frame = Frame::Control(line.slice(1..line.len() - 1));
             session.heard(*now);
             session.receive(Some(frame), *now);
             session.sink_changed(SinkState::Idle, *now);
+            self.goes_on()
+        }
+
+        fn goes_on(&mut self) -> Next {
+            let Self(session, now, out) = self;
             session.handle_timeout(*now);
-            poll(session, &mut WriteBuffer::default(), true, *now)
+            poll(session, out, true, *now)
         }
 
         /// How it ends, and after how many seconds of pings.
         fn close_reason(mut self) -> (Option<CloseReason>, u64) {
             let ending = (0..60).find_map(|second| {
                 let next = self.hears(&Control::Ping(second));
+                assert!(self.2.is_empty(), "all is said");
                 self.1 += S;
                 match next {
                     Next::Ended(reason) => Some((reason, second)),
@@ -2434,6 +2590,26 @@ mod endings {
             "{ending:?}"
         );
         assert!((29..=31).contains(&seconds), "after {seconds} s");
+    }
+
+    #[test]
+    fn a_settled_peer_that_is_cut_off_may_not_know_of_the_end() {
+        let mut settled = Settled::new();
+        for second in 0..20 {
+            settled.hears(&Control::Ping(second));
+            settled.1 += S;
+        }
+        let next = (20..40).find_map(|_| {
+            settled.1 += S;
+            match settled.goes_on() {
+                Next::Close => None,
+                next => Some(next),
+            }
+        });
+        assert!(
+            matches!(next, Some(Next::Lost(Disconnect::Silent(_)))),
+            "{next:?}"
+        );
     }
 
     #[test]
@@ -2537,38 +2713,63 @@ mod endings {
     }
 
     #[test]
-    fn a_program_that_was_there_all_the_time_goes_on_with_what_is_missing() {
-        let (mut end, now) = said_two();
-        hears_of_the_end(&mut end, 1, now);
-        assert!(end.lost.is_none());
-        assert!(end.flight.ends_with(b"two\n"), "{:?}", end.flight);
+    fn a_program_that_has_met_the_peer_goes_on_with_what_is_missing() {
+        for anew in [false, true] {
+            let (mut end, now) = said_two();
+            if anew {
+                end.crash(0);
+                dial(&mut end.session, Some(binding(true)), now);
+                end.begun = true;
+                let hello = Control::Hello(hello(1)).to_line();
+                end.receive(&hello, false, now).expect("no violation");
+                end.disconnected(now);
+            }
+            hears_of_the_end(&mut end, 1, now);
+            assert!(end.lost.is_none());
+            assert!(end.flight.ends_with(b"two\n"), "{:?}", end.flight);
+        }
     }
 
     #[test]
-    fn a_program_started_anew_that_misses_nothing_is_at_its_end() {
-        let (mut end, now) = said_two();
-        end.session.finish();
-        end.transmit(now);
-        end.crash(0);
-        hears_of_the_end(&mut end, 2, now);
-        assert!(end.lost.is_none());
+    fn a_program_started_anew_is_at_its_end_only_if_nothing_is_missing() {
+        for (finished, received, is_over) in [
+            (true, 2, true),
+            (true, 1, false),
+            (false, 2, false),
+            (false, 1, false),
+        ] {
+            let (mut end, now) = said_two();
+            if finished {
+                end.session.finish();
+            }
+            end.transmit(now);
+            end.crash(0);
+            hears_of_the_end(&mut end, received, now);
+            assert_eq!(end.lost.is_none(), is_over, "{finished}, {received}");
+        }
     }
 
     #[test]
     fn a_settled_call_needs_no_answer_from_a_peer_that_has_ended_it() {
-        let mut call = Call::on();
-        for end in &mut call.ends {
-            end.session.finish();
+        for refused in [true, false] {
+            let mut call = Call::on();
+            for end in &mut call.ends {
+                end.session.finish();
+            }
+            call.transmit();
+            call.deliver(DIALER, usize::MAX);
+            call.cut();
+            call.connect();
+            let dialer = &mut call.ends[DIALER];
+            if refused {
+                let refused = Control::Refused(RefusalCode::NoSession.into()).to_line();
+                dialer.receive(&refused, true, call.now).expect("in turn");
+                dialer.transmit(call.now);
+            } else {
+                dialer.give_up(call.now);
+            }
+            assert!(matches!(dialer.reason, Some(CloseReason::BothFinished)));
         }
-        call.transmit();
-        call.deliver(DIALER, usize::MAX);
-        call.cut();
-        call.connect();
-        let dialer = &mut call.ends[DIALER];
-        let refused = Control::Refused(RefusalCode::NoSession.into()).to_line();
-        dialer.receive(&refused, true, call.now).expect("in turn");
-        dialer.transmit(call.now);
-        assert!(matches!(dialer.reason, Some(CloseReason::BothFinished)));
     }
 }
 
@@ -2629,6 +2830,9 @@ mod bad_peers {
         let hello = std::str::from_utf8(&hello).expect("JSON");
         assert_absurd(after_hello(hello), "hello twice");
         assert_absurd(first("text\n"), "text before its hello");
+        let away = Control::Away(Presence::Here).to_line();
+        let away = std::str::from_utf8(&away).expect("JSON");
+        assert_absurd(first(away), "something before its hello");
         for json in [
             "{\"say\":\"x\"}",
             "{\"received\":0}",

@@ -190,7 +190,7 @@ fn ncat(errand: &Errand, port: u16) -> Duration {
     let listener = Command::new("sh")
         .args([
             "-c",
-            &format!("ncat --ssl -l 127.0.0.1 {port} 2>/dev/null | {take}"),
+            &format!("ncat --ssl --recv-only -l 127.0.0.1 {port} 2>/dev/null | {take}"),
         ])
         .arg(errand.downloads())
         .spawn();

@@ -1,84 +1,102 @@
-//! A million messages between the real programs through a hundred cuts: nothing may be lost or
-//! doubled, and memory must stay flat. `cargo bench --bench soak`
+//! The real programs, talking through a network that resets them again and again: nothing may be
+//! lost or doubled, and memory, descriptors and threads must stay flat. `SOAK_SECONDS=1800 cargo
+//! bench --bench soak`; a minute without that.
 
+use std::env;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use chat_testkit::process::{Process, lines};
 use chat_testkit::proxy::{Fate, Proxy};
-use tokio::time::sleep;
 
-/// Messages in each direction.
-const MESSAGES: usize = 500_000;
+/// Messages that each side says before it hears those of the other.
+const PIECE: usize = 500;
 
-/// Far longer than the call takes.
-const LONG_CALL: Duration = Duration::from_secs(600);
+/// A connection carries so many bytes, then it is reset.
+const CARRIES: usize = 1_000_000;
 
-const CUTS: usize = 100;
+/// More than there can be.
+const CUTS: usize = 100_000;
 
 /// The most memory that either program may ever have used, in KiB.
 const MEMORY: u64 = 64 * 1024;
 
-/// The pause between two looks at the memory.
-const LOOK: Duration = Duration::from_millis(100);
+/// So much more may be in use at the end than after a quarter of the time, in KiB.
+const GROWTH: u64 = 2 * 1024;
+
+/// The pause between two looks at what is used.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What a process uses.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    /// In KiB.
+    memory: u64,
+    /// The most so far, in KiB.
+    most_memory: u64,
+    threads: u64,
+    descriptors: usize,
+}
 
 #[tokio::main]
 async fn main() {
-    let (to_client, to_server) = (lines("ann", MESSAGES), lines("bob", MESSAGES));
-    let bytes = to_client.len() + to_server.len();
+    let seconds = env::var("SOAK_SECONDS").map_or(60, |text| text.parse().expect("a number"));
+    let limit = Duration::from_secs(seconds);
     let (mut server, address) = Process::server(&["--once"]).await;
-    // The last connection still has something to carry.
-    let cuts = (0..CUTS).map(|_| (bytes / (CUTS + 2), Fate::Reset));
-    let proxy = Proxy::start(address, cuts).await;
-    let begun = Instant::now();
+    let proxy = Proxy::start(address, vec![(CARRIES, Fate::Reset); CUTS]).await;
     let mut client = Process::client(proxy.address, &[]);
     let ids = [server.id(), client.id()];
-    server.types_at_last(to_client.clone());
-    client.types_at_last(to_server.clone());
+    let (to_client, to_server) = (lines("ann", PIECE), lines("bob", PIECE));
 
-    let mut memory: Vec<[u64; 2]> = Vec::new();
-    let look = async {
-        loop {
-            sleep(LOOK).await;
-            if let [Some(server), Some(client)] = ids.map(most_memory) {
-                memory.push([server, client]);
-            }
+    let begun = Instant::now();
+    let mut looks = Vec::new();
+    let mut messages = 0;
+    while begun.elapsed() < limit {
+        server.types(&to_client).await;
+        client.types(&to_server).await;
+        for (ann, bob) in to_client.lines().zip(to_server.lines()) {
+            client.prints(ann).await;
+            server.prints(bob).await;
         }
-    };
-    let ended =
-        async { tokio::join!(server.ends_within(LONG_CALL), client.ends_within(LONG_CALL)) };
-    let (server, client) = tokio::select! {
-        ended = ended => ended,
-        () = look => unreachable!("it looks for ever"),
-    };
-
-    let took = begun.elapsed();
-    let outages = client.stderr.matches("Back after").count();
-    println!(
-        "{} messages, {bytes} bytes, {outages} outages in {:.1} s",
-        2 * MESSAGES,
-        took.as_secs_f64()
-    );
-    for quarter in 1..=4 {
-        let [server, client] = memory[(memory.len() * quarter / 4).saturating_sub(1)];
-        println!("VmHWM after {quarter}/4: server {server} KiB, client {client} KiB");
+        messages += 2 * PIECE;
+        if begun.elapsed() > LOOK * looks.len() as u32 {
+            looks.push(ids.map(now));
+        }
     }
-    server.printed_exactly(&to_server);
-    client.printed_exactly(&to_client);
+    let client = client.hangs_up().await;
+    let server = server.ends().await;
+
+    let outages = client.stderr.matches("Back after").count();
+    println!("{messages} messages, {outages} outages in {seconds} s");
+    let quarters = [1, 2, 3, 4].map(|quarter| looks[(looks.len() * quarter / 4).max(1) - 1]);
+    for (quarter, [server, client]) in (1..).zip(quarters) {
+        println!("after {quarter}/4:\n  server {server:?}\n  client {client:?}");
+    }
     assert_eq!((server.code, client.code), (Some(0), Some(0)));
-    assert!(outages >= CUTS, "there were only {outages} outages");
-    let most = memory.iter().flatten().max();
-    assert!(
-        most.is_some_and(|most| *most < MEMORY),
-        "{most:?} KiB were used"
-    );
+    assert!(outages as u64 > seconds / 10, "too little happens");
+    for (early, late) in quarters[0].iter().zip(quarters[3]) {
+        assert!(late.most_memory < MEMORY);
+        assert!(late.memory <= early.memory + GROWTH);
+        // Those of a connection that is just made come and go.
+        assert!(late.threads <= early.threads + 2);
+        assert!(late.descriptors <= early.descriptors + 4);
+    }
 }
 
-/// The most memory that a process has used so far, in KiB, while it runs.
-fn most_memory(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
+/// What a process uses now, while it runs.
+fn now(process: u32) -> Use {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let number = |name: &str| {
+        let mut lines = status.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
+        number.expect("the kernel tells")
+    };
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
+    Use {
+        memory: number("VmRSS"),
+        most_memory: number("VmHWM"),
+        threads: number("Threads"),
+        descriptors: descriptors.count(),
+    }
 }

@@ -23,7 +23,9 @@ fuzz_target!(|data: &[u8]| {
     let (tls, runtime) = &*TLS;
     runtime.block_on(async {
         let (near, mut far) = duplex(1 << 16);
-        far.write_all(&data[..data.len().min(1 << 15)]).await.expect("room");
+        far.write_all(&data[..data.len().min(1 << 15)])
+            .await
+            .expect("room");
         far.shutdown().await.expect("open");
         if let Ok(hello) = tls.receive_hello(near).await {
             let _ = hello.cookie();

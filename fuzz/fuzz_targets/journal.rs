@@ -16,7 +16,9 @@ fuzz_target!(|text: &[u8]| {
     let home = PathBuf::from(format!("/dev/shm/chat-fuzz-{}", std::process::id()));
     let calls = Calls::open(&home).expect("a directory");
     let (peer, session) = (Fingerprint::from_bytes([7; 32]), Hex([5; 16]));
-    let path = home.join("calls").join(format!("{}.{session}.jsonl", Hex([7; 32])));
+    let path = home
+        .join("calls")
+        .join(format!("{}.{session}.jsonl", Hex([7; 32])));
     fs::write(&path, text).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("ours");
     let _ = calls.peek(peer, session);

@@ -25,7 +25,9 @@ fuzz_target!(|text: &[u8]| {
         known.verify("ann", key).expect("it is known");
         let new = Fingerprint::from_bytes([8; 32]);
         if !before.contains(&new) {
-            known.accept_key(&key.to_string(), new).expect("it is known");
+            known
+                .accept_key(&key.to_string(), new)
+                .expect("it is known");
             known.forget(&new.to_string()).expect("it is known");
         }
         if before.len() < 900 {

@@ -219,6 +219,8 @@ class Session:
         hello = {"name": "python", "conversation": self.id, "received": self.received}
         if self.peer:
             hello["resumed"] = True
+        if self.new_link:
+            hello["files"] = True
         if not self.dialer and not self.revealed:
             self.own_nonce = secrets.token_bytes(32)
             hello["commitment"] = commitment(self.own_nonce).hex()
@@ -359,7 +361,7 @@ class Session:
 
     def on_offer(self, offer):
         tell(offered=offer["name"])
-        if not self.new_link or "files" in offer:
+        if "files" in offer:
             return self.link.control(cancel={"id": offer["id"], "code": "unattended"})
         self.link.control(accept=offer["id"])
         link, stream = self.carry(offer["id"])

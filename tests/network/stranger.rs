@@ -64,6 +64,7 @@ pub(crate) fn hello(name: &str, conversation: SessionId, received: u64, resumed:
         keeps: false,
         history: false,
         answering: false,
+        files: false,
         ended: false,
         commitment: None,
     }

@@ -22,7 +22,7 @@ use tracing::span;
 use turmoil::{Builder, Sim};
 
 use crate::network::{Listener, Network};
-use crate::{LIMIT, World, client_connector, server_config};
+use crate::{LIMIT, World, direct, server_config};
 
 /// What each person says.
 const MESSAGES: usize = 12;
@@ -334,9 +334,8 @@ fn calls(
     async move {
         loop {
             let _ = fs::remove_file(home.join("first_contacts"));
-            let connector = client_connector(1, keyring.clone(), network.clone());
-            let run =
-                chat_client::run(connector, config.clone(), &mut speaker, &mut ear, pending());
+            let ways = direct(1, keyring.clone(), network.clone());
+            let run = chat_client::run(ways, config.clone(), &mut speaker, &mut ear, pending());
             drop(run.await);
             sleep(Duration::from_secs(1)).await;
         }

@@ -7,17 +7,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chat_core::transport::{Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Origin, Packets, Routes};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use chat_core::transport::{
+    Dial, DialError, HANDSHAKE_TIMEOUT, Listen, Listeners, Origin, Packets, Routes,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use turmoil::net::{TcpListener, TcpStream};
 
-use crate::plan::FaultKind;
+use crate::plan::{Fault, FaultKind, Way};
 
-/// Where the server listens.
+/// Where the server listens, and the relay.
 pub const PORT: u16 = 7788;
+
+/// Where the server listens for the relay.
+const RELAYED: u16 = 7789;
 
 /// How long a client dials, as the real one does.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
@@ -46,16 +51,42 @@ struct State {
 /// What happens to one client.
 #[derive(Default)]
 struct Client {
+    direct: Link,
+    relay: Link,
+    /// How often it has had another address.
+    moves: u32,
+    /// Tells its program that it has moved or slept.
+    moved: Arc<Notify>,
+}
+
+/// What happens on one of its ways.
+#[derive(Clone, Copy, Default)]
+struct Link {
     /// What it sends or is sent is lost.
     lossy: bool,
     /// Its connections are reset, and new ones refused.
     refused: bool,
     /// Large packets are lost.
     hole: bool,
-    /// How often it has had another address.
-    moves: u32,
-    /// Tells its program that it has moved or slept.
-    moved: Arc<Notify>,
+}
+
+impl Client {
+    fn link(&mut self, way: Way) -> &mut Link {
+        match way {
+            Way::Direct => &mut self.direct,
+            Way::Relay => &mut self.relay,
+        }
+    }
+}
+
+impl Way {
+    /// The host to which it leads first.
+    pub fn host(self) -> &'static str {
+        match self {
+            Self::Direct => "server",
+            Self::Relay => "relay",
+        }
+    }
 }
 
 impl Network {
@@ -70,27 +101,36 @@ impl Network {
     }
 
     /// Something begins to happen between this client and the server.
-    pub fn begins(&self, client: usize, fault: FaultKind) {
-        let client = &mut self.state().clients[client];
-        match fault {
-            FaultKind::Hold | FaultKind::Sleep => {}
-            FaultKind::Partition | FaultKind::Deaf | FaultKind::Mute => client.lossy = true,
-            FaultKind::Refuse => client.refused = true,
-            FaultKind::Hole => client.hole = true,
-            FaultKind::Roam => {
-                client.moves += 1;
-                client.moved.notify_one();
+    pub fn begins(&self, fault: &Fault) {
+        let client = &mut self.state().clients[fault.client];
+        if let FaultKind::Roam = fault.kind {
+            client.moves += 1;
+            client.moved.notify_one();
+        }
+        for way in fault.ways {
+            let link = client.link(*way);
+            match fault.kind {
+                FaultKind::Hold | FaultKind::Sleep | FaultKind::Roam => {}
+                FaultKind::Partition | FaultKind::Deaf | FaultKind::Mute => link.lossy = true,
+                FaultKind::Refuse => link.refused = true,
+                FaultKind::Hole => link.hole = true,
             }
         }
     }
 
     /// It is over.
-    pub fn ends(&self, client: usize, fault: FaultKind) {
-        let client = &mut self.state().clients[client];
-        match fault {
-            FaultKind::Sleep => client.moved.notify_one(),
-            _ => (client.lossy, client.refused, client.hole) = (false, false, false),
+    pub fn ends(&self, fault: &Fault) {
+        let client = &mut self.state().clients[fault.client];
+        if let FaultKind::Sleep = fault.kind {
+            client.moved.notify_one();
         }
+        for way in fault.ways {
+            *client.link(*way) = Link::default();
+        }
+    }
+
+    fn link(&self, client: usize, way: Way) -> Link {
+        *self.state().clients[client].link(way)
     }
 
     fn lay(&self, stream: TcpStream, end: Option<ClientEnd>) -> Cable {
@@ -143,6 +183,7 @@ pub struct Cable {
 struct ClientEnd {
     network: Network,
     client: usize,
+    way: Way,
     /// The client's moves when it was laid.
     moves: u32,
     packets: Packets,
@@ -158,15 +199,14 @@ impl Cable {
     /// Breaks it, if something has happened to the client that breaks it for the next `bytes`.
     fn suffer(&mut self, bytes: usize) {
         let Some(end) = &self.end else { return };
-        let state = end.network.state();
-        let client = &state.clients[end.client];
-        let lost = client.hole && end.packets != Packets::Smallest && bytes > SMALL;
-        let flaw = match client {
-            Client { refused: true, .. } => Flaw::Reset,
-            Client { moves, .. } if lost || *moves > end.moves => Flaw::Stall,
-            _ => return,
+        let link = end.network.link(end.client, end.way);
+        let moves = end.network.state().clients[end.client].moves;
+        let lost = link.hole && end.packets != Packets::Smallest && bytes > SMALL;
+        let flaw = match link.refused {
+            true => Flaw::Reset,
+            false if lost || moves > end.moves => Flaw::Stall,
+            false => return,
         };
-        drop(state);
         (self.flaw, self.good_for) = (flaw, Some(0));
         self.passed(0);
     }
@@ -277,7 +317,20 @@ pub struct Listener {
 impl Listener {
     /// Listens on the server's host.
     pub async fn bind(network: Network) -> io::Result<Self> {
-        let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
+        Self::bind_to(PORT, network).await
+    }
+
+    /// The same, for callers by way of the relay too.
+    pub async fn bind_both(network: Network) -> io::Result<Listeners> {
+        let mut listeners = Listeners::default();
+        for port in [PORT, RELAYED] {
+            listeners.add(Self::bind_to(port, network.clone()).await?);
+        }
+        Ok(listeners)
+    }
+
+    async fn bind_to(port: u16, network: Network) -> io::Result<Self> {
+        let listener = TcpListener::bind(("0.0.0.0", port)).await?;
         Ok(Self { listener, network })
     }
 }
@@ -291,11 +344,26 @@ impl Listen for Listener {
     }
 }
 
+/// The relay: it passes on whatever comes.
+pub async fn relay() -> turmoil::Result {
+    let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
+    loop {
+        let (mut client, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            if let Ok(mut server) = TcpStream::connect(("server", RELAYED)).await {
+                // However it ends, both ends learn of it.
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            }
+        });
+    }
+}
+
 /// How a client calls.
 #[derive(Clone)]
 pub struct Dialer {
     /// Its number, from 1.
     pub client: usize,
+    pub way: Way,
     pub network: Network,
 }
 
@@ -303,12 +371,12 @@ impl Dialer {
     /// In turmoil a lost SYN looks like a refusal. In a real network it is sent again.
     async fn connect(&self) -> io::Result<TcpStream> {
         let mut pause = SYN_AGAIN;
-        if self.network.state().clients[self.client].refused {
+        if self.network.link(self.client, self.way).refused {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         loop {
-            match TcpStream::connect(("server", PORT)).await {
-                Err(_) if self.network.state().clients[self.client].lossy => {}
+            match TcpStream::connect((self.way.host(), PORT)).await {
+                Err(_) if self.network.link(self.client, self.way).lossy => {}
                 connected => return connected,
             }
             sleep(pause).await;
@@ -321,7 +389,7 @@ impl Dial for Dialer {
     type Stream = Cable;
 
     fn address(&self) -> String {
-        format!("server:{PORT}")
+        format!("{}:{PORT}", self.way.host())
     }
 
     fn limit(&self) -> Duration {
@@ -333,6 +401,7 @@ impl Dial for Dialer {
         let end = ClientEnd {
             network: self.network.clone(),
             client: self.client,
+            way: self.way,
             moves: self.network.state().clients[self.client].moves,
             packets,
         };

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use chat_core::driver::{Input, Sink, Source};
-use chat_core::protocol::Event;
+use chat_core::protocol::{ConnectionStatus, Event};
 use chat_core::wire::{Batch, MAX_LINE};
 use tokio::time::{Instant, sleep_until};
 
@@ -131,14 +131,19 @@ pub struct Screen {
     /// What is not read yet.
     pub unread: Vec<What>,
     pub read_at: Option<Instant>,
+    /// Loses the first message after an outage.
+    pub forgets: bool,
+    /// There was one.
+    pub was_away: bool,
 }
 
 impl Sink for Screen {
     fn show(&mut self, event: Event) {
         let what = match event {
             Event::Lines(lines) => {
+                let lost = usize::from(self.forgets && std::mem::take(&mut self.was_away));
                 let lines = lines.lines().map(|line| What::Hears(line.to_owned()));
-                return self.unread.extend(lines);
+                return self.unread.extend(lines.skip(lost));
             }
             Event::Message(text) => return self.unread.push(What::Hears(text)),
             Event::Ended(ended) => return self.unread.push(What::Ended(ended)),
@@ -148,7 +153,10 @@ impl Sink for Screen {
                 What::Call(peer.name.unwrap_or_default())
             }
             Event::Delivered(number) => What::Delivered(number),
-            Event::Connection(state) => What::Link(state),
+            Event::Connection(state) => {
+                self.was_away |= matches!(state, ConnectionStatus::Resumed { .. });
+                What::Link(state)
+            }
             Event::SendFailed(text, why) => panic!("{text:?} was not said: {why}"),
             _ => return,
         };

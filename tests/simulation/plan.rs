@@ -4,10 +4,19 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::person::LastAct;
+use crate::shrink::{below, chunks};
+
+/// The only way, where there is no relay.
+pub const DIRECT: &[Way] = &[Way::Direct];
+
+/// Both ways.
+const BOTH: &[Way] = &[Way::Direct, Way::Relay];
 
 /// One run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
+    /// Decides what the plan does not say: the order of what happens at the same time.
+    pub seed: u64,
     /// The clock moves in such steps.
     pub tick: Duration,
     pub latency: Range<Duration>,
@@ -19,10 +28,13 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// How many cables break.
     pub flaws: u32,
+    /// The server is reached by a relay too.
+    pub relayed: bool,
+    pub strangers: Vec<Stranger>,
 }
 
 /// One of the people.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Person {
     pub talk: usize,
     pub last_act: LastAct,
@@ -31,15 +43,36 @@ pub struct Person {
     /// Comes this late.
     pub late: Duration,
     pub seed: u64,
+    /// Loses the first message after an outage: a fault of the program, which a run must find.
+    pub forgets: bool,
+}
+
+/// Somebody who calls the server and sends what nobody should.
+#[derive(Clone, Copy, Debug)]
+pub struct Stranger {
+    pub at: Duration,
+    /// Encrypts, and sends lines; otherwise, noise.
+    pub speaks: bool,
+    pub pieces: usize,
+    pub seed: u64,
 }
 
 /// Something that happens to the network between the server and one client.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     pub client: usize,
+    /// What it happens to: either way to the server, or both.
+    pub ways: &'static [Way],
     pub kind: FaultKind,
     pub begin: Duration,
     pub end: Duration,
+}
+
+/// A way from a client to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Direct,
+    Relay,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +116,8 @@ impl Plan {
         let server = Person::new(server, rng);
         let clients: Vec<_> = (0..clients).map(|_| Person::new(client, rng)).collect();
         let slowest = rng.u64(1..250);
-        Self {
+        let mut plan = Self {
+            seed,
             tick: Duration::from_millis([10, 20, 50][rng.usize(..3)]),
             latency: Duration::ZERO..Duration::from_millis(slowest),
             server,
@@ -91,12 +125,117 @@ impl Plan {
             faults: faults(clients.len(), rng),
             clients,
             flaws: [0, 2, 4, 8, 30][rng.usize(..5)],
+            relayed: rng.u8(..4) == 0,
+            strangers: Vec::new(),
+        };
+        if plan.relayed {
+            for fault in &mut plan.faults {
+                fault.ways = match fault.kind {
+                    FaultKind::Sleep => BOTH,
+                    _ => [DIRECT, &[Way::Relay], BOTH][rng.usize(..3)],
+                };
+            }
         }
+        // The server is theirs for a call.
+        if !plan.once && rng.u8(..4) == 0 {
+            plan.strangers = (0..rng.usize(1..3)).map(|_| Stranger::new(rng)).collect();
+        }
+        plan
     }
 
     /// Whether nothing happens to the network.
     pub fn is_calm(&self) -> bool {
-        self.faults.is_empty() && self.flaws == 0
+        self.faults.is_empty() && self.flaws == 0 && self.strangers.is_empty()
+    }
+
+    /// Plans in which a little less happens, those with much less first.
+    pub fn smaller(&self) -> Vec<Self> {
+        let mut smaller = Vec::new();
+        let mut less = |change: &dyn Fn(&mut Self)| {
+            let mut plan = self.clone();
+            change(&mut plan);
+            smaller.push(plan);
+        };
+        if self.clients.len() > 1 {
+            less(&|plan| {
+                plan.clients.truncate(1);
+                plan.faults.retain(|fault| fault.client == 1);
+            });
+        }
+        if self.relayed {
+            less(&|plan| {
+                plan.relayed = false;
+                plan.faults.iter_mut().for_each(|fault| fault.ways = DIRECT);
+            });
+        }
+        for chunk in chunks(self.strangers.len()) {
+            less(&|plan| drop(plan.strangers.drain(chunk.clone())));
+        }
+        for chunk in chunks(self.faults.len()) {
+            less(&|plan| drop(plan.faults.drain(chunk.clone())));
+        }
+        for flaws in below(self.flaws.into()) {
+            less(&|plan| plan.flaws = flaws as u32);
+        }
+        for who in 0..=self.clients.len() {
+            let person = self.person(who);
+            for talk in below(person.talk as u64) {
+                less(&|plan| plan.person_mut(who).talk = talk as usize);
+            }
+            if !person.late.is_zero() {
+                less(&|plan| plan.person_mut(who).late = Duration::ZERO);
+            }
+        }
+        for (at, stranger) in self.strangers.iter().enumerate() {
+            for pieces in below(stranger.pieces as u64) {
+                less(&|plan| plan.strangers[at].pieces = pieces as usize);
+            }
+        }
+        for (at, fault) in self.faults.iter().enumerate() {
+            if fault.begin > self.tick {
+                less(&|plan| plan.faults[at].begins_earlier(fault.begin / 2));
+            }
+            if fault.lasts() > self.tick {
+                less(&|plan| plan.faults[at].end -= fault.lasts() / 2);
+            }
+        }
+        smaller
+    }
+
+    fn person(&self, who: usize) -> &Person {
+        match who.checked_sub(1) {
+            None => &self.server,
+            Some(client) => &self.clients[client],
+        }
+    }
+
+    fn person_mut(&mut self, who: usize) -> &mut Person {
+        match who.checked_sub(1) {
+            None => &mut self.server,
+            Some(client) => &mut self.clients[client],
+        }
+    }
+}
+
+impl Fault {
+    fn lasts(&self) -> Duration {
+        self.end - self.begin
+    }
+
+    fn begins_earlier(&mut self, by: Duration) {
+        self.begin -= by;
+        self.end -= by;
+    }
+}
+
+impl Stranger {
+    fn new(rng: &mut fastrand::Rng) -> Self {
+        Self {
+            at: Duration::from_millis(rng.u64(..20_000)),
+            speaks: rng.u8(..4) != 0,
+            pieces: rng.usize(..30),
+            seed: rng.u64(..),
+        }
     }
 }
 
@@ -108,6 +247,7 @@ impl Person {
             patient: rng.u8(..4) != 0,
             late: Duration::from_millis(rng.u64(..3_000)),
             seed: rng.u64(..),
+            forgets: false,
         }
     }
 }
@@ -137,6 +277,7 @@ fn faults(clients: usize, rng: &mut fastrand::Rng) -> Vec<Fault> {
         ];
         Fault {
             client: rng.usize(1..=clients),
+            ways: DIRECT,
             kind: kinds[rng.usize(..kinds.len())],
             begin,
             end,

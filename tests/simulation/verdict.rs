@@ -8,9 +8,13 @@ use chat_terminal::exit;
 
 use crate::log::{Entry, SERVER, What};
 use crate::plan::Plan;
+use crate::stranger::MARK;
 
 /// After so long an outage a call is lost for good.
 const GRACE: Duration = Duration::from_secs(5 * 60);
+
+/// Whoever is none of the people: of their calls only what this side says is checked.
+const STRANGER: usize = usize::MAX;
 
 /// One person's side of one call.
 #[derive(Debug, Default)]
@@ -58,7 +62,10 @@ impl Verdict {
     fn read(&mut self, entry: &Entry, plan: &Plan) -> Result<(), String> {
         let who = entry.who;
         if let (SERVER, What::Call(name)) = (who, &entry.what) {
-            let with = name.parse().map_err(|_| format!("a call with {name}"))?;
+            let with = match name.starts_with(MARK) {
+                true => STRANGER,
+                false => name.parse().map_err(|_| format!("a call with {name}"))?,
+            };
             let calls = &mut self.calls[SERVER];
             // A call is shown again when more is known of it.
             if calls.last().is_none_or(|call| call.ended.is_some()) {
@@ -92,7 +99,12 @@ impl Verdict {
             What::Finishes => call.finished = true,
             What::Delivered(number) => {
                 call.delivered = *number as usize;
-                let heard = self.peer_of(who).map_or(0, |peer| peer.heard.len());
+                // A stranger may claim to have heard what was said.
+                let said = call.said.len();
+                let heard = match call.with {
+                    STRANGER => said,
+                    _ => self.peer_of(who).map_or(0, |peer| peer.heard.len()),
+                };
                 if *number as usize > heard {
                     return Err(format!("delivered {number}, but heard {heard}"));
                 }
@@ -120,7 +132,7 @@ impl Verdict {
     fn peer_of(&self, who: usize) -> Option<&Call> {
         if who == SERVER {
             let with = self.calls[SERVER].last()?.with;
-            return self.calls[with].last();
+            return self.calls.get(with)?.last();
         }
         let mut calls = self.calls[SERVER].iter().rev();
         calls.find(|call| call.with == who)

@@ -246,8 +246,10 @@ where
 
     fn answered(&mut self, call: &mut CallDriver<'_, In, Out>) {
         self.reconnect.answered();
-        if let Some(session) = call.session_id() {
-            self.files.connected(session, call.cookie());
+        if let Some(session) = call.session_id()
+            && let Some(known) = call.peer_knows_files()
+        {
+            self.files.connected(session, call.cookie(), known);
         }
         if self.note == Note::TooEarly {
             self.note = Note::Possible;

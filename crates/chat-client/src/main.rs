@@ -3,6 +3,7 @@
 mod carrier;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -111,7 +112,7 @@ fn main() -> ExitCode {
         "chat-client",
         &args.common,
         args.files.sandbox(),
-        call(&args),
+        pin!(call(&args)),
     )
 }
 
@@ -202,8 +203,9 @@ async fn list(common: &CommonArgs) -> Result<u8, Failure> {
     let data_dir = data_dir()?;
     let keyring = common.keyring(&data_dir)?;
     let known = keyring.known.load()?;
+    list::print(&list::known(&known))?;
     let near = nearby::neighbours().await;
-    list::print(&known, &near, keyring.own_key)?;
+    list::print(&list::near(&known, &near, keyring.own_key))?;
     Ok(exit::OK)
 }
 

@@ -1,11 +1,13 @@
 //! A relay to try things out with, whose certificate is made up and kept in a file with its key:
 //! `cargo run -p chat-reach --example relay -- 203.0.113.1 relay.pem`, and `SSL_CERT_FILE=relay.pem`
-//! for those who use it. For others there is the program `iroh-relay`.
+//! for those who use it. Names after that are what they call it by. For others there is the program
+//! `iroh-relay`.
 
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::future::pending;
+use std::iter;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,11 +24,12 @@ const QUIC_PORT: u16 = 7842;
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
     let (Some(address), Some(file)) = (args.next(), args.next()) else {
-        return Err("ADDRESS FILE".into());
+        return Err("ADDRESS FILE [NAME]…".into());
     };
+    let names: Vec<_> = iter::once(address.clone()).chain(args).collect();
     let address: IpAddr = address.parse()?;
     if !Path::new(&file).exists() {
-        let made = rcgen::generate_simple_self_signed([address.to_string()])?;
+        let made = rcgen::generate_simple_self_signed(names)?;
         fs::write(&file, made.cert.pem() + &made.signing_key.serialize_pem())?;
     }
     let certificate = CertificateDer::from_pem_file(&file)?;

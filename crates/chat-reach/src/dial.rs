@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use chat_core::transport::{Dial, DialError, Packets, Route, Routes, roamed};
 use chat_core::trust::{Number, PublicKey};
-use iroh::endpoint::RelayStatus;
-use iroh::{EndpointAddr, EndpointId, Watcher};
+use iroh::{EndpointAddr, EndpointId};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -111,15 +110,12 @@ impl ReachDialer {
     /// when all that could be told were that nobody has answered.
     async fn relay_fails(&self, endpoint: &Endpoint) -> DialError {
         sleep(self.limit * 4 / 5).await;
-        let relays = endpoint.home_relay_status().get();
-        if relays.iter().any(RelayStatus::is_connected) {
+        let Some(reason) = endpoint.relay_error() else {
             return pending().await;
-        }
-        let reason = relays.iter().find_map(RelayStatus::last_error);
-        let no_answer = || io::ErrorKind::TimedOut.into();
+        };
         DialError::Relay {
             relay: self.relay.to_string(),
-            reason: reason.map_or_else(no_answer, |reason| io::Error::other(reason.to_string())),
+            reason,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What both ends have in common: an endpoint that speaks to nobody who was not named.
 
 use std::error::Error;
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,9 @@ use std::time::Duration;
 use chat_core::trust::InvalidNumber;
 use iroh::address_lookup::{DnsAddressLookup, PkarrPublisher, PkarrResolver};
 use iroh::dns::{DnsResolver, FallbackMode};
-use iroh::endpoint::{NetReportConfig, QuicTransportConfig, VarInt, presets};
+use iroh::endpoint::{NetReportConfig, QuicTransportConfig, RelayStatus, VarInt, presets};
 use iroh::tls::CaTlsConfig;
-use iroh::{RelayMode, SecretKey};
+use iroh::{RelayMode, SecretKey, Watcher};
 use rustls::crypto::aws_lc_rs;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -82,6 +83,17 @@ impl Endpoint {
         bound
             .map(Self)
             .map_err(|error| ReachError::Bind(error.into()))
+    }
+
+    /// Why no relay is there; `None` if one is.
+    pub(crate) fn relay_error(&self) -> Option<io::Error> {
+        let relays = self.home_relay_status().get();
+        if relays.iter().any(RelayStatus::is_connected) {
+            return None;
+        }
+        let reason = relays.iter().find_map(RelayStatus::last_error);
+        let no_answer = || io::ErrorKind::TimedOut.into();
+        Some(reason.map_or_else(no_answer, |reason| io::Error::other(reason.to_string())))
     }
 
     /// Ends all connections, and waits a little until the others know.

@@ -5,13 +5,13 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat_core::transport::{Listen, Origin, Route, Routes, roamed};
+use chat_core::transport::{Listen, Origin, RelayStatus, Route, Routes, roamed};
 use chat_core::trust::{Number, PublicKey};
-use iroh::endpoint::{Incoming, RelayStatus};
+use iroh::endpoint::{self, Incoming};
 use iroh::{SecretKey, Watcher};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::endpoint::{Endpoint, Purpose, ReachError};
 use crate::relay::Relay;
@@ -29,10 +29,14 @@ const MOST_HANDSHAKES: usize = 64;
 const LEAST_PATIENCE: Duration = Duration::from_secs(2);
 const MOST_PATIENCE: Duration = Duration::from_secs(15);
 
+/// A relay that is gone for so long is one that the person should know of.
+const TELL_AFTER: Duration = Duration::from_secs(5);
+
 /// Takes calls that come by way of a relay, or straight from who found the way there.
 pub struct ReachListener {
     arrivals: mpsc::Receiver<(ReachStream, Routes)>,
     number: Number,
+    status: watch::Receiver<RelayStatus>,
     /// Ends with this.
     _waiting: JoinSet<()>,
 }
@@ -47,10 +51,15 @@ impl ReachListener {
         let key = SecretKey::from_bytes(seed);
         let public_key = PublicKey(*key.public().as_bytes());
         let (arrive, arrivals) = mpsc::channel(1);
+        let (status, told) = watch::channel(RelayStatus {
+            relay: relay.to_string(),
+            gone: None,
+        });
         let wait = Wait {
             relay: relay.clone(),
             key,
             arrive,
+            status,
             calls: Arc::default(),
         };
         let endpoint = wait.bind().await?;
@@ -59,6 +68,7 @@ impl ReachListener {
         Ok(Self {
             arrivals,
             number: Number::new(public_key, &relay.to_string())?,
+            status: told,
             _waiting: waiting,
         })
     }
@@ -66,6 +76,11 @@ impl ReachListener {
     /// What others dial.
     pub fn number(&self) -> Number {
         self.number.clone()
+    }
+
+    /// Whether the relay is there: told once it has been gone for 5 s, and when it is there again.
+    pub fn status(&self) -> watch::Receiver<RelayStatus> {
+        self.status.clone()
     }
 }
 
@@ -91,6 +106,7 @@ struct Wait {
     relay: Relay,
     key: SecretKey,
     arrive: mpsc::Sender<(ReachStream, Routes)>,
+    status: watch::Sender<RelayStatus>,
     calls: Arc<Calls>,
 }
 
@@ -121,9 +137,11 @@ impl Wait {
 
     async fn run(self, mut endpoint: Arc<Endpoint>) {
         let mut patience = MOST_PATIENCE;
+        let mut last_there = Instant::now();
         loop {
             tokio::select! {
                 () = self.accept(&endpoint) => return,
+                () = self.tell(&endpoint, &mut last_there) => {}
                 () = follow(&endpoint) => {}
                 () = self.relay_is_gone(&endpoint, &mut patience) => {}
             }
@@ -166,6 +184,32 @@ impl Wait {
         }
     }
 
+    /// Keeps telling whether the relay is there.
+    async fn tell(&self, endpoint: &Endpoint, last_there: &mut Instant) {
+        let mut status = endpoint.home_relay_status();
+        loop {
+            let there = until(&mut status, true);
+            if timeout_at(*last_there + TELL_AFTER, there).await.is_err() {
+                self.is_gone(endpoint.relay_error());
+                until(&mut status, true).await;
+            }
+            self.is_gone(None);
+            until(&mut status, false).await;
+            *last_there = Instant::now();
+        }
+    }
+
+    /// Tells why the relay is not there, or that it is, to whoever was told something else.
+    fn is_gone(&self, reason: Option<io::Error>) {
+        self.status.send_if_modified(|status| {
+            let is_news = status.gone.is_some() != reason.is_some();
+            if is_news {
+                status.gone = reason;
+            }
+            is_news
+        });
+    }
+
     /// Waits until the relay is gone for too long, and no call goes on without it.
     async fn relay_is_gone(&self, endpoint: &Endpoint, patience: &mut Duration) {
         let mut status = endpoint.home_relay_status();
@@ -185,8 +229,9 @@ impl Wait {
 }
 
 /// Waits until a relay is there, or none.
-async fn until(status: &mut impl Watcher<Value = Vec<RelayStatus>>, there: bool) {
-    while status.get().iter().any(RelayStatus::is_connected) != there {
+async fn until(status: &mut impl Watcher<Value = Vec<endpoint::RelayStatus>>, there: bool) {
+    let is_connected = endpoint::RelayStatus::is_connected;
+    while status.get().iter().any(is_connected) != there {
         if status.updated().await.is_err() {
             return pending().await;
         }

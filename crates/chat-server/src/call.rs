@@ -192,8 +192,10 @@ impl Server<'_> {
 
     /// Both sides have said hello: the offers that are open are said again.
     fn say_files<In: Source, Out: Sink>(&mut self, call: &mut CallDriver<'_, In, Out>) {
-        if let Some(session) = call.session_id() {
-            self.files.connected(session, None);
+        if let Some(session) = call.session_id()
+            && let Some(known) = call.peer_knows_files()
+        {
+            self.files.connected(session, None, known);
         }
     }
 
@@ -227,7 +229,10 @@ impl Server<'_> {
             QueueEvent::Arrived(peer) | QueueEvent::Left(peer) => {
                 own_key.is_some() && peer.security.fingerprint() == own_key
             }
-            QueueEvent::Note(..) | QueueEvent::TurnedAway(_) | QueueEvent::Refused(_) => false,
+            QueueEvent::Note(..)
+            | QueueEvent::TurnedAway(_)
+            | QueueEvent::Refused(_)
+            | QueueEvent::Relay(_) => false,
         };
         let notice = match is_own {
             true => None,

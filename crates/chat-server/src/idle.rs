@@ -241,7 +241,10 @@ impl<In: Source, Out: Sink> CallLoop<'_, In, Out> {
 
     /// Tells what happened in the queue. Callers who come or leave now have not waited.
     fn tell(&mut self, event: QueueEvent) {
-        if !matches!(event, QueueEvent::Refused(_) | QueueEvent::Note(..)) {
+        if matches!(
+            event,
+            QueueEvent::Arrived(_) | QueueEvent::Left(_) | QueueEvent::TurnedAway(_)
+        ) {
             return;
         }
         let commands = self.config.interactive;
@@ -299,7 +302,7 @@ pub(crate) fn notice_of(
         QueueEvent::Note(peer, text) => locale::text().note(&peer, &text),
         QueueEvent::Left(peer) => locale::text().caller_left(&peer),
         QueueEvent::TurnedAway(peer) => locale::text().caller_turned_away(&peer),
-        QueueEvent::Refused(notice) => notice,
+        QueueEvent::Refused(notice) | QueueEvent::Relay(notice) => notice,
     };
     Some(locale::text().with_unmentioned(notice, suppressed))
 }

@@ -27,14 +27,16 @@ use std::time::Duration;
 use chat_core::driver::{CallConfig, Sink, Source};
 use chat_core::files::FileConfig;
 use chat_core::journal::Recorder;
-use chat_core::transport::Listen;
+use chat_core::transport::{Listen, RelayStatus};
 use chat_core::wire::Name;
+use chat_terminal::locale;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use dispatch::Dispatcher;
 use limits::{GuessLimiter, RateLimiter, StrangerLimiter};
 use on_call::OnCall;
-use queue::CallQueue;
+use queue::{CallQueue, QueueEvent};
 use registry::SessionRegistry;
 use serve::CallLoop;
 
@@ -81,6 +83,8 @@ pub struct Config {
     pub interactive: bool,
     /// How calls with people who have a key are recorded; `None` if they are not.
     pub recorder: Option<Recorder>,
+    /// What becomes of the relay at which this side waits, if it does.
+    pub relay: Option<watch::Receiver<RelayStatus>>,
 }
 
 /// Takes calls from `listener` until the person quits, `shutdown` brings an exit code, or, with
@@ -116,6 +120,9 @@ where
     let mut accepting = JoinSet::new();
     let handshakes = limits::handshakes(config.backlog);
     accepting.spawn(dispatcher.accept(listener, handshakes));
+    if let Some(relay) = config.relay.clone() {
+        accepting.spawn(tell_of_relay(relay, Arc::clone(&queue)));
+    }
     let call_loop = CallLoop {
         config,
         keyring,
@@ -135,4 +142,12 @@ where
     let code = call_loop.serve(pin!(shutdown)).await;
     queue.close().await;
     code
+}
+
+/// Tells the person when the relay is gone, and when it is there again.
+async fn tell_of_relay(mut relay: watch::Receiver<RelayStatus>, queue: Arc<CallQueue>) {
+    while relay.changed().await.is_ok() {
+        let notice = locale::text().relay_status(&relay.borrow_and_update());
+        queue.tell(QueueEvent::Relay(notice));
+    }
 }

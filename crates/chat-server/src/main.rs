@@ -4,6 +4,7 @@ mod reach;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -98,7 +99,7 @@ fn main() -> ExitCode {
         Some(_) => Sandbox::none(),
         None => args.files.sandbox(),
     };
-    runtime::run("chat-server", &args.common, sandbox, serve(&args))
+    runtime::run("chat-server", &args.common, sandbox, pin!(serve(&args)))
 }
 
 async fn serve(args: &Args) -> Result<u8, Failure> {
@@ -125,10 +126,11 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
     let address = listener.local_addr()?;
     let mut listeners = Listeners::default();
     listeners.add(listener);
-    let number = match &args.reach {
+    let (number, relay) = match &args.reach {
         Some(relay) => Some(reach::listen(relay, &data_dir, &mut listeners).await?),
         None => None,
-    };
+    }
+    .unzip();
     let idle = Idle::Waiting(locale::text().idle(address.port()));
     let is_machine = args.answer.is_some() && !Console::has_person();
     let mut console = match is_machine {
@@ -156,6 +158,7 @@ async fn serve(args: &Args) -> Result<u8, Failure> {
         recorder: args
             .common
             .recorder(data_dir.clone(), console.interactive || is_machine),
+        relay,
     };
     let announcement = match args.announce {
         true => announce(own_key, &config.name, address, &mut notices)?,

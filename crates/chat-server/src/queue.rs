@@ -33,6 +33,8 @@ pub(crate) enum QueueEvent {
     TurnedAway(Peer),
     /// A caller was refused, and this is the notice of it.
     Refused(String),
+    /// The relay is gone, or there again, and this is the notice of it.
+    Relay(String),
 }
 
 /// A queue of callers, each kept by a task of its own that notices when it hangs up.

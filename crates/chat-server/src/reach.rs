@@ -2,18 +2,22 @@
 
 use std::path::Path;
 
-use chat_core::transport::Listeners;
+use chat_core::transport::{Listeners, RelayStatus};
 use chat_core::trust::Number;
 use chat_terminal::runtime::Failure;
 use chat_terminal::{exit, locale};
+use tokio::sync::watch;
 
-/// Waits at `relay` too, under the key in `data_dir`. Returns the number of this side.
+/// The number of this side, and whether the relay in it is there.
+pub type Waiting = (Number, watch::Receiver<RelayStatus>);
+
+/// Waits at `relay` too, under the key in `data_dir`.
 #[cfg(feature = "reach")]
 pub async fn listen(
     relay: &str,
     data_dir: &Path,
     listeners: &mut Listeners,
-) -> Result<Number, Failure> {
+) -> Result<Waiting, Failure> {
     use chat_core::transport::KeyringError;
     use chat_core::trust::Identity;
     use chat_reach::{ReachListener, Relay};
@@ -26,14 +30,14 @@ pub async fn listen(
     let listener = ReachListener::bind(&relay, &seed).await;
     let listener =
         listener.map_err(|error| failure(locale::text().cannot_use_relays(&error.to_string())))?;
-    let number = listener.number();
+    let waiting = (listener.number(), listener.status());
     listeners.add(listener);
-    Ok(number)
+    Ok(waiting)
 }
 
 /// Says how to get it.
 #[cfg(not(feature = "reach"))]
-pub async fn listen(_: &str, _: &Path, _: &mut Listeners) -> Result<Number, Failure> {
+pub async fn listen(_: &str, _: &Path, _: &mut Listeners) -> Result<Waiting, Failure> {
     let told = locale::text().no_reach("chat-server");
     Err(Failure::new(exit::FAILED, told))
 }

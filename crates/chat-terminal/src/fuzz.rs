@@ -1,4 +1,4 @@
-//! The screen without a terminal, for `fuzz/`.
+//! The keyboard and the screen without a terminal, for `fuzz/`.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,22 @@ use crate::input::memory::Typed;
 use crate::input::parser::InputParser;
 use crate::screen::fuzz::{Idle, Painter, ScreenOptions, Size, Timestamp, View, that_acts};
 use crate::text::charset::Charset;
+
+/// Reads keys and pastes, as one piece and byte by byte.
+///
+/// # Panics
+/// They are not the same.
+pub fn keyboard(typed: &[u8]) {
+    let now = Instant::now();
+    let (mut at_once, mut by_bytes) = (Vec::new(), Vec::new());
+    let mut parser = InputParser::default();
+    parser.feed(typed, now, &mut at_once);
+    let mut parser = InputParser::default();
+    for byte in typed {
+        parser.feed(&[*byte], now, &mut by_bytes);
+    }
+    assert_eq!(at_once, by_bytes);
+}
 
 /// Shows and types what is between NULs, by turns, at a terminal that the first bytes describe.
 ///

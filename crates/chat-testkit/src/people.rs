@@ -53,6 +53,7 @@ impl User {
             downloads: self.downloads(),
             policy: Policy::Ask,
             store: Some(Store::open(self.home.path()).expect("a directory of ours")),
+            regret: None,
         }
     }
 
@@ -109,7 +110,16 @@ impl User {
 
     /// Calls whom the connector reaches, or the ways lead to.
     pub fn calls_over<D: Dial + Clone + 'static>(&self, ways: impl Into<Ways<D>>) -> Client {
-        self.calls_as(self.name.into(), ways)
+        self.calls_with(ways, |_| {})
+    }
+
+    /// The same, with a program that is set up differently.
+    pub fn calls_with<D: Dial + Clone + 'static>(
+        &self,
+        ways: impl Into<Ways<D>>,
+        set_up: impl FnOnce(&mut chat_client::Config),
+    ) -> Client {
+        self.calls_as(self.name.into(), ways, set_up)
     }
 
     /// All ways to a known peer, by its name.
@@ -143,13 +153,19 @@ impl User {
 
     /// Calls under the name of the account.
     pub fn calls_unnamed(&self, address: SocketAddr) -> Client {
-        self.calls_as(Name::of_account(self.name.into()), self.way_to(address))
+        let name = Name::of_account(self.name.into());
+        self.calls_as(name, self.way_to(address), |_| {})
     }
 
-    fn calls_as<D: Dial + Clone + 'static>(&self, name: Name, ways: impl Into<Ways<D>>) -> Client {
+    fn calls_as<D: Dial + Clone + 'static>(
+        &self,
+        name: Name,
+        ways: impl Into<Ways<D>>,
+        set_up: impl FnOnce(&mut chat_client::Config),
+    ) -> Client {
         let ways = ways.into();
         let (person, mut script, mut screen) = Person::forgetful();
-        let config = chat_client::Config {
+        let mut config = chat_client::Config {
             name,
             call_config: CallConfig::default(),
             files: self.files(),
@@ -158,6 +174,7 @@ impl User {
             recorder: None,
             when_there: None,
         };
+        set_up(&mut config);
         let task = tokio::spawn(async move {
             chat_client::run(ways, config, &mut script, &mut screen, pending()).await
         });
@@ -227,6 +244,7 @@ impl User {
             files_from_anyone: false,
             interactive: true,
             recorder: None,
+            relay: None,
         };
         set_up(&mut config);
         let (stop, stopped) = oneshot::channel::<()>();

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,6 +12,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::a_port;
 
@@ -42,6 +44,8 @@ struct Shared {
     server: SocketAddr,
     /// The bytes that clients have sent to it.
     sent: AtomicU64,
+    /// The most that a direction of a connection carries, in bytes a second; 0 is no limit.
+    rate: AtomicU64,
     /// The connections to come: each carries so many bytes, then meets its fate.
     plan: Mutex<VecDeque<(usize, Fate)>>,
     /// The fate of all connections that there are, and of those to come.
@@ -56,6 +60,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             server,
             sent: AtomicU64::new(0),
+            rate: AtomicU64::new(0),
             plan: Mutex::new(plan.into_iter().collect()),
             weather: watch::Sender::new(Fate::Carries),
         });
@@ -71,6 +76,11 @@ impl Proxy {
     /// How many bytes clients have sent to the server by now.
     pub fn sent(&self) -> u64 {
         self.shared.sent.load(Ordering::Relaxed)
+    }
+
+    /// From now on no direction of a connection carries more in a second.
+    pub fn slows_down(&self, bytes_per_second: u64) {
+        self.shared.rate.store(bytes_per_second, Ordering::Relaxed);
     }
 
     /// From now on this happens to all connections.
@@ -111,13 +121,17 @@ async fn carry(client: TcpStream, server: TcpStream, bytes: usize, fate: Fate, s
     let carried = async {
         tokio::try_join!(
             pump(
-                &mut from_client,
-                &mut to_server,
+                (&mut from_client, &mut to_server),
                 &budget,
                 fate,
-                &shared.sent
+                (&shared.rate, &shared.sent)
             ),
-            pump(&mut from_server, &mut to_client, &budget, fate, &received)
+            pump(
+                (&mut from_server, &mut to_client),
+                &budget,
+                fate,
+                (&shared.rate, &received)
+            )
         )
     };
     let fate = tokio::select! {
@@ -155,11 +169,10 @@ async fn carry(client: TcpStream, server: TcpStream, bytes: usize, fate: Fate, s
 
 /// Carries one direction to its end. An error is what becomes of the connection before.
 async fn pump(
-    from: &mut OwnedReadHalf,
-    to: &mut OwnedWriteHalf,
+    (from, to): (&mut OwnedReadHalf, &mut OwnedWriteHalf),
     budget: &Mutex<usize>,
     fate: Fate,
-    carried: &AtomicU64,
+    (rate, carried): (&AtomicU64, &AtomicU64),
 ) -> Result<(), Fate> {
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -178,6 +191,9 @@ async fn pump(
         carried.fetch_add(passes as u64, Ordering::Relaxed);
         if passes < read {
             return Err(fate);
+        }
+        if let rate @ 1.. = rate.load(Ordering::Relaxed) {
+            sleep(Duration::from_secs(1).mul_f64(passes as f64 / rate as f64)).await;
         }
     }
 }

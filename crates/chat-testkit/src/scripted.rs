@@ -23,6 +23,16 @@ use tokio::task::JoinHandle;
 use crate::network::{NOWHERE, Network};
 use crate::{NEVER, a_port, home, soon};
 
+/// What a program tells a peer that cannot take its file.
+pub const REGRET: &str = "(no file for you)";
+
+fn files() -> FileConfig {
+    FileConfig {
+        regret: Some(REGRET.to_owned()),
+        ..FileConfig::none()
+    }
+}
+
 /// How a server is set up.
 pub fn server_config() -> chat_server::Config {
     chat_server::Config {
@@ -34,10 +44,11 @@ pub fn server_config() -> chat_server::Config {
         once: false,
         give_up_after: RESUME_WINDOW,
         call_config: CallConfig::default(),
-        files: FileConfig::none(),
+        files: files(),
         files_from_anyone: false,
         interactive: true,
         recorder: None,
+        relay: None,
     }
 }
 
@@ -46,7 +57,7 @@ pub fn client_config() -> chat_client::Config {
     chat_client::Config {
         name: "client".into(),
         call_config: CallConfig::default(),
-        files: FileConfig::none(),
+        files: files(),
         send_files: Vec::new(),
         redial_for: Some(RESUME_WINDOW),
         recorder: None,

@@ -208,12 +208,15 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
     pub fn connected(&mut self, handshake: Handshake) -> bool {
         let called = handshake.hello.is_some();
         let now = Instant::now().into_std();
+        self.notice_sleep();
         let taken = self.protocol.connected(handshake, now);
         tracing::info!(called, taken, "connected");
         taken
     }
 
-    /// Tells the session of a sleep of this machine, before what has come since.
+    /// Tells the session of a sleep of this machine. To be called before a connection comes or
+    /// goes, and often enough beside that: what was slept before the peer was last heard does not
+    /// count.
     fn notice_sleep(&mut self) {
         let before = std::mem::replace(&mut self.asleep, asleep());
         let slept = self.asleep.saturating_sub(before);
@@ -295,7 +298,6 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
                 () = alarm.as_mut(), if timeout.is_some() => Ready::Alarm,
             };
             now = Instant::now();
-            self.notice_sleep();
             match ready {
                 Ready::Io(Ok(true)) => {
                     self.last_heard = now;
@@ -514,6 +516,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     fn disconnected(&mut self, disconnect: Disconnect, now: Instant) -> Step {
         tracing::info!(%disconnect, "the connection is gone");
+        self.notice_sleep();
         let forgotten = disconnect.is_forgotten();
         self.protocol.disconnected(disconnect, true, now.into_std());
         match self.poll_unconnected(now) {
@@ -545,6 +548,7 @@ impl<'p, In: Source, Out: Sink> CallDriver<'p, In, Out> {
 
     fn take_timeout(&mut self, at: Instant) {
         let now = at.into_std();
+        self.notice_sleep();
         if let Some(limit) = self.config.idle_timeout
             && self.idle_at().is_some_and(|idle_at| idle_at <= at)
         {

@@ -72,6 +72,11 @@ impl<In: Source, Out: Sink> CallDriver<'_, In, Out> {
         self.protocol.session().map(|session| session.state().id())
     }
 
+    /// Whether the peer's program knows what is said about files, once it has said hello.
+    pub fn peer_knows_files(&mut self) -> Option<bool> {
+        self.protocol.session()?.peer_knows_files()
+    }
+
     /// A file is on its way, which counts as if the peer had said something.
     pub(crate) fn file_moves(&mut self) {
         if let Some(last_text) = &mut self.last_text {
@@ -83,6 +88,15 @@ impl<In: Source, Out: Sink> CallDriver<'_, In, Out> {
     pub fn say_of_file(&mut self, control: Control) {
         if let Some(session) = self.protocol.session() {
             session.say_of_file(control);
+        }
+    }
+
+    /// Says this to a peer of plain lines; others are told in words of their own.
+    pub(super) fn tell_plain(&mut self, text: &str) {
+        if self.protocol.session().is_none()
+            && let Err(error) = self.protocol.say(text)
+        {
+            tracing::debug!(%error, "a peer of plain lines is not told");
         }
     }
 

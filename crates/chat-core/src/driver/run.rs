@@ -311,7 +311,14 @@ impl<'p, In: Source, Out: Sink> Runner<'p, In, Out> {
                 }
             }
             Action::Show(events) => self.call.show_all(events),
-            Action::Files(Output { controls, events }) => {
+            Action::Files(Output {
+                controls,
+                regret,
+                events,
+            }) => {
+                if let Some(regret) = regret {
+                    self.call.tell_plain(&regret);
+                }
                 if events.iter().any(FileEvent::is_movement) {
                     self.call.file_moves();
                 }

@@ -85,6 +85,16 @@ pub enum FileViolation {
     Path,
 }
 
+/// An error of the disk.
+pub(super) fn unwritable(path: PathBuf) -> impl FnOnce(io::Error) -> TransferError {
+    |reason| match reason.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            TransferError::NoSpace { needed: 0, room: 0 }
+        }
+        _ => TransferError::Unwritable { path, reason },
+    }
+}
+
 /// One that came through `Read` or `Write` is what it was.
 impl From<io::Error> for TransferError {
     fn from(error: io::Error) -> Self {

@@ -93,6 +93,8 @@ pub struct Rate {
 pub enum NotNow {
     /// The peer speaks plain lines.
     PlainPeer,
+    /// The peer's program knows nothing of files.
+    OldPeer,
     /// No offer waits for that.
     NothingOpen,
     /// Several do; which one is meant?

@@ -1,67 +1,22 @@
 //! What arrives: bytes beneath one directory, under a name of this program until they are whole
 //! and right.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Write};
+#[cfg(not(target_os = "linux"))]
 use std::path::PathBuf;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use serde::{Deserialize, Serialize};
 
-use super::{Directory, FileName, FileViolation, Progress, TransferError, lines};
-use crate::wire::{FileLine, Have, NextFile, OfferId, Sha256};
-
-/// How much is hashed at once of what is there already, in bytes.
-const CHUNK: usize = 128 * 1024;
-
-/// The most components of a path.
-const MAX_DEPTH: usize = 33;
+use super::error::unwritable;
+use super::part::{Listed, Part};
+use super::tree::{Tree, components};
+use super::{
+    Complete, Directory, Expected, FileName, FileViolation, Progress, TransferError, lines,
+};
+use crate::wire::{FileLine, Have, NextFile, Sha256};
 
 /// What is added to the name of a file whose hash is wrong.
 const DAMAGED: &str = ".damaged";
-
-/// What this side has agreed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// Names it, also on the disk while it is under way.
-    pub id: OfferId,
-    /// What it is to be called.
-    pub name: FileName,
-    /// The bytes of all files.
-    pub size: u64,
-    /// How many files a directory has; nothing for a single file.
-    pub files: Option<u64>,
-}
-
-impl Expected {
-    /// The name while it is under way.
-    fn part(&self) -> String {
-        format!(".chat-{}.part", self.id)
-    }
-
-    /// Where the files of a directory are listed meanwhile.
-    fn list(&self) -> String {
-        format!(".chat-{}.list", self.id)
-    }
-
-    /// Whether all of it was here once: it is whole, and has its part no more.
-    pub(super) fn is_gone(&self, directory: &Directory) -> io::Result<bool> {
-        let part = self.part();
-        Ok(match self.files {
-            Some(_) => directory.enter(&part).is_err(),
-            None => directory.reopen(&part)?.is_none(),
-        })
-    }
-
-    /// Removes what has come of it.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn discard(&self, directory: &Directory) -> io::Result<()> {
-        directory.remove(&self.part())?;
-        directory.remove(&self.list())
-    }
-}
 
 /// A transfer on the receiver's side.
 pub struct Incoming {
@@ -75,49 +30,7 @@ pub struct Incoming {
     bytes: u64,
     /// The hash of their list.
     list: Context,
-    current: Option<Current>,
-}
-
-/// A file that is not whole yet.
-struct Current {
-    file: File,
-    listed: Listed,
-    bytes: u64,
-    hash: Context,
-}
-
-/// A directory under way, and the list of its files.
-#[derive(Debug)]
-struct Tree {
-    root: Directory,
-    list: File,
-}
-
-/// A file in the list of a directory, written down before it is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Listed {
-    /// What the sender calls it.
-    path: String,
-    size: u64,
-    /// Where it is.
-    local: String,
-}
-
-/// All is there, and on the disk; only the name is still missing.
-#[derive(Debug)]
-pub struct Complete {
-    directory: Directory,
-    expected: Expected,
-}
-
-/// An error of the disk.
-fn unwritable(path: PathBuf) -> impl FnOnce(io::Error) -> TransferError {
-    |reason| match reason.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            TransferError::NoSpace { needed: 0, room: 0 }
-        }
-        _ => TransferError::Unwritable { path, reason },
-    }
+    current: Option<Part>,
 }
 
 impl Incoming {
@@ -156,7 +69,7 @@ impl Incoming {
                 size: self.expected.size,
                 local: self.expected.part(),
             };
-            self.current = Some(Current::resume(file, listed)?);
+            self.current = Some(Part::resume(file, listed)?);
         }
         Ok(())
     }
@@ -187,10 +100,10 @@ impl Incoming {
                 self.bytes += file.size;
                 lines::list(&mut self.list, &file.path, file.size);
             } else if let Some(found) = tree.root.reopen(&file.local)? {
-                self.current = Some(Current::resume(found, file)?);
+                self.current = Some(Part::resume(found, file)?);
             } else {
                 let made = tree.root.create(&file.local)?;
-                self.current = Some(Current::resume(made, file)?);
+                self.current = Some(Part::resume(made, file)?);
             }
         }
         self.tree = Some(tree);
@@ -307,7 +220,7 @@ impl Incoming {
                 size: next.size,
                 local: self.expected.part(),
             };
-            self.current = Some(Current::new(file, listed));
+            self.current = Some(Part::new(file, listed));
             return Ok(());
         };
         if let Some(old) = old {
@@ -395,131 +308,5 @@ impl Incoming {
             return tree.root.sync_all();
         }
         self.directory.sync()
-    }
-}
-
-impl Current {
-    fn new(file: File, listed: Listed) -> Self {
-        Self {
-            file,
-            listed,
-            bytes: 0,
-            hash: Context::new(&SHA256),
-        }
-    }
-
-    /// Goes on where the file ends.
-    fn resume(file: File, listed: Listed) -> io::Result<Self> {
-        let mut current = Self::new(file, listed);
-        if current.file.metadata()?.len() > current.listed.size {
-            current.file.set_len(0)?;
-        }
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            match current.file.read(&mut buffer)? {
-                0 => return Ok(current),
-                read => {
-                    current.hash.update(&buffer[..read]);
-                    current.bytes += read as u64;
-                }
-            }
-        }
-    }
-}
-
-impl Tree {
-    /// The files that were begun. A line that was cut off is dropped: its file was not made yet.
-    fn read_list(&mut self) -> io::Result<Vec<Listed>> {
-        let mut listed = Vec::new();
-        let mut whole = 0;
-        let mut reader = BufReader::new(&self.list);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-            let Ok(file) = serde_json::from_slice(&line) else {
-                break;
-            };
-            listed.push(file);
-            whole += line.len() as u64;
-            line.clear();
-        }
-        drop(reader);
-        self.list.set_len(whole)?;
-        self.list.seek(SeekFrom::End(0))?;
-        Ok(listed)
-    }
-
-    /// Takes the last line back.
-    fn unlist(&mut self, last: &Listed) -> io::Result<()> {
-        let length = self.list.metadata()?.len();
-        let line = serde_json::to_vec(last)?.len() as u64 + 1;
-        self.list.set_len(length.saturating_sub(line))?;
-        self.list.seek(SeekFrom::End(0))?;
-        Ok(())
-    }
-
-    /// Lists a file, then makes it under the first free name.
-    fn begin_file(&mut self, next: NextFile, components: &[FileName]) -> io::Result<Current> {
-        let Some((name, parents)) = components.split_last() else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        let mut place = String::new();
-        for parent in parents {
-            place.push_str(parent.as_str());
-            self.root.make_directory(&place)?;
-            place.push('/');
-        }
-        for n in 1..1_000 {
-            let listed = Listed {
-                local: format!("{place}{}", name.numbered(n)),
-                path: next.path.clone(),
-                size: next.size,
-            };
-            let mut line = serde_json::to_vec(&listed)?;
-            line.push(b'\n');
-            self.list.write_all(&line)?;
-            match self.root.create(&listed.local) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    self.unlist(&listed)?
-                }
-                made => return Ok(Current::new(made?, listed)),
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-}
-
-/// The components of a path, each made safe. One that leads elsewhere is refused: no honest
-/// sender writes it.
-fn components(path: &str) -> Result<Vec<FileName>, FileViolation> {
-    let components: Vec<_> = path.split('/').collect();
-    let leads_away = |component: &&str| matches!(*component, "" | "." | "..");
-    match components.len() > MAX_DEPTH || components.iter().any(leads_away) {
-        true => Err(FileViolation::Path),
-        false => Ok(components.into_iter().map(FileName::sanitize).collect()),
-    }
-}
-
-impl Complete {
-    /// What an earlier program had made whole, if only its name was missing.
-    pub(super) fn of(directory: Directory, expected: Expected) -> Self {
-        Self {
-            directory,
-            expected,
-        }
-    }
-
-    /// Gives it its name, or the next that is free, and returns where it is.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn publish(self) -> Result<PathBuf, TransferError> {
-        let part = self.expected.part();
-        let publish = || {
-            let name = self.directory.publish(&part, &self.expected.name)?;
-            self.directory.remove(&self.expected.list())?;
-            self.directory.sync()?;
-            Ok(self.directory.path_of(name.as_str()))
-        };
-        publish().map_err(unwritable(self.directory.path_of(&part)))
     }
 }

@@ -7,15 +7,18 @@
 mod directory;
 mod error;
 mod event;
+mod expected;
 mod flow;
 mod incoming;
 mod lines;
 mod name;
 mod open;
+mod part;
 mod source;
 mod store;
 mod task;
 mod transfers;
+mod tree;
 mod window;
 
 #[cfg(test)]
@@ -30,7 +33,8 @@ use crate::wire::Sha256;
 pub use directory::Directory;
 pub use error::{FileViolation, TransferError};
 pub use event::{Direction, FileEvent, FileState, FileSummary, NotNow, Rate};
-pub use incoming::{Complete, Expected, Incoming};
+pub use expected::{Complete, Expected};
+pub use incoming::Incoming;
 pub use name::{FileName, MAX_NAME};
 pub use open::{FileConnection, FileStream, OpenFile, Opening};
 pub use source::Source;
@@ -49,6 +53,8 @@ pub struct FileConfig {
     pub policy: Policy,
     /// Where open offers are written down; without it they end with the program.
     pub store: Option<Store>,
+    /// What a peer of plain lines is told, once, when it would be offered a file.
+    pub regret: Option<String>,
 }
 
 impl FileConfig {
@@ -58,6 +64,7 @@ impl FileConfig {
             downloads: PathBuf::new(),
             policy: Policy::Refuse,
             store: None,
+            regret: None,
         }
     }
 }
@@ -91,6 +98,8 @@ impl FileCommand {
 #[derive(Debug, Default)]
 pub struct Progress {
     done: AtomicU64,
+    /// What of that was there before.
+    before: AtomicU64,
     sha256: OnceLock<Sha256>,
 }
 
@@ -105,8 +114,18 @@ impl Progress {
         self.sha256.get().copied()
     }
 
+    /// How many bytes have come over this connection.
+    fn moved(&self) -> u64 {
+        let before = self.before.load(Ordering::Relaxed);
+        self.done().saturating_sub(before)
+    }
+
+    /// So many bytes are there, of which none has to come.
     fn set(&self, done: u64) {
-        self.done.store(done, Ordering::Relaxed);
+        if done != self.done() {
+            self.before.store(done, Ordering::Relaxed);
+            self.done.store(done, Ordering::Relaxed);
+        }
     }
 
     fn add(&self, bytes: usize) {

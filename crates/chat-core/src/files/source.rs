@@ -188,7 +188,7 @@ impl Source {
             })?;
             if lines::finish(hash.clone()) == have.sha256 {
                 from = bytes;
-                progress.add(usize::try_from(bytes).unwrap_or(usize::MAX));
+                progress.set(progress.done() + bytes);
             } else {
                 hash = Context::new(&SHA256);
                 reader.rewind()?;

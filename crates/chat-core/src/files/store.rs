@@ -1,10 +1,8 @@
 //! Offers that are open, written down so that they outlive programs: one file each, in the
 //! directory `files` beside the identity.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -23,23 +21,20 @@ const EXTENSION: &str = "json";
 #[derive(Clone, Debug)]
 pub struct Store {
     directory: PathBuf,
-    /// The offers that a task is taking: one outlives its call while the disk is slow.
-    claimed: Arc<Mutex<BTreeSet<OfferId>>>,
 }
 
-/// The right to take an offer, which one task has at a time.
+/// The right to take an offer, which one task of all programs has at a time: one outlives its call
+/// while the disk is slow, and two programs of a user may be in calls with the same peer.
 #[derive(Debug)]
 pub(super) struct Claim {
-    store: Store,
-    id: OfferId,
+    path: PathBuf,
+    _lock: File,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let claimed = self.store.claimed.lock();
-        claimed
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
+        // Whoever waits for the lock of a removed file notices.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -92,10 +87,7 @@ impl Store {
         let directory = data_dir.join("files");
         private_file::private_dir(data_dir)?;
         private_file::private_dir(&directory)?;
-        let store = Self {
-            directory,
-            claimed: Arc::default(),
-        };
+        let store = Self { directory };
         let now = SystemTime::now();
         for path in store.paths() {
             let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
@@ -126,14 +118,14 @@ impl Store {
         let _ = fs::remove_file(self.path(id));
     }
 
-    /// The right to take this offer; `None` while another task of this program has it.
-    pub(super) fn claim(&self, id: OfferId) -> Option<Claim> {
-        let claimed = self.claimed.lock();
-        let is_free = claimed.unwrap_or_else(PoisonError::into_inner).insert(id);
-        is_free.then(|| Claim {
-            store: self.clone(),
-            id,
-        })
+    /// The right to take this offer; `None` while another task has it.
+    ///
+    /// # Errors
+    /// The directory cannot be used.
+    pub(super) fn claim(&self, id: OfferId) -> Result<Option<Claim>, FileError> {
+        let path = self.path(id).with_extension("lock");
+        let lock = private_file::try_lock(&path)?;
+        Ok(lock.map(|lock| Claim { path, _lock: lock }))
     }
 
     /// What is written down of the offer of this record by now.
@@ -171,6 +163,11 @@ impl Store {
             })?;
         }
         Ok(())
+    }
+
+    /// Where the records are.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn paths(&self) -> Vec<PathBuf> {

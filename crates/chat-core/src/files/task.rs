@@ -135,9 +135,14 @@ impl Entry {
     /// read, and what that has taken is not to come again.
     ///
     /// # Errors
-    /// Such a task is not over yet, which passes.
-    fn claim(store: Store, record: Record) -> io::Result<Self> {
-        let claim = store.claim(record.offer.id).ok_or_else(aborted)?;
+    /// Such a task is not over yet, or another program is at it, which passes.
+    fn claim(store: Store, record: Record) -> Result<Self, TransferError> {
+        let claim = store.claim(record.offer.id);
+        let claim = claim.map_err(|error| TransferError::Unwritable {
+            path: store.directory().to_owned(),
+            reason: io::Error::other(error),
+        })?;
+        let claim = claim.ok_or_else(aborted)?;
         Ok(Self {
             record: store.latest(&record).unwrap_or(record),
             store,

@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::task::{self, Way, Work};
 use super::*;
 use crate::trust::Fingerprint;
-use crate::wire::{Control, FileLine, Have, Hex, NextFile, Offer, OfferId};
+use crate::wire::{
+    CancelCode, CancelledOffer, Control, FileLine, Have, Hex, NextFile, Offer, OfferId,
+};
 
 /// A temporary directory, in memory where the system has one: thousands of transfers wait for the
 /// disk otherwise.
@@ -195,6 +197,29 @@ fn each_cut_is_gone_on_from() {
     }
 }
 
+/// What is shown as the rate is what comes, not what was there.
+#[test]
+fn what_was_there_has_not_moved() {
+    for pair in [Pair::file(&[7; 1_000]), Pair::directory(&PHOTOS)] {
+        let size = pair.source.size();
+        let wire = pair.sent(&pair.incoming().have());
+        let cut = wire.len() - 150;
+        pair.receive(&wire[..cut]).expect_err("it was cut");
+        let incoming = pair.incoming();
+        let there = incoming.done();
+        assert!((1..size).contains(&there), "{there}");
+        let (sender, receiver) = (Progress::default(), Progress::default());
+        let mut rest = Vec::new();
+        let sent = pair.source.send(&incoming.have(), &mut rest, &sender);
+        sent.expect("it can be read");
+        let received = incoming.receive(&mut &rest[..], &receiver);
+        received.expect("the rest").publish().expect("a name");
+        for progress in [sender, receiver] {
+            assert_eq!((progress.done(), progress.moved()), (size, size - there));
+        }
+    }
+}
+
 /// A receiver that was killed while it wrote its list, or before it made a file that is listed.
 #[test]
 fn a_list_that_was_cut_off_loses_nothing() {
@@ -335,7 +360,10 @@ async fn what_is_taken_meanwhile_does_not_come_again() {
         task::run(work, Way::None, Arc::default(), CancellationToken::new())
     };
 
-    let claim = store.claim(pair.expected.id).expect("it is free");
+    // Another program of the same user, too.
+    let another = Store::open(&pair.path("home")).expect("a store");
+    let claim = another.claim(pair.expected.id).expect("a lock");
+    assert!(claim.is_some(), "it is free");
     let error = goes_on().await.expect_err("one task at a time");
     assert!(error.is_passing(), "{error}");
 
@@ -371,7 +399,7 @@ async fn a_program_that_is_started_anew_sends_once() {
             ..FileConfig::none()
         };
         let mut transfers = Transfers::new(Some(peer), None, config);
-        transfers.connected(Hex([1; 16]), None);
+        transfers.connected(Hex([1; 16]), None, true);
         transfers
     };
     let again = || FileCommand::Send(vec![pair.path("report.pdf")]);
@@ -392,6 +420,61 @@ async fn a_program_that_is_started_anew_sends_once() {
     assert_eq!(offered(&mut second).await, None);
     second.stop().await;
     assert_eq!(store.of_peer(peer), []);
+}
+
+/// What is offered to a program that knows no files stays open for ever otherwise, and a script
+/// would wait for its answer.
+#[tokio::test]
+async fn nothing_is_offered_to_a_program_that_knows_no_files() {
+    let pair = Pair::file(b"hello");
+    let peer = Fingerprint::of_spki(b"ann");
+    let mut transfers = Transfers::new(Some(peer), None, FileConfig::none());
+    let sends = || FileCommand::Send(vec![pair.path("report.pdf")]);
+
+    // Before there is a connection, and then while the path is looked at.
+    transfers.command(sends());
+    assert!(offered(&mut transfers).await.is_some());
+    transfers.command(sends());
+    transfers.connected(Hex([1; 16]), None, false);
+    let shown = transfers.take_output().events;
+    let refused = |event: &FileEvent| {
+        let unattended = CancelCode::Unattended;
+        matches!(event, FileEvent::Offer(_, FileState::Refused(code)) if *code == unattended)
+    };
+    assert!(shown.len() == 1 && refused(&shown[0]), "{shown:?}");
+    assert_eq!(offered(&mut transfers).await, None);
+    transfers.command(sends());
+    let Output {
+        controls, events, ..
+    } = transfers.take_output();
+    assert_eq!(controls, []);
+    let told = |event| matches!(event, &FileEvent::NotNow(NotNow::OldPeer));
+    assert!(events.iter().all(told) && !events.is_empty(), "{events:?}");
+    assert!(transfers.is_idle());
+    assert_eq!(transfers.unsuccessful(), (3, 0));
+
+    // Its user has updated it.
+    transfers.connected(Hex([1; 16]), None, true);
+    transfers.command(sends());
+    assert!(offered(&mut transfers).await.is_some());
+}
+
+/// A receiver that was started anew hears of a connection before it hears of the offer.
+#[tokio::test]
+async fn what_is_unknown_by_now_is_offered_again_once() {
+    let pair = Pair::file(b"hello");
+    let peer = Fingerprint::of_spki(b"ann");
+    let mut transfers = Transfers::new(Some(peer), None, FileConfig::none());
+    transfers.connected(Hex([1; 16]), None, true);
+    transfers.command(FileCommand::Send(vec![pair.path("report.pdf")]));
+    let id = offered(&mut transfers).await.expect("it is offered");
+    transfers.control(Control::Accept(id));
+    let code = CancelCode::Unknown;
+    transfers.control(Control::Cancel(CancelledOffer { id, code }));
+    assert_eq!(offered(&mut transfers).await, Some(id));
+    transfers.control(Control::Cancel(CancelledOffer { id, code }));
+    assert!(transfers.is_idle());
+    assert_eq!(transfers.unsuccessful(), (1, 0));
 }
 
 /// A sender that writes whatever it likes.
@@ -454,11 +537,16 @@ fn component() -> impl Strategy<Value = String> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 50 } else { 1_000 }))]
+/// How many hostile names are tried, a hundred in each case; `NAMES` says otherwise.
+fn cases_of_names() -> u32 {
+    let names = std::env::var("NAMES").ok();
+    names.map_or(5_000, |names| names.parse().expect("a number")) / 100
+}
 
-    /// A hundred names in each case, 100,000 in a release build: none leaves the directory, none takes the
-    /// place of another.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases_of_names()))]
+
+    /// None leaves the directory, none takes the place of another.
     #[test]
     fn hostile_names_stay_where_they_belong(
         paths in vec(vec(component(), 1..6), 100),

@@ -13,11 +13,11 @@ use super::FileViolation;
 /// no sender waits while less is on its way.
 const SMALLEST: u64 = 32 * 1024;
 
-/// The largest, which is also the most that goes again after a cut.
-const LARGEST: u64 = 1024 * 1024;
+/// The largest: with the handshakes before it, this goes again after a cut, and is less than 1 MiB.
+const LARGEST: u64 = 15 * 64 * 1024;
 
 /// How long a line of the talk may wait behind a file.
-const QUEUE: Duration = Duration::from_millis(15);
+const QUEUE: Duration = Duration::from_millis(5);
 
 /// What is timed by itself, in bytes.
 const PIECE: u64 = 16 * 1024;

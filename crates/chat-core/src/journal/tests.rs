@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::record::Message;
 use super::*;
 use crate::protocol::Side;
+use crate::wire::Hello;
 
 const SESSION: SessionId = Hex([7; 16]);
 
@@ -16,7 +17,7 @@ fn peer() -> Fingerprint {
 }
 
 struct Home {
-    _directory: TempDir,
+    directory: TempDir,
     calls: Calls,
     path: PathBuf,
 }
@@ -26,7 +27,7 @@ fn home() -> Home {
     let calls = Calls::open(directory.path()).expect("calls");
     let path = calls.path(peer(), SESSION);
     Home {
-        _directory: directory,
+        directory,
         calls,
         path,
     }
@@ -282,6 +283,8 @@ fn a_line_reads_like_its_document() {
     let end = lines[1].split_once(r#","text":"is the train on time?","sum":""#);
     let (_, end) = end.expect("text, then the checksum");
     assert_eq!(end.len(), "01234567\"}".len(), "{text}");
+    // As `sha256sum` has it.
+    assert_eq!(&record::checksum(b"abc"), b"ba7816bf");
 }
 
 #[cfg(unix)]
@@ -349,7 +352,7 @@ async fn a_call_that_ended_leaves_counts_and_no_text() {
     );
 
     // Whoever comes back within a week is recognised; then nothing is left.
-    let opened_again = || Calls::open(home._directory.path()).expect("calls");
+    let opened_again = || Calls::open(home.directory.path()).expect("calls");
     opened_again();
     assert!(home.path.exists());
     let file = OpenOptions::new()
@@ -456,6 +459,106 @@ fn lines_that_are_missing_or_come_again_are_named() {
 }
 
 #[test]
+fn numbers_that_cannot_be_are_named() {
+    let counts = |said, acknowledged| Record::Counts {
+        said,
+        acknowledged,
+        heard: 0,
+    };
+    let acknowledged = |number| Record::Acknowledged { number };
+    let not_there = Some("it acknowledges what is not there");
+    let misplaced = Some("it is not where it belongs");
+    for (before, record, wrong) in [
+        (counts(4, 2), acknowledged(1), not_there),
+        (counts(4, 2), acknowledged(2), None),
+        (counts(4, 2), acknowledged(4), None),
+        (counts(4, 2), acknowledged(5), not_there),
+        (counts(4, 2), counts(4, 2), misplaced),
+        (counts(0, 0), counts(4, 4), None),
+        (counts(0, 0), counts(4, 5), misplaced),
+    ] {
+        let mut bytes = Vec::new();
+        let header = Record::header(peer(), SESSION);
+        for record in [&header, &before, &record] {
+            record.write_to(&mut bytes);
+        }
+        let (_, unreadable, _) = restore::read(&bytes);
+        let reason = unreadable.first().map(|unreadable| unreadable.reason);
+        assert_eq!(reason, wrong, "{before:?}, {record:?}");
+    }
+}
+
+#[test]
+fn the_last_texts_are_restored() {
+    let home = home();
+    let mut journal = home.begin();
+    (1..=25).for_each(|number| journal.heard(&number.to_string()));
+    block_on(journal.close()).expect("written");
+    let (_journal, restored) = home.resume();
+    let numbers: Vec<u64> = restored.recent.iter().map(|text| text.number).collect();
+    assert_eq!(numbers, Vec::from_iter(6..=25));
+}
+
+/// A disk that stalls while nobody reads it, and on which nothing can be synced.
+#[cfg(unix)]
+fn on_a_pipe(durability: Durability) -> (Journal, io::PipeReader) {
+    let (disk, file) = io::pipe().expect("a pipe");
+    let file = File::from(std::os::fd::OwnedFd::from(file));
+    let none = Restored::default();
+    let journal = Journal::start(file, "pipe".into(), &none, durability);
+    (journal.expect("a thread"), disk)
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_to_outlive_the_power_is_synced() {
+    for (durability, syncs) in [(Durability::Program, false), (Durability::Power, true)] {
+        let (mut journal, _disk) = on_a_pipe(durability);
+        journal.said("one");
+        assert_eq!(block_on(journal.flushed()).is_err(), syncs);
+    }
+}
+
+#[test]
+fn a_journal_that_is_dropped_is_free_once_all_is_written() {
+    let home = home();
+    let mut journal = home.begin();
+    journal.said("one");
+    drop(journal);
+    let deadline = SystemTime::now() + Duration::from_secs(10);
+    let restored = loop {
+        match home.found() {
+            Found::Open(_, restored) => break restored,
+            other => assert!(SystemTime::now() < deadline, "{other:?}"),
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(restored.said, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_does_not_keep_up_is_noticed() {
+    use std::io::Read;
+
+    let (mut journal, mut disk) = on_a_pipe(Durability::Program);
+    let text = "x".repeat(1 << 20);
+    for _ in 0..3 {
+        journal.said(&text);
+    }
+    assert!(journal.has_room());
+    for _ in 0..3 {
+        journal.said(&text);
+    }
+    assert!(!journal.has_room());
+    let reader = std::thread::spawn(move || disk.read_to_end(&mut Vec::new()));
+    flushed(&mut journal);
+    assert!(journal.has_room());
+    drop(journal);
+    reader.join().expect("a reader").expect("all was written");
+}
+
+#[test]
 fn a_session_is_resumed_from_its_journal() {
     let home = home();
     let mut journal = home.begin();
@@ -518,6 +621,106 @@ fn sessions_are_found_by_their_peer_and_forgotten_with_it() {
     assert_eq!(sessions(), [Hex([1; 16])]);
     assert_eq!(home.calls.forget(peer()).expect("removed"), 2);
     assert_eq!(home.calls.sessions(other).expect("a list"), [SESSION]);
+}
+
+/// The hello of a caller who has received so much of this session.
+fn hello(received: u64, resumed: bool) -> Hello {
+    Hello {
+        name: "ann".into(),
+        chosen: false,
+        conversation: SESSION,
+        received,
+        resumed,
+        keeps: false,
+        history: false,
+        answering: false,
+        files: false,
+        ended: false,
+        commitment: None,
+    }
+}
+
+impl Home {
+    fn recorder(&self, person: bool, keep: bool) -> Recorder {
+        Recorder {
+            data_dir: self.directory.path().to_owned(),
+            person,
+            keep,
+            answering: false,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_is_answered_where_both_know_the_session() {
+    for (finished, person, received, answered) in [
+        (false, true, 0, false),
+        (false, true, 1, true),
+        (false, true, 2, true),
+        (false, true, 3, false),
+        (true, true, 2, false),
+        (true, false, 2, true),
+    ] {
+        let home = home();
+        let mut journal = home.begin();
+        journal.said("one");
+        journal.said("two");
+        journal.acknowledged(1);
+        if finished {
+            journal.finished();
+        }
+        journal.close().await.expect("written");
+        let recorder = home.recorder(person, false);
+        let answer = recorder.answer(peer(), &hello(received, true)).await;
+        let is_answered = answer.expect("it can be looked at").is_some();
+        assert_eq!(is_answered, answered, "{finished}, {person}, {received}");
+    }
+    for (resumed, answered) in [(false, true), (true, false)] {
+        let recorder = home().recorder(true, false);
+        let answer = recorder.answer(peer(), &hello(0, resumed)).await;
+        assert_eq!(answer.expect("a new journal").is_some(), answered);
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_known_while_its_call_goes_on_and_after_it() {
+    let home = home();
+    let recorder = home.recorder(true, false);
+    let seen = async || recorder.look_up(peer(), SESSION).await.expect("a look");
+    assert!(matches!(seen().await, Seen::Nothing));
+    let mut journal = home.begin();
+    journal.said("one");
+    journal.flushed().await.expect("written");
+    assert!(matches!(seen().await, Seen::Open));
+    journal.end().await.expect("written");
+    assert!(matches!(seen().await, Seen::Ended(_)));
+}
+
+#[tokio::test]
+async fn what_is_kept_says_so_once_and_nothing_else_does() {
+    for (before, keep) in [(false, false), (false, true), (true, false), (true, true)] {
+        let home = home();
+        let mut journal = home.begin();
+        for text in ["is it", "late?"] {
+            journal.said(text);
+            journal.heard("no");
+        }
+        journal.acknowledged(1);
+        if before {
+            journal.keep();
+        }
+        journal.close().await.expect("written");
+        let dialed = home.recorder(true, keep).dial(peer()).await;
+        let recording = dialed.expect("a journal");
+        assert_eq!(recording.session.id(), SESSION);
+        assert_eq!(recording.history, before || keep);
+        let records = home.text().matches(r#"{"is":"keep""#).count();
+        assert_eq!(records, usize::from(before || keep), "{before}, {keep}");
+        let earlier = recording.earlier().expect("a text");
+        assert_eq!(earlier.unreceived, ["late?"]);
+        let recent: Vec<_> = earlier.recent.iter().map(|text| &text.text).collect();
+        assert_eq!(recent, ["is it", "no", "no"]);
+    }
 }
 
 /// What the machine has heard, from every peer.
@@ -641,6 +844,9 @@ async fn what_the_machine_heard_is_there_also_when_its_journal_is_damaged() {
         );
         let kept = fs::read_to_string(aside).expect("text");
         assert!(kept.starts_with(&damaged), "nothing of it is lost: {kept}");
+        let (restored, unreadable, _) = restore::read(kept.as_bytes());
+        assert!(!restored.answering);
+        assert_eq!(unreadable.len(), 1 + usize::from(!torn.is_empty()));
     }
 }
 

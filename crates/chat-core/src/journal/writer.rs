@@ -79,10 +79,7 @@ impl Journal {
         };
         let shared = Arc::new(Shared {
             path,
-            queue: Mutex::new(Queue {
-                then: safe,
-                ..Queue::default()
-            }),
+            queue: Mutex::default(),
             changed: Condvar::new(),
         });
         let (progress, watched) = watch::channel(Ok(safe));

@@ -139,6 +139,23 @@ mod tests {
     }
 
     #[test]
+    fn whose_hang_up_is_under_way_has_hung_up() {
+        let patience = Patience::new(Linger::Brief, Instant::now());
+        for (mut close, side) in [
+            (CloseState::Open, Side::Remote),
+            (CloseState::Flushing(patience), Side::Remote),
+            (CloseState::Queued(patience), Side::Local),
+            (CloseState::Sent, Side::Local),
+        ] {
+            close.peer_closed();
+            assert!(
+                matches!(close.reason(), Some(CloseReason::HungUp(by)) if by == side),
+                "{close:?}"
+            );
+        }
+    }
+
+    #[test]
     fn who_hangs_up_again_can_only_lose_patience() {
         let start = Instant::now();
         let later = start + Duration::from_secs(1);

@@ -49,6 +49,15 @@ pub enum Route {
 /// The present route, where a carrier knows several. It may change at any time.
 pub type Routes = watch::Receiver<Route>;
 
+/// Whether the relay at which this side waits is there.
+#[derive(Debug)]
+pub struct RelayStatus {
+    /// As it is written in a number.
+    pub relay: String,
+    /// Why nobody can call by way of it, if nobody can.
+    pub gone: Option<io::Error>,
+}
+
 /// How large the packets of a new stream may be, where a carrier can tell. A network may lose the
 /// large ones without a word (a black hole of path MTU discovery, RFC 2923, section 2.1), and a
 /// conversation would gain next to nothing by them.

@@ -15,7 +15,7 @@ use std::fmt::Debug;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use awake::{NAP, asleep};
-pub use carrier::{Dial, Listen, Listeners, Origin, Packets, Route, Routes};
+pub use carrier::{Dial, Listen, Listeners, Origin, Packets, RelayStatus, Route, Routes};
 pub use connect_error::{ConnectError, DialError};
 pub use keyring::{Keyring, KeyringError};
 pub use target::{HostPort, Target, TargetError};

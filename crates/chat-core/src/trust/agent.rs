@@ -76,26 +76,10 @@ impl AgentKey {
     pub(super) fn open(wanted: Fingerprint) -> Result<Self, AgentError> {
         let socket = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty());
         let socket = PathBuf::from(socket.ok_or(AgentError::NoAgent)?);
-        let answer = ask(&socket, &[REQUEST_IDENTITIES])?;
-        let mut fields = Fields(
-            answer
-                .strip_prefix(&[IDENTITIES_ANSWER])
-                .unwrap_or_default(),
-        );
-        let found = fields.number().ok_or(AgentError::Malformed)?;
-        for _ in 0..found {
-            let blob = fields.string().ok_or(AgentError::Malformed)?;
-            let _comment = fields.string().ok_or(AgentError::Malformed)?;
-            let Some(public_key) = ed25519_key(blob) else {
-                continue;
-            };
-            if [public_key.fingerprint(), Fingerprint::of_spki(blob)].contains(&wanted) {
-                let key = Self { socket, public_key };
-                key.sign(b"chat: is this key there?")?;
-                return Ok(key);
-            }
-        }
-        Err(AgentError::NoKey { wanted, found })
+        let public_key = key_among(&ask(&socket, &[REQUEST_IDENTITIES])?, wanted)?;
+        let key = Self { socket, public_key };
+        key.sign(b"chat: is this key there?")?;
+        Ok(key)
     }
 
     pub(super) fn public_key(&self) -> PublicKey {
@@ -112,20 +96,55 @@ impl AgentKey {
             &flags,
         ]
         .concat();
-        let answer = ask(&self.socket, &request)?;
-        let fields = answer.strip_prefix(&[SIGN_RESPONSE]);
-        let signature = Fields(fields.ok_or(AgentError::Refused)?).string();
-        let mut signature = Fields(signature.ok_or(AgentError::Malformed)?);
-        match (signature.string(), signature.string()) {
-            (Some(ED25519_NAME), Some(signature)) => {
-                let key = UnparsedPublicKey::new(&ED25519, self.public_key.0);
-                let verified = key.verify(message, signature);
-                verified.map_err(|_| AgentError::Malformed)?;
-                Ok(signature.to_vec())
-            }
-            _ => Err(AgentError::Malformed),
+        signature_in(&ask(&self.socket, &request)?, self.public_key, message)
+    }
+}
+
+/// The key with this fingerprint among those of an answer.
+fn key_among(answer: &[u8], wanted: Fingerprint) -> Result<PublicKey, AgentError> {
+    let fields = answer.strip_prefix(&[IDENTITIES_ANSWER]);
+    let mut fields = Fields(fields.unwrap_or_default());
+    let found = fields.number().ok_or(AgentError::Malformed)?;
+    for _ in 0..found {
+        let blob = fields.string().ok_or(AgentError::Malformed)?;
+        let _comment = fields.string().ok_or(AgentError::Malformed)?;
+        let Some(key) = ed25519_key(blob) else {
+            continue;
+        };
+        if [key.fingerprint(), Fingerprint::of_spki(blob)].contains(&wanted) {
+            return Ok(key);
         }
     }
+    Err(AgentError::NoKey { wanted, found })
+}
+
+/// The signature of this message in an answer, if it is one of that key.
+fn signature_in(answer: &[u8], key: PublicKey, message: &[u8]) -> Result<Vec<u8>, AgentError> {
+    let fields = answer.strip_prefix(&[SIGN_RESPONSE]);
+    let signature = Fields(fields.ok_or(AgentError::Refused)?).string();
+    let mut signature = Fields(signature.ok_or(AgentError::Malformed)?);
+    match (signature.string(), signature.string()) {
+        (Some(ED25519_NAME), Some(signature)) => {
+            let key = UnparsedPublicKey::new(&ED25519, key.0);
+            let verified = key.verify(message, signature);
+            verified.map_err(|_| AgentError::Malformed)?;
+            Ok(signature.to_vec())
+        }
+        _ => Err(AgentError::Malformed),
+    }
+}
+
+/// Reads an answer of an agent that is not trusted, for `fuzz/`.
+///
+/// # Panics
+/// It has a key that is not the one that is wanted, or a signature that nobody made.
+#[cfg(fuzzing)]
+pub fn agent_fuzz(answer: &[u8]) {
+    let wanted = PublicKey([7; 32]);
+    if let Ok(key) = key_among(answer, wanted.fingerprint()) {
+        assert_eq!(key, wanted);
+    }
+    assert!(signature_in(answer, wanted, b"a message").is_err());
 }
 
 /// The 32 bytes of a public key as SSH writes it, if it is of this type.

@@ -22,6 +22,8 @@ pub mod safety_number;
 mod security;
 
 pub use agent::AgentError;
+#[cfg(fuzzing)]
+pub use agent::agent_fuzz;
 pub use certificate::replaced_keys;
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use first_contacts::{FirstContactError, FirstContacts, MAX_TRIES};

@@ -253,15 +253,22 @@ pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
 /// file releases it.
 pub(crate) fn open_locked(path: &Path) -> Result<Option<File>, FileError> {
     let before = stamp(path)?;
+    let file = try_lock(path)?;
+    Ok(file.filter(|_| before.is_some()))
+}
+
+/// Takes the lock of a file, which is made if there is none; `None` if another has it. Dropping the
+/// file releases it.
+pub(crate) fn try_lock(path: &Path) -> Result<Option<File>, FileError> {
     let file = open_lock(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(at(path)(error)),
     }
-    // Whoever had the lock until now may have replaced the file.
+    // Whoever had the lock until now may have replaced or removed the file.
     let opened = Stamp::of(&file.metadata().map_err(at(path))?);
-    let same = before.is_some() && stamp(path)? == Some(opened);
+    let same = stamp(path)? == Some(opened);
     Ok(same.then_some(file))
 }
 

@@ -145,6 +145,9 @@ pub struct Hello {
     /// Nobody is there: a machine records what is said, and a receipt says no more than that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answering: bool,
+    /// The program knows the lines about files, so that offers to it are answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub files: bool,
     /// The sender has ended the session: its last receipt and the hang-up follow.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
@@ -377,7 +380,7 @@ fn is_too_deep(json: &[u8]) -> bool {
     for byte in json {
         match byte {
             _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
+            b'\\' => escaped = true,
             b'"' => in_string = !in_string,
             b'{' | b'[' if !in_string => depth += 1,
             b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
@@ -512,6 +515,7 @@ mod tests {
             keeps: false,
             history: false,
             answering: false,
+            files: false,
             ended: false,
             commitment: None,
         }
@@ -529,6 +533,10 @@ mod tests {
             (
                 Control::Typing(true),
                 r#"{"typing":true                               }"#,
+            ),
+            (
+                Control::Away(Presence::Away(String::new())),
+                r#"{"away":true                                 }"#,
             ),
             (Control::Waiting { ahead: 2 }, r#"{"waiting":{"ahead":2}}"#),
             (Control::Busy { waiting: 5 }, r#"{"busy":{"waiting":5}}"#),
@@ -687,8 +695,16 @@ mod tests {
         ] {
             assert_eq!(Control::parse(json.as_bytes()), Err(ControlError::TooLong));
         }
+        let fits = format!(r#"{{"unknown":"{}"}}"#, &long[r#"{"unknown":""}"#.len()..]);
+        assert_eq!(Control::parse(fits.as_bytes()), Ok(None));
         let say = format!(r#"{{"say":"{long}"}}"#);
         assert_eq!(Control::parse(say.as_bytes()), Ok(Some(Control::Say(long))));
+    }
+
+    #[test]
+    fn an_error_says_how_many_digits_are_wanted() {
+        let error = "7".parse::<Hex<3>>().expect_err("too short").to_string();
+        assert!(error.contains('6'), "{error}");
     }
 
     #[test]
@@ -706,10 +722,22 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_harmless() {
+        let nested = |depth, inner| {
+            let json = format!(
+                r#"{{"x":{}{inner}{}}}"#,
+                "[".repeat(depth),
+                "]".repeat(depth)
+            );
+            Control::parse(json.as_bytes())
+        };
         for depth in [MAX_DEPTH, 100_000] {
-            let json = format!(r#"{{"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
-            assert_eq!(Control::parse(json.as_bytes()), Err(ControlError::TooDeep));
+            assert_eq!(nested(depth, ""), Err(ControlError::TooDeep));
         }
+        // What was closed is no nesting, unless it was closed in a text.
+        let side_by_side = vec!["[]"; MAX_DEPTH].join(",");
+        assert_eq!(nested(MAX_DEPTH - 2, &side_by_side), Ok(None));
+        let deeper = nested(MAX_DEPTH - 1, r#""]]]]",[]"#);
+        assert_eq!(deeper, Err(ControlError::TooDeep));
         // Brackets in a text are no nesting.
         let text = format!("\\\"{}", "[{".repeat(100));
         let line = Control::Say(text.clone()).to_line();

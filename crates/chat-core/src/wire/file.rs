@@ -179,6 +179,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_is_refused() {
+        let line = |length: usize| {
+            let json = r#"{"sha256":""#.to_owned() + &Hex::<32>::random().to_string() + "\"}";
+            json.clone() + &" ".repeat(length - json.len())
+        };
+        let id = Hex::<16>::random();
+        let path = |length: usize| {
+            let path = "x".repeat(length);
+            format!(r#"{{"next":{{"index":0,"path":"{path}","size":7,"from":7}}}}"#)
+        };
+        FileLine::parse(line(MAX_CONTROL).as_bytes()).expect("it fits");
+        for json in [MAX_CONTROL + 1, MAX_CONTROL + 2].map(line) {
+            let refused = FileLine::parse(json.as_bytes());
+            assert_eq!(refused, Err(ControlError::TooLong));
+        }
+        FileLine::parse(path(MAX_PATH).as_bytes()).expect("it fits");
+        for json in [MAX_PATH + 1, MAX_PATH + 2].map(path) {
+            FileLine::parse(json.as_bytes()).expect_err("the path is too long");
+        }
+        for (length, fits) in [(MAX_NAME, true), (MAX_NAME + 2, false)] {
+            let name = "x".repeat(length);
+            let json = format!(r#"{{"id":"{id}","name":"{name}","size":1}}"#);
+            assert_eq!(serde_json::from_str::<Offer>(&json).is_ok(), fits);
+        }
+    }
+
+    #[test]
     fn every_line_reads_back() {
         let (offer, hash) = (Hex::random(), Hex::random());
         for line in [

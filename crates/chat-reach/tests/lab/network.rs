@@ -2,16 +2,29 @@
 //! namespaces, and the kernel's NAT.
 
 use std::fmt;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Where the relay is, and the outer addresses of the two homes.
+/// Where the relay is, and its name.
 pub const RELAY: &str = "203.0.113.1";
+pub const RELAY_NAME: &str = "relay.example.org";
+
+/// The name server, which is not there.
+const NAME_SERVER: &str = "198.51.100.53";
+
+/// What stands over the files in /etc where a namespace of this name is.
+const ETC: &str = "/etc/netns";
+
+/// The outer addresses of the two homes.
 const ROUTERS: [&str; 2] = ["203.0.113.10", "203.0.113.20"];
 
-/// The inner address of the machine in either home, and another one.
+/// The inner address of the machine in either home.
 const MACHINE: &str = "192.168.1.2";
-const MOVED: &str = "192.168.1.3";
+
+/// The addresses that it may have.
+pub const ADDRESSES: [&str; 2] = [MACHINE, "192.168.1.3"];
 
 /// How a router translates addresses, and whom it lets in (RFC 3489, section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +148,7 @@ impl Network {
             format!("-n {internet} link set home{index} master wire up"),
             format!("-n {router} addr add {outer}/24 dev wan"),
             format!("-n {router} link set wan up"),
+            format!("-n {router} route add default via {RELAY}"),
             format!("-n {router} link add lan type veth peer name eth0 netns {home}"),
             format!("-n {router} addr add 192.168.1.1/24 dev lan"),
             format!("-n {router} link set lan up"),
@@ -144,14 +158,26 @@ impl Network {
         ] {
             run("ip", &command)?;
         }
+        let etc = Path::new(ETC).join(&home);
+        fs::create_dir_all(&etc)?;
+        fs::write(etc.join("hosts"), format!("{RELAY} {RELAY_NAME}\n"))?;
+        fs::write(
+            etc.join("resolv.conf"),
+            format!("nameserver {NAME_SERVER}\n"),
+        )?;
         self.set_rules(index, &nat.rules())
     }
 
-    /// The machine in this home gets another address.
-    pub fn readdress(&self, home: usize) -> io::Result<()> {
+    /// The machine in this home leaves its network.
+    pub fn leave(&self, home: usize) -> io::Result<()> {
         let home = self.name(&format!("home{home}"));
-        run("ip", &format!("-n {home} addr flush dev eth0"))?;
-        run("ip", &format!("-n {home} addr add {MOVED}/24 dev eth0"))?;
+        run("ip", &format!("-n {home} addr flush dev eth0"))
+    }
+
+    /// The machine in this home is in the network again, at one of its [`ADDRESSES`].
+    pub fn join(&self, home: usize, address: &str) -> io::Result<()> {
+        let home = self.name(&format!("home{home}"));
+        run("ip", &format!("-n {home} addr add {address}/24 dev eth0"))?;
         run(
             "ip",
             &format!("-n {home} route add default via 192.168.1.1"),
@@ -163,9 +189,14 @@ impl Network {
         self.set_rules(home, "add rule ip home blocked meta l4proto udp drop")
     }
 
+    /// It lets UDP out again.
+    pub fn let_udp_out(&self, home: usize) -> io::Result<()> {
+        self.set_rules(home, "flush chain ip home blocked")
+    }
+
     /// How many packets the machine in this home has sent to anybody but the relay and the other
     /// home.
-    pub fn packets_to_others(&self, home: usize) -> io::Result<String> {
+    pub fn packets_to_others(&self, home: usize) -> io::Result<u64> {
         let router = self.name(&format!("router{home}"));
         let list = format!("netns exec {router} nft list counter ip home to_others");
         let listed = run_for_output("ip", &list)?;
@@ -174,17 +205,8 @@ impl Network {
             .split("packets ")
             .nth(1)
             .and_then(|rest| rest.split(' ').next());
-        Ok(packets.unwrap_or("no").to_owned())
-    }
-
-    /// The machine in this home sends one packet to somebody else.
-    pub fn send_to_others(&self, home: usize) {
-        let home = self.name(&format!("home{home}"));
-        let bash = "exec 3<>/dev/udp/198.51.100.1/9 && echo >&3";
-        let sent = Command::new("ip")
-            .args(["netns", "exec", &home, "bash", "-c", bash])
-            .status();
-        assert!(sent.expect("ip").success());
+        let packets = packets.and_then(|packets| packets.parse().ok());
+        packets.ok_or_else(|| io::Error::other("the router counts nothing"))
     }
 
     /// What runs `program` at this place.
@@ -223,7 +245,9 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for name in ["home0", "home1", "router0", "router1", "internet"] {
-            drop(run("ip", &format!("netns del {}", self.name(name))));
+            let name = self.name(name);
+            drop(run("ip", &format!("netns del {name}")));
+            drop(fs::remove_dir_all(Path::new(ETC).join(name)));
         }
     }
 }

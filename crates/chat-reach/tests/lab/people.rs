@@ -2,24 +2,30 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::timeout;
 
-use super::network::{Network, Place, RELAY};
+use super::network::{Network, Place, RELAY, RELAY_NAME};
 
 /// After so long something will not happen any more.
 const NEVER: Duration = Duration::from_secs(60);
 
 /// The programs, built with relays.
+#[derive(Clone)]
 pub struct Programs(PathBuf);
 
 impl Programs {
-    /// Builds them, unless `LAB_PROGRAMS` is the directory in which they are.
+    /// Builds them, once, unless `LAB_PROGRAMS` is the directory in which they are.
     pub async fn build() -> Self {
+        static PROGRAMS: OnceCell<Programs> = OnceCell::const_new();
+        PROGRAMS.get_or_init(Self::build_now).await.clone()
+    }
+
+    async fn build_now() -> Self {
         if let Some(directory) = std::env::var_os("LAB_PROGRAMS") {
             return Self(directory.into());
         }
@@ -37,7 +43,7 @@ impl Programs {
         Self(directory)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.join(name).to_string_lossy().into_owned()
     }
 }
@@ -52,8 +58,7 @@ impl Relay {
     pub async fn start(network: &Network, programs: &Programs, file: &Path) -> Self {
         let mut child = network
             .command(Place::Internet, &programs.path("examples/relay"))
-            .arg(RELAY)
-            .arg(file)
+            .args([RELAY.as_ref(), file.as_os_str(), RELAY_NAME.as_ref()])
             .stdout(Stdio::piped())
             .spawn()
             .expect("a relay");
@@ -64,25 +69,27 @@ impl Relay {
     }
 
     /// Ends it without a word.
-    pub async fn kill(mut self) {
+    pub async fn kill(&mut self) {
         self.child.kill().await.expect("it runs");
     }
 }
+
+/// A line of a program, and when it came.
+type Line = (Instant, String);
 
 /// A person at a program.
 pub struct Person {
     child: Child,
     says: ChildStdin,
-    hears: Lines<BufReader<ChildStdout>>,
-    reads: Lines<BufReader<ChildStderr>>,
-    _home: TempDir,
+    hears: mpsc::UnboundedReceiver<Line>,
+    reads: mpsc::UnboundedReceiver<Line>,
 }
 
 impl Person {
-    fn start(mut command: Command, certificate: &Path) -> Self {
-        let home = tempfile::tempdir().expect("a directory");
+    /// Starts a program that trusts a relay with this certificate.
+    pub fn start(mut command: Command, home: &Path, certificate: &Path) -> Self {
         let mut child = command
-            .env("CHAT_HOME", home.path())
+            .env("CHAT_HOME", home)
             .env("SSL_CERT_FILE", certificate)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -91,41 +98,18 @@ impl Person {
             .expect("a program");
         Self {
             says: child.stdin.take().expect("it is piped"),
-            hears: BufReader::new(child.stdout.take().expect("it is piped")).lines(),
-            reads: BufReader::new(child.stderr.take().expect("it is piped")).lines(),
+            hears: lines(child.stdout.take().expect("it is piped")),
+            reads: lines(child.stderr.take().expect("it is piped")),
             child,
-            _home: home,
         }
     }
 
-    /// Waits for calls in the first home. Returns the number too.
-    pub async fn waits(
-        network: &Network,
-        programs: &Programs,
-        certificate: &Path,
-    ) -> (Self, String) {
-        let mut command = network.command(Place::Home(0), &programs.path("chat-server"));
-        // The one of the last round may not be gone yet.
-        command.args(["-v", "--reach", RELAY, "0"]);
-        let mut person = Self::start(command, certificate);
-        let line = person.reads("chat-client").await;
-        let at = format!("@{RELAY}");
-        let line = match line.contains(&at) {
-            true => line,
-            false => person.reads(&at).await,
-        };
-        let number = line
-            .split(' ')
-            .find(|word| word.ends_with(&at))
-            .expect("a number");
-        (person, number.to_owned())
-    }
-
-    /// Calls this number from the second home.
-    pub fn calls(network: &Network, programs: &Programs, certificate: &Path, number: &str) -> Self {
-        let mut command = network.command(Place::Home(1), &programs.path("chat-client"));
-        command.args(["-v", "--connect-timeout", "30s", number]);
-        Self::start(command, certificate)
+    /// The number in the invitation that was printed.
+    pub async fn number(&mut self, relay: &str) -> String {
+        let at = format!("@{relay}");
+        let line = self.reads(&at).await;
+        let number = line.split(' ').find(|word| word.ends_with(&at));
+        number.expect("a number").to_owned()
     }
 
     pub async fn says(&mut self, line: &str) {
@@ -136,18 +120,18 @@ impl Person {
             .expect("it reads");
     }
 
-    /// The next message is this one.
-    pub async fn hears(&mut self, line: &str) {
-        let heard = timeout(NEVER, self.hears.next_line())
-            .await
-            .expect("it comes");
-        assert_eq!(heard.expect("text").as_deref(), Some(line));
+    /// The next message is this one. Returns when it came.
+    pub async fn hears(&mut self, line: &str) -> Instant {
+        let heard = timeout(NEVER, self.hears.recv()).await;
+        let (at, heard) = heard.expect("it comes").expect("the program runs");
+        assert_eq!(heard, line);
+        at
     }
 
     /// Waits for a line of the program or its log that contains `words`.
     pub async fn reads(&mut self, words: &str) -> String {
         let read = async {
-            while let Some(line) = self.reads.next_line().await.expect("text") {
+            while let Some((_, line)) = self.reads.recv().await {
                 if line.contains(words) {
                     return line;
                 }
@@ -157,9 +141,31 @@ impl Person {
         timeout(NEVER, read).await.expect(words)
     }
 
+    /// When a line that contains `words` has come, if one has.
+    pub fn has_read(&mut self, words: &str) -> Option<Instant> {
+        while let Ok((at, line)) = self.reads.try_recv() {
+            if line.contains(words) {
+                return Some(at);
+            }
+        }
+        None
+    }
+
     /// Whether the way to the other side becomes direct within `limit`.
     pub async fn is_direct_within(&mut self, limit: Duration) -> bool {
         timeout(limit, self.reads("Direct")).await.is_ok()
+    }
+
+    /// Hangs up, and waits until the program ends.
+    pub async fn hangs_up(mut self) {
+        self.says("88").await;
+        self.ends().await;
+    }
+
+    /// Waits until the program ends, in good order.
+    pub async fn ends(mut self) {
+        let ended = timeout(NEVER, self.child.wait()).await.expect("it ends");
+        assert!(ended.expect("it ran").success());
     }
 
     /// Stops the program, as sleep does.
@@ -179,4 +185,18 @@ impl Person {
             .status();
         assert!(sent.expect("kill").success());
     }
+}
+
+/// The lines that a program prints, which never waits for anybody to read them.
+fn lines(from: impl AsyncRead + Send + Unpin + 'static) -> mpsc::UnboundedReceiver<Line> {
+    let (printed, lines) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut from = BufReader::new(from).lines();
+        while let Ok(Some(line)) = from.next_line().await {
+            if printed.send((Instant::now(), line)).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }

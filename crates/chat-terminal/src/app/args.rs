@@ -148,6 +148,7 @@ impl FileArgs {
                 None => Policy::Refuse,
             },
             store: Some(Store::open(data_dir)?),
+            regret: Some(locale::text().reply_no_files().to_owned()),
         })
     }
 }

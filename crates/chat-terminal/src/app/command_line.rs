@@ -15,7 +15,7 @@ pub fn parse<A: Parser>() -> A {
     completion::answer(command::<A>);
     let parsed = command::<A>()
         .try_get_matches()
-        .and_then(|matches| A::from_arg_matches(&matches));
+        .and_then(|mut matches| A::from_arg_matches_mut(&mut matches));
     parsed.unwrap_or_else(|error| end::<A>(&error, locale::complaint(&error)))
 }
 

@@ -1,6 +1,7 @@
 //! Whom one can call: who is known, and who is near.
 
 use std::io::{self, ErrorKind, Write};
+use std::iter;
 
 use chat_core::transport::nearby::Neighbour;
 use chat_core::trust::{Fingerprint, KnownPeer, PeerList};
@@ -9,14 +10,14 @@ use crate::locale::text;
 use crate::text::sanitize;
 use crate::text::wrap::columns as columns_of;
 
-/// Prints who is known and who is near, one a line.
+/// Prints each row as a line.
 ///
 /// # Errors
 /// Standard output cannot be written to.
-pub fn print(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> io::Result<()> {
+pub fn print(rows: &[String]) -> io::Result<()> {
     let mut lines = String::new();
-    for row in rows(known, near, own_key) {
-        lines.push_str(&sanitize::line(&row));
+    for row in rows {
+        lines.push_str(&sanitize::line(row));
         lines.push('\n');
     }
     match io::stdout().lock().write_all(lines.as_bytes()) {
@@ -26,7 +27,8 @@ pub fn print(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> io::
     }
 }
 
-fn rows(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> Vec<String> {
+/// Who is known, in a row each.
+pub fn known(known: &PeerList) -> Vec<String> {
     let is_listed = |peer: &&KnownPeer| peer.is_friend() || peer.is_blocked();
     let listed: Vec<_> = known.peers().filter(is_listed).collect();
     let mut rows = columns(listed.iter().map(|peer| {
@@ -42,6 +44,11 @@ fn rows(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> Vec<Strin
     if strangers > 0 {
         rows.push(text().strangers_have_called(strangers));
     }
+    rows
+}
+
+/// Who is near besides this user, in a row each; if nobody is, and nobody known, that.
+pub fn near(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> Vec<String> {
     let near = near.iter().filter(|neighbour| neighbour.key != own_key);
     let near = columns(near.map(|neighbour| {
         let known = known.by_key(neighbour.key).and_then(KnownPeer::given_name);
@@ -58,13 +65,13 @@ fn rows(known: &PeerList, near: &[Neighbour], own_key: Fingerprint) -> Vec<Strin
         [name, neighbour.key.short(), addresses.join(" ")]
     }));
     if !near.is_empty() {
-        rows.push(text().near_not_proven().to_owned());
-        rows.extend(near);
+        let head = text().near_not_proven().to_owned();
+        return iter::once(head).chain(near).collect();
     }
-    if rows.is_empty() {
-        rows.push(text().nobody_to_call().to_owned());
+    match known.peers().next() {
+        Some(_) => Vec::new(),
+        None => vec![text().nobody_to_call().to_owned()],
     }
-    rows
 }
 
 /// Where a peer was dialed.
@@ -123,7 +130,8 @@ mod tests {
                 addresses: vec![HostPort::usual("192.0.2.7")],
             })
             .collect();
-        rows(&known.load().expect("a list"), &near, key(9))
+        let list = known.load().expect("a list");
+        [super::known(&list), super::near(&list, &near, key(9))].concat()
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) fn start(args: &CommonArgs) -> Result<(), Failure> {
     let level = match args.verbose {
         // Only the painter may write to the screen.
         _ if args.debug_log.is_none() && is_on_screen() => return Ok(()),
+        // Nobody asks for a log: to be ready for one would take a part of each start.
+        0 if args.debug_log.is_none() && !is_refined() => return Ok(()),
         0 if args.debug_log.is_none() => LevelFilter::OFF,
         0 | 1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
@@ -83,6 +85,11 @@ impl From<io::Error> for LogError {
 /// Whether stderr is the terminal that is being painted.
 fn is_on_screen() -> bool {
     io::stderr().is_terminal() && Screen::is_possible()
+}
+
+/// Whether `RUST_LOG` says what is logged.
+fn is_refined() -> bool {
+    std::env::var_os(EnvFilter::DEFAULT_ENV).is_some()
 }
 
 /// Whether stderr goes to systemd's journal (systemd.exec(5), `JOURNAL_STREAM`).

@@ -30,9 +30,10 @@ impl<E: Explain> From<E> for Failure {
 }
 
 /// Runs `work` in the sandbox and returns its exit code. A failure is printed as one line on stderr.
+/// `work` is pinned where it was made: it is large, and to move it would touch all of its memory.
 pub fn run<F>(program: &str, args: &CommonArgs, sandbox: Sandbox, work: F) -> ExitCode
 where
-    F: Future<Output = Result<u8, Failure>>,
+    F: Future<Output = Result<u8, Failure>> + Unpin,
 {
     let code = start(program, args, sandbox, work).unwrap_or_else(|Failure { code, told }| {
         // If stderr is closed, the exit code still tells.

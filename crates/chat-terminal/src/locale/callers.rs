@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chat_core::DEFAULT_PORT;
 use chat_core::protocol::Peer;
+use chat_core::transport::RelayStatus;
 use chat_core::trust::{Fingerprint, Number};
 
 use super::Language;
@@ -31,6 +32,12 @@ pub trait Callers {
 
     /// A caller was rejected because the queue is full.
     fn caller_turned_away(&self, peer: &Peer) -> String;
+
+    /// The relay at which this side waits cannot be reached.
+    fn relay_gone(&self, relay: &str, why: &str) -> String;
+
+    /// It can be reached again.
+    fn relay_there(&self, relay: &str) -> String;
 
     /// A caller who waited was declined.
     fn declined(&self, peer: &Peer) -> String;
@@ -82,6 +89,14 @@ impl dyn Language + '_ {
     /// How to reach a server from anywhere.
     pub fn invitation_from_anywhere(&self, number: &Number) -> String {
         format!("{}\n    chat-client {number}", self.at_a_number())
+    }
+
+    /// What has become of the relay at which this side waits.
+    pub fn relay_status(&self, status: &RelayStatus) -> String {
+        match &status.gone {
+            Some(reason) => self.relay_gone(&status.relay, &self.system(reason)),
+            None => self.relay_there(&status.relay),
+        }
     }
 
     /// How to reach a server that listens on `port` at these addresses, and nobody else in its

@@ -19,6 +19,9 @@ pub trait Replies {
     /// Only callers with a known key are answered.
     fn reply_no_key(&self) -> &'static str;
 
+    /// They would have been offered a file.
+    fn reply_no_files(&self) -> &'static str;
+
     /// The call ends: nothing was heard for this long.
     fn reply_idle(&self, limit: Duration) -> String;
 }

@@ -412,6 +412,8 @@ pub(crate) fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
         how_to_take_the_next(),
         caller_left(&ann),
         caller_turned_away(&ann),
+        relay_gone("relay.example", why),
+        relay_there("relay.example"),
         declined(&ann)
     );
     say!(
@@ -601,6 +603,7 @@ pub(crate) fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     say!(
         cannot_be_sent("“x”", why),
         not_now(NotNow::PlainPeer),
+        not_now(NotNow::OldPeer),
         not_now(NotNow::NothingOpen)
     );
     say!(
@@ -746,6 +749,7 @@ pub(crate) fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     ] {
         say!(line_is_skipped(path, 3, &error));
     }
+    say!(reply_no_files());
     say!(joined("…", "…"), reply_idle(ten));
 
     // By name, and next door.

@@ -22,12 +22,35 @@ impl Transfers {
             Control::Accept(id) => self.accepted(id),
             Control::Taken(id) => self.taken(id),
             Control::Cancel(CancelledOffer { id, code }) => {
-                if let Some(number) = self.number_of(id) {
+                if let Some(number) = self.number_of(id)
+                    && !(code == CancelCode::Unknown && self.offer_again(number))
+                {
                     self.end(number, Some(code), FileState::Refused(code));
                 }
             }
             _ => {}
         }
+    }
+
+    /// The peer's program was started anew, and has heard of a connection for an offer before the
+    /// offer itself. Returns whether that can be: it had accepted it.
+    fn offer_again(&mut self, number: u32) -> bool {
+        let Some(transfer) = self.transfers.get_mut(&number) else {
+            return false;
+        };
+        let is_own = transfer.direction() == Direction::Sent;
+        if !is_own || matches!(transfer.state, State::Offered) {
+            return false;
+        }
+        if let State::Running(token) = &transfer.state {
+            token.cancel();
+        }
+        transfer.run += 1;
+        transfer.state = State::Offered;
+        self.output
+            .controls
+            .push(Control::Offer(transfer.offer.clone()));
+        true
     }
 
     pub(super) fn offered(&mut self, offer: Offer) {

@@ -17,12 +17,16 @@ impl Transfers {
     /// The person gives a command.
     pub fn command(&mut self, command: FileCommand) {
         if self.peer.is_none() {
-            return self
-                .output
-                .events
-                .push(FileEvent::NotNow(NotNow::PlainPeer));
+            if matches!(command, FileCommand::Send(_)) {
+                self.output.regret = self.regret.take();
+            }
+            return self.not_now(NotNow::PlainPeer);
         }
         match command {
+            FileCommand::Send(paths) if self.ignorant => {
+                self.unsuccessful += paths.len();
+                self.not_now(NotNow::OldPeer);
+            }
             FileCommand::Send(paths) => paths.into_iter().for_each(|path| self.offer(path)),
             FileCommand::Accept { number, name } => {
                 if let Some(number) = self.pick(number, Transfer::is_question) {
@@ -61,8 +65,12 @@ impl Transfers {
                 (Some(_), Some(_)) => NotNow::WhichOne,
             },
         };
-        self.output.events.push(FileEvent::NotNow(why));
+        self.not_now(why);
         None
+    }
+
+    pub(super) fn not_now(&mut self, why: NotNow) {
+        self.output.events.push(FileEvent::NotNow(why));
     }
 
     pub(super) fn accept(&mut self, number: u32, name: Option<&str>) {
@@ -154,7 +162,7 @@ impl Transfers {
                 }
             }
         });
-        self.disk.spawn(async move {
+        self.on_disk(async move {
             if let Some(task) = task {
                 let _ = task.await;
             }

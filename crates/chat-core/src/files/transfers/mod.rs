@@ -56,6 +56,8 @@ pub enum Policy {
 pub struct Output {
     /// Said to the peer; without a connection they are dropped, and said again on the next.
     pub controls: Vec<Control>,
+    /// Said to a peer of plain lines.
+    pub regret: Option<String>,
     /// Shown to the person.
     pub events: Vec<FileEvent>,
 }
@@ -63,7 +65,7 @@ pub struct Output {
 impl Output {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.controls.is_empty() && self.events.is_empty()
+        self.controls.is_empty() && self.regret.is_none() && self.events.is_empty()
     }
 }
 
@@ -77,7 +79,11 @@ pub struct Transfers {
     open: Option<OpenFile>,
     cookie: Option<Cookie>,
     store: Option<Store>,
+    /// What a peer of plain lines is still to be told.
+    regret: Option<String>,
     session: SessionId,
+    /// The peer's program has said hello, and knows nothing of files.
+    ignorant: bool,
     /// Both sides have said hello.
     began: bool,
     /// What was left by earlier programs is still being read; what the peer says meanwhile.
@@ -122,6 +128,7 @@ impl Transfers {
             downloads,
             policy,
             store,
+            regret,
         } = config;
         let (reporter, reports) = mpsc::unbounded_channel();
         let root = CancellationToken::new();
@@ -132,7 +139,9 @@ impl Transfers {
             open,
             cookie: None,
             store,
+            regret,
             session: Hex([0; 16]),
+            ignorant: false,
             began: false,
             early: None,
             earlier: Vec::new(),
@@ -155,10 +164,14 @@ impl Transfers {
         }
     }
 
-    /// Both sides have said hello on a connection, the first or a later one.
-    pub fn connected(&mut self, session: SessionId, cookie: Option<Cookie>) {
-        (self.session, self.cookie) = (session, cookie);
+    /// Both sides have said hello on a connection, the first or a later one. `known`: the peer's
+    /// program knows what is said about files.
+    pub fn connected(&mut self, session: SessionId, cookie: Option<Cookie>, known: bool) {
+        (self.session, self.cookie, self.ignorant) = (session, cookie, !known);
         let Some(peer) = self.peer else { return };
+        if self.ignorant {
+            return self.withdraw_offers();
+        }
         if !std::mem::replace(&mut self.began, true)
             && let Some(store) = self.store.clone()
         {
@@ -331,6 +344,13 @@ impl Transfers {
                 },
             },
         })
+    }
+
+    /// Begins work on the disk that is to be waited for at the end.
+    fn on_disk(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        // What is done is kept until it is looked at.
+        while self.disk.try_join_next().is_some() {}
+        self.disk.spawn(work);
     }
 
     fn spawn(&self, work: impl FnOnce() -> Report + Send + 'static) {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::transfer::{Side, State, Transfer};
 use super::{MAX_OPEN, Report, Transfers};
 use crate::blocking;
-use crate::files::{Direction, FileName, FileState, Record, RecordedSide, Source, Store};
+use crate::files::{Direction, FileName, FileState, NotNow, Record, RecordedSide, Source, Store};
 use crate::trust::Fingerprint;
-use crate::wire::{Control, Hex, Offer};
+use crate::wire::{CancelCode, Control, Hex, Offer};
 
 impl Transfers {
     /// Offers what is at a path, once it was looked at.
@@ -37,6 +37,10 @@ impl Transfers {
     }
 
     pub(super) fn scanned(&mut self, source: Source, earlier: Option<Offer>) {
+        if self.ignorant {
+            self.unsuccessful += 1;
+            return self.not_now(NotNow::OldPeer);
+        }
         let mut taken = self.taken_meanwhile.iter();
         if taken.any(|(path, offer)| path == source.path() && is_same(offer, &source)) {
             return;
@@ -68,12 +72,24 @@ impl Transfers {
         }
     }
 
+    /// The peer would ignore what this side offers, and leave it open for ever.
+    pub(super) fn withdraw_offers(&mut self) {
+        self.unsuccessful += self.queued.len();
+        self.queued.clear();
+        let own = |(_, transfer): &(&u32, &Transfer)| transfer.direction() == Direction::Sent;
+        let own: Vec<_> = self.transfers.iter().filter(own).map(|(n, _)| *n).collect();
+        for number in own {
+            let code = CancelCode::Unattended;
+            self.end(number, Some(code), FileState::Refused(code));
+        }
+    }
+
     pub(super) fn make_offer(&mut self, source: Source, offer: Offer) {
         let number = self.add(offer.clone(), Side::Sends(source), State::Offered);
         // It is written down first: a program that ends in between would offer it as another.
         if let (Some(store), Some(record)) = (self.store.clone(), self.record(number)) {
             let reporter = self.reporter.clone();
-            self.disk.spawn(blocking(move || {
+            self.on_disk(blocking(move || {
                 if let Err(error) = store.put(&record) {
                     tracing::debug!(%error, "an offer is not written down");
                 }

@@ -30,8 +30,11 @@ impl Transfers {
         match wanted {
             Some(number) => self.run(number, Some(connection.stream)),
             None => {
-                // The word that it is over was lost with a connection of the call.
-                let forgotten = self.early.is_none() && number.is_none();
+                // The word that it is over was lost with a connection of the call, unless the peer
+                // has yet to repeat an offer of an earlier one.
+                let mut earlier = self.earlier.iter();
+                let is_earlier = earlier.any(|record| record.offer.id == hello.offer);
+                let forgotten = self.early.is_none() && number.is_none() && !is_earlier;
                 if forgotten && hello.conversation == self.session {
                     self.say_unknown(hello.offer);
                 }

@@ -22,7 +22,7 @@ pub(super) struct Transfer {
     /// Counts the connections, so that what an old one reports does not count.
     pub(super) run: u64,
     pub(super) failures: u32,
-    /// When progress was last shown, and what it was.
+    /// When progress was last shown, and what had moved.
     pub(super) measured: Option<(Instant, u64)>,
     pub(super) per_second: u64,
 }
@@ -81,15 +81,15 @@ impl Transfer {
 
     /// Measures the rate, smoothed over some seconds.
     pub(super) fn measure(&mut self, now: Instant) {
-        let done = self.progress.done();
+        let moved = self.progress.moved();
         if let Some((at, before)) = self.measured {
             let passed = (now - at).as_secs_f64();
-            let rate = (done.saturating_sub(before) as f64 / passed.max(0.001)) as u64;
+            let rate = (moved.saturating_sub(before) as f64 / passed.max(0.001)) as u64;
             self.per_second = match self.per_second {
                 0 => rate,
                 smoothed => (3 * smoothed + rate) / 4,
             };
         }
-        self.measured = Some((now, done));
+        self.measured = Some((now, moved));
     }
 }

@@ -143,7 +143,7 @@ impl Backwards {
             match (feed, end) {
                 (Some(feed), Some(end)) => break feed + 1..end,
                 (None, Some(end)) if self.offset == 0 => break 0..end,
-                (_, None) if self.offset == 0 => return Ok(None),
+                (_, None) => return Ok(None),
                 _ => self.read()?,
             }
         };

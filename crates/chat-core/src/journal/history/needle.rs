@@ -1,9 +1,12 @@
 //! What is searched for in journals: first in their bytes, as JSON has it, then in the texts.
 
+use std::collections::HashMap;
+use std::fmt::Write;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 
 /// The longest text that can be searched for, in bytes.
 const MAX_NEEDLE: usize = 1024;
@@ -14,7 +17,23 @@ const TEXT: &[u8] = br#","text":""#;
 /// What stands after it, in bytes: `","sum":"01234567"}`.
 const AFTER_TEXT: usize = 19;
 
-/// A text to search for, in upper or lower case, by Unicode's simple case folding.
+/// The characters of which [`fold`] makes another, by that one. The table that a regular expression
+/// would have for this is so large that each start takes longer.
+static CASES: LazyLock<HashMap<char, Vec<char>>> = LazyLock::new(|| {
+    let mut cases: HashMap<_, Vec<_>> = HashMap::new();
+    for c in '\0'..=LAST_WITH_CASE {
+        let folded = fold(c);
+        if folded != c {
+            cases.entry(folded).or_default().push(c);
+        }
+    }
+    cases
+});
+
+/// No character after this plane has a case.
+const LAST_WITH_CASE: char = '\u{1ffff}';
+
+/// A text to search for, in upper or lower case, by Unicode's simple mappings.
 #[derive(Clone, Debug)]
 pub(super) struct Needle {
     text: Regex,
@@ -33,11 +52,7 @@ impl Needle {
         if text.len() > MAX_NEEDLE {
             return Err(NeedleTooLong);
         }
-        let literal = |text: &str| {
-            let mut builder = RegexBuilder::new(&regex::escape(text));
-            builder.case_insensitive(true);
-            builder.build().map_err(|_| NeedleTooLong)
-        };
+        let literal = |text: &str| Regex::new(&in_any_case(text)).map_err(|_| NeedleTooLong);
         let json = serde_json::to_string(text).expect("a string is JSON");
         Ok(Self {
             text: literal(text)?,
@@ -75,6 +90,32 @@ impl Needle {
     }
 }
 
+/// A regular expression for this text, in upper or lower case.
+fn in_any_case(text: &str) -> String {
+    let mut pattern = String::new();
+    for folded in text.chars().map(fold) {
+        let others = CASES.get(&folded).into_iter().flatten().copied();
+        pattern.push('[');
+        for c in others.chain([folded]) {
+            let _ = write!(pattern, r"\x{{{:x}}}", u32::from(c));
+        }
+        pattern.push(']');
+    }
+    pattern
+}
+
+/// The one character that stands for this one and those which differ from it only in case. Upper
+/// case comes first, in which final and other sigmas are one.
+fn fold(c: char) -> char {
+    let upper = only(c.to_uppercase()).unwrap_or(c);
+    only(upper.to_lowercase()).unwrap_or(upper)
+}
+
+/// The only one of these, if there is but one.
+fn only(mut characters: impl ExactSizeIterator<Item = char>) -> Option<char> {
+    characters.next().filter(|_| characters.len() == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +127,9 @@ mod tests {
             ("ZÜRICH", "nach Zürich"),
             ("ПРИВЕТ", "ну привет"),
             ("σασ", "ΣΑΣ"),
+            ("ΣΑΣ", "σας"),
+            ("straße", "STRAẞE"),
+            ("kelvin", "\u{212a}ELVIN"),
             ("a.c", "A.C"),
             ("", "anything"),
         ] {

@@ -127,6 +127,10 @@ fn nothing_is_made_where_nothing_is() {
     let home = tempfile::tempdir().expect("a directory");
     let history = History::open(home.path(), peer()).expect("nothing to read");
     assert_eq!(history.entries().count(), 0);
+    let file = home.path().join("file");
+    fs::write(&file, "").expect("written");
+    History::open(&file, peer()).expect_err("it is no directory");
+    fs::remove_file(&file).expect("removed");
     assert_eq!(fs::read_dir(home.path()).expect("it is there").count(), 0);
 }
 
@@ -134,7 +138,7 @@ fn nothing_is_made_where_nothing_is() {
 fn journals_are_merged_in_the_order_of_time() {
     let home = Home::new();
     home.journal(2, 0, &[said(1, 1, "1"), heard(1, 4, "4"), said(2, 9, "9")]);
-    home.journal(1, 2, &[said(1, 3, "3"), heard(1, 5, "5")]);
+    home.journal(1, 1, &[said(1, 3, "3"), heard(1, 5, "5")]);
     home.journal(3, 20, &[heard(1, 21, "21")]);
     home.write(
         &home.path(4, "damaged-2"),
@@ -148,6 +152,30 @@ fn journals_are_merged_in_the_order_of_time() {
     }
     let other = History::open(home.directory.path(), Fingerprint::of_spki(b"bob"));
     assert_eq!(other.expect("none").entries().count(), 0);
+}
+
+#[test]
+fn calls_that_are_not_over_can_be_left_out() {
+    let home = Home::new();
+    home.journal(1, 0, &[said(1, 1, "now")]);
+    home.journal(
+        2,
+        0,
+        &[said(1, 2, "then"), Record::Ended { carried: false }],
+    );
+    assert_eq!(apart(home.history().of_ended_calls().entries()).0, ["then"]);
+}
+
+#[test]
+fn damage_before_the_last_messages_is_not_looked_for() {
+    let home = Home::new();
+    let earlier = home.journal(1, 0, &[heard(1, 1, "one"), heard(2, 2, "two")]);
+    let damaged = fs::read_to_string(&earlier).expect("text");
+    home.write(&earlier, damaged.replace("one", "ore").as_bytes());
+    home.journal(2, 3, &[heard(1, 4, "three"), heard(2, 5, "four")]);
+    for (count, told) in [(2, 0), (3, 1)] {
+        assert_eq!(home.last(count).1.len(), told, "{count}");
+    }
 }
 
 #[test]
@@ -322,12 +350,32 @@ fn long_texts_are_read_from_both_ends() {
     assert_eq!(home.last(1_000).0.len(), 7);
 }
 
+/// The last messages of one journal, by both ways to them, take bounded memory.
+#[test]
+fn of_one_journal_no_more_is_kept_than_is_wanted_or_fits() {
+    let home = Home::new();
+    let megabyte = "y".repeat(1 << 20);
+    let many: Vec<_> = (1..=40).map(|n| heard(n, n as i64, &megabyte)).collect();
+    let path = home.journal(1, 0, &many);
+    let needle = needle::Needle::new("y").expect("short enough");
+    // A line takes a megabyte, and what is read of it another.
+    for (count, last, matches) in [(2, 2, 2), (1_000, 8, 16)] {
+        let file = || file::JournalFile::new(path.clone()).expect("it can be read");
+        let mut flaws = VecDeque::new();
+        assert_eq!(file().last(count, None, &mut flaws).len(), last);
+        let (total, found) = file().matches(&needle, count, &mut flaws);
+        assert_eq!((total, found.len()), (40, matches));
+    }
+}
+
 #[test]
 fn only_texts_are_searched() {
     let home = Home::new();
     let records = [
         said(1, 1, "Der Zug\nnach ZÜRICH"),
         heard(1, 2, r#"a "quoted" \ one"#),
+        heard(2, 3, "8\n8"),
+        heard(3, 4, "a sad saddle"),
     ];
     home.journal(1, 0, &records);
     for (needle, found) in [
@@ -338,8 +386,13 @@ fn only_texts_are_searched() {
         ("said", 0),
         ("text", 0),
         ("2026", 0),
+        ("heard", 0),
+        ("sum", 0),
+        ("number", 0),
+        ("n", 2),
+        ("sad", 1),
         ("Z", 1),
-        ("", 2),
+        ("", 4),
     ] {
         assert_eq!(home.search(needle).len(), found, "{needle}");
     }

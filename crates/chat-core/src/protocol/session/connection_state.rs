@@ -166,13 +166,9 @@ impl ConnectionState {
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::HelloSent { .. } => {
-                let timeouts = [self.phase_timeout(), self.liveness.doubt_timeout()];
-                return timeouts.into_iter().flatten().min();
-            }
-            Phase::Drained | Phase::Lost(_) => return None,
-            _ => {}
+        if let Phase::HelloSent { .. } = self.phase {
+            let timeouts = [self.phase_timeout(), self.liveness.doubt_timeout()];
+            return timeouts.into_iter().flatten().min();
         }
         let others = [
             self.ack.timeout(),
@@ -199,7 +195,6 @@ impl ConnectionState {
         }
         match silence? {
             Silence::Unresponsive(time) => Some(Event::Connection(ConnectionStatus::Silent(time))),
-            Silence::Dead(_) if self.phase == Phase::Drained => None,
             Silence::Dead(time) => {
                 self.phase = Phase::Lost(Loss::Silent(time));
                 None

@@ -23,7 +23,7 @@ pub(super) fn message(text: &str) -> Result<Batch, SendError> {
 /// Passes `lines` to `push` as they cross the wire, in order and in few batches: all of them, or
 /// those before the first that is too long.
 pub(super) fn lines(mut lines: Batch, push: &mut impl FnMut(Batch)) -> Result<(), SendError> {
-    if may_hold_special(lines.as_bytes()) {
+    if may_hold_special(&lines) {
         let mut plain = 0;
         for line in lines.clone().lines() {
             if is_plain(line) {
@@ -50,10 +50,11 @@ fn is_plain(message: &str) -> bool {
 }
 
 /// Whether some of these lines may not be plain. Quick; `false` is certain.
-fn may_hold_special(lines: &[u8]) -> bool {
-    memchr2(CONTROL, b'\r', lines).is_some()
-        || lines.starts_with(b"88\n")
-        || memmem::find(lines, b"\n88\n").is_some()
+fn may_hold_special(lines: &Batch) -> bool {
+    let bytes = lines.as_bytes();
+    memchr2(CONTROL, b'\r', bytes).is_some()
+        || bytes.starts_with(b"88\n")
+        || lines.len() > 1 && memmem::find(bytes, b"\n88\n").is_some()
 }
 
 /// The event for a message that came in a control line.

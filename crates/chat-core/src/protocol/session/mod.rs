@@ -69,6 +69,8 @@ pub struct Session {
     delivered_before: u64,
     /// Whether the peer records what it receives.
     peer_keeps: bool,
+    /// Whether the peer's program knows what is said about files, once it has said hello.
+    peer_files: Option<bool>,
     /// This side's part in the safety number if it has dialed.
     dialer: DialerExchange,
     /// And if it was called.
@@ -121,6 +123,7 @@ impl Session {
             settled: false,
             delivered_before: 0,
             peer_keeps: false,
+            peer_files: None,
             dialer,
             listener,
             connection: None,
@@ -244,6 +247,11 @@ impl Session {
     /// Whether what the peer acknowledges is written down there.
     pub fn peer_keeps(&self) -> bool {
         self.peer_keeps
+    }
+
+    /// Whether the peer's program knows what is said about files, as its last hello says.
+    pub fn peer_knows_files(&self) -> Option<bool> {
+        self.peer_files
     }
 
     /// Goes on in a new session, which the peer has begun, or which this side begins because the

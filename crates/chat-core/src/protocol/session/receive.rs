@@ -99,6 +99,7 @@ impl Session {
         connection.answered(Phase::Open, now);
         connection.ack.repeat(receipt);
         self.peer_keeps = hello.keeps;
+        self.peer_files = Some(hello.files);
         self.close.delivered(now);
         let name = Name {
             text: hello.name,

@@ -110,6 +110,7 @@ impl SessionState {
             keeps: false,
             history: false,
             answering: false,
+            files: true,
             ended: false,
             commitment: None,
         }

@@ -37,6 +37,17 @@ impl Callers for English {
         format!("{} was told that you are busy.", who(peer))
     }
 
+    fn relay_gone(&self, relay: &str, why: &str) -> String {
+        format!(
+            "Nobody can call your number now: the relay {relay} cannot be reached ({why}); is it \
+             written right, and this machine online? It is tried again and again."
+        )
+    }
+
+    fn relay_there(&self, relay: &str) -> String {
+        format!("Your number can be called again: the relay {relay} is there.")
+    }
+
     fn declined(&self, peer: &Peer) -> String {
         format!("{} was told that you decline.", who(peer))
     }

@@ -76,6 +76,9 @@ impl Files for English {
             NotNow::PlainPeer => {
                 "The other side cannot take files: it is not this program, but plain lines.".into()
             }
+            NotNow::OldPeer => {
+                "The other side cannot take files: its program is older, or another.".into()
+            }
             NotNow::NothingOpen => "No file waits for that; /send PATH offers one.".into(),
             NotNow::WhichOne => "There are several; say which, by its number.".into(),
             NotNow::NoSuchOffer(number) => format!("There is no file {number} to do that with."),

@@ -27,6 +27,10 @@ impl Replies for English {
         "this server answers only callers whose key it knows: use chat-client"
     }
 
+    fn reply_no_files(&self) -> &'static str {
+        "(a file was meant for you; plain text cannot carry one, chat-client and chat-server can)"
+    }
+
     fn reply_idle(&self, limit: Duration) -> String {
         let limit = humantime::format_duration(limit);
         format!("(hanging up: nothing heard for {limit})")

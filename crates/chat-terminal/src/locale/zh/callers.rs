@@ -37,6 +37,17 @@ impl Callers for Chinese {
         format!("已告知 {} 您正忙。", who(peer))
     }
 
+    fn relay_gone(&self, relay: &str, why: &str) -> String {
+        format!(
+            "现在没人能拨通您的号码：连不上中继 {relay}（{why}）；写对了吗？这台机器联网了吗？\
+             会一直重试。"
+        )
+    }
+
+    fn relay_there(&self, relay: &str) -> String {
+        format!("您的号码又能拨通了：中继 {relay} 已恢复。")
+    }
+
     fn declined(&self, peer: &Peer) -> String {
         format!("已告知 {} 您拒接。", who(peer))
     }

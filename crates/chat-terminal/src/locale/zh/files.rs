@@ -74,6 +74,7 @@ impl Files for Chinese {
     fn not_now(&self, why: NotNow) -> String {
         match why {
             NotNow::PlainPeer => "对方收不了文件：那不是本程序，只是纯文本连接。".into(),
+            NotNow::OldPeer => "对方收不了文件：对方的程序较旧，或不是本程序。".into(),
             NotNow::NothingOpen => "没有待收的文件；/send 路径 可发送文件。".into(),
             NotNow::WhichOne => "有好几个文件，请写明编号。".into(),
             NotNow::NoSuchOffer(number) => format!("没有文件 {number}，或不能这样处理它。"),

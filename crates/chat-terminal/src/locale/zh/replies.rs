@@ -27,6 +27,10 @@ impl Replies for Chinese {
         "本服务只接听认识的密钥：请用 chat-client"
     }
 
+    fn reply_no_files(&self) -> &'static str {
+        "（对方想发文件给您；纯文本连接收不了文件，chat-client 和 chat-server 可以）"
+    }
+
     fn reply_idle(&self, limit: Duration) -> String {
         format!("（挂断：已有 {}没有动静）", seconds(limit))
     }
