@@ -228,7 +228,7 @@ async fn a_hello_that_cannot_be_read_is_told_to_both() {
     let mut link = server.call(&keyring, &bad).await;
     let refused = Control::Refused(RefusalCode::BadHello.into());
     assert_eq!(answer(&mut link).await, refused);
-    let told = |event: &Event| matches!(event, Event::Notice(text) if text.contains("no hello"));
+    let told = |event: &Event| matches!(event, Event::Notice(text) if text.contains("hello could not be read"));
     server.sees(told).await;
 }
 
