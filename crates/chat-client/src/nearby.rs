@@ -73,7 +73,7 @@ pub async fn neighbours() -> Vec<Neighbour> {
             return Vec::new();
         }
     };
-    // Two programs may say to have one key; a later answer of one replaces its earlier one.
+    // The first answer of a program may hold only some of its addresses.
     let mut found = BTreeMap::new();
     loop {
         let patience = if found.is_empty() {
@@ -84,8 +84,7 @@ pub async fn neighbours() -> Vec<Neighbour> {
         let Ok(Some(neighbour)) = timeout_at(begun + patience, browser.next()).await else {
             break;
         };
-        let address = neighbour.addresses[0].to_string();
-        found.insert((address, *neighbour.key.as_bytes()), neighbour);
+        found.insert(neighbour.announcement.clone(), neighbour);
     }
     found.into_values().collect()
 }

@@ -125,6 +125,7 @@ mod tests {
         let near: Vec<_> = near
             .iter()
             .map(|(n, name)| Neighbour {
+                announcement: n.to_string(),
                 key: key(*n),
                 name: Some((*name).to_owned()).filter(|name| !name.is_empty()),
                 addresses: vec![HostPort::usual("192.0.2.7")],

@@ -41,6 +41,8 @@ pub struct NearbyError(#[from] mdns_sd::Error);
 /// Somebody who says to be near.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
+    /// The name of the announcement, whose place a later one of that name takes.
+    pub announcement: String,
     /// The key that they say to have.
     pub key: Fingerprint,
     /// What they call themselves, of at most 64 bytes, without control characters.
@@ -71,6 +73,7 @@ impl Neighbour {
             .take(MAX_ADDRESSES)
             .collect();
         (!addresses.is_empty()).then_some(Self {
+            announcement: service.fullname.clone(),
             key,
             name,
             addresses,
