@@ -89,7 +89,7 @@ async fn messages_outlive_the_machine_and_are_shown_when_the_person_comes() {
         ann.type_keys(&format!("{text}\r")).await;
         ann.wait_for_line(&format!("(✓) you: {text}")).await;
     }
-    ann.wait_for_status("a machine records").await;
+    ann.wait_for_status("answering machine").await;
     machine.server.dies().await;
 
     let command =

@@ -80,6 +80,23 @@ fn each_argument_is_explained_in_chinese() {
 }
 
 #[test]
+fn a_version_is_told_in_chinese() {
+    for name in PROGRAMS {
+        let output = output(name, "zh_CN.UTF-8", &["--version"]);
+        let told = String::from_utf8(output.stdout).expect("UTF-8");
+        let rows: Vec<_> = told.lines().collect();
+        assert!(rows[0].starts_with(&format!("{name} {} (", env!("CARGO_PKG_VERSION"))));
+        assert_eq!(rows.len(), 5, "{told}");
+        for (row, label) in rows[1..]
+            .iter()
+            .zip(["可选功能：", "协议：", "加密：", "系统："])
+        {
+            assert!(row.starts_with(label), "{row}");
+        }
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_told_in_one_line_of_chinese() {
     for (name, arguments, words) in [
         (

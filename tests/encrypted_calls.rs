@@ -249,7 +249,7 @@ async fn verifying_is_remembered_by_the_one_who_did() {
     client.person.commands(Command::Verify(None));
     client.person.reads("read the safety number to you").await;
     client.person.commands(Command::Verify(Some("000".into())));
-    client.person.reads("“000” is no safety number").await;
+    client.person.reads("“000” is not a safety number").await;
     let wrong: String = number.chars().map(turned).collect();
     client.person.commands(Command::Verify(Some(wrong)));
     client.person.reads("NOT THE SAME NUMBER").await;
@@ -324,7 +324,7 @@ fn tells_of_change(told: &str, program: &str, name: &str, old: Fingerprint, new:
     for part in [
         old.to_string(),
         new.to_string(),
-        "known since 20".to_owned(),
+        "since 20".to_owned(),
         format!("{program} --forget {name}"),
     ] {
         assert!(told.contains(&part), "{part}: {told}");

@@ -193,7 +193,10 @@ async fn an_offer_is_declined_or_dropped_by_its_number() {
     client.person.commands(Command::Decline(None));
     assert_eq!(is_refused(&mut server.person).await, CancelCode::Declined);
     accepts(&client.person, None);
-    client.person.reads("No file waits for that").await;
+    client
+        .person
+        .reads("There is no file to do that with")
+        .await;
     assert!(!bob.downloads().exists());
     client.hangs_up().await;
 }

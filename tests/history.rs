@@ -161,7 +161,7 @@ async fn times_are_local() {
 async fn it_must_be_clear_who_is_meant() {
     let home = home_with_ann().await;
     for (who, told) in [
-        ("bob", "nobody named bob is known; known are: ann"),
+        ("bob", "you know nobody named bob; those you know: ann"),
         ("ANN", "ANN could be taken for somebody else: ann SHA256:"),
     ] {
         let refused = run("chat-client", home.path(), &["--history", who]).await;

@@ -275,7 +275,7 @@ async fn nothing_is_offered_where_files_are_unknown() {
     let client = client.ends().await;
     assert_eq!(client.code, Some(1), "{}", client.stderr);
     assert!(
-        client.stderr.contains("older, or another"),
+        client.stderr.contains("too old, or not this one"),
         "{}",
         client.stderr
     );

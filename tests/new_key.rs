@@ -85,7 +85,7 @@ async fn a_client_is_told_of_a_new_key_and_says_nothing_before_it_is_accepted() 
     assert!(line.contains("bob at"), "{line}");
     let vouched = "has a new key, vouched for by the old one";
     let command = format!("chat-client --accept-key bob {new}");
-    for part in [vouched, "stolen", &command] {
+    for part in [vouched, "thief", &command] {
         assert!(line.contains(part), "{part}: {line}");
     }
 
@@ -114,7 +114,10 @@ async fn a_server_is_told_of_a_new_key_whatever_the_caller_calls_itself() {
     let refused = client(&ann, &[&address]).ends().await;
     assert_eq!(refused.code, Some(3), "{refused:?}");
     let told = server.tells("Refused a call").await;
-    assert!(told.contains("ann, who calls, has a new key"), "{told}");
+    assert!(
+        told.contains("ann, who is calling, has a new key"),
+        "{told}"
+    );
     let command = format!("chat-server --accept-key ann {new}");
     assert!(told.contains(&command), "{told}");
 
@@ -236,7 +239,7 @@ async fn a_new_key_is_told_of_by_address_by_name_and_by_key() {
     ] {
         let refused = client(&ann, arguments).ends().await;
         assert_eq!(refused.code, Some(3), "{refused:?}");
-        for part in [who, "vouched for by the old one", "stolen", &command] {
+        for part in [who, "vouched for by the old one", "thief", &command] {
             assert!(
                 refused.one_line().contains(part),
                 "{arguments:?}: {refused:?}"
@@ -251,7 +254,7 @@ async fn a_new_key_is_told_of_by_address_by_name_and_by_key() {
     let refused = refused.await;
     assert_eq!(refused.code, Some(3), "{refused:?}");
     let command = format!("--peer-key {new}");
-    for part in ["vouches for it", "stolen", &command] {
+    for part in ["vouches for it", "thief", &command] {
         assert!(refused.one_line().contains(part), "{refused:?}");
     }
 

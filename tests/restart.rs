@@ -147,7 +147,7 @@ async fn two_people_read_on_after_both_programs_were_killed() {
     let mut bobs = bob.calls(address, &[]);
     bobs.wait_for_line("<ann> is the train on time?").await;
     bobs.wait_for_line("✓ you: to the minute").await;
-    bobs.wait_for_line("The call goes on where it was, 1 message sent again.")
+    bobs.wait_for_line("The call goes on where it left off, 1 message sent again.")
         .await;
     bobs.wait_for_line("✓ you: platform nine").await;
     anns.wait_for_line("✓ you: is the train on time?").await;
@@ -349,7 +349,7 @@ async fn what_is_kept_stays_and_is_forgotten_with_the_peer() {
     let (ann, bob, address) = (Person::new("ann"), Person::new("bob"), port().await);
     let mut anns = ann.answers(address, &["--keep"]).await;
     let mut bobs = bob.calls(address, &[]);
-    bobs.wait_for_line("The other side keeps what is said here after the call.")
+    bobs.wait_for_line("The other side keeps what is said here, after the call too.")
         .await;
     bobs.type_keys("not kept here\r").await;
     bobs.wait_for_line("✓ you: not kept here").await;
@@ -431,9 +431,7 @@ async fn goes_on_without_records(server: &mut Process, mut client: Process) {
     let texts = vec![text.as_str(); 20].join("\n") + "\n";
     client.types(&texts).await;
     client.tells("This call is not recorded").await;
-    server
-        .tells("The other side records nothing any more")
-        .await;
+    server.tells("The other side no longer records").await;
     for _ in 0..20 {
         server.prints(&text).await;
     }

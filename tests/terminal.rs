@@ -117,7 +117,7 @@ async fn a_file_is_offered_and_taken_with_its_progress_above_the_draft() {
     client.terminal.type_keys("\x15/cancel\r").await;
     client
         .terminal
-        .wait_for_line("is dropped: “taken.pdf”")
+        .wait_for_line("You cancelled file 1, “taken.pdf”.")
         .await;
     server
         .terminal
@@ -876,7 +876,7 @@ async fn who_waits_may_leave_a_line_and_be_declined_with_a_word() {
         .await;
     mallory
         .terminal
-        .wait_for_line("-- Your line was left")
+        .wait_for_line("-- Your note was left")
         .await;
     mallory.terminal.wait_for_line("one line, once").await;
     let note = server.terminal.wait_for_line("waits, and says: ").await;

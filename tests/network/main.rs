@@ -174,7 +174,7 @@ async fn a_server_that_is_gone_for_good_ends_the_call_and_what_it_missed_is_coun
     drop(proxy);
     let client = client.ends().await;
     assert!(
-        client.tells("Connection lost, and it could not be made again"),
+        client.tells("Connection lost, and it could not be restored"),
         "{client:?}"
     );
     assert!(

@@ -374,7 +374,7 @@ async fn a_home_that_is_none_is_named_as_such() {
     let file = home.path().join("file");
     std::fs::write(&file, "no directory").expect("a file");
     for (path, told) in [
-        (file.clone(), "which is no directory: set it to one"),
+        (file.clone(), "which is not a directory: set it to one"),
         (
             file.join("below"),
             "which cannot be made: Not a directory; set",

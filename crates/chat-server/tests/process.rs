@@ -104,7 +104,7 @@ async fn the_end_of_input_is_not_the_end_of_the_call() {
     caller.sends("still here\n").await;
     server.process.prints("still here").await;
     drop(caller);
-    server.process.tells("no more to say").await;
+    server.process.tells("neither side has more to say").await;
     assert_eq!(server.process.exit_code().await, Some(0));
 }
 

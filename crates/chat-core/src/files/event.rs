@@ -69,8 +69,8 @@ pub enum FileState {
         /// The hash of a single file, if it is known here.
         sha256: Option<Sha256>,
     },
-    /// This side has dropped it.
-    Dropped,
+    /// This side has declined or cancelled it.
+    Dropped(CancelCode),
     /// The peer does not take or send it.
     Refused(CancelCode),
     /// It went wrong here.

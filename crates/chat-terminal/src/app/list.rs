@@ -153,7 +153,7 @@ mod tests {
                 format!("ann   verified  {ann}  heard 2026-03-04  ann.example:7788"),
                 format!("李雷  verified  {lilei}  heard 2026-01-02  has called you"),
                 format!("bob   blocked   {bob}  heard 2026-01-02  h:1 i:2"),
-                "1 more has only called; /peers in a call shows all.".to_owned(),
+                "1 more has only called you; /peers in a call shows all.".to_owned(),
             ]
         );
     }

@@ -460,7 +460,7 @@ mod tests {
         };
         assert_eq!(
             text().journal_error(&newer),
-            "/there has version 2, and this program reads 1: use a newer one"
+            "/there has version 2, but this program reads version 1: use a newer program"
         );
         let reason = io::Error::from(ErrorKind::StorageFull).into();
         let failed = text().journal_error(&JournalError::Write { path, reason });
@@ -507,7 +507,7 @@ mod tests {
         let nobody = known.forget("bob").expect_err("nobody");
         assert_eq!(
             text().known_peers_error(&nobody),
-            "nobody named bob is known; known are: ann"
+            "you know nobody named bob; those you know: ann"
         );
         let alike = known.forget("ANN").expect_err("not clear");
         let told = text().known_peers_error(&alike);

@@ -30,8 +30,8 @@ pub trait Files {
     /// A file is there.
     fn sent(&self, name: &str) -> String;
 
-    /// An offer was taken back.
-    fn dropped(&self, number: u32, name: &str) -> String;
+    /// This side has declined an offer, or cancelled one of either side.
+    fn dropped(&self, number: u32, name: &str, code: CancelCode) -> String;
 
     /// A file was not sent.
     fn file_not_sent(&self, name: &str, why: &str) -> String;
@@ -114,7 +114,7 @@ impl dyn Language + '_ {
                     None => done,
                 }
             }
-            (FileState::Dropped, _) => self.dropped(file.number, &name),
+            (FileState::Dropped(code), _) => self.dropped(file.number, &name, *code),
             (FileState::Refused(code), Direction::Sent) => {
                 self.file_not_sent(&name, self.cancelled(*code))
             }

@@ -574,7 +574,9 @@ pub(crate) fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
         cannot_log(path, why),
         log_is_symlink(),
         log_is_no_file(),
-        log_is_full(67_108_864)
+        log_is_full(67_108_864),
+        build(true),
+        build(false)
     );
 
     // Files.
@@ -592,7 +594,9 @@ pub(crate) fn said(language: &dyn Language) -> Vec<(&'static str, String)> {
     say!(
         received(path),
         sent("“x”"),
-        dropped(2, "“x”"),
+        dropped(2, "“x”", CancelCode::Declined),
+        dropped(2, "“x”", CancelCode::Cancelled),
+        dropped(2, "“x”", CancelCode::Unattended),
         file_not_sent("“x”", why)
     );
     say!(

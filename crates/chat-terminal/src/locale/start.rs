@@ -13,6 +13,10 @@ use crate::app::logging::LogError;
 
 /// Why a program does not start.
 pub trait Start {
+    /// What a build can do, for `--version`, one matter a line. `reach`: it was built with that
+    /// feature.
+    fn build(&self, reach: bool) -> String;
+
     /// There is no directory for the user's files.
     fn no_data_dir(&self) -> &'static str;
 

@@ -388,7 +388,7 @@ fn a_paste_that_never_ends_is_told_and_cancelled() {
     let mut desk = Desk::in_call(80, 8);
     desk.read("\x1b[200~half");
     desk.pass(Duration::from_secs(1));
-    assert!(desk.terminal.last_rows(3)[0].starts_with("A paste has not ended"));
+    assert!(desk.terminal.last_rows(3)[0].starts_with("The paste has not ended yet"));
     desk.read("\x03");
     desk.press("on\r");
     assert_eq!(desk.inputs(), [say("on")]);
@@ -666,7 +666,7 @@ fn silence_counts_up_on_the_status_row() {
     desk.pass(Duration::from_secs(7));
     assert_eq!(
         status(&desk),
-        "ann · 🔒 verified · link lost, try 1 (22 s) · /help"
+        "ann · 🔒 verified · link lost, reconnecting (try 1, 22 s) · /help"
     );
     let back = ConnectionStatus::Resumed {
         after: Duration::from_millis(22_400),
@@ -935,7 +935,7 @@ fn the_status_tells_of_the_queue_and_of_a_lost_connection() {
     assert!(!told.contains("before you"), "{told}");
     assert_eq!(
         status,
-        "calling bob … · link lost, try 1 (0 s) · /help · Ctrl-C quits"
+        "calling bob … · link lost, reconnecting (try 1, 0 s) · /help · Ctrl-C quits"
     );
     desk.show(Event::QueuePosition(0));
     let (told, status) = asked(&mut desk);
@@ -1016,7 +1016,7 @@ fn what_was_typed_for_one_is_not_said_to_another() {
     // The fingers go on.
     desk.press("11\r");
     assert_eq!(desk.inputs(), []);
-    let asked = "You talk to mallory now: Enter sends it, Ctrl-C drops it.";
+    let asked = "This is mallory now: Enter sends it, Ctrl-C drops it.";
     assert_eq!(desk.terminal.last_rows(3)[..2], [asked, "> 11"]);
     desk.press("\x03\x10\x10");
     assert_eq!(desk.terminal.cursor().0, "> the door code is 47");

@@ -91,7 +91,7 @@ impl Transfers {
     /// Drops an offer of either side.
     pub(super) fn drop_offer(&mut self, number: u32, code: CancelCode) {
         self.say_cancelled(number, code);
-        self.end(number, Some(code), FileState::Dropped);
+        self.end(number, Some(code), FileState::Dropped(code));
     }
 
     pub(super) fn say_cancelled(&mut self, number: u32, code: CancelCode) {

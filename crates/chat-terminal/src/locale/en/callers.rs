@@ -40,7 +40,7 @@ impl Callers for English {
     fn relay_gone(&self, relay: &str, why: &str) -> String {
         format!(
             "Nobody can call your number: the relay {relay} cannot be reached ({why}); is it \
-             written right, and this machine online?"
+             spelled right, and is this machine online?"
         )
     }
 
@@ -49,7 +49,7 @@ impl Callers for English {
     }
 
     fn declined(&self, peer: &Peer) -> String {
-        format!("{} was told that you decline.", who(peer))
+        format!("{} was told that you declined.", who(peer))
     }
 
     fn note(&self, peer: &Peer, text: &str) -> String {
@@ -57,7 +57,7 @@ impl Callers for English {
     }
 
     fn note_left(&self) -> &'static str {
-        "Your line was left for them."
+        "Your note was left for them."
     }
 
     fn refused(&self, reason: &str) -> String {
@@ -89,17 +89,17 @@ impl Callers for English {
     }
 
     fn after_others(&self, notice: &str, unmentioned: usize) -> String {
-        format!("{notice} (Left out before it, for there were too many: {unmentioned} more.)")
+        format!("{notice} (Too many at once; left out before it: {unmentioned}.)")
     }
 
     fn left_out(&self, count: usize) -> String {
-        format!("(Left out, for there were too many: {count} notices of callers.)")
+        format!("(Too many at once; notices of callers left out: {count}.)")
     }
 
     fn strangers_ring(&self, time: Duration) -> String {
         format!(
-            "Strangers called again and again, or broke off without a word: for {} they ring. /answer \
-             takes a call, /decline refuses it, /block refuses that key for ever.",
+            "Strangers called again and again, or hung up without a word: for {} their calls ring \
+             first. /answer takes a call, /decline refuses it, /block refuses that key for ever.",
             seconds(time)
         )
     }
@@ -109,7 +109,7 @@ impl Callers for English {
     }
 
     fn blocked(&self, peer: &Peer) -> String {
-        format!("{} is blocked: no call with that key is taken.", who(peer))
+        format!("{} is blocked: calls with that key are refused.", who(peer))
     }
 
     fn no_key_to_block(&self) -> &'static str {

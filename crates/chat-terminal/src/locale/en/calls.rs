@@ -15,7 +15,7 @@ impl Calls for English {
     fn call(&self, peer: &Peer) -> String {
         let more = match &peer.security {
             Security::Plaintext => "; anybody on the way can read and change it.",
-            Security::NoKey { .. } => "; nobody knows with whom.",
+            Security::NoKey { .. } => "; you cannot tell who it is.",
             // The key is under /peers, and the two people compare a shorter number.
             Security::Key { .. } => ".",
         };
@@ -29,7 +29,7 @@ impl Calls for English {
     fn way(&self, route: Route) -> &'static str {
         match route {
             Route::Direct => "The connection is direct.",
-            Route::Relayed => "The connection goes by way of the relay.",
+            Route::Relayed => "The connection goes through the relay.",
         }
     }
 
@@ -72,9 +72,9 @@ impl Calls for English {
 
     fn goes_on(&self, resent: u64) -> String {
         match resent {
-            0 => "The call goes on where it was.".into(),
+            0 => "The call goes on where it left off.".into(),
             _ => format!(
-                "The call goes on where it was, {} sent again.",
+                "The call goes on where it left off, {} sent again.",
                 messages(resent)
             ),
         }
@@ -94,13 +94,13 @@ impl Calls for English {
     fn peer_records(&self, records: bool) -> &'static str {
         match records {
             true => "The other side records again: ✓ means recorded there.",
-            false => "The other side records nothing any more: ✓ means shown there, and no more.",
+            false => "The other side no longer records: ✓ only means shown there.",
         }
     }
 
     fn peer_keeps(&self, keeps: bool) -> &'static str {
         match keeps {
-            true => "The other side keeps what is said here after the call.",
+            true => "The other side keeps what is said here, after the call too.",
             false => "The other side no longer keeps what is said here.",
         }
     }
@@ -110,7 +110,7 @@ impl Calls for English {
             true => {
                 "Nobody is there: a machine records what you say. (✓) means recorded, not read."
             }
-            false => "Somebody is there now: ✓ means that they have it.",
+            false => "Somebody is there now: ✓ means that it was received.",
         }
     }
 
@@ -164,7 +164,7 @@ impl Calls for English {
     }
 
     fn both_finished(&self) -> &'static str {
-        "Call over: both sides have no more to say."
+        "Call over: neither side has more to say."
     }
 
     fn you_hung_up_unheard(&self, limit: Duration) -> String {
@@ -178,7 +178,7 @@ impl Calls for English {
     fn busy(&self, waiting: u64) -> String {
         match waiting {
             0 => "The other side is busy. Try again later.".into(),
-            _ => format!("The other side is busy, {waiting} wait already. Try again later."),
+            _ => format!("The other side is busy, {waiting} waiting already. Try again later."),
         }
     }
 
@@ -198,7 +198,7 @@ impl Calls for English {
     }
 
     fn lost_unreachable(&self, why: &str) -> String {
-        format!("Connection lost, and it could not be made again: {why}.")
+        format!("Connection lost, and it could not be restored: {why}.")
     }
 
     fn lost_refused(&self, refusal: &str) -> String {
@@ -210,7 +210,7 @@ impl Calls for English {
     }
 
     fn lost_stuck(&self) -> &'static str {
-        "Connection lost: the other side takes nothing more."
+        "Connection lost: the other side no longer reads."
     }
 
     fn lost_to(&self, why: &str) -> String {
@@ -227,7 +227,7 @@ impl Calls for English {
                  --name, or have them forget the old one"
             }
             RefusalCode::BadHello => {
-                "it could not read your program's hello: one of the two may be too old"
+                "it does not understand your program; one of the two may be too old"
             }
             RefusalCode::NoSession => "it no longer knows this call; call again",
             RefusalCode::ForeignSession => "this call belongs to another key there",
@@ -242,7 +242,7 @@ impl Calls for English {
                 };
             }
             RefusalCode::Closed => "nobody takes calls there any more",
-            RefusalCode::OwnKey => "that is your own key: you are calling yourself",
+            RefusalCode::OwnKey => "it has your own key, so you are calling yourself",
             RefusalCode::Unavailable => "something is wrong there just now; try again",
             RefusalCode::Other => {
                 return match text {
@@ -273,7 +273,7 @@ impl Calls for English {
 
     fn malformed(&self, error: &ControlError) -> String {
         let why = match error {
-            ControlError::Syntax { column } => format!("no JSON at column {column}"),
+            ControlError::Syntax { column } => format!("invalid JSON at column {column}"),
             ControlError::Value { column } => {
                 format!("a wrong member or value at column {column}")
             }
@@ -284,7 +284,7 @@ impl Calls for English {
     }
 
     fn number_unasked(&self) -> &'static str {
-        "a part of the safety number came unasked"
+        "it sent a part of the safety number unasked"
     }
 
     fn number_tampered_with(&self) -> &'static str {
@@ -296,12 +296,12 @@ impl Calls for English {
             Violation::AckUnsent => "it acknowledged messages that were never sent",
             Violation::AckTakenBack => "it took an acknowledgement back",
             Violation::HasUnsent => "it claims to have messages that were never sent",
-            Violation::PongUnasked => "it answered a ping never sent",
+            Violation::PongUnasked => "it answered a ping that was never sent",
             Violation::OtherSession => "its hello is for another session",
             Violation::SecondHello => "it said hello twice",
-            Violation::LateQueue => "it queued a call that is on",
+            Violation::LateQueue => "it made a call wait that had begun",
             Violation::ControlBeforeHello => "it said something before its hello",
-            Violation::DoneTakenBack => "it took back that it has no more to say",
+            Violation::DoneTakenBack => "it went on after it had no more to say",
             Violation::TextBeforeHello => "it sent text before its hello",
             Violation::TextAfterDone => "it sent text after it had no more to say",
             Violation::ControlInPlain => "a control line in plain text",
@@ -316,7 +316,7 @@ impl Calls for English {
     }
 
     fn you_are_away(&self) -> &'static str {
-        "You are away, and who is on the line or waits hears it; /away alone when you are back."
+        "You are away; whoever is on the line or waits is told. Type /away alone when you are back."
     }
 
     fn you_are_back(&self) -> &'static str {

@@ -41,7 +41,7 @@ impl Errors for English {
 
     fn no_relay_there(&self, relay: &str, why: &str) -> String {
         format!(
-            "cannot reach the relay {relay}: {why}; is it written right, and this machine online?"
+            "cannot reach the relay {relay}: {why}; is it spelled right, and is this machine online?"
         )
     }
 
@@ -51,15 +51,15 @@ impl Errors for English {
 
     fn not_encrypted(&self, address: &str) -> String {
         format!(
-            "{address} does not encrypt, so nothing was said; if you mean to talk without \
+            "{address} does not encrypt, so nothing was said; if you want to talk without \
              encryption: --plain"
         )
     }
 
     fn no_handshake(&self, address: &str, why: &str) -> String {
         format!(
-            "no encrypted connection with {address}: {why}; nothing was said; if it does not encrypt \
-             and you mean to talk like that: --plain"
+            "no encrypted connection with {address}: {why}; nothing was said; if it does not encrypt, \
+             and you want to talk without encryption: --plain"
         )
     }
 
@@ -78,8 +78,8 @@ impl Errors for English {
 
     fn is_blocked(&self, address: &str, name: &str) -> String {
         format!(
-            "{address} is {name}, whom you have blocked; nothing was said; to call all the \
-             same: chat-client --forget {}",
+            "{address} is {name}, whom you have blocked; nothing was said; to call \
+             anyway: chat-client --forget {}",
             quoted(name)
         )
     }
@@ -94,7 +94,7 @@ impl Errors for English {
 
     fn other_key(&self, address: &str, wanted: Fingerprint, found: Option<Fingerprint>) -> String {
         let found = found.map_or("no key".to_owned(), |key| format!("the key {key}"));
-        format!("{address} has {found}, not the key {wanted} that is demanded; nothing was said")
+        format!("{address} has {found}, not the key {wanted} that was asked for; nothing was said")
     }
 
     fn other_key_is_vouched_for(
@@ -104,8 +104,8 @@ impl Errors for English {
         found: Fingerprint,
     ) -> String {
         format!(
-            "{address} has the key {found}, and the key {wanted} that is demanded vouches for it; \
-             whoever has stolen that one can do that too; nothing was said; if its owner confirms \
+            "{address} has the key {found}, and the key {wanted} that was asked for vouches for it; \
+             a thief of that one could make it do so; nothing was said; if its owner confirms \
              the new key: --peer-key {found}"
         )
     }
@@ -137,8 +137,8 @@ impl Errors for English {
 
     fn known_key(&self, address: &str, name: &str) -> String {
         format!(
-            "{address} is {name}, whose key is known: it is not called without encryption; leave \
-             out --plain"
+            "{address} is {name}, whose key you know, so it is never called without encryption; \
+             leave out --plain"
         )
     }
 
@@ -151,15 +151,14 @@ impl Errors for English {
 
     fn not_tried_again(&self, why: &str) -> String {
         format!(
-            "{why}: somebody may be in between, so it is not called; if you want to all the same: \
-             --try-again"
+            "{why}: somebody may be in between, so it is not called; to call anyway: --try-again"
         )
     }
 
     fn tls_error(&self, error: &TlsError) -> String {
         match error {
             TlsError::OtherProtocol => {
-                "it encrypts, but does not speak chat/1: another program than chat-server is there"
+                "it encrypts, but does not speak chat/1: some other program than chat-server is there"
                     .into()
             }
             TlsError::NotTls => "the other side does not speak TLS".into(),
@@ -196,13 +195,13 @@ impl Errors for English {
     }
 
     fn no_certificate(&self, why: &str) -> String {
-        format!("no certificate could be made for the identity: {why}")
+        format!("cannot make a certificate for your key: {why}")
     }
 
     fn agent_error(&self, error: &AgentError) -> String {
         match error {
-            AgentError::NoAgent => "no ssh-agent runs for this shell, for SSH_AUTH_SOCK is not \
-                                    set: eval $(ssh-agent); ssh-add"
+            AgentError::NoAgent => "no ssh-agent is there for this shell: SSH_AUTH_SOCK is not \
+                                    set; to start one: eval $(ssh-agent); ssh-add"
                 .into(),
             AgentError::Io { socket, reason } => format!(
                 "your ssh-agent at {} cannot be asked: {}; does it still run?",
@@ -226,7 +225,7 @@ impl Errors for English {
     }
 
     fn no_randomness(&self) -> &'static str {
-        "no key could be made: the system gives no randomness"
+        "cannot make a key: the system gives no random numbers"
     }
 
     fn is_symlink(&self, path: &Path) -> String {
@@ -236,7 +235,7 @@ impl Errors for English {
 
     fn home_is_no_directory(&self, path: &Path) -> String {
         format!(
-            "CHAT_HOME is {}, which is no directory: set it to one, or to a new name",
+            "CHAT_HOME is {}, which is not a directory: set it to one, or to a new name",
             path.display()
         )
     }
@@ -247,7 +246,7 @@ impl Errors for English {
             FileKind::Directory => "directory",
         };
         let word = quoted_path(path);
-        format!("{} is no {wanted}: mv {word} {word}.old", path.display())
+        format!("{} is not a {wanted}: mv {word} {word}.old", path.display())
     }
 
     fn is_exposed(&self, path: &Path, mode: u32, mend: u32) -> String {
@@ -267,7 +266,7 @@ impl Errors for English {
     }
 
     fn is_locked(&self, path: &Path) -> String {
-        format!("{}: another program keeps it locked", path.display())
+        format!("{}: another program has locked it", path.display())
     }
 
     fn home_cannot_be_made(&self, path: &Path, why: &str) -> String {
@@ -289,22 +288,22 @@ impl Errors for English {
     }
 
     fn no_address(&self, address: &str) -> String {
-        format!("{address:?} is no address that can be remembered")
+        format!("{address:?} is not an address that can be kept")
     }
 
     fn no_name(&self, name: &str) -> String {
-        format!("{name:?} is no name that can be kept")
+        format!("{name:?} is not a name that can be kept")
     }
 
     fn no_such_key(&self, key: Fingerprint) -> String {
-        format!("nobody with the key {key} is known")
+        format!("you know nobody with the key {key}")
     }
 
     fn no_such_name(&self, name: &str, known: &[&str]) -> String {
         match known.is_empty() {
-            true => format!("nobody named {name} is known; nobody is known yet"),
+            true => format!("you know nobody named {name}, and nobody else yet"),
             false => format!(
-                "nobody named {name} is known; known are: {}",
+                "you know nobody named {name}; those you know: {}",
                 known.join(", ")
             ),
         }
@@ -345,8 +344,8 @@ impl Errors for English {
         } = &**known;
         let (who, program) = whose(changed);
         format!(
-            "{who} has a new key, vouched for by the old one: known since {first_seen} is \
-             {fingerprint}, now it is {new_key}; whoever has stolen the old one can do that too; \
+            "{who} has a new key, vouched for by the old one: since {first_seen} it was \
+             {fingerprint}, now it is {new_key}; a thief of the old key could make it vouch too; \
              if {name} confirms the new key: {program} --accept-key {} {new_key}",
             quoted(name)
         )
@@ -356,7 +355,7 @@ impl Errors for English {
         let ChangedKey { known, new_key, .. } = changed;
         let (who, _) = whose(changed);
         format!(
-            "{who} has an old key, {new_key}, which was replaced by {}; somebody may have stolen it; \
+            "{who} uses an old key, {new_key}, which was replaced by {}; somebody may have stolen it; \
              nothing was said",
             known.fingerprint
         )
@@ -371,12 +370,12 @@ impl Errors for English {
     }
 
     fn exists(&self, path: &Path) -> String {
-        format!("{} is there already", path.display())
+        format!("{} already exists", path.display())
     }
 
     fn is_newer(&self, path: &Path, version: u32, known: u32) -> String {
         format!(
-            "{} has version {version}, and this program reads {known}: use a newer one",
+            "{} has version {version}, but this program reads version {known}: use a newer program",
             path.display()
         )
     }
@@ -391,13 +390,13 @@ impl Errors for English {
 
     fn line_is_skipped(&self, path: &Path, line: usize, error: &ParseError) -> String {
         let why = match error {
-            ParseError::Encoding => "it is no UTF-8",
+            ParseError::Encoding => "it is not UTF-8",
             ParseError::TooShort => {
                 "it should read NAME[,ADDRESS...] KEYTYPE SHA256:... FIRST-SEEN STATE"
             }
             ParseError::Nameless => "a name or address is missing",
             ParseError::Fingerprint(_) => self.no_fingerprint(),
-            ParseError::State => "the state is none of unverified, verified and blocked",
+            ParseError::State => "the state must be unverified, verified or blocked",
         };
         format!("{}, line {line} is skipped: {why}", path.display())
     }
@@ -412,7 +411,7 @@ fn change(changed: &ChangedKey) -> String {
         ..
     } = &**known;
     format!(
-        "known since {first_seen} is {fingerprint}, now it is {new_key}; somebody else may be \
+        "since {first_seen} it was {fingerprint}, now it is {new_key}; somebody else may be \
          there; if {name} confirms the new key"
     )
 }
@@ -422,6 +421,6 @@ fn whose(changed: &ChangedKey) -> (String, &'static str) {
     let name = &changed.known.name;
     match &changed.direction {
         Direction::Dialed(address) => (format!("{name} at {address}"), "chat-client"),
-        Direction::Called => (format!("{name}, who calls,"), "chat-server"),
+        Direction::Called => (format!("{name}, who is calling,"), "chat-server"),
     }
 }

@@ -26,8 +26,8 @@ impl Files for English {
 
     fn taken(&self, name: &str, direction: Direction) -> String {
         match direction {
-            Direction::Received => format!("Taking {name} …"),
-            Direction::Sent => format!("They take {name}."),
+            Direction::Received => format!("Receiving {name} …"),
+            Direction::Sent => format!("The other side takes {name}."),
         }
     }
 
@@ -47,8 +47,13 @@ impl Files for English {
         format!("Sent {name}")
     }
 
-    fn dropped(&self, number: u32, name: &str) -> String {
-        format!("File {number} is dropped: {name}.")
+    fn dropped(&self, number: u32, name: &str, code: CancelCode) -> String {
+        match code {
+            CancelCode::Declined => format!("You declined file {number}, {name}."),
+            CancelCode::Cancelled => format!("You cancelled file {number}, {name}."),
+            // No person has decided that.
+            _ => format!("File {number} was declined: {name}."),
+        }
     }
 
     fn file_not_sent(&self, name: &str, why: &str) -> String {
@@ -56,11 +61,11 @@ impl Files for English {
     }
 
     fn does_not_come(&self, name: &str, why: &str) -> String {
-        format!("{name} does not come: {why}.")
+        format!("{name} will not come: {why}.")
     }
 
     fn offered_anew(&self, name: &str) -> String {
-        format!("{name} has changed; it is offered anew.")
+        format!("{name} has changed; it is offered again.")
     }
 
     fn file_not_received(&self, name: &str, why: &str) -> String {
@@ -74,13 +79,16 @@ impl Files for English {
     fn not_now(&self, why: NotNow) -> String {
         match why {
             NotNow::PlainPeer => {
-                "The other side cannot take files: it is not this program, but plain lines.".into()
+                "The other side cannot take files: it is a plain connection, not this program."
+                    .into()
             }
             NotNow::OldPeer => {
-                "The other side cannot take files: its program is older, or another.".into()
+                "The other side cannot take files: its program is too old, or not this one.".into()
             }
-            NotNow::NothingOpen => "No file waits for that; /send PATH offers one.".into(),
-            NotNow::WhichOne => "There are several; say which, by its number.".into(),
+            NotNow::NothingOpen => {
+                "There is no file to do that with; /send PATH offers one.".into()
+            }
+            NotNow::WhichOne => "There are several files; say which one by its number.".into(),
             NotNow::NoSuchOffer(number) => format!("There is no file {number} to do that with."),
         }
     }
@@ -96,16 +104,16 @@ impl Files for English {
     fn cancelled(&self, code: CancelCode) -> &'static str {
         match code {
             CancelCode::Declined => "the other side declined it",
-            CancelCode::Unattended => "nobody there can take files; --accept-files does",
+            CancelCode::Unattended => "nobody there can take files; --accept-files takes them",
             CancelCode::Cancelled => "the other side cancelled it",
-            CancelCode::Changed => "it has changed there, and is offered anew",
+            CancelCode::Changed => "it has changed there, and is offered again",
             CancelCode::Unreadable => "the other side cannot read it",
             CancelCode::NoSpace => "the other side has no room for it",
             CancelCode::Unwritable => "the other side cannot write it",
-            CancelCode::WrongHash => "what arrived there was not the same",
-            CancelCode::TooMany => "that was one offer too many",
-            CancelCode::Unknown => "the other side does not know it any more",
-            CancelCode::Other => "it went wrong at the other side",
+            CancelCode::WrongHash => "what arrived there differs from what was sent",
+            CancelCode::TooMany => "too many files are offered already",
+            CancelCode::Unknown => "the other side no longer knows it",
+            CancelCode::Other => "something went wrong at the other side",
         }
     }
 

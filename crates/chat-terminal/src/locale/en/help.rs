@@ -19,16 +19,16 @@ To know who is there:
   /verify N    compare the safety number with N, which is read to you
                by telephone or face to face, never here
   /peers       the known keys         /status       about this call
-  /name NAME   your own name          /rename NAME  theirs, here
+  /name NAME   your own name          /rename NAME  their name here
   /history N   the last N messages    /search TEXT  those with TEXT
 "
     }
 
     fn files_help(&self) -> &'static str {
         "\
-To give and take files:
+To send and receive files:
   /send PATH   offer a file or directory   /cancel N   drop one
-  /accept N    take one; as NAME if added  /decline N  refuse one
+  /accept N    take one; as NAME if given  /decline N  refuse one
 "
     }
 
@@ -44,7 +44,7 @@ While you wait:
 When somebody calls, or waits:
   /answer      take the call that rings (Enter does, too)
   /decline     refuse who rings, or waits; /decline TEXT says why
-  /block       and its key for ever   /next         the next caller
+  /block       block the key for good /next         the next caller
 "
     }
 
@@ -83,7 +83,7 @@ Keys:
     }
 
     fn takes_text(&self, command: &str) -> String {
-        format!("What? Type it after {command}")
+        format!("The text is missing: type it after {command}")
     }
 
     fn takes_nothing(&self, command: &str) -> String {
@@ -91,7 +91,7 @@ Keys:
     }
 
     fn takes_number(&self, command: &str) -> String {
-        format!("{command} takes the number of a file.")
+        format!("{command} takes the number of a file after it.")
     }
 
     fn sends_nothing(&self) -> &'static str {
@@ -111,7 +111,7 @@ Keys:
     }
 
     fn no_files(&self) -> &'static str {
-        "Files go beside a call, and there is none."
+        "Files are sent during a call, and there is none."
     }
 
     fn nobody_there(&self) -> &'static str {
@@ -131,7 +131,7 @@ Keys:
     }
 
     fn nothing_to_wait_for(&self) -> &'static str {
-        "/note is for while you wait: one line, once."
+        "/note works only while you wait: one line, once."
     }
 
     fn no_call_to_read(&self) -> &'static str {

@@ -19,16 +19,16 @@ impl TypedLine for English {
     }
 
     fn own_number_in_line(&self) -> &'static str {
-        "Not sent. Your safety number? Somebody in between could change it. The same line again is \
-         sent anyway."
+        "Not sent. Your safety number? Somebody in between could change it. Type the same line again \
+         to send it anyway."
     }
 
     fn hang_up_maybe(&self) -> &'static str {
-        "Hang up? Enter again does; /say sends it as text."
+        "Hang up? Enter again hangs up; /say sends it as text."
     }
 
     fn hang_up_maybe_in_line(&self) -> &'static str {
-        "Hang up? The same line again does; /say sends it as text."
+        "Hang up? The same line again hangs up; /say sends it as text."
     }
 
     fn ctrl_c_hangs_up(&self) -> &'static str {
@@ -40,7 +40,7 @@ impl TypedLine for English {
     }
 
     fn too_late(&self) -> &'static str {
-        "That came too late: the call was over, and nothing was done."
+        "Too late: the call was already over, so nothing was done."
     }
 
     fn no_call(&self) -> &'static str {
@@ -82,7 +82,7 @@ impl TypedLine for English {
     }
 
     fn paste_stalled(&self) -> &'static str {
-        "A paste has not ended: go on waiting, or cancel it with Ctrl-C."
+        "The paste has not ended yet: wait, or cancel it with Ctrl-C."
     }
 
     fn paste_cancelled(&self) -> &'static str {
@@ -102,7 +102,7 @@ impl TypedLine for English {
     }
 
     fn transliterated(&self) -> &'static str {
-        "Your locale is not UTF-8, so what it has no character for is written with others, or as \
+        "Your locale is not UTF-8: characters that it lacks are shown as similar ones, or like \
          <U+4F60>. If this terminal can show more, set LC_ALL=C.UTF-8 and start again."
     }
 
@@ -120,7 +120,7 @@ impl TypedLine for English {
     }
 
     fn call_has_changed(&self, name: &str) -> String {
-        format!("You talk to {name} now: Enter sends it, Ctrl-C drops it.")
+        format!("This is {name} now: Enter sends it, Ctrl-C drops it.")
     }
 
     fn terminal_gone(&self) -> &'static str {

@@ -44,6 +44,6 @@ impl Machine for English {
     }
 
     fn still_unread(&self, why: &str) -> String {
-        format!("These messages will be shown again, for they cannot be marked as read: {why}")
+        format!("These messages will be shown again, because they cannot be marked as read: {why}")
     }
 }

@@ -28,7 +28,7 @@ impl Past for English {
     }
 
     fn needle_too_long(&self) -> &'static str {
-        "that is too long to be searched for: a part of it will do"
+        "that is too long to search for: give a part of it"
     }
 
     fn carried_over(&self, count: usize) -> String {
@@ -38,7 +38,7 @@ impl Past for English {
 
     fn not_recorded(&self, why: &str) -> String {
         format!(
-            "This call is not recorded: {why}. It goes on; what has not arrived when a program ends is lost."
+            "This call is not recorded: {why}. It goes on, but what has not arrived when a program ends is lost."
         )
     }
 
@@ -49,7 +49,7 @@ impl Past for English {
     }
 
     fn passed_over(&self, why: &str) -> String {
-        format!("An earlier call is left as it is: {why}.")
+        format!("An earlier call cannot go on: {why}.")
     }
 
     fn set_aside(&self, path: &Path) -> String {

@@ -34,7 +34,7 @@ impl Peers for English {
 
     fn no_safety_number(&self) -> &'static str {
         "There is no safety number yet: the other side has not \
-         shown its own. Say nothing here until then that others must not know."
+         sent its part. Until then, say nothing here that others must not know."
     }
 
     fn number_withheld(&self, why: &str, suspicious: bool) -> String {
@@ -55,7 +55,7 @@ impl Peers for English {
 
     fn no_number(&self, typed: &str) -> String {
         format!(
-            "{} is no safety number: type /verify and all eight digits that were read to you.",
+            "{} is not a safety number: type /verify and all eight digits that were read to you.",
             sanitize::quote(typed)
         )
     }
@@ -63,7 +63,7 @@ impl Peers for English {
     fn wrong_number(&self, peer: &Peer) -> String {
         format!(
             "NOT THE SAME NUMBER: somebody may sit between you and {}, reading and changing everything. \
-             Hang up with 88, and call by another way. If you only mistyped it, try again; until the \
+             Hang up with 88, and reach them in another way. If you only mistyped it, try again; until the \
              numbers are the same, say nothing here that others must not know.",
             who(peer)
         )
@@ -102,7 +102,7 @@ impl Peers for English {
     }
 
     fn name_is_taken(&self, known: &str, name: &str) -> String {
-        format!("You know another {known}, by another key; this one is {name} here.")
+        format!("You know another {known}, with another key; this one is called {name} here.")
     }
 
     fn not_remembered(&self, why: &str) -> String {
@@ -143,13 +143,13 @@ impl Peers for English {
 
     fn strangers_have_called(&self, count: usize) -> String {
         match count {
-            1 => "1 more has only called; /peers in a call shows all.".to_owned(),
-            _ => format!("{count} more have only called; /peers in a call shows all."),
+            1 => "1 more has only called you; /peers in a call shows all.".to_owned(),
+            _ => format!("{count} more have only called you; /peers in a call shows all."),
         }
     }
 
     fn near_not_proven(&self) -> &'static str {
-        "Near, as they say; whose key it is, is proven when you call:"
+        "Near you, by what they say; a call proves whose key it is:"
     }
 
     fn somebody_near(&self) -> &'static str {
@@ -157,13 +157,13 @@ impl Peers for English {
     }
 
     fn nobody_to_call(&self) -> &'static str {
-        "Nobody is known yet, and nobody near makes themselves found with chat-server --announce."
+        "You know nobody yet, and nobody near you runs chat-server --announce."
     }
 
     fn new_key(&self, old: Fingerprint, new: Fingerprint) -> String {
         format!(
-            "You have a new key, {new}. The old one, {old}, vouches for it and is gone. Your friends \
-             are told when you call each other next, and decide; tell them before."
+            "You have a new key, {new}. The old one, {old}, vouches for it and was removed. Your \
+             friends are told at the next call, and decide whether to accept it; let them know before."
         )
     }
 
@@ -172,8 +172,8 @@ impl Peers for English {
             name, fingerprint, ..
         } = known;
         format!(
-            "{name} is known by {new} from now on, and no more by {fingerprint}. Nobody has verified \
-             it yet: compare the safety number when you talk."
+            "The key of {name} is {new} from now on, and no longer {fingerprint}. It is not verified \
+             yet: compare the safety number when you talk."
         )
     }
 

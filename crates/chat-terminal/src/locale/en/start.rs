@@ -1,5 +1,6 @@
 //! Why a program does not start: its arguments, its socket, its log.
 
+use std::env::consts::{ARCH, OS};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -11,6 +12,20 @@ use crate::locale::Start;
 use crate::text::sanitize;
 
 impl Start for English {
+    fn build(&self, reach: bool) -> String {
+        let features = if reach { "reach" } else { "none" };
+        let linkage = if cfg!(target_feature = "crt-static") {
+            "static"
+        } else {
+            "dynamic"
+        };
+        format!(
+            "features: {features}\nprotocol: chat/1, plain lines\n\
+             encryption: TLS 1.3, X25519MLKEM768, Ed25519\n\
+             system: {OS} {ARCH}, {linkage}"
+        )
+    }
+
     fn no_data_dir(&self) -> &'static str {
         "no home directory is known: set CHAT_HOME to a directory of your own"
     }
@@ -31,13 +46,13 @@ impl Start for English {
         match error {
             TargetError::NoHost => "write it like HOST, HOST:PORT or [::1]:7788".into(),
             TargetError::NoBracket => "a ] is missing".into(),
-            TargetError::AfterBracket => "after the ] comes a : and the port".into(),
-            TargetError::NoPort(port) => format!("{port:?} is no port"),
+            TargetError::AfterBracket => "write a : and the port after the ]".into(),
+            TargetError::NoPort(port) => format!("{port:?} is not a port"),
             TargetError::Key(_) => self.no_fingerprint().into(),
             TargetError::Number(InvalidNumber::Key) => {
                 "the key before the @ has 64 digits, from 0 to f: copy the whole line".into()
             }
-            TargetError::Number(InvalidNumber::Relay) => "after the @ comes a relay".into(),
+            TargetError::Number(InvalidNumber::Relay) => "write a relay after the @".into(),
         }
     }
 
@@ -53,7 +68,9 @@ impl Start for English {
     }
 
     fn no_relay(&self, text: &str) -> String {
-        format!("{text:?} is no relay: write it like relay.example.org, or n0 for the public ones")
+        format!(
+            "{text:?} is not a relay: write it like relay.example.org, or n0 for the public ones"
+        )
     }
 
     fn impossible_number(&self, number: &Number) -> String {
@@ -68,7 +85,7 @@ impl Start for English {
         let key = own_key.short();
         match name.and_then(sanitize::name) {
             Some(name) => {
-                format!("Everybody in this network can see that {name} waits here, {key}.")
+                format!("Everybody in this network can see that {name} ({key}) waits here.")
             }
             None => {
                 format!("Everybody in this network can see that {key} waits here, without a name.")
@@ -77,7 +94,7 @@ impl Start for English {
     }
 
     fn cannot_announce(&self, why: &str) -> String {
-        format!("This server cannot be found by --announce: {why}. It is called as before.")
+        format!("This server cannot be found by --announce: {why}. It can still be called.")
     }
 
     fn nothing_to_announce(&self, address: SocketAddr) -> String {
@@ -98,11 +115,11 @@ impl Start for English {
     }
 
     fn no_program(&self) -> &'static str {
-        "it is no program: make it executable with chmod +x"
+        "it is not a program: make it executable with chmod +x"
     }
 
     fn no_time(&self) -> &'static str {
-        "it must be longer than that; write it like 10s or 5m"
+        "it must be longer than zero; write it like 10s or 5m"
     }
 
     fn time_too_long(&self) -> &'static str {
@@ -146,7 +163,7 @@ impl Start for English {
     }
 
     fn log_is_no_file(&self) -> &'static str {
-        "it is no file"
+        "it is not a regular file"
     }
 
     fn log_is_full(&self, bytes: u64) -> String {

@@ -83,7 +83,7 @@ impl StatusRow for English {
     }
 
     fn reconnecting(&self, tries: u32, seconds: u64) -> String {
-        format!("link lost, try {tries} ({seconds} s)")
+        format!("link lost, reconnecting (try {tries}, {seconds} s)")
     }
 
     fn typing(&self, name: &str) -> String {
@@ -109,7 +109,7 @@ impl StatusRow for English {
     }
 
     fn answering(&self) -> &'static str {
-        "a machine records"
+        "answering machine"
     }
 
     fn idle(&self, port: u16) -> String {

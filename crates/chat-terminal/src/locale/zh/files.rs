@@ -47,8 +47,13 @@ impl Files for Chinese {
         format!("已发送{name}")
     }
 
-    fn dropped(&self, number: u32, name: &str) -> String {
-        format!("文件 {number} 已取消：{name}。")
+    fn dropped(&self, number: u32, name: &str, code: CancelCode) -> String {
+        match code {
+            CancelCode::Declined => format!("您已拒收文件 {number}：{name}。"),
+            CancelCode::Cancelled => format!("您已取消文件 {number}：{name}。"),
+            // No person has decided that.
+            _ => format!("已拒收文件 {number}：{name}。"),
+        }
     }
 
     fn file_not_sent(&self, name: &str, why: &str) -> String {

@@ -43,7 +43,7 @@ impl Past for Chinese {
     }
 
     fn passed_over(&self, why: &str) -> String {
-        format!("有一次早先的通话保持原样：{why}。")
+        format!("有一次早先的通话无法接着进行：{why}。")
     }
 
     fn set_aside(&self, path: &Path) -> String {

@@ -1,5 +1,6 @@
 //! Why a program does not start.
 
+use std::env::consts::{ARCH, OS};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -11,6 +12,20 @@ use crate::locale::Start;
 use crate::text::sanitize;
 
 impl Start for Chinese {
+    fn build(&self, reach: bool) -> String {
+        let features = if reach { "reach" } else { "无" };
+        let linkage = if cfg!(target_feature = "crt-static") {
+            "静态链接"
+        } else {
+            "动态链接"
+        };
+        format!(
+            "可选功能：{features}\n协议：chat/1、纯文本\n\
+             加密：TLS 1.3、X25519MLKEM768、Ed25519\n\
+             系统：{OS} {ARCH}，{linkage}"
+        )
+    }
+
     fn no_data_dir(&self) -> &'static str {
         "找不到主目录：请把 CHAT_HOME 设为您自己的一个目录"
     }
