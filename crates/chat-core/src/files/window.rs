@@ -13,8 +13,9 @@ use super::FileViolation;
 /// no sender waits while less is on its way.
 const SMALLEST: u64 = 32 * 1024;
 
-/// The largest: with the handshakes before it, this goes again after a cut, and is less than 1 MiB.
-const LARGEST: u64 = 15 * 64 * 1024;
+/// The largest: this goes again after a cut. The rest of 1 MiB is for the handshakes before it, and
+/// for what the kernel took of a connection that was given up already.
+const LARGEST: u64 = 12 * 64 * 1024;
 
 /// How long a line of the talk may wait behind a file.
 const QUEUE: Duration = Duration::from_millis(5);
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_fast_link_has_the_largest_window_and_no_more() {
-        let (_, in_a_second) = through(1_000_000_000, Duration::from_millis(1));
+        let (_, in_a_second) = through(1_000_000_000, Duration::from_micros(500));
         assert!(in_a_second > 900_000_000, "{in_a_second}");
         let (_, in_a_second) = through(1_000_000_000, Duration::from_millis(100));
         assert!(in_a_second <= 11 * LARGEST, "{in_a_second}");
