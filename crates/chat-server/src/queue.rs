@@ -446,14 +446,17 @@ impl CallQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::future::Future;
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
     use chat_core::driver::{Connected, Connection};
-    use chat_core::trust::Security;
-    use chat_core::wire::LineCodec;
+    use chat_core::protocol::Handshake;
+    use chat_core::trust::{self, Fingerprint, Security};
+    use chat_core::wire::{Hello, Hex, LineCodec};
     use tokio::io::duplex;
+    use tokio::time::advance;
 
     use super::*;
 
@@ -554,6 +557,78 @@ mod tests {
         assert!(is_full(&queue, false));
         let friend = enter(&queue, true);
         assert_eq!(front(&queue), Some(friend));
+    }
+
+    const SESSION: SessionKey = SessionKey {
+        session: Hex([1; 16]),
+        key: Fingerprint::from_bytes([1; 32]),
+    };
+
+    fn with_key(SessionKey { session, key }: SessionKey) -> Caller {
+        let mut caller = caller(false);
+        caller.connected.peer.security = trust::security(key, None);
+        let hello = Hello {
+            name: String::new(),
+            chosen: false,
+            conversation: session,
+            received: 0,
+            resumed: false,
+            keeps: false,
+            history: false,
+            answering: false,
+            files: false,
+            ended: false,
+            commitment: None,
+        };
+        caller.connected.handshake = Some(Handshake {
+            binding: None,
+            hello: Some(hello),
+        });
+        caller
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newer_is_who_has_the_session_or_called_anew_with_its_key() {
+        let (queue, _events) = CallQueue::new(1);
+        let before = Instant::now();
+        advance(Duration::from_secs(1)).await;
+        let Entry::Seat(seat) = queue.enter(with_key(SESSION)) else {
+            panic!("there is no seat");
+        };
+        let now = Instant::now();
+        let newer = Some(seat.number);
+        let another_session = SessionKey {
+            session: Hex([2; 16]),
+            ..SESSION
+        };
+        let another_key = SessionKey {
+            key: Fingerprint::from_bytes([2; 32]),
+            ..SESSION
+        };
+        assert_eq!(queue.newer(SESSION, before), newer);
+        assert_eq!(queue.newer(SESSION, now), newer);
+        assert_eq!(queue.newer(another_session, before), newer);
+        assert_eq!(queue.newer(another_session, now), None);
+        assert_eq!(queue.newer(another_key, before), None);
+        assert_eq!(queue.newer(another_key, now), None);
+    }
+
+    #[tokio::test]
+    async fn who_reconnects_gets_a_number_that_nobody_else_gets() {
+        let (queue, _events) = CallQueue::new(3);
+        let mut numbers = HashSet::new();
+        for caller in [
+            with_key(SESSION),
+            with_key(SESSION),
+            caller(false),
+            caller(false),
+        ] {
+            let Entry::Seat(seat) = queue.enter(caller) else {
+                panic!("there is no seat");
+            };
+            assert!(numbers.insert(seat.number), "{seat:?}");
+        }
+        assert_eq!(queue.waiting(), 3);
     }
 
     #[tokio::test]

@@ -352,17 +352,17 @@ async fn a_call_that_ended_leaves_counts_and_no_text() {
     );
 
     // Whoever comes back within a week is recognised; then nothing is left.
-    let opened_again = || Calls::open(home.directory.path()).expect("calls");
-    opened_again();
-    assert!(home.path.exists());
-    let file = OpenOptions::new()
-        .write(true)
-        .open(&home.path)
-        .expect("the file");
-    let old = SystemTime::now() - ENDED_KEPT - Duration::from_secs(60);
-    file.set_modified(old).expect("a time");
-    opened_again();
-    assert!(!home.path.exists());
+    let week = Duration::from_secs(604_800);
+    let minute = Duration::from_secs(60);
+    for (age, is_kept) in [(week - minute, true), (week + minute, false)] {
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&home.path)
+            .expect("the file");
+        file.set_modified(SystemTime::now() - age).expect("a time");
+        Calls::open(home.directory.path()).expect("calls");
+        assert_eq!(home.path.exists(), is_kept, "{age:?}");
+    }
 }
 
 #[tokio::test]

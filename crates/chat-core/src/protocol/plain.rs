@@ -233,3 +233,81 @@ impl Protocol for Plain {
         lines.map(str::to_owned).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A raw peer gets one message a write, so what else there is to send waits.
+    fn poll(plain: &mut Plain, buffer: &mut WriteBuffer, now: Instant) -> Next {
+        let out = Outgoing {
+            buffer,
+            written: false,
+            raw: true,
+        };
+        plain.poll_transmit(out, now)
+    }
+
+    /// This side has hung up, and still has a message to send.
+    fn flushing(linger: Linger, now: Instant) -> (Plain, WriteBuffer) {
+        let (mut plain, mut buffer) = (Plain::new(), WriteBuffer::default());
+        for text in ["one", "two"] {
+            plain.say(text).expect("a message");
+        }
+        plain.hang_up(linger, now);
+        assert!(matches!(poll(&mut plain, &mut buffer, now), Next::Wait));
+        (plain, buffer)
+    }
+
+    fn disconnect() -> Disconnect {
+        std::io::Error::other("gone").into()
+    }
+
+    #[test]
+    fn who_has_hung_up_without_patience_does_not_mind_a_loss() {
+        let now = Instant::now();
+        for (linger, is_minded) in [(Linger::Brief, false), (Linger::Steady, true)] {
+            let (mut plain, mut buffer) = flushing(linger, now);
+            plain.disconnected(disconnect(), false, now);
+            let next = poll(&mut plain, &mut buffer, now);
+            let is_hang_up = matches!(next, Next::Ended(CloseReason::HungUp(Side::Local)));
+            assert_eq!(is_hang_up, !is_minded, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn the_peers_end_is_told_only_to_who_may_still_say_something() {
+        let now = Instant::now();
+        let ends: [fn(&mut Plain, Instant); 3] = [
+            |_, _| {},
+            |plain, _| plain.finish(),
+            |plain, now| plain.hang_up(Linger::Brief, now),
+        ];
+        let told = ends.map(|end| {
+            let mut plain = Plain::new();
+            end(&mut plain, now);
+            plain.receive(None, now);
+            matches!(
+                plain.poll_event(),
+                Some(ProtocolEvent::Show(Event::PeerEof))
+            )
+        });
+        assert_eq!(told, [true, false, false]);
+    }
+
+    #[test]
+    fn a_hang_up_waits_for_what_was_said_until_its_time() {
+        let now = Instant::now();
+        let (mut plain, mut buffer) = flushing(Linger::Brief, now);
+        let until = plain.timeout().expect("a limit");
+        plain.handle_timeout(now);
+        assert!(matches!(poll(&mut plain, &mut buffer, now), Next::Wait));
+        let late = until + Duration::from_millis(1);
+        plain.handle_timeout(late);
+        let next = poll(&mut plain, &mut buffer, late);
+        assert!(
+            matches!(next, Next::Ended(CloseReason::HungUp(Side::Local))),
+            "{next:?}"
+        );
+    }
+}

@@ -239,6 +239,13 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_changes_nothing_is_written() {
+        let (_home, contacts) = contacts();
+        contacts.clear(BOB).expect("nothing to clear");
+        assert!(!contacts.path.exists());
+    }
+
+    #[test]
     fn a_try_counts_for_a_day() {
         let (_home, contacts) = contacts();
         let now = now();

@@ -376,6 +376,35 @@ mod tests {
         lock(&path).expect("nobody holds it any more");
     }
 
+    #[test]
+    fn a_file_that_cannot_be_made_is_an_error_unless_there_is_one() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("key");
+        for bytes in [b"first", b"later"] {
+            create(&path, bytes).expect("made, or there already");
+        }
+        assert_eq!(fs::read(&path).expect("a file"), b"first");
+        let too_long = home.path().join("x".repeat(300));
+        let error = create(&too_long, b"first").expect_err("no such name");
+        assert!(matches!(error, FileError::Io { .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_may_use_an_exposed_file_is_told_as_chmod_writes_it() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("key");
+        create(&path, b"secret").expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("my own file");
+        let error = read(&path).expect_err("exposed");
+        assert!(
+            matches!(error, FileError::Exposed { mode: 0o644, .. }),
+            "{error}"
+        );
+    }
+
     /// A FIFO once kept a program waiting for ever, and a link may lead to somebody else's file.
     #[cfg(unix)]
     #[test]

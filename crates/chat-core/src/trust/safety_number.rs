@@ -549,6 +549,55 @@ mod tests {
     }
 
     #[test]
+    fn a_restored_session_makes_a_number_and_passes_over_a_forgotten_one() {
+        let (mut dialer, mut listener) = (DialerExchange::restored(), ListenerExchange::new(None));
+        // Of a nonce that was sent before the restart.
+        assert_eq!(dialer.open(Nonce::random()), Ok(None));
+        for _ in 0..MAX_NONCES {
+            connect(&mut dialer, &mut listener);
+            dialer.take_nonce().expect("a try");
+        }
+        connect(&mut dialer, &mut listener);
+        assert_eq!(dialer.take_nonce(), None);
+    }
+
+    #[test]
+    fn nonces_count_over_all_sessions_of_a_call() {
+        let mut dialer = DialerExchange::default();
+        for _ in 0..MAX_NONCES {
+            connect(&mut dialer, &mut ListenerExchange::new(None));
+            dialer.take_nonce().expect("a try");
+            dialer.renew();
+            // What comes now is of no nonce of this session.
+            assert_eq!(dialer.open(Nonce::random()), Err(ExchangeError::Unasked));
+        }
+        connect(&mut dialer, &mut ListenerExchange::new(None));
+        assert_eq!(dialer.take_nonce(), None);
+    }
+
+    #[test]
+    fn a_promise_counts_only_in_its_session() {
+        let (mut dialer, mut listener) = both();
+        connect(&mut dialer, &mut listener);
+        dialer.renew();
+        assert_eq!(dialer.take_nonce(), None);
+    }
+
+    #[test]
+    fn a_number_that_is_known_stays_the_one_of_the_call() {
+        let (mut dialer, mut listener) = both();
+        connect(&mut dialer, &mut listener);
+        let nonce = dialer.take_nonce().expect("a first try");
+        listener.settle(&LISTENER, nonce).expect("in turn");
+        let Reveal { nonce, .. } = listener.reveal(now()).expect("due");
+        dialer.open(nonce).expect("the right one");
+        dialer.renew();
+        connect(&mut dialer, &mut ListenerExchange::new(None));
+        assert_eq!(dialer.take_nonce(), None);
+        assert_eq!(dialer.open(Nonce::random()), Ok(None));
+    }
+
+    #[test]
     fn a_nonce_that_is_withheld_is_no_try() {
         let (mut dialer, mut listener) = both();
         for _ in 0..10 {

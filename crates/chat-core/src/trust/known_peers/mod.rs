@@ -404,6 +404,17 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_somebody_else_is_not_remembered() {
+        let (_home, known) = known("");
+        let number = format!("{KEY}@relay.example");
+        known
+            .remember("ann", Some(&number), ann())
+            .expect("remembered");
+        let line = format!("ann ed25519 {ANN} {} unverified\n", today());
+        assert_eq!(text(&known), line);
+    }
+
+    #[test]
     fn what_is_no_number_of_the_peer_is_kept_and_is_none() {
         for extras in [
             format!("key={KEY} relay=r.example"), // of somebody else
