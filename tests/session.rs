@@ -2844,13 +2844,13 @@ mod bad_peers {
             assert!(matches!(result, Err(ProtocolError::Violation(_))), "{json}");
         }
         for json in ["{\"waiting\":{\"ahead\":1}}", "{\"busy\":{\"waiting\":1}}"] {
-            assert_absurd(after_hello(&control(json)), "queued a call");
+            assert_absurd(after_hello(&control(json)), "made a call wait");
         }
         let done = control("{\"done\":true}");
         assert_absurd(after_hello(&format!("{done}x\n")), "no more to say");
         let said = control("{\"say\":\"x\"}");
         assert_absurd(after_hello(&format!("{done}{said}")), "no more to say");
-        assert_absurd(after_hello(&control("{\"done\":false}")), "took back");
+        assert_absurd(after_hello(&control("{\"done\":false}")), "went on after");
     }
 
     #[test]
@@ -2863,7 +2863,7 @@ mod bad_peers {
         assert_absurd(after_hello(&back.concat()), "took an acknowledgement back");
         for number in [2, u64::MAX] {
             let json = format!("{{\"pong\":{number}}}");
-            assert_absurd(after_hello(&control(&json)), "ping never sent");
+            assert_absurd(after_hello(&control(&json)), "ping that was never sent");
         }
         let other = Control::Hello(Hello {
             conversation: Hex([8; 16]),

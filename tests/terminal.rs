@@ -666,7 +666,7 @@ async fn a_wrong_number_is_an_alarm_and_the_right_one_verifies() {
     ann.type_keys(&format!("/verify {}\r", wrong(&number)))
         .await;
     ann.wait_for_line("NOT THE SAME NUMBER").await;
-    ann.wait_for_line("Hang up with 88, and call by another way")
+    ann.wait_for_line("Hang up with 88, and reach them in another way")
         .await;
     ann.wait_for_status("bob · 🔒 new, unverified").await;
     ann.type_keys(&format!("/verify {number}\r")).await;

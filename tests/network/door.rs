@@ -110,7 +110,7 @@ async fn after_calls_that_broke_off_without_a_word_strangers_ring() {
         client.hangs_up().await;
         server.person.reads_the_end().await;
     }
-    server.person.is_told("broke off without a word").await;
+    server.person.is_told("hung up without a word").await;
     let stranger = user("stranger");
     let mut client = stranger.calls_unnamed(server.address);
     server.person.sees(rings).await;
