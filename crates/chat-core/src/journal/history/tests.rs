@@ -8,6 +8,7 @@ use super::*;
 use crate::journal::record::{Message, Record, VERSION};
 use crate::journal::{Calls, Durability};
 use crate::protocol::Delivery;
+use crate::wire::MAX_LINE;
 
 fn peer() -> Fingerprint {
     Fingerprint::of_spki(b"ann")
@@ -348,6 +349,16 @@ fn long_texts_are_read_from_both_ends() {
     let many: Vec<_> = (1..=10).map(|n| heard(n, n as i64, &megabytes)).collect();
     home.journal(2, 9, &many);
     assert_eq!(home.last(1_000).0.len(), 7);
+}
+
+/// The longest message there can be, of characters that take the most room when written down.
+#[test]
+fn the_longest_record_is_read_from_both_ends() {
+    let home = Home::new();
+    let longest = "\u{1}".repeat(MAX_LINE);
+    home.journal(1, 0, &[said(1, 1, &longest), heard(2, 2, "after it")]);
+    assert_eq!(home.entries().0, [longest.as_str(), "after it"]);
+    assert_eq!(home.last(2).0, [longest.as_str(), "after it"]);
 }
 
 /// The last messages of one journal, by both ways to them, take bounded memory.
